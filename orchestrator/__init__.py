@@ -1,0 +1,1 @@
+"""Who runs it: Ray Tune, progress, the command line. Only this package imports Ray."""

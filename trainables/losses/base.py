@@ -1,0 +1,44 @@
+"""What every loss is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from trainables.errors import ConfigurationError
+
+Reduction = Literal["sum", "mean"]
+
+
+class Loss(nn.Module):
+    """A training loss `loss(logits [N, K], labels [N]) -> scalar`.
+
+    A subclass gives `per_sample`, or `forward` where the loss is no sum over samples. Whatever changes during
+    training is a buffer, so that a checkpoint carries it. Nothing in a loss may read a tensor's value on the
+    host (`.item()`, `if tensor`): that would make a GPU wait at each step.
+
+    Args:
+        reduction: 'sum' or 'mean' over the batch; which of the two is the protocol's choice.
+    """
+
+    def __init__(self, reduction: Reduction = "sum"):
+        super().__init__()
+        if reduction not in ("sum", "mean"):
+            raise ConfigurationError(f"a loss's reduction is 'sum' or 'mean', not {reduction!r}.")
+        self.reduction = reduction
+
+    def per_sample(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of each sample, shape [N]."""
+        raise NotImplementedError
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar, from logits [N, K] and labels [N] (int64)."""
+        losses = self.per_sample(logits, labels)
+        return losses.sum() if self.reduction == "sum" else losses.mean()
+
+    def on_epoch_start(self, epoch: int, epochs: int) -> None:
+        """Called before epoch `epoch` (from 0) of `epochs`: for schedules."""
+
+    def on_validation(self, logits: Tensor, labels: Tensor) -> None:
+        """Called after each epoch with the validation logits [N, K] and labels [N]: for losses that adapt."""

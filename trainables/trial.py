@@ -1,0 +1,202 @@
+"""What one trial is: frozen data, and a key that digests all that changes its numbers and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args, get_type_hints
+
+from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
+from trainables.errors import ConfigurationError
+from trainables.registry import Registry, closest, coerced
+
+Params = Mapping[str, Any]
+Asked = str | tuple[str, Params]
+"""A component as a person asks for it: a name, or a name with parameters."""
+
+KEY_LENGTH = 20
+"""Hexadecimal digits of a trial's key: 80 bits, no collision among any number of trials one could run."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a network is trained: one cell of a protocol, after everything is resolved.
+
+    Attributes:
+        epochs: Passes over the training part.
+        batch_size: Samples of one step. The last, smaller batch is kept unless `drop_last`.
+        milestones: The learning rate is multiplied by `milestone_factor` after each of these epochs.
+        gradient_clip_norm: Total L2 norm to which the gradient is clipped at each step; None for no clipping.
+        loss_reduction: Whether a loss is summed or averaged over the batch. With clipping this matters:
+            a summed loss is nearly always clipped, an averaged one rarely (protocol.md, section 3).
+        reported_epoch: The epoch whose logits are the trial's result.
+        precision: Arithmetic of the forward pass; weights are always float32.
+    """
+
+    epochs: int = 350
+    batch_size: int = 128
+    drop_last: bool = False
+    optimizer: Literal["sgd", "adam", "adagrad"] = "sgd"
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    milestones: tuple[int, ...] = (150, 250)
+    milestone_factor: float = 0.1
+    gradient_clip_norm: float | None = 2.0
+    loss_reduction: Literal["sum", "mean"] = "sum"
+    reported_epoch: Literal["last", "best_validation_accuracy"] = "last"
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"training.{name} must be at least 1, not {getattr(self, name)}.")
+        if not self.learning_rate > 0:
+            raise ConfigurationError(f"training.learning_rate must be positive, not {self.learning_rate}.")
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ConfigurationError(f"training.milestones must be increasing, not {list(self.milestones)}.")
+        if self.milestones and not 0 < self.milestones[0] <= self.milestones[-1] <= self.epochs:
+            raise ConfigurationError(
+                f"training.milestones {list(self.milestones)} do not lie within {self.epochs} epochs: "
+                "give milestones that do, or leave them out and they scale with the epochs."
+            )
+
+    def override(self, changes: Mapping[str, Any]) -> TrainingSettings:
+        """These settings with some changed by name. Milestones scale with `epochs` unless given themselves.
+
+        Raises ConfigurationError for an unknown name or a value of the wrong type.
+        """
+        hints = get_type_hints(TrainingSettings)
+        checked: dict[str, Any] = {}
+        for name, value in changes.items():
+            if name not in hints:
+                raise ConfigurationError(f"training has no setting {name!r}.{closest(name, hints)}")
+            choices = [c for c in get_args(hints[name]) if isinstance(c, str)]
+            if choices and value not in choices:
+                raise ConfigurationError(
+                    f"training.{name} cannot be {value!r}.{closest(str(value), choices)}"
+                )
+            annotation = "str" if choices else type(self).__annotations__[name]
+            checked[name] = coerced(value, annotation, f"training.{name}")
+        if "epochs" in checked and "milestones" not in checked and checked["epochs"] >= 1:
+            scaled = (round(milestone * checked["epochs"] / self.epochs) for milestone in self.milestones)
+            # In very short runs milestones fall together or to zero: each epoch can have one drop at most.
+            checked["milestones"] = tuple(sorted({milestone for milestone in scaled if milestone >= 1}))
+        return dataclasses.replace(self, **checked)
+
+
+@dataclass(frozen=True)
+class Component:
+    """A data set, model or loss with every parameter resolved. `label` is how tables call it."""
+
+    name: str
+    params: tuple[tuple[str, Any], ...]
+    version: int
+    label: str = field(compare=False)
+
+    @classmethod
+    def resolve(cls, registry: Registry, asked: Asked) -> Component:
+        name, given = (asked, {}) if isinstance(asked, str) else asked
+        entry = registry[name]
+        params = registry.resolve(name, given)
+        label = registry.label(entry.component, params)
+        return cls(entry.component, tuple(sorted(params.items())), entry.version, label)
+
+    def identity(self) -> dict[str, Any]:
+        return {"name": self.name, "params": dict(self.params), "version": self.version}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of one model on one data set with one loss and one seed.
+
+    Two trials with equal `key` have equal numbers on the same kind of machine. The protocol is in the key
+    through what it resolves to: two protocols that agree on a cell share its trials.
+    """
+
+    dataset: Component
+    model: Component
+    loss: Component
+    training: TrainingSettings
+    seed: int
+    protocol: str = field(compare=False)
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that changes this trial's numbers, as plain data."""
+        return {
+            "dataset": self.dataset.identity(),
+            "model": self.model.identity(),
+            "loss": self.loss.identity(),
+            "training": dataclasses.asdict(self.training),
+            "seed": self.seed,
+        }
+
+    @functools.cached_property
+    def key(self) -> str:
+        return digest(self.identity())[:KEY_LENGTH]
+
+    @functools.cached_property
+    def variant(self) -> str:
+        """Digest of how this trial is trained: trials of one cell and seed that differ only here are variants."""
+        training = dataclasses.asdict(self.training)
+        versions = [self.dataset.version, self.model.version, self.loss.version]
+        return digest({"training": training, "versions": versions})[:KEY_LENGTH]
+
+    def __str__(self) -> str:
+        return f"{self.dataset.label} / {self.model.label} / {self.loss.label} / seed {self.seed}"
+
+
+def canonical_json(value: Any) -> str:
+    """One text for equal values: sorted keys, no spaces, shortest round-trip floats, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hexadecimal) of a value's canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def resolve(
+    dataset: Asked,
+    model: Asked,
+    loss: Asked,
+    seed: int,
+    protocol: str = "mukhoti2020",
+    training: Mapping[str, Any] | None = None,
+) -> Trial:
+    """The trial that a person asks for, with names checked and every setting filled in.
+
+    Args:
+        training: Settings that differ from what the protocol says for this cell.
+
+    Raises:
+        ConfigurationError: A name, parameter or combination that does not exist, with the nearest right one.
+    """
+    rules = PROTOCOLS.build(protocol)
+    data = Component.resolve(DATASETS, rules.asked_dataset(dataset))
+    network = Component.resolve(MODELS, model)
+    criterion = Component.resolve(LOSSES, rules.asked_loss(loss, data.name))
+    _refuse_impossible(data, network)
+    settings = rules.training(data.name, network.name, criterion.label).override(training or {})
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ConfigurationError(f"a seed is a whole number from 0 on, not {seed!r}.")
+    return Trial(data, network, criterion, settings, seed, protocol)
+
+
+def _refuse_impossible(dataset: Component, model: Component) -> None:
+    data, network = DATASETS[dataset.name].facts, MODELS[model.name].facts
+    offered, wanted = data.get("input"), network.get("input")
+    if offered and wanted and offered != wanted:
+        raise ConfigurationError(
+            f"model {model.label!r} takes {wanted} input, but data set {dataset.label!r} has {offered} input."
+        )
+    size, accepted = data.get("image_size"), network.get("image_sizes")
+    if size and accepted and size not in accepted:
+        raise ConfigurationError(
+            f"model {model.label!r} takes images of {' or '.join(map(str, accepted))} pixels a side, "
+            f"but those of data set {dataset.label!r} have {size}."
+        )
