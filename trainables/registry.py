@@ -11,12 +11,14 @@ import ast
 import difflib
 import hashlib
 import importlib
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from trainables.errors import ConfigurationError
+from trainables.values import coerced
 
 Target = TypeVar("Target")
 
@@ -29,8 +31,11 @@ def register(
 ) -> Callable[[Target], Target]:
     """Marks a class or function as a component that can be asked for by `name`.
 
-    Arguments must be literals, since they are read from the source, not run. Marks can be stacked: the one
-    without `preset` parameters names the component itself, the others name it with parameters fixed.
+    Arguments must be literals, since they are read from the source, not run. So are the parameters: those of
+    the function, of the class's `__init__` or of its dataclass fields, or of a base class in the same file.
+    Marks can be stacked: the one without `preset` parameters names the component itself and carries its
+    version and facts, the others name it with parameters fixed. Where all have presets, each names a
+    component of its own.
     Raise `version` when a change of the code changes its numbers: finished trials are then run again.
     `facts` are what must be known without building it, such as the kind of input of a model.
     """
@@ -41,7 +46,7 @@ def closest(wrong: str, known: Iterable[str]) -> str:
     """' Did you mean x?' for the nearest known name, or what there is if none is near."""
     names = sorted(known)
     near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else f" There is: {', '.join(names)}."
+    return f" Did you mean {near[0]!r}?" if near else f" There is: {', '.join(names) or 'none'}."
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Entry:
-    """One name in a registry. `component` is the name without presets that it stands for."""
+    """One name in a registry. `component` is the name that it has in a trial's identity."""
 
     name: str
     component: str
@@ -103,31 +108,34 @@ class Registry:
             raise ConfigurationError(f"unknown {self.kind} {name!r}.{closest(name, self.entries)}")
         return self.entries[name]
 
+    def chosen(self, name: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The parameters that are given and those that the name fixes, checked and in one form; no defaults.
+
+        Raises ConfigurationError for a parameter that is unknown, fixed by the name, or of the wrong type.
+        """
+        entry, params = self[name], params or {}
+        for key in params:
+            if key not in entry.parameters:
+                hint = closest(key, entry.parameters) if entry.parameters else " It has no parameters."
+                raise ConfigurationError(f"{self.kind} {name!r} has no parameter {key!r}.{hint}")
+        given, fixed = self._in_one_form(name, params), self._in_one_form(name, entry.preset)
+        for key in given.keys() & fixed.keys():
+            if given[key] != fixed[key]:
+                other = "" if entry.component == name else f"; for another value use {entry.component!r}"
+                raise ConfigurationError(f"{self.kind} {name!r} fixes {key} = {entry.preset[key]!r}{other}.")
+        return {**fixed, **given}
+
     def resolve(self, name: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """All parameters of `name`: given ones over presets over defaults, checked and in one form.
 
         Raises ConfigurationError for a parameter that is unknown, missing, fixed by the name, or of the
         wrong type.
         """
-        entry = self[name]
-        params = dict(params or {})
-        settable = {k: v for k, v in entry.parameters.items() if k not in self.context}
-        for key in params:
-            if key not in settable:
-                hint = closest(key, settable) if settable else " It has no parameters."
-                raise ConfigurationError(f"{self.kind} {name!r} has no parameter {key!r}.{hint}")
-            if key in entry.preset and params[key] != entry.preset[key]:
-                raise ConfigurationError(
-                    f"{self.kind} {name!r} fixes {key} = {entry.preset[key]!r}; "
-                    f"for another value use {entry.component!r}."
-                )
-        resolved = {}
-        for key, parameter in settable.items():
-            value = params.get(key, entry.preset.get(key, parameter.default))
-            if value is REQUIRED:
+        resolved = {**self.usual(name), **self.chosen(name, params)}
+        for key in self[name].parameters:
+            if key not in resolved:
                 raise ConfigurationError(f"{self.kind} {name!r} needs a value for {key!r}.")
-            resolved[key] = coerced(value, parameter.annotation, f"{self.kind} {name!r}: {key}")
-        return resolved
+        return {key: resolved[key] for key in self[name].parameters}
 
     def label(self, component: str, params: Mapping[str, Any]) -> str:
         """The shortest name for a component with these resolved parameters: 'focal_1', 'focal(gamma=4)'.
@@ -136,45 +144,47 @@ class Registry:
         names find the same trial in the same place.
         """
         for entry in sorted(self.entries.values(), key=lambda e: (len(e.preset), e.name)):
-            if entry.component == component and self._complete(entry) == dict(params):
+            if entry.component == component and self.usual(entry.name) == dict(params):
                 return entry.name
-        entry = self[component]
-        told = []
-        for key, value in params.items():
-            default = entry.parameters[key].default
-            if default is REQUIRED or value != coerced(default, entry.parameters[key].annotation, key):
-                told.append(f"{key}={_short(value)}")
+        usual = self.usual(component)
+        unusual = [k for k in self[component].parameters if k not in usual or params[k] != usual[k]]
+        told = [f"{key}={_short(params[key])}" for key in unusual]
         return f"{component}({','.join(told)})"
 
     def build(self, name: str, /, **params: Any) -> Any:
         """Imports the component's file and builds it. Context parameters may be among `params`."""
         entry = self[name]
         context = {k: v for k, v in params.items() if k in self.context}
-        known = {k: v for k, v in context.items() if k in entry.parameters}
         chosen = self.resolve(name, {k: v for k, v in params.items() if k not in context})
         target = getattr(importlib.import_module(entry.module), entry.attribute)
-        built = target(**chosen, **known)
+        # What a component takes from its context may be inherited: only the class itself can tell.
+        accepted = inspect.signature(target).parameters
+        built = target(**chosen, **{k: v for k, v in context.items() if k in accepted})
         module, _, attribute = self.base.partition(":")
         base = getattr(importlib.import_module(module), attribute)
         if not isinstance(built, base):
             raise ConfigurationError(
-                f"{self.kind} {name!r} in {entry.path.name} is not a {attribute}: make it a subclass of {self.base}."
+                f"{self.kind} {name!r} in {entry.path.name} is not a {attribute}: "
+                f"make it a subclass of {self.base}."
             )
         return built
 
-    def _complete(self, entry: Entry) -> dict[str, Any] | None:
-        settable = {k: p for k, p in entry.parameters.items() if k not in self.context}
-        values = {k: entry.preset.get(k, p.default) for k, p in settable.items()}
-        if any(value is REQUIRED for value in values.values()):
-            return None
-        return {k: coerced(values[k], p.annotation, k) for k, p in settable.items()}
+    def usual(self, name: str) -> dict[str, Any]:
+        """Presets over defaults, in one form; nothing for a parameter that has neither."""
+        entry = self[name]
+        values = {k: entry.preset.get(k, p.default) for k, p in entry.parameters.items()}
+        return self._in_one_form(name, {k: v for k, v in values.items() if v is not REQUIRED})
+
+    def _in_one_form(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        known = self[name].parameters
+        return {k: coerced(v, known[k].annotation, f"{self.kind} {name!r}: {k}") for k, v in values.items()}
 
     def _read(self) -> dict[str, Entry]:
         # find_spec would do, but a package without torch imports nothing heavy, and gives its folder.
         folder = Path(importlib.import_module(self.package).__path__[0])
         entries: dict[str, Entry] = {}
         for path in sorted(folder.glob("*.py")):
-            for entry in _entries_of(path, f"{self.package}.{path.stem}"):
+            for entry in _entries_of(path, f"{self.package}.{path.stem}", self.context):
                 if entry.name in entries:
                     other = entries[entry.name].path.name
                     raise ConfigurationError(
@@ -185,11 +195,12 @@ class Registry:
         return entries
 
 
-def _entries_of(path: Path, module: str) -> list[Entry]:
+def _entries_of(path: Path, module: str, context: frozenset[str]) -> list[Entry]:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     except SyntaxError as error:
         raise ConfigurationError(f"{path}, line {error.lineno}: {error.msg}") from error
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     entries = []
     for node in tree.body:
         if not isinstance(node, ast.ClassDef | ast.FunctionDef):
@@ -197,14 +208,35 @@ def _entries_of(path: Path, module: str) -> list[Entry]:
         marks = [_mark(call, path) for call in node.decorator_list if _is_mark(call)]
         if not marks:
             continue
-        component = next((mark["name"] for mark in marks if not mark["preset"]), marks[0]["name"])
+        parameters = {
+            name: _parameter(annotation, default, path)
+            for name, annotation, default in _signature(node, classes, path)
+            if name not in context
+        }
+        plain = next((mark for mark in marks if not mark["preset"]), None)
         docstring = ast.get_docstring(node) or ast.get_docstring(tree) or ""
         for mark in marks:
+            for key in mark["preset"]:
+                if key not in parameters:
+                    raise ConfigurationError(
+                        f"{path}, line {node.lineno}: {mark['name']!r} fixes {key!r}, which {node.name} "
+                        f"does not take.{closest(key, parameters)}"
+                    )
+            # One component has one version and one set of facts, by whichever of its names it is asked for.
+            shared = plain or mark
+            if mark is not shared and (mark["version"], mark["facts"]) != (None, None):
+                raise ConfigurationError(
+                    f"{path}, line {node.lineno}: version and facts of {mark['name']!r} belong on the mark "
+                    f"@register({shared['name']!r})."
+                )
             entries.append(
                 Entry(
-                    **mark,
-                    component=component,
-                    parameters=_parameters(node),
+                    name=mark["name"],
+                    component=shared["name"],
+                    preset=mark["preset"],
+                    parameters=parameters,
+                    version=1 if shared["version"] is None else shared["version"],
+                    facts=shared["facts"] or {},
                     summary=docstring.partition("\n")[0],
                     path=path,
                     module=module,
@@ -221,70 +253,68 @@ def _is_mark(node: ast.expr) -> bool:
 def _mark(node: ast.expr, path: Path) -> dict[str, Any]:
     assert isinstance(node, ast.Call)
     try:
-        (name,) = [ast.literal_eval(argument) for argument in node.args]
+        (name,) = [str(ast.literal_eval(argument)) for argument in node.args]
         keywords = {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
     except ValueError as error:
         raise ConfigurationError(
-            f"{path}, line {node.lineno}: @register takes one name and literal values, since it is read, not run."
+            f"{path}, line {node.lineno}: @register takes one name and literal values, since it is read, "
+            "not run."
         ) from error
-    version, facts = keywords.pop("version", 1), keywords.pop("facts", {})
+    version, facts = keywords.pop("version", None), keywords.pop("facts", None)
     return {"name": name, "version": version, "facts": facts, "preset": keywords}
 
 
-def _parameters(node: ast.ClassDef | ast.FunctionDef) -> dict[str, Parameter]:
-    """Parameters of a function, of a class's __init__, or of a dataclass's fields, with literal defaults."""
+def _signature(
+    node: ast.ClassDef | ast.FunctionDef, classes: Mapping[str, ast.ClassDef], path: Path
+) -> list[tuple[str, ast.expr | None, ast.expr | None]]:
+    """Name, annotation and default of each parameter of a function, a class's __init__ or a dataclass."""
     if isinstance(node, ast.ClassDef):
         init = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
         if init is None:
-            fields = [n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
-            return {
-                n.target.id: Parameter(ast.unparse(n.annotation), _default(n.value))  # type: ignore[union-attr]
-                for n in fields
-            }
+            inherited = [
+                parameter
+                for base in node.bases
+                if isinstance(base, ast.Name) and base.id in classes
+                for parameter in _signature(classes[base.id], classes, path)
+            ]
+            fields = [n for n in node.body if isinstance(n, ast.AnnAssign)] if _is_dataclass(node) else []
+            own = [(n.target.id, n.annotation, n.value) for n in fields if isinstance(n.target, ast.Name)]
+            return [p for p in inherited if p[0] not in {name for name, _, _ in own}] + own
         node = init
     arguments = node.args
-    positional = arguments.posonlyargs + arguments.args
-    defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults)) + list(
-        arguments.defaults
-    )
-    both = list(zip(positional, defaults, strict=True))
-    both += list(zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True))
-    return {
-        argument.arg: Parameter(
-            ast.unparse(argument.annotation) if argument.annotation else "", _default(default)
+    if arguments.vararg or arguments.kwarg:
+        raise ConfigurationError(
+            f"{path}, line {node.lineno}: a component writes out its parameters, since they are read from "
+            "here: no *args or **kwargs."
         )
-        for argument, default in both
-        if argument.arg != "self"
-    }
+    positional = arguments.posonlyargs + arguments.args
+    without = [None] * (len(positional) - len(arguments.defaults))
+    defaults = [*without, *arguments.defaults, *arguments.kw_defaults]
+    both = zip(positional + arguments.kwonlyargs, defaults, strict=True)
+    return [(taken.arg, taken.annotation, default) for taken, default in both if taken.arg != "self"]
 
 
-def _default(node: ast.expr | None) -> Any:
-    return REQUIRED if node is None else ast.literal_eval(node)
+def _is_dataclass(node: ast.ClassDef) -> bool:
+    names = [call.func if isinstance(call, ast.Call) else call for call in node.decorator_list]
+    return any(ast.unparse(name).rpartition(".")[2] == "dataclass" for name in names)
 
 
-def coerced(value: Any, annotation: str, where: str) -> Any:
-    """`value` as the annotation has it (1 -> 1.0, lists -> tuples), so that equal settings are equal."""
-    if annotation.startswith("tuple[") and isinstance(value, list | tuple):
-        inner = annotation[len("tuple[") : -1].split(",")[0].strip()
-        return tuple(coerced(item, inner, where) for item in value)
-    if value is None and "None" in annotation:
-        return None
-    kinds = {kind.strip() for kind in annotation.split("|")}
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if "float" in kinds and number:
-        return float(value)
-    if "int" in kinds and number and float(value).is_integer():
-        return int(value)
-    if ("bool" in kinds and isinstance(value, bool)) or ("str" in kinds and isinstance(value, str)):
-        return value
-    if kinds & {"float", "int", "bool", "str"} or annotation.startswith("tuple["):
-        raise ConfigurationError(f"{where} must be {annotation}, not {value!r}.")
-    return value
+def _parameter(annotation: ast.expr | None, default: ast.expr | None, path: Path) -> Parameter:
+    try:
+        value = REQUIRED if default is None else ast.literal_eval(default)
+    except ValueError as error:
+        assert default is not None
+        raise ConfigurationError(
+            f"{path}, line {default.lineno}: the default {ast.unparse(default)!r} is not a literal: it is "
+            "read, not run."
+        ) from error
+    return Parameter(ast.unparse(annotation) if annotation else "", value)
 
 
 def _short(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:g}"
+        # Never fewer digits than tell two values apart: rows of a table are told apart by this.
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if isinstance(value, tuple):
         return "-".join(_short(item) for item in value)
     return str(value)

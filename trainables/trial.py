@@ -8,11 +8,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal
 
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.errors import ConfigurationError
-from trainables.registry import Registry, closest, coerced
+from trainables.registry import Registry, closest
+from trainables.values import coerced
 
 Params = Mapping[str, Any]
 Asked = str | tuple[str, Params]
@@ -52,11 +53,20 @@ class TrainingSettings:
     precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
+        # Settings are in the trial's key: 1 and 1.0, or a list and a tuple, must not make two of one trial.
+        for name in _annotations():
+            object.__setattr__(self, name, self.checked(name, getattr(self, name)))
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"training.{name} must be at least 1, not {getattr(self, name)}.")
-        if not self.learning_rate > 0:
-            raise ConfigurationError(f"training.learning_rate must be positive, not {self.learning_rate}.")
+        for name in ("learning_rate", "milestone_factor", "gradient_clip_norm"):
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
+                raise ConfigurationError(f"training.{name} must be positive, not {getattr(self, name)}.")
+        for name in ("momentum", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise ConfigurationError(
+                    f"training.{name} must not be negative, but is {getattr(self, name)}."
+                )
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ConfigurationError(f"training.milestones must be increasing, not {list(self.milestones)}.")
         if self.milestones and not 0 < self.milestones[0] <= self.milestones[-1] <= self.epochs:
@@ -70,23 +80,28 @@ class TrainingSettings:
 
         Raises ConfigurationError for an unknown name or a value of the wrong type.
         """
-        hints = get_type_hints(TrainingSettings)
-        checked: dict[str, Any] = {}
-        for name, value in changes.items():
-            if name not in hints:
-                raise ConfigurationError(f"training has no setting {name!r}.{closest(name, hints)}")
-            choices = [c for c in get_args(hints[name]) if isinstance(c, str)]
-            if choices and value not in choices:
-                raise ConfigurationError(
-                    f"training.{name} cannot be {value!r}.{closest(str(value), choices)}"
-                )
-            annotation = "str" if choices else type(self).__annotations__[name]
-            checked[name] = coerced(value, annotation, f"training.{name}")
+        checked = {name: TrainingSettings.checked(name, value) for name, value in changes.items()}
         if "epochs" in checked and "milestones" not in checked and checked["epochs"] >= 1:
             scaled = (round(milestone * checked["epochs"] / self.epochs) for milestone in self.milestones)
             # In very short runs milestones fall together or to zero: each epoch can have one drop at most.
             checked["milestones"] = tuple(sorted({milestone for milestone in scaled if milestone >= 1}))
         return dataclasses.replace(self, **checked)
+
+    @staticmethod
+    def checked(name: str, value: Any) -> Any:
+        """`value` as the setting `name` holds it.
+
+        Raises ConfigurationError for an unknown name or a value of the wrong type.
+        """
+        annotations = _annotations()
+        if name not in annotations:
+            raise ConfigurationError(f"training has no setting {name!r}.{closest(name, annotations)}")
+        return coerced(value, annotations[name], f"training.{name}")
+
+
+@functools.cache
+def _annotations() -> dict[str, str]:
+    return {setting.name: str(setting.type) for setting in dataclasses.fields(TrainingSettings)}
 
 
 @dataclass(frozen=True)
@@ -141,7 +156,7 @@ class Trial:
 
     @functools.cached_property
     def variant(self) -> str:
-        """Digest of how this trial is trained: trials of one cell and seed that differ only here are variants."""
+        """Digest of how it is trained: trials of one cell and seed that differ only here are variants."""
         training = dataclasses.asdict(self.training)
         versions = [self.dataset.version, self.model.version, self.loss.version]
         return digest({"training": training, "versions": versions})[:KEY_LENGTH]

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 def build(name: str, num_classes: int, **params: Any) -> nn.Module:
     """The network called `name`, freshly initialised from torch's global generator.
 
+    Args:
+        params: The model's own parameters, and `input_shape` (of one sample), which models that need none
+            are not given.
+
     Raises:
         ConfigurationError: An unknown name or parameter, with the nearest right one.
     """

@@ -1,0 +1,236 @@
+"""The command line. Each command does its work in the module it names; this one reads options and prints.
+
+Everything heavy is imported by the command that needs it: `calibsweep tables` loads neither torch nor Ray.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from trainables.errors import CalibsweepError
+
+RAN_WITH_FAILURES, COULD_NOT_RUN = 1, 2
+
+PLAIN_WIDTH = 160
+
+app = typer.Typer(
+    name="calibsweep",
+    help="Find out which training loss gives a network whose confidence can be trusted.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+store_app = typer.Typer(name="store", help="Look after a store of results.", no_args_is_help=True)
+app.add_typer(store_app)
+
+
+class Format(StrEnum):
+    MARKDOWN = "md"
+    LATEX = "latex"
+    HTML = "html"
+    CSV = "csv"
+
+
+class CriterionName(StrEnum):
+    ECE = "ece"
+    ADAPTIVE_ECE = "adaptive_ece"
+    NLL = "nll"
+
+
+class Kind(StrEnum):
+    LOSSES = "losses"
+    MODELS = "models"
+    DATASETS = "datasets"
+    PROTOCOLS = "protocols"
+    SWEEPS = "sweeps"
+
+
+SweepArgument = Annotated[
+    str, typer.Argument(metavar="SWEEP", help="A sweep file, or a bundled sweep's name.")
+]
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        envvar="CALIBSWEEP_STORE",
+        metavar="URI",
+        help="Where results are: a folder or s3://, gs://.",
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Changes the sweep, e.g. training.epochs=3. Repeatable."
+    ),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="CALIBSWEEP_DATA", metavar="FOLDER", help="Where data sets lie."),
+]
+
+
+@app.command(epilog="Example: `calibsweep run quickstart --store ./store`")
+def run(
+    sweep: SweepArgument,
+    store: StoreOption = "store",
+    address: Annotated[
+        str | None, typer.Option(metavar="auto|ray://...", help="A Ray cluster; without it, this machine.")
+    ] = None,
+    set_: SetOption = None,
+    data: DataOption = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Also run trials that failed by their own fault.")
+    ] = False,
+) -> None:
+    """Runs what is missing of a sweep, then prints its tables.
+
+    Running the same command again is how one recovers from anything: finished trials are skipped,
+    interrupted ones go on from their last checkpoint. Exit code 1 if a trial failed.
+    """
+    from orchestrator.commands import run as command
+
+    raise typer.Exit(command.run(sweep, store, set_ or [], data, address, retry_failed, console()))
+
+
+@app.command(epilog="Example: `calibsweep plan quickstart --store ./store`")
+def plan(
+    sweep: SweepArgument,
+    store: StoreOption = "store",
+    set_: SetOption = None,
+    failures: Annotated[
+        bool, typer.Option("--failures", help="Also the last traceback of failed trials.")
+    ] = False,
+) -> None:
+    """Shows what would run, what is done and what failed. Starts and changes nothing."""
+    from orchestrator.commands import plan as command
+
+    command.show(sweep, store, set_ or [], failures, console())
+
+
+@app.command(epilog="Example: `calibsweep tables quickstart --store ./store --format latex > tables.tex`")
+def tables(
+    sweep: Annotated[
+        str | None,
+        typer.Argument(metavar="[SWEEP]", help="Only this sweep's trials; missing ones are shown."),
+    ] = None,
+    store: StoreOption = "store",
+    format: Annotated[
+        Format | None, typer.Option("--format", help="Without it, a compact view for the screen.")
+    ] = None,
+    criterion: Annotated[
+        CriterionName | None,
+        typer.Option(help="What temperatures minimise; without it as the protocol says."),
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this table, e.g. ece. Repeatable.")
+    ] = None,
+    standalone: Annotated[
+        bool, typer.Option("--standalone", help="LaTeX: a whole document that compiles as it is.")
+    ] = False,
+    set_: SetOption = None,
+) -> None:
+    """Regenerates the result tables from the store alone."""
+    from orchestrator.commands import tables as command
+
+    command.show(sweep, store, format, criterion, metric, standalone, set_ or [], console())
+
+
+@app.command(epilog="Example: `calibsweep score my_logits.npz --json`")
+def score(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.npz", help="Arrays val_logits, val_labels, test_logits, test_labels."),
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Fractions and nats, as JSON.")] = False,
+) -> None:
+    """Scores anyone's logits, before scaling and after each of the three temperatures.
+
+    The file has val_logits [N, K], val_labels [N], test_logits [M, K] and test_labels [M]. Temperatures are
+    chosen on the validation part, scores are of the test part.
+    """
+    from orchestrator.commands import score as command
+
+    command.show(file, json, console())
+
+
+@app.command(
+    epilog="Example: `calibsweep trial --dataset digits --model mlp --loss 'focal: {gamma: 2}' --seed 0`"
+)
+def trial(
+    dataset: Annotated[str, typer.Option(help="A data set, as a sweep file would name it.")],
+    model: Annotated[str, typer.Option(help="A model.")],
+    loss: Annotated[str, typer.Option(help="A loss.")],
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    protocol: Annotated[str, typer.Option()] = "mukhoti2020",
+    set_: SetOption = None,
+    data: DataOption = None,
+    store: Annotated[
+        str | None,
+        typer.Option("--store", metavar="URI", help="Commits the result there; without it, none is kept."),
+    ] = None,
+) -> None:
+    """Trains one trial in this process, without Ray: for a debugger, or a first look at a new loss."""
+    from orchestrator.commands import trial as command
+
+    command.run(dataset, model, loss, seed, protocol, set_ or [], data, store, console())
+
+
+@app.command("list", epilog="Example: `calibsweep list losses`")
+def list_(kind: Kind) -> None:
+    """Lists what there is."""
+    from orchestrator.commands import listing as command
+
+    command.show(kind.value, console())
+
+
+@app.command("check-loss", epilog="Example: `calibsweep check-loss focal_1`")
+def check_loss(
+    loss: Annotated[str, typer.Argument(metavar="NAME", help="A loss, as a sweep file would name it.")],
+) -> None:
+    """Tries a loss against everything that training asks of one. Exit code 1 if it falls short."""
+    from orchestrator.commands import listing as command
+
+    raise typer.Exit(command.check_loss(loss, console()))
+
+
+@store_app.command(epilog="Example: `calibsweep store compact --store ./store`")
+def compact(store: StoreOption = "store") -> None:
+    """Gathers the rows of all finished trials in one file, so that tables of thousands come up at once."""
+    from results.store import Store
+
+    number = Store(store).compact()
+    console().print(f"{number} trials in the compacted copy of {store}.", highlight=False)
+
+
+@store_app.command(epilog="Example: `calibsweep store verify --store ./store`")
+def verify(store: StoreOption = "store") -> None:
+    """Scores every finished trial anew from its stored logits, and compares. Exit code 1 if any differs."""
+    from orchestrator.commands import verify as command
+
+    raise typer.Exit(command.verify(store, console()))
+
+
+def console() -> Console:
+    """Where commands print. What is no terminal has no width of its own: wide enough for every column."""
+    found = Console()
+    return found if found.is_terminal else Console(width=PLAIN_WIDTH)
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one line on standard error and exit code 2, never a traceback."""
+    try:
+        app()
+    except CalibsweepError as error:
+        line = " ".join(str(error).split())
+        sys.stderr.write(f"calibsweep: {line}\n")
+        sys.exit(COULD_NOT_RUN)
+    except KeyboardInterrupt:
+        sys.stderr.write("calibsweep: interrupted; run the same command again to go on.\n")
+        sys.exit(RAN_WITH_FAILURES)

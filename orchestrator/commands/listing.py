@@ -1,0 +1,53 @@
+"""`calibsweep list` and `calibsweep check-loss`."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from sweeps.spec import bundled, selected
+from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
+from trainables.registry import Registry
+
+REGISTRIES: dict[str, Registry] = {
+    "losses": LOSSES,
+    "models": MODELS,
+    "datasets": DATASETS,
+    "protocols": PROTOCOLS,
+}
+
+
+def show(kind: str, console: Console) -> None:
+    """Prints names with their parameters and what they are, read off the files without importing them."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("name", no_wrap=True)
+    if kind == "sweeps":
+        table.add_column("what it runs")
+        for name, (_, description) in sorted(bundled().items()):
+            table.add_row(name, description)
+    else:
+        registry = REGISTRIES[kind]
+        table.add_column("parameters")
+        table.add_column("what it is")
+        for name in registry.names():
+            entry = registry[name]
+            values = registry.usual(name)
+            shown = ", ".join(
+                f"{parameter}={values[parameter]}" if parameter in values else f"{parameter}=?"
+                for parameter in entry.parameters
+            )
+            table.add_row(name, shown if kind != "protocols" else "", entry.summary)
+    console.print(table)
+
+
+def check_loss(text: str, console: Console) -> int:
+    """Runs the conformance kit on a loss. Returns the exit code: 0, or 1 if it falls short."""
+    from trainables.losses.conformance import check
+
+    name, params = selected(LOSSES, text, "check-loss")
+    findings = check(name, **params)
+    for finding in findings:
+        console.print(str(finding), style="red", highlight=False, markup=False, soft_wrap=True)
+    if not findings:
+        console.print(f"{name} keeps every promise of a loss.", style="green")
+    return 1 if findings else 0

@@ -1,0 +1,99 @@
+"""`calibsweep plan`: what would run, from the store and the sweep file alone."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from results.store import State, Store, Survey
+from sweeps.expand import Sweep, load
+from trainables.catalogue import DATASETS, LOSSES, MODELS
+from trainables.registry import Registry
+from trainables.trial import Trial
+
+STYLES = {State.DONE: "green", State.FAILED: "bold red", State.INTERRUPTED: "yellow", State.MISSING: "dim"}
+
+
+def show(sweep_name: str, uri: str, overrides: list[str], failures: bool, console: Console) -> None:
+    """Prints a sweep's trials by state and by cell. Starts and changes nothing."""
+    sweep = load(sweep_name, overrides)
+    store = Store(uri)
+    survey = store.survey(sweep.trials)
+    counts = {state: survey.count(state) for state in State}
+    told = Text.assemble((sweep.name, "bold"), f": {len(sweep.trials)} trials")
+    for state, count in counts.items():
+        if count:
+            told.append(f", {count} {state}", style=STYLES[state])
+    console.print(told)
+    console.print(_cells(sweep, survey))
+    for key, paths in survey.damaged.items():
+        console.print(
+            f"damaged: {', '.join(paths)}; run sets it aside and makes trial {key} again.", style="yellow"
+        )
+    _show_failures(sweep, survey, failures, console)
+    for line in changed_sources(sweep.trials, store):
+        console.print(line, style="yellow", soft_wrap=True)
+
+
+def _cells(sweep: Sweep, survey: Survey) -> Table:
+    """Rows: losses. Columns: data set and model. Each cell: finished of all, and what else there is."""
+    cells: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
+    columns: dict[str, None] = {}
+    for trial in sweep.trials:
+        column = f"{trial.dataset.label}\n{trial.model.label}"
+        columns[column] = None
+        cells[trial.loss.label, column][survey.states[trial.key]] += 1
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("loss")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for loss in dict.fromkeys(trial.loss.label for trial in sweep.trials):
+        table.add_row(loss, *(_cell(cells[loss, column]) for column in columns))
+    return table
+
+
+def _cell(counts: Counter[State]) -> Text:
+    if not counts:
+        return Text("-", style="dim")
+    total = counts.total()
+    text = Text(f"{counts[State.DONE]}/{total}", style="green" if counts[State.DONE] == total else "")
+    for state in (State.FAILED, State.INTERRUPTED):
+        if counts[state]:
+            text.append(f" {counts[state]} {state}", style=STYLES[state])
+    return text
+
+
+def _show_failures(sweep: Sweep, survey: Survey, tracebacks: bool, console: Console) -> None:
+    for trial in sweep.trials:
+        failure = survey.failures.get(trial.key)
+        if failure is None or survey.states[trial.key] == State.DONE:
+            continue
+        line = f"{failure.failure_class} (attempt {failure.attempt}): {trial}: {failure.message}"
+        console.print(line, style="red", highlight=False, soft_wrap=True, markup=False)
+        if tracebacks and failure.traceback:
+            console.print(failure.traceback, style="dim", highlight=False, soft_wrap=True, markup=False)
+
+
+def changed_sources(trials: tuple[Trial, ...], store: Store) -> list[str]:
+    """A line for each component whose file is not the one that finished trials were made by."""
+    frame = store.trials()
+    known = {trial.key: trial for trial in trials}
+    frame = frame[frame["key"].isin(known)]
+    lines = []
+    kinds: tuple[tuple[str, Registry], ...] = (("dataset", DATASETS), ("model", MODELS), ("loss", LOSSES))
+    for kind, registry in kinds:
+        changed: Counter[str] = Counter()
+        for key, source in zip(frame["key"], frame.get(f"source_{kind}", ()), strict=bool(len(frame))):
+            name = getattr(known[key], kind).name
+            if source and source != registry[name].source_digest:
+                changed[name] += 1
+        for name, number in changed.items():
+            path = registry[name].path.name
+            lines.append(
+                f"{number} finished trials were made by another {path} than today's: "
+                f"if its numbers changed, raise the version of {registry.kind} {name!r}."
+            )
+    return lines

@@ -1,0 +1,74 @@
+"""`calibsweep run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.commands import tables
+from orchestrator.run import Outcome, run_missing, to_run
+from results.errors import StoreError
+from results.store import State, Store
+from sweeps.expand import Sweep, load
+from trainables.datasets import default_root
+
+
+def run(
+    sweep_name: str,
+    uri: str,
+    overrides: list[str],
+    data: Path | None,
+    address: str | None,
+    retry_failed: bool,
+    console: Console,
+) -> int:
+    """Runs what is missing of a sweep and prints its tables. Returns the exit code: 0, or 1 if any failed."""
+    sweep = load(sweep_name, overrides)
+    store = Store(uri)
+    survey = store.survey(sweep.trials)
+    done = survey.count(State.DONE)
+    wanted = to_run(sweep.trials, survey, retry_failed)
+    failed_before = 0 if retry_failed else survey.count(State.FAILED)
+    if wanted or survey.damaged:
+        store.folder.check_writable()
+        store.folder.delete_stale_temporaries()
+    for key, paths in survey.damaged.items():
+        console.print(f"damaged, set aside and made again: {', '.join(paths)} (trial {key})", style="yellow")
+        store.set_aside(paths)
+    console.print(_opening(sweep, store, len(wanted), done, failed_before), highlight=False)
+    outcome = Outcome()
+    if wanted:
+        outcome = run_missing(sweep, wanted, store, data or default_root(), console, done, address)
+    if outcome.store_error:
+        raise StoreError(
+            f"{outcome.store_error} {done + outcome.done} of {len(sweep.trials)} trials are kept."
+        )
+    failed = failed_before + outcome.failed
+    if done + outcome.done:
+        tables.print_and_write(sweep, store, console)
+    _closing(sweep_name, uri, overrides, outcome, failed, console)
+    return 1 if failed or outcome.left else 0
+
+
+def _opening(sweep: Sweep, store: Store, wanted: int, done: int, failed: int) -> str:
+    parts = [f"{sweep.name}: {len(sweep.trials)} trials", f"{done} done before", f"{wanted} to run"]
+    if failed:
+        parts.append(f"{failed} failed before (run --retry-failed tries them again)")
+    return f"{', '.join(parts)}. Store: {store.uri}"
+
+
+def _closing(
+    name: str, uri: str, overrides: list[str], outcome: Outcome, failed: int, console: Console
+) -> None:
+    rest = f"{name} --store {uri}" + "".join(f" --set {override}" for override in overrides)
+    if outcome.left:
+        console.print(
+            f"Interrupted with {outcome.left} trials left. To go on: calibsweep run {rest}", style="yellow"
+        )
+    if failed:
+        console.print(f"{failed} trials failed. Why: calibsweep plan {rest} --failures", style="yellow")
+    console.print("\nNext:", style="bold")
+    console.print(f"  calibsweep tables {rest} --format latex    the same tables for a paper (md, html, csv)")
+    console.print(f"  calibsweep store verify --store {uri}    every score again, from the stored logits")
+    console.print("  calibsweep list losses    then add one: docs/adding-a-loss.md", highlight=False)

@@ -1,0 +1,140 @@
+"""What one sees while a sweep runs: live lines in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from trainables.trial import Trial
+
+
+@dataclass
+class Running:
+    started: float
+    epoch: int = 0
+
+
+@dataclass
+class Progress:
+    """Counts of a running sweep, the lines that show them, and the time still to go.
+
+    Args:
+        trials: What is to run.
+        already_done: Trials of the sweep that were finished before.
+        console: Where to print. Without a terminal each finished trial is one plain line.
+    """
+
+    trials: list[Trial]
+    already_done: int
+    console: Console
+    done: int = 0
+    failed: int = 0
+    running: dict[str, Running] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.by_key = {trial.key: trial for trial in self.trials}
+        self.left = set(self.by_key)
+        self.started = time.monotonic()
+        self.most_running = 1
+        # Seconds of finished trials by (data set, model): cells differ far more than the trials of one.
+        self.seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self._live = Live(
+            get_renderable=self._render, console=self.console, refresh_per_second=4, transient=True
+        )
+
+    def __enter__(self) -> Progress:
+        if self.console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def note(self, text: str) -> None:
+        """Prints a line above the live ones."""
+        self.console.print(text, style="yellow", highlight=False)
+
+    def start(self, key: str) -> None:
+        self.running[key] = Running(time.monotonic())
+        self.most_running = max(self.most_running, len(self.running))
+
+    def stop(self, key: str) -> None:
+        """A trial that was interrupted and will be taken up again."""
+        self.running.pop(key, None)
+
+    def epoch(self, key: str, epoch: int) -> None:
+        if key in self.running:
+            self.running[key].epoch = epoch
+
+    def finish(self, key: str, told: str, failed: bool = False) -> None:
+        """Counts a trial that ended. `told` is what its plain line says of it."""
+        run = self.running.pop(key, None)
+        if key not in self.left:
+            return
+        self.left.discard(key)
+        trial = self.by_key[key]
+        self.failed += failed
+        self.done += not failed
+        if run and not failed:
+            self.seconds[trial.dataset.label, trial.model.label].append(time.monotonic() - run.started)
+        if failed:
+            self.note(f"failed: {trial}: {told}")
+        elif not self.console.is_terminal:
+            ended = self.done + self.failed
+            text = f"[{ended}/{len(self.trials)}] {trial}: {told}; {self.time_left()} left"
+            self.console.print(text, highlight=False, soft_wrap=True)
+
+    def seconds_left(self) -> float | None:
+        """Estimated from finished trials of the same data set and model, or of all; None while none is finished."""
+        everything = [seconds for cell in self.seconds.values() for seconds in cell]
+        if not everything:
+            return None
+        work = 0.0
+        for key in self.left:
+            trial = self.by_key[key]
+            cell = self.seconds.get((trial.dataset.label, trial.model.label)) or everything
+            spent = time.monotonic() - self.running[key].started if key in self.running else 0.0
+            work += max(0.0, sum(cell) / len(cell) - spent)
+        return work / self.most_running
+
+    def time_left(self) -> str:
+        seconds = self.seconds_left()
+        return "?" if seconds is None else clock(seconds)
+
+    def _render(self) -> RenderableType:
+        ended, total = self.done + self.failed, len(self.trials)
+        lines = Table.grid(padding=(0, 1))
+        for key, run in list(self.running.items()):
+            trial = self.by_key[key]
+            epochs = trial.training.epochs
+            bar = ProgressBar(total=epochs, completed=run.epoch, width=20)
+            lines.add_row(Text(str(trial)), bar, Text(f"{run.epoch}/{epochs} epochs"))
+        overall = Table.grid(padding=(0, 1))
+        failed = Text(f"{self.failed} failed", style="bold red" if self.failed else "dim")
+        earlier = f" ({self.already_done} before)" if self.already_done else ""
+        overall.add_row(
+            Text("all trials", style="bold"),
+            ProgressBar(total=max(total, 1), completed=ended, width=30),
+            Text(f"{self.done} done{earlier}"),
+            failed,
+            Text(f"{total - ended} left"),
+            Text(f"{clock(time.monotonic() - self.started)} passed, {self.time_left()} to go", style="cyan"),
+        )
+        return Group(lines, overall)
+
+
+def clock(seconds: float) -> str:
+    """1:02:03 or 2:03, hours and minutes only where there are any."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,109 @@
+"""One trial inside a Ray actor: trains in steps that Tune sees, commits its own result, never raises."""
+
+from __future__ import annotations
+
+import socket
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from results import provenance
+from results.checkpoints import StoredCheckpoints
+from results.errors import StoreError
+from results.rescore import commit_result
+from results.store import FailureClass, Store
+from trainables.errors import TrialDiverged
+from trainables.training import TrialRun, default_device, load_dataset
+from trainables.trial import Trial
+
+REPORT_SECONDS = 1.0
+"""At most one report a second from each trial: a report costs the driver time that trials could use."""
+
+TRACEBACK_LINES = 30
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What every worker of a sweep must know; the same for all trials."""
+
+    store: str
+    data_root: str
+    checkpoint_every: int
+    threads: int
+    source_commit: str
+
+
+class RayTrial(tune.Trainable):  # type: ignore[misc]
+    """Trains the trial whose key Tune gives it.
+
+    An exception of the trial's own code becomes a row in failures/ and a report, so that neither Tune retries
+    it nor the process is lost: what Tune sees fail is the machinery alone.
+    """
+
+    def setup(self, config: dict[str, Any], settings: WorkerSettings, trials: Mapping[str, Trial]) -> None:
+        self.settings = settings
+        self.trials = trials
+        self.store = Store(settings.store)
+        self.checkpoints = StoredCheckpoints(self.store)
+        torch.set_num_threads(settings.threads)
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.trial = self.trials[new_config["key"]]
+        self.run: TrialRun | None = None
+        return True
+
+    def step(self) -> dict[str, Any]:
+        try:
+            return self._train()
+        except StoreError as error:
+            return {"done": True, "outcome": "store", "message": str(error)}
+        except TrialDiverged as error:
+            return self._failed("diverged", error)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            return self._failed("out of memory", error)
+        except Exception as error:
+            return self._failed("bug", error)
+
+    def _train(self) -> dict[str, Any]:
+        deadline = time.monotonic() + REPORT_SECONDS
+        if self.run is None:
+            if self.store.is_done(self.trial):
+                # Another driver on this store was faster.
+                return {"done": True, "outcome": "done", "epoch": self.trial.training.epochs}
+            device = default_device()
+            dataset = load_dataset(self.trial, Path(self.settings.data_root), device)
+            self.run = TrialRun.start(self.trial, dataset, device, self.checkpoints)
+        while not self.run.done:
+            self.run.advance()
+            self.run.checkpoint_if_due(self.checkpoints, self.settings.checkpoint_every)
+            if time.monotonic() > deadline and not self.run.done:
+                return {"done": False, "outcome": "running", "epoch": self.run.epoch}
+        source = provenance.of_trial(self.trial, self.settings.source_commit)
+        commit_result(self.store, self.run.result(), source)
+        self.checkpoints.delete(self.trial.key)
+        last = self.run.epochs[self.run.reported_epoch]
+        return {
+            "done": True,
+            "outcome": "done",
+            "epoch": self.run.epoch,
+            "test_error": last["test_error"],
+            "test_ece": last["test_ece"],
+        }
+
+    def _failed(self, failure_class: FailureClass, error: BaseException) -> dict[str, Any]:
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        lines = "".join(traceback.format_exception(error)).splitlines()
+        told = "\n".join(lines[-TRACEBACK_LINES:])
+        self.run = None
+        try:
+            self.store.record_failure(self.trial, failure_class, message, told, socket.gethostname())
+        except StoreError as store_error:
+            return {"done": True, "outcome": "store", "message": str(store_error)}
+        return {"done": True, "outcome": "failed", "failure_class": failure_class, "message": message}

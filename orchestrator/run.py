@@ -1,0 +1,88 @@
+"""Runs what is missing of a sweep, through Ray Tune.
+
+What is missing is read off the store before Tune sees a list; Tune's own folder is scratch and is thrown away.
+Running the same command again is the only recovery there is.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.progress import Progress
+from results import provenance
+from results.store import State, Store, Survey
+from sweeps.expand import Sweep
+from trainables.trial import Trial
+
+MACHINERY_RETRIES = 8
+"""How often a trial is taken up again in one run after its process or node died. The next run tries anew."""
+
+
+@dataclass
+class Outcome:
+    """How a run ended. `store_error` is the line that stopped it, if the store did."""
+
+    done: int = 0
+    failed: int = 0
+    left: int = 0
+    store_error: str | None = None
+    lost: list[str] = field(default_factory=list)
+
+
+def to_run(trials: list[Trial], survey: Survey, retry_failed: bool) -> list[Trial]:
+    """The trials that are neither done nor, unless asked for, failed by their own fault."""
+    wanted = {State.MISSING, State.INTERRUPTED} | ({State.FAILED} if retry_failed else set())
+    return [trial for trial in trials if survey.states[trial.key] in wanted]
+
+
+def run_missing(
+    sweep: Sweep,
+    trials: list[Trial],
+    store: Store,
+    data_root: Path,
+    console: Console,
+    already_done: int = 0,
+    address: str | None = None,
+) -> Outcome:
+    """Trains `trials` and waits until each is committed or recorded as failed.
+
+    Args:
+        address: A Ray cluster ('auto', 'ray://...'); None for a Ray of our own on this machine.
+    """
+    # Ray reads these when it is imported or started.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    # Tune's snapshot of the experiment grows with it and is never read here.
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    warnings.filterwarnings("ignore", module="ray.*")
+
+    import ray
+
+    from orchestrator.tune_driver import fit
+
+    started_here = not ray.is_initialized()
+    if started_here:
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **({} if address else {"include_dashboard": False}),
+        )
+    scratch = Path(tempfile.mkdtemp(prefix="calibsweep-tune-"))
+    try:
+        with Progress(trials, already_done, console) as progress:
+            return fit(sweep, trials, store, data_root, progress, scratch, provenance.source_commit())
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if started_here:
+            ray.shutdown()

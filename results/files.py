@@ -1,0 +1,163 @@
+"""Files of a store, on a local disk or in an object store, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyarrow import fs
+
+from results.errors import StoreError, store_error
+
+TEMPORARY = "tmp"
+STALE_SECONDS = 86_400
+"""Half-written files older than a day belong to nobody who is still writing."""
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    path: str
+    size: int
+    modified_ns: int
+
+
+class Folder:
+    """A root folder or object-store prefix, and files below it by relative path.
+
+    A file is seen only when it is whole: it is written under a temporary name and renamed. (An object store
+    shows an object only when its upload is complete, which is the same guarantee.)
+
+    Args:
+        uri: A local path, or a URI that `pyarrow.fs` knows (s3://, gs://, file://).
+
+    Raises:
+        StoreError: A URI that cannot be used.
+    """
+
+    def __init__(self, uri: str):
+        self.uri = uri
+        if "://" in uri:
+            try:
+                self._fs, self.root = fs.FileSystem.from_uri(uri)
+            except (OSError, ValueError) as error:
+                raise StoreError(f"cannot use the store {uri}: {str(error).splitlines()[0]}") from error
+        else:
+            self._fs, self.root = fs.LocalFileSystem(), str(Path(uri).expanduser().absolute())
+        self.is_local = isinstance(self._fs, fs.LocalFileSystem)
+
+    def _absolute(self, path: str) -> str:
+        return f"{self.root}/{path}" if path else self.root
+
+    def name(self, path: str) -> str:
+        """The file's full name, for messages."""
+        return f"{self.uri.rstrip('/')}/{path}"
+
+    def read(self, path: str) -> bytes:
+        """Raises FileNotFoundError for a file that is not there, StoreError for one that cannot be read."""
+        try:
+            if self.is_local:
+                return Path(self._absolute(path)).read_bytes()
+            with self._fs.open_input_stream(self._absolute(path), compression=None) as stream:
+                content: bytes = stream.read()
+                return content
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise store_error("read", self.name(path), error) from error
+
+    def write(self, path: str, content: bytes, *, exclusive: bool = False) -> bool:
+        """Puts `content` at `path` in one step. With `exclusive`, a file already there stands: returns False.
+
+        Raises:
+            StoreError: A full disk, a read-only store, refused access.
+        """
+        try:
+            if self.is_local:
+                return self._write_local(path, content, exclusive)
+            if exclusive and self.exists(path):
+                return False
+            with self._fs.open_output_stream(self._absolute(path), compression=None) as stream:
+                stream.write(content)
+            return True
+        except OSError as error:
+            raise store_error("write", self.name(path), error) from error
+
+    def _write_local(self, path: str, content: bytes, exclusive: bool) -> bool:
+        target = Path(self._absolute(path))
+        if exclusive and target.exists():
+            return False
+        temporary = Path(self._absolute(TEMPORARY)) / uuid.uuid4().hex
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as stream:
+                stream.write(content)
+                stream.flush()
+                # A rename that survives a power cut must not outlive the content it names.
+                os.fsync(stream.fileno())
+            if exclusive:
+                # link fails where the name is taken, which rename would silently replace.
+                target.hardlink_to(temporary)
+            else:
+                temporary.replace(target)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        return True
+
+    def exists(self, path: str) -> bool:
+        try:
+            return bool(self._fs.get_file_info(self._absolute(path)).type == fs.FileType.File)
+        except OSError as error:
+            raise store_error("read", self.name(path), error) from error
+
+    def list(self, folder: str) -> Iterator[FileInfo]:
+        """All files below `folder`, in order of their names; none if there is no such folder."""
+        selector = fs.FileSelector(self._absolute(folder), recursive=True, allow_not_found=True)
+        try:
+            infos = self._fs.get_file_info(selector)
+        except OSError as error:
+            raise store_error("read", self.name(folder), error) from error
+        start = len(self.root) + 1
+        files = [i for i in infos if i.type == fs.FileType.File]
+        for info in sorted(files, key=lambda i: i.path):
+            yield FileInfo(info.path[start:], info.size, info.mtime_ns or 0)
+
+    def delete(self, path: str) -> None:
+        """Deletes a file; one that is gone already is no error, since two writers may tidy up at once."""
+        try:
+            if self.exists(path):
+                self._fs.delete_file(self._absolute(path))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise store_error("delete", self.name(path), error) from error
+
+    def move(self, source: str, target: str) -> None:
+        """Moves a file, unless another process has just done so."""
+        try:
+            if self.is_local:
+                Path(self._absolute(target)).parent.mkdir(parents=True, exist_ok=True)
+            self._fs.move(self._absolute(source), self._absolute(target))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise store_error("move", self.name(source), error) from error
+
+    def check_writable(self) -> None:
+        """Raises StoreError, in one line, if nothing can be written here; leaves nothing behind."""
+        probe = f"{TEMPORARY}/probe-{uuid.uuid4().hex}"
+        self.write(probe, b"x")
+        self.delete(probe)
+
+    def delete_stale_temporaries(self) -> None:
+        for info in self.list(TEMPORARY):
+            if time.time() - info.modified_ns / 1e9 > STALE_SECONDS:
+                with contextlib.suppress(StoreError):
+                    self.delete(info.path)

@@ -1,0 +1,74 @@
+"""Where a number comes from: commit, versions, hardware, and the source of each component."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import platform
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from trainables.catalogue import DATASETS, LOSSES, MODELS
+from trainables.trial import Trial
+
+PACKAGES = ("calibsweep", "torch", "numpy", "scikit-learn", "ray", "pyarrow")
+
+
+@functools.cache
+def source_commit() -> str:
+    """Commit of this source tree, with '-dirty' where it has changes that are in no commit; '' outside git."""
+    folder = Path(__file__).resolve().parents[1]
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+        return done.stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != folder:
+            return ""
+        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+@functools.cache
+def machine() -> dict[str, str]:
+    """Versions and hardware of this process's machine."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[f"version_{package.replace('-', '_')}"] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "host": socket.gethostname(),
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.release()}",
+        "version_python": sys.version.split()[0],
+        **versions,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+
+
+def sources(trial: Trial) -> dict[str, str]:
+    """SHA-256 of the file that defines each component: what `plan` compares with today's."""
+    return {
+        "source_dataset": DATASETS[trial.dataset.name].source_digest,
+        "source_model": MODELS[trial.model.name].source_digest,
+        "source_loss": LOSSES[trial.loss.name].source_digest,
+    }
+
+
+def of_trial(trial: Trial, commit: str) -> dict[str, str]:
+    """What is written beside a trial's scores. `commit` is the driver's: a worker may have no git."""
+    return {"source_commit": commit, **machine(), **sources(trial)}

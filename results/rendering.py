@@ -1,0 +1,163 @@
+"""Tables as Markdown, LaTeX, HTML and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from results import names
+from results.latex import latex
+from trainables.errors import ConfigurationError
+from trainables.registry import closest
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from results.tables import Cell, Row, Table
+
+
+def render(tables: Sequence[Table], format: str, *, standalone: bool = False) -> str:
+    """Tables as one text in one of `FORMATS`.
+
+    Args:
+        standalone: LaTeX: a document that compiles as it is, instead of tables to paste into one. The other
+            formats are whole as they are.
+
+    Raises ConfigurationError for an unknown format.
+    """
+    if format not in FORMATS:
+        raise ConfigurationError(f"there is no format {format!r}.{closest(format, FORMATS)}")
+    if format == "latex":
+        return latex(tables, standalone=standalone)
+    return FORMATS[format](tables)
+
+
+def markdown(tables: Sequence[Table]) -> str:
+    """GitHub's Markdown, padded so that the text itself can be read too."""
+    return "\n".join(_markdown_table(table) for table in tables)
+
+
+def _markdown_table(table: Table) -> str:
+    pre_post = {"none": "", "before": " pre T", "after": " post T"}
+    lines = [
+        ["Data set", "Model", *(names.loss(loss) + pre_post[scaling] for loss, scaling in table.columns)]
+    ]
+    for row in table.rows:
+        lines.append([names.dataset(row.dataset), row.name, *(_markdown_cell(table, c) for c in row.cells)])
+    lines = [[text.replace("|", r"\|") for text in line] for line in lines]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rule = [f"{'-' * width}" if place < 2 else f"{'-' * (width - 1)}:" for place, width in enumerate(widths)]
+    padded = [
+        [text.ljust(width) if place < 2 else text.rjust(width) for place, (text, width) in enumerate(cells)]
+        for cells in (zip(line, widths, strict=True) for line in lines)
+    ]
+    grid = "\n".join(f"| {' | '.join(line)} |" for line in [padded[0], rule, *padded[1:]])
+    notes = "".join(f"\n{note}\n" for note in table.notes)
+    return f"### {table.score.title}\n\n{table.caption}\n\n{grid}\n{notes}"
+
+
+def _markdown_cell(table: Table, cell: Cell | None) -> str:
+    mean, deviation, temperature, seeds = table.pieces(cell)
+    text = f"**{mean}**" if cell is not None and cell.best else mean
+    text += f" ± {deviation}" if deviation else ""
+    return text + (f" ({temperature})" if temperature else "") + (f", {seeds}" if seeds else "")
+
+
+def html(tables: Sequence[Table]) -> str:
+    """One self-contained page."""
+    return html_environment().get_template("tables.html.j2").render(tables=[_html_table(t) for t in tables])
+
+
+def html_environment() -> Environment:
+    """The templates of this package. `tables.html.j2` shows how to put tables into another page."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("results"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+
+
+def _html_table(table: Table) -> dict[str, object]:
+    return {
+        "name": table.score.name,
+        "title": table.score.title,
+        "caption": table.caption,
+        "losses": [names.loss(loss) for loss in table.losses],
+        "scaled": table.score.scaled,
+        "groups": [
+            (
+                names.dataset(dataset),
+                [
+                    (row.name, [(table.pieces(c), c is not None and c.best) for c in row.cells])
+                    for row in rows
+                ],
+            )
+            for dataset, rows in by_dataset(table.rows)
+        ],
+        "notes": table.notes,
+    }
+
+
+def by_dataset(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """Rows, which are sorted by data set, together with those of the same."""
+    return [(dataset, list(group)) for dataset, group in groupby(rows, key=lambda row: row.dataset)]
+
+
+CSV_COLUMNS = [
+    "dataset",
+    "model",
+    "settings",
+    "variant",
+    "loss",
+    "metric",
+    "scaling",
+    "criterion",
+    "mean",
+    "standard_deviation",
+    "unit",
+    "seeds",
+    "missing_seeds",
+    "temperature",
+]
+
+
+def tidy_csv(tables: Sequence[Table]) -> str:
+    """One line per cell, for reading by programs: labels as stored, numbers in the stored unit and in full.
+
+    `missing_seeds` are separated by spaces. What has no value is empty.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for table in tables:
+        for row in table.rows:
+            for (loss, scaling), cell in zip(table.columns, row.cells, strict=True):
+                if cell is not None:
+                    writer.writerow(_csv_line(table, row, loss, scaling, cell))
+    return text.getvalue()
+
+
+def _csv_line(table: Table, row: Row, loss: str, scaling: str, cell: Cell) -> list[object]:
+    criterion = table.criterion if scaling == "after" else ""
+    mean, deviation, temperature = (
+        "" if math.isnan(number) else number for number in (cell.mean, cell.deviation, cell.temperature)
+    )
+    missing = " ".join(map(str, cell.missing))
+    what = [row.dataset, row.model, row.settings, cell.variant, loss, table.score.name, scaling, criterion]
+    return [*what, mean, deviation, table.score.unit, cell.seeds, missing, temperature]
+
+
+FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {
+    "md": markdown,
+    "latex": latex,
+    "html": html,
+    "csv": tidy_csv,
+}

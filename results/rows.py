@@ -1,0 +1,186 @@
+"""The Parquet rows of the store: their schemas, how they are checked, and how many become one data frame."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from trainables.trial import Trial, canonical_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 1
+"""Of the row itself. A reader that meets another number refuses it rather than guess."""
+
+# Scores are a map and not a column each: opening a file costs time for every column it has, and a sweep
+# of thousands of trials is thousands of one-row files.
+TRIAL_SCHEMA = pa.schema(
+    [
+        ("format", pa.int64()),
+        ("key", pa.string()),
+        ("variant", pa.string()),
+        ("dataset", pa.string()),
+        ("model", pa.string()),
+        ("loss", pa.string()),
+        ("seed", pa.int64()),
+        ("protocol", pa.string()),
+        ("identity", pa.string()),
+        ("scores", pa.map_(pa.string(), pa.float64())),
+        ("measurements", pa.map_(pa.string(), pa.float64())),
+        ("provenance", pa.map_(pa.string(), pa.string())),
+        ("predictions_digest", pa.string()),
+        ("epochs_digest", pa.string()),
+        ("row_digest", pa.string()),
+    ]
+)
+MAPS = ("scores", "measurements", "provenance")
+
+FAILURE_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("attempt", pa.int64()),
+        ("failure_class", pa.string()),
+        ("message", pa.string()),
+        ("traceback", pa.string()),
+        ("identity", pa.string()),
+        ("dataset", pa.string()),
+        ("model", pa.string()),
+        ("loss", pa.string()),
+        ("seed", pa.int64()),
+        ("host", pa.string()),
+        ("occurred", pa.string()),
+    ]
+)
+
+
+class DamagedFileError(Exception):
+    """A Parquet file that is cut short, altered, or of another format."""
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """A table as the bytes of a Parquet file: equal tables, equal bytes (of one Arrow version)."""
+    sink = pa.BufferOutputStream()
+    many = table.num_rows > 1
+    pq.write_table(table, sink, compression="zstd" if many else "none", write_statistics=many)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def from_parquet(content: bytes) -> pa.Table:
+    """Raises DamagedFileError for anything that is not a whole Parquet file."""
+    try:
+        return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedFileError(str(error)) from error
+
+
+def trial_row(
+    trial: Trial,
+    scores: Mapping[str, float],
+    measurements: Mapping[str, float],
+    provenance: Mapping[str, str],
+    predictions_digest: str,
+    epochs_digest: str,
+) -> pa.Table:
+    """The row that commits a trial. Its own digest covers every value in it."""
+    row: dict[str, Any] = {
+        "format": FORMAT,
+        "key": trial.key,
+        "variant": trial.variant,
+        "dataset": trial.dataset.label,
+        "model": trial.model.label,
+        "loss": trial.loss.label,
+        "seed": trial.seed,
+        "protocol": trial.protocol,
+        "identity": canonical_json(trial.identity()),
+        "scores": sorted(scores.items()),
+        "measurements": sorted(measurements.items()),
+        "provenance": sorted(provenance.items()),
+        "predictions_digest": predictions_digest,
+        "epochs_digest": epochs_digest,
+    }
+    row["row_digest"] = _row_digest(row)
+    return pa.Table.from_pylist([row], schema=TRIAL_SCHEMA)
+
+
+def checked_row(content: bytes, key: str) -> pa.Table:
+    """The one-row table of trial `key`.
+
+    Raises:
+        DamagedFileError: Another schema, another trial's row, or values that do not match the row's digest.
+    """
+    table = from_parquet(content)
+    if not table.schema.equals(TRIAL_SCHEMA) or table.num_rows != 1:
+        raise DamagedFileError("not a trial's row")
+    (row,) = table.to_pylist()
+    if row["format"] != FORMAT or row["key"] != key or row.pop("row_digest") != _row_digest(row):
+        raise DamagedFileError("its values are not those that were committed")
+    return table
+
+
+def _row_digest(row: Mapping[str, Any]) -> str:
+    # repr of a float is its shortest round-trip text, and NaN (no confident sample) has one too.
+    return hashlib.sha256(repr(sorted(row.items())).encode()).hexdigest()
+
+
+def failure_row(
+    trial: Trial, attempt: int, failure_class: str, message: str, traceback: str, host: str
+) -> pa.Table:
+    row = {
+        "key": trial.key,
+        "attempt": attempt,
+        "failure_class": failure_class,
+        "message": message,
+        "traceback": traceback,
+        "identity": canonical_json(trial.identity()),
+        "dataset": trial.dataset.label,
+        "model": trial.model.label,
+        "loss": trial.loss.label,
+        "seed": trial.seed,
+        "host": host,
+        "occurred": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    return pa.Table.from_pylist([row], schema=FAILURE_SCHEMA)
+
+
+def failure_fields(content: bytes) -> dict[str, Any]:
+    """Raises DamagedFileError for anything that is not a failure's row."""
+    table = from_parquet(content)
+    if not table.schema.equals(FAILURE_SCHEMA) or table.num_rows != 1:
+        raise DamagedFileError("not a failure's row")
+    names = ("key", "attempt", "failure_class", "message", "traceback")
+    return {name: table[name][0].as_py() for name in names}
+
+
+def frame(tables: Sequence[pa.Table]) -> pd.DataFrame:
+    """Many one-row tables as one data frame, with a column for each score, measurement and provenance."""
+    import pandas as pd
+
+    table = pa.concat_tables(tables) if tables else TRIAL_SCHEMA.empty_table()
+    table = table.combine_chunks()
+    plain = table.drop_columns([*MAPS, "format"]).to_pandas()
+    return pd.concat([plain, *(_map_columns(table[name]) for name in MAPS)], axis=1)
+
+
+def _map_columns(column: pa.ChunkedArray) -> pd.DataFrame:
+    """A map column as one column per key; a row without the key has none (NaN or None)."""
+    import pandas as pd
+
+    if len(column) == 0:
+        return pd.DataFrame(index=pd.RangeIndex(0))
+    maps = column.combine_chunks()
+    maps = maps.chunk(0) if isinstance(maps, pa.ChunkedArray) else maps
+    lengths = np.diff(maps.offsets.to_numpy())
+    keys = maps.keys.dictionary_encode()
+    values = maps.items.to_numpy(zero_copy_only=False)
+    missing: Any = np.nan if pa.types.is_floating(maps.type.item_type) else None
+    matrix = np.full((len(maps), len(keys.dictionary)), missing, dtype=values.dtype)
+    matrix[np.repeat(np.arange(len(maps)), lengths), keys.indices.to_numpy()] = values
+    return pd.DataFrame(matrix, columns=keys.dictionary.to_pylist())

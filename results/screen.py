@@ -1,0 +1,156 @@
+"""Result tables for the terminal: one per data set and model, a row for each loss.
+
+Rich's own tables fold or crop what is too wide, and take seconds for a store of ten thousand trials. Here
+what does not fit is left out by whole columns, and a line says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import pandas as pd
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
+from rich.text import Text
+
+from results import names
+from results.scores import CRITERIA
+from results.tables import Table, build
+
+METRICS = ("error", "ece", "adaptive_ece", "nll", "mce")
+"""From left to right, which is from the last to be left out to the first."""
+
+ALWAYS_WITH_DEVIATION = 3
+"""The columns of this many scores keep their deviations where there is no room for those of all."""
+
+ASCII = str.maketrans({"±": "~", "—": "-"})
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of all grids: a heading and, for each line, a text and whether it is marked as best."""
+
+    score: int
+    heading: str
+    plain: list[tuple[str, bool]]
+    full: list[tuple[str, bool]]
+
+    def cells(self, deviations: bool) -> list[tuple[str, bool]]:
+        return self.full if deviations else self.plain
+
+    def width(self, deviations: bool) -> int:
+        return max(len(self.heading), *(len(text) for text, _ in self.cells(deviations)))
+
+
+class Screen:
+    """A Rich renderable. What is best in its grid is bold, and has a star for where there is no bold.
+
+    Rich takes anything that is no terminal to be 80 columns wide: give such a console a width.
+    """
+
+    def __init__(self, built: list[Table]):
+        self._tables = built
+        self._lines = [
+            (f"{names.dataset(row.dataset)} / {row.name}", number, place)
+            for number, row in enumerate(built[0].rows)
+            for place in range(len(built[0].losses))
+            if row.cells[place * len(built[0].score.scalings)] is not None
+        ]
+        self._losses = [self._name(number, place) for _, number, place in self._lines]
+        self._columns = [column for score in range(len(built)) for column in self._columns_of(score)]
+
+    def _name(self, number: int, place: int) -> str:
+        """The loss, with its number of seeds if that is not the usual one."""
+        first = self._tables[0]
+        cell = first.rows[number].cells[place * len(first.score.scalings)]
+        seeds = first.pieces(cell).seeds
+        return names.loss(first.losses[place]) + (f" ({seeds})" if seeds else "")
+
+    def _columns_of(self, score: int) -> Iterator[Column]:
+        table = self._tables[score]
+        width = len(table.score.scalings)
+        for offset, scaling in enumerate(table.score.scalings):
+            cells = [table.rows[number].cells[place * width + offset] for _, number, place in self._lines]
+            printed = [(table.pieces(cell), cell is not None and cell.best) for cell in cells]
+            plain = [(pieces.mean, best) for pieces, best in printed]
+            full = [
+                (f"{pieces.mean}±{pieces.deviation}" if pieces.deviation else pieces.mean, best)
+                for pieces, best in printed
+            ]
+            yield Column(score, {"none": "", "before": "pre T", "after": "post T"}[scaling], plain, full)
+            # Temperatures are the same for all scores, and belong to none: they follow the first.
+            if scaling == "after" and not any(each.score.scaled for each in self._tables[:score]):
+                temperatures = [(pieces.temperature, False) for pieces, _ in printed]
+                yield Column(score, "T", temperatures, temperatures)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width, total = options.max_width, len(self._tables)
+        least = min(ALWAYS_WITH_DEVIATION, total)
+        choices = [
+            (scores, deviations)
+            for scores in range(total, 0, -1)
+            for deviations in range(scores, min(scores, least) - 1, -1)
+        ]
+        scores, deviations = next((c for c in choices if self._width(*c) <= width), choices[-1])
+        for text, style in self._text(scores, deviations):
+            shown = text.translate(ASCII) if options.ascii_only else text
+            yield Segment(shown, console.get_style(style) if style else None)
+        for note in self._notes(scores, deviations):
+            shown = note.translate(ASCII) if options.ascii_only else note
+            yield Text(shown, style="dim")
+
+    def _width(self, scores: int, deviations: int) -> int:
+        columns = [column for column in self._columns if column.score < scores]
+        label = max(map(cell_len, self._losses))
+        return label + sum(2 + column.width(column.score < deviations) for column in columns)
+
+    def _text(self, scores: int, deviations: int) -> Iterator[tuple[str, str]]:
+        """Pieces of text with their styles."""
+        label = max(map(cell_len, self._losses))
+        shown = [
+            (column, column.cells(column.score < deviations), column.width(column.score < deviations))
+            for column in self._columns
+            if column.score < scores
+        ]
+        over = " " * label
+        for score, group in groupby(shown, key=lambda each: each[0].score):
+            over += "  " + self._tables[score].score.title.center(sum(2 + each[2] for each in group) - 2)
+        under = " " * label + "".join(f"  {column.heading:>{width}}" for column, _, width in shown)
+        grids = groupby(enumerate(self._lines), key=lambda each: each[1][0])
+        for title, lines in grids:
+            yield f"{title}\n", "bold"
+            yield "".join(f"{heading.rstrip()}\n" for heading in (over, under) if heading.strip()), "dim"
+            for line, _ in lines:
+                plain = self._losses[line] + " " * (label - cell_len(self._losses[line]))
+                for _, cells, width in shown:
+                    text, best = cells[line]
+                    plain += " " * (2 + width - len(text))
+                    if best:
+                        yield plain[:-1], ""
+                        yield f"*{text}", "bold green"
+                        plain = ""
+                    else:
+                        plain += text
+                yield f"{plain.rstrip()}\n", ""
+            yield "\n", ""
+
+    def _notes(self, scores: int, deviations: int) -> Iterator[str]:
+        first = self._tables[0]
+        over = f"mean±standard deviation (n-1) over {first.seeds} seeds" if first.seeds > 1 else "one seed"
+        by = CRITERIA[first.criterion].title
+        yield f"Percent (NLL: 100 x nats), {over}; T chosen by validation {by}, mean; *: best of its grid."
+        titles = [table.score.title for table in self._tables]
+        needed = self._width(len(titles), len(titles))
+        if scores < len(titles):
+            yield f"No room for {', '.join(titles[scores:])}: all takes {needed} columns."
+        if deviations < scores:
+            yield f"No room for the deviations of {', '.join(titles[deviations:scores])}: {needed} columns."
+        yield from dict.fromkeys(note for table in self._tables for note in table.notes)
+
+
+def screen(trials: pd.DataFrame, expected: pd.DataFrame | None = None, criterion: str = "ece") -> Screen:
+    """Error and calibration errors for `Console.print`; arguments and errors as of `tables.build`."""
+    return Screen(build(trials, expected, criterion, METRICS))

@@ -1,0 +1,191 @@
+"""Means and standard deviations over seeds, from a data frame of finished trials alone.
+
+What is averaged is one cell trained in one way: equal data set, model, loss and training settings. A cell
+that was trained in two ways (60 epochs and 3) is two rows, and a row's name tells which settings differ. A
+seed that is there twice is an error; one that is not there is counted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from trainables.errors import ConfigurationError
+
+CELL = ["dataset", "model", "loss", "variant"]
+"""What a cell of a table is, in the columns of the data frame. `variant` digests the training settings."""
+
+Settings = Mapping[str, Any]
+"""Training settings of one variant by name, and the versions of its three components."""
+
+
+def summarise(
+    trials: pd.DataFrame, columns: Sequence[str], expected: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Each cell's mean and standard deviation over its seeds.
+
+    Args:
+        trials: One row per finished trial, with `key`, `seed`, `identity` (JSON text), the columns of `CELL`
+            and those named in `columns`.
+        columns: The numbers to summarise.
+        expected: One row per trial that should be there, with `key`, `seed` and the columns of `CELL`, and
+            `identity` if the names of settings are wanted for variants of which no trial is finished. Other
+            trials are left out. None takes the trials as they are.
+
+    Returns:
+        One row per cell, sorted: `dataset`, `model`, `settings` (text that tells variants of one data set and
+        model apart, empty where there is one), `loss`, `variant`, `seeds` (how many), `missing` (tuple of
+        expected seeds that are not there), and for each column `{column}_mean` and `{column}_deviation`, in
+        the unit of the column. The deviation has n-1 in the denominator and is NaN for one seed. Both are NaN
+        if any seed's number is: seeds without a number are not left out in silence.
+
+    Raises:
+        ConfigurationError: No trials, a missing column, or two trials of one cell with the same seed.
+    """
+    needed = ["key", "seed", "identity", *CELL, *columns]
+    if absent := [name for name in needed if len(trials) and name not in trials.columns]:
+        raise ConfigurationError(f"the trials have no {absent[0]!r}: they were stored by another version.")
+    if expected is not None:
+        _refuse_duplicates(expected)
+        if len(trials):
+            # Names are today's, not those of the day when a trial was stored: they are no part of its key.
+            trials = trials.drop(columns=CELL).merge(expected[["key", *CELL]], on="key")
+    if not len(trials):
+        which = "no trial is" if expected is None else f"none of these {len(expected)} trials is"
+        raise ConfigurationError(f"{which} finished, so there is nothing to summarise.")
+    # One order of the rows, so that sums do not depend on how the files of a store are listed.
+    trials = trials[needed].sort_values([*CELL, "seed"], ignore_index=True)
+    trials[list(columns)] = trials[list(columns)].astype(float)
+    _refuse_duplicates(trials)
+
+    groups = trials.groupby(CELL, sort=True)
+    counts = groups[list(columns)].count()
+    seeds = groups.size()
+    whole = counts.eq(seeds, axis=0)
+    means = groups[list(columns)].mean().where(whole).add_suffix("_mean")
+    deviations = groups[list(columns)].std(ddof=1).where(whole).add_suffix("_deviation")
+    holes = {} if expected is None else _holes(trials, expected)
+    summary = pd.concat([means, deviations], axis=1)
+    summary = summary.reindex(summary.index.union([*holes]).set_names(CELL)) if holes else summary
+    summary.insert(0, "seeds", seeds.reindex(summary.index, fill_value=0))
+    summary.insert(1, "missing", [holes.get(cell, ()) for cell in summary.index])
+    summary = summary.reset_index()
+
+    names = _names_of_variants(summary, settings_of_variants(trials, expected))
+    variants = zip(summary["dataset"], summary["model"], summary["variant"], strict=True)
+    rows = [names[variant] for variant in variants]
+    summary.insert(2, "settings", [text for _, text in rows])
+    summary.insert(0, "order", [position for position, _ in rows])
+    summary = summary.sort_values(["dataset", "model", "order", "loss"], ignore_index=True)
+    return summary.drop(columns="order")
+
+
+def _refuse_duplicates(frame: pd.DataFrame) -> None:
+    again = frame.duplicated([*CELL, "seed"], keep=False)
+    if not again.any():
+        return
+    first = frame[again].iloc[0]
+    same = frame[again & (frame[[*CELL, "seed"]] == first[[*CELL, "seed"]]).all(axis=1)]
+    raise ConfigurationError(
+        f"{first['dataset']} / {first['model']} / {first['loss']} has {len(same)} trials with seed "
+        f"{first['seed']} ({', '.join(sorted(same['key'].astype(str)))}): keep one, since a mean over seeds "
+        "counts each seed once."
+    )
+
+
+def _holes(trials: pd.DataFrame, expected: pd.DataFrame) -> dict[Any, tuple[int, ...]]:
+    """The seeds of each cell of which no trial is finished."""
+    missing = expected[~expected["key"].isin(trials["key"])].sort_values([*CELL, "seed"])
+    return {cell: tuple(seeds) for cell, seeds in missing.groupby(CELL)["seed"]}
+
+
+def settings_of_variants(*frames: pd.DataFrame | None) -> dict[str, Settings]:
+    """The settings of every variant whose `identity` one of the frames tells."""
+    settings: dict[str, Settings] = {}
+    for frame in frames:
+        if frame is None or "identity" not in frame.columns:
+            continue
+        for row in frame.drop_duplicates("variant").itertuples():
+            if row.variant in settings:
+                continue
+            identity = json.loads(str(row.identity))
+            parts = ("dataset", "model", "loss")
+            versions = {f"{part} version": identity[part]["version"] for part in parts}
+            settings[str(row.variant)] = {**identity["training"], **versions}
+    return settings
+
+
+def differing(settings: Iterable[Settings]) -> list[str]:
+    """Names of the settings that are not the same in all of these, without those that follow from others.
+
+    Milestones scale with the epochs, so they are named only where nothing else differs.
+    """
+    settings = list(settings)
+    names = [name for name in settings[0] if any(each.get(name) != settings[0][name] for each in settings)]
+    shorter = [name for name in names if name != "milestones"]
+    told_apart = {tuple(map(repr, map(each.get, shorter))) for each in settings}
+    return shorter if len(told_apart) == len({repr(each) for each in settings}) else names
+
+
+def described(settings: Settings, names: Iterable[str]) -> str:
+    """'epochs=3, milestones=1-2'."""
+    return ", ".join(f"{name}={_short(settings.get(name))}" for name in names)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "-".join(map(_short, value)) or "none"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _names_of_variants(
+    cells: pd.DataFrame, known: Mapping[str, Settings]
+) -> dict[tuple[str, str, str], tuple[int, str]]:
+    """For each (data set, model, variant): the place of its row among the model's, and what names that row.
+
+    A protocol may train one loss unlike another (Brier has its own learning rate), and they are compared in
+    one row all the same. So rows are told apart only by settings in which one and the same loss differs.
+    """
+    variants: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for dataset, model, loss, variant in zip(*(cells[name] for name in CELL), strict=True):
+        variants[dataset, model][loss].add(variant)
+    names: dict[tuple[str, str, str], tuple[int, str]] = {}
+    for (dataset, model), by_loss in variants.items():
+        rows = _rows_of_model(list(by_loss.values()), known)
+        order = {row: position for position, row in enumerate(sorted(set(rows.values())))}
+        names |= {(dataset, model, variant): (order[row], row[1]) for variant, row in rows.items()}
+    return names
+
+
+def _rows_of_model(
+    by_loss: Sequence[set[str]], known: Mapping[str, Settings]
+) -> dict[str, tuple[tuple[Any, ...], str]]:
+    """The row (by what it sorts, its name) of each variant, from the variants of each loss."""
+    every = sorted(set().union(*by_loss))
+    several = [each for each in by_loss if len(each) > 1]
+    if not several:
+        return dict.fromkeys(every, ((), ""))
+    told = [[known[variant] for variant in sorted(each) if variant in known] for each in several]
+    split = {name for settings in told if len(settings) > 1 for name in differing(settings)}
+    # A variant that nothing but its digest describes is called by that.
+    rows: dict[str, tuple[tuple[Any, ...], str]] = {
+        variant: ((_sortable(variant),), f"variant {variant[:8]}") for variant in every
+    }
+    for variant in every:
+        if settings := known.get(variant):
+            names = [name for name in settings if name in split]
+            rows[variant] = tuple(_sortable(settings[name]) for name in names), described(settings, names)
+    return rows
+
+
+def _sortable(value: Any) -> tuple[int, Any]:
+    """Sorts numbers, texts and lists without comparing one kind with another; None first."""
+    if value is None:
+        return (0, 0)
+    if isinstance(value, int | float):
+        return (1, value)
+    return (2, value) if isinstance(value, str) else (3, tuple(map(_sortable, value)))

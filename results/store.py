@@ -1,0 +1,322 @@
+"""The store: what each trial predicted and scored, one immutable Parquet file per trial and kind.
+
+    predictions/<data set>/<model>/<loss>/<key>.parquet   logits, labels and sample ids of validation and test
+    epochs/<data set>/<model>/<loss>/<key>.parquet        the learning curves, one row an epoch
+    trials/<data set>/<model>/<loss>/<key>.parquet        one row: identity, scores, provenance, digests
+    failures/<data set>/<model>/<loss>/<key>-<n>.parquet  one row: why attempt n failed
+    checkpoints/<key>/<epoch>-<digest>.pt                 where an interrupted trial goes on from
+    damaged/...                                           files that were found altered, set aside
+    compacted/<digest>.parquet                            all rows of trials/ in one file, for fast reading
+
+The row in trials/ is written last, whole, and never replaced: it is the commit. No database, no locks: two
+writers of one key have the same numbers, and the first commit stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+
+from results import rows
+from results.errors import StoreError
+from results.files import FileInfo, Folder
+from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+READERS = 4
+"""Threads that read small files at once: more only wait for each other's Python."""
+
+SOURCE_COLUMNS = ("source_path", "source_size", "source_modified_ns")
+"""Columns of the compacted copy that tell which file, in which state, each row was read from."""
+
+FailureClass = Literal["preempted", "out of memory", "diverged", "bug"]
+
+
+class State(StrEnum):
+    """Where a trial stands, as the store has it."""
+
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failed attempt at a trial."""
+
+    key: str
+    attempt: int
+    failure_class: str
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the store says of a list of trials. `damaged` names the files that are not what was committed."""
+
+    states: Mapping[str, State]
+    failures: Mapping[str, Failure]
+    damaged: Mapping[str, tuple[str, ...]]
+
+    def count(self, state: State) -> int:
+        return sum(found == state for found in self.states.values())
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a trial's files lie: the labels of its cell, and its key."""
+
+    dataset: str
+    model: str
+    loss: str
+    key: str
+
+    @classmethod
+    def of(cls, trial: Trial) -> Address:
+        return cls(trial.dataset.label, trial.model.label, trial.loss.label, trial.key)
+
+    def path(self, kind: str, suffix: str = "") -> str:
+        """kind/data set/model/loss/key.parquet, with what no file name should have replaced."""
+        labels = (self.dataset, self.model, self.loss)
+        folders = "/".join(re.sub(r"[^\w.+-]+", "-", label).strip("-") for label in labels)
+        return f"{kind}/{folders}/{self.key}{suffix}.parquet"
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+class Store:
+    """The results of any number of sweeps, in a folder or under an object-store URI.
+
+    Raises:
+        StoreError: A place that cannot be read or written, in one line.
+    """
+
+    def __init__(self, uri: str):
+        self.uri = uri
+        self.folder = Folder(uri)
+
+    # Writing
+
+    def commit(
+        self,
+        trial: Trial,
+        predictions: pa.Table,
+        epochs: pa.Table,
+        scores: Mapping[str, float],
+        measurements: Mapping[str, float],
+        provenance: Mapping[str, str],
+    ) -> bool:
+        """Writes a finished trial: data first, then the row that makes it count.
+
+        Returns:
+            False if the trial was committed before, by whomever: that commit stands.
+        """
+        row_path = Address.of(trial).path("trials")
+        if self.folder.exists(row_path):
+            return False
+        digests = {}
+        for kind, table in (("predictions", predictions), ("epochs", epochs)):
+            content = rows.to_parquet(table)
+            digests[f"{kind}_digest"] = sha256(content)
+            self.folder.write(Address.of(trial).path(kind), content)
+        row = rows.trial_row(trial, scores, measurements, provenance, **digests)
+        return self.folder.write(row_path, rows.to_parquet(row), exclusive=True)
+
+    def record_failure(
+        self, trial: Trial, failure_class: FailureClass, message: str, traceback: str, host: str
+    ) -> Failure:
+        """Writes down why an attempt at a trial failed. Attempts count from 1."""
+        attempt = 1
+        while True:
+            row = rows.failure_row(trial, attempt, failure_class, message, traceback, host)
+            path = Address.of(trial).path("failures", f"-{attempt}")
+            if self.folder.write(path, rows.to_parquet(row), exclusive=True):
+                return Failure(trial.key, attempt, failure_class, message, traceback)
+            attempt += 1
+
+    def set_aside(self, paths: Iterable[str]) -> None:
+        """Moves files out of the way, keeping them for whoever wants to know what happened."""
+        for path in paths:
+            target, number = f"damaged/{path}", 1
+            while self.folder.exists(target):
+                target, number = f"damaged/{path}.{number}", number + 1
+            self.folder.move(path, target)
+
+    def compact(self) -> int:
+        """Gathers all rows of trials/ in one file, so that tables of thousands of trials come up at once.
+
+        The one-row files stay the record and this a copy of them: it may be deleted, and a kill at any
+        moment leaves the old copy or the new. Returns the number of rows in it.
+        """
+        loose, compacted = self._split_rows()
+        read = list(self._read_rows(loose))
+        fresh = rows.frame([table for _, table in read])
+        for column in SOURCE_COLUMNS:
+            fresh[column] = [getattr(info, column.removeprefix("source_")) for info, _ in read]
+        frame = _joined(compacted, fresh)
+        if len(frame) == 0:
+            return 0
+        content = rows.to_parquet(pa.Table.from_pandas(frame, preserve_index=False))
+        path = f"compacted/{sha256(content)}.parquet"
+        self.folder.write(path, content)
+        for info in self.folder.list("compacted"):
+            if info.path != path:
+                self.folder.delete(info.path)
+        return len(frame)
+
+    # Reading
+
+    def trials(self) -> pd.DataFrame:
+        """One row per finished trial: identity, `test_*` and `validation_*` scores, temperatures, provenance.
+
+        Fractions, and nats for NLL. Rows that are damaged are left out, named in `attrs["damaged"]`.
+        """
+        loose, compacted = self._split_rows()
+        damaged: list[str] = []
+        fresh = rows.frame([table for _, table in self._read_rows(loose, damaged)])
+        frame = _joined(compacted, fresh).drop(columns=list(SOURCE_COLUMNS), errors="ignore")
+        frame.attrs["damaged"] = damaged
+        frame.attrs["loose_rows"] = len(loose)
+        return frame
+
+    def predictions(self, address: Address) -> pa.Table:
+        """split, sample_id, label and logits [K] of each validation and test sample of a finished trial."""
+        return self._read_table("predictions", address)
+
+    def epochs(self, address: Address) -> pa.Table:
+        """The learning curves of a finished trial, one row an epoch."""
+        return self._read_table("epochs", address)
+
+    def is_done(self, trial: Trial) -> bool:
+        """Whether the trial's row is there: a quick look, without checking the digests."""
+        return self.folder.exists(Address.of(trial).path("trials"))
+
+    def survey(self, trials: Iterable[Trial]) -> Survey:
+        """Where each trial stands. A trial is done only if its row and data are what was committed."""
+        wanted = list(trials)
+        committed = {info.path for info in self.folder.list("trials")}
+        failed = {}
+        for info in self.folder.list("failures"):
+            failed.setdefault(_key_of_failure(info.path), []).append(info.path)
+        checkpointed = {info.path.split("/")[1] for info in self.folder.list("checkpoints")}
+        states: dict[str, State] = {}
+        damaged: dict[str, tuple[str, ...]] = {}
+        failures: dict[str, Failure] = {}
+        to_check = [trial for trial in wanted if Address.of(trial).path("trials") in committed]
+        with ThreadPoolExecutor(READERS) as executor:
+            for trial, bad in zip(to_check, executor.map(self._damage, to_check), strict=True):
+                if bad:
+                    damaged[trial.key] = bad
+                else:
+                    states[trial.key] = State.DONE
+        for trial in wanted:
+            if trial.key in states:
+                continue
+            if trial.key in failed:
+                failures[trial.key] = self._latest_failure(failed[trial.key])
+            own_fault = trial.key in failures and failures[trial.key].failure_class != "preempted"
+            if own_fault:
+                states[trial.key] = State.FAILED
+            elif trial.key in checkpointed:
+                states[trial.key] = State.INTERRUPTED
+            else:
+                states[trial.key] = State.MISSING
+        return Survey(states, failures, damaged)
+
+    # Internals
+
+    def _read_table(self, kind: str, address: Address) -> pa.Table:
+        path = address.path(kind)
+        try:
+            return rows.from_parquet(self.folder.read(path))
+        except (FileNotFoundError, rows.DamagedFileError) as error:
+            raise StoreError(
+                f"{self.folder.name(path)} is missing or damaged: run the sweep again."
+            ) from error
+
+    def _damage(self, trial: Trial) -> tuple[str, ...]:
+        """The files of a committed trial that must be set aside; none if all are what was committed."""
+        row_path = Address.of(trial).path("trials")
+        try:
+            row = rows.checked_row(self.folder.read(row_path), trial.key)
+        except (FileNotFoundError, rows.DamagedFileError):
+            return (row_path,)
+        bad = []
+        for kind in ("predictions", "epochs"):
+            path = Address.of(trial).path(kind)
+            try:
+                whole = sha256(self.folder.read(path)) == row[f"{kind}_digest"][0].as_py()
+            except FileNotFoundError:
+                bad.append(row_path)
+                continue
+            if not whole:
+                bad += [path, row_path]
+        return tuple(dict.fromkeys(bad))
+
+    def _latest_failure(self, paths: list[str]) -> Failure:
+        path = max(paths, key=lambda p: int(p.rsplit("-", 1)[1].removesuffix(".parquet")))
+        try:
+            return Failure(**rows.failure_fields(self.folder.read(path)))
+        except (FileNotFoundError, rows.DamagedFileError):
+            attempt = int(path.rsplit("-", 1)[1].removesuffix(".parquet"))
+            return Failure(_key_of_failure(path), attempt, "bug", f"the record {path} is damaged", "")
+
+    def _split_rows(self) -> tuple[list[FileInfo], pd.DataFrame | None]:
+        """The row files to read one by one, and the rows that the compacted copy has of the others."""
+        present = {info.path: info for info in self.folder.list("trials")}
+        for info in self.folder.list("compacted"):
+            try:
+                content = self.folder.read(info.path)
+            except FileNotFoundError:
+                continue
+            if sha256(content) not in info.path:
+                continue
+            frame = rows.from_parquet(content).to_pandas()
+            sources = zip(*(frame[column] for column in SOURCE_COLUMNS), strict=True)
+            current = [present.get(source[0]) == FileInfo(*source) for source in sources]
+            frame = frame[current]
+            known = set(frame["source_path"])
+            return [info for path, info in present.items() if path not in known], frame
+        return list(present.values()), None
+
+    def _read_rows(
+        self, infos: list[FileInfo], damaged: list[str] | None = None
+    ) -> Iterator[tuple[FileInfo, pa.Table]]:
+        def read(info: FileInfo) -> pa.Table | None:
+            key = info.path.rsplit("/", 1)[1].removesuffix(".parquet")
+            try:
+                return rows.checked_row(self.folder.read(info.path), key)
+            except (FileNotFoundError, rows.DamagedFileError):
+                return None
+
+        with ThreadPoolExecutor(READERS) as executor:
+            for info, table in zip(infos, executor.map(read, infos, chunksize=32), strict=True):
+                if table is not None:
+                    yield info, table
+                elif damaged is not None:
+                    damaged.append(info.path)
+
+
+def _key_of_failure(path: str) -> str:
+    return path.rsplit("/", 1)[1].rsplit("-", 1)[0]
+
+
+def _joined(compacted: pd.DataFrame | None, fresh: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    parts = [part for part in (compacted, fresh) if part is not None and len(part)]
+    frame = pd.concat(parts, ignore_index=True) if parts else fresh
+    return frame.sort_values(["dataset", "model", "loss", "seed", "key"], ignore_index=True)

@@ -1,0 +1,133 @@
+"""Turns a sweep file into its trials."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sweeps.spec import Block, Exclusion, Run, read, read_overrides, refusal
+from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
+from trainables.errors import ConfigurationError
+from trainables.protocols.base import Criterion
+from trainables.registry import Registry
+from trainables.trial import Asked, Component, Trial, resolve
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All trials that a sweep file asks for, each once, and how to run them.
+
+    Attributes:
+        run: What changes no trial's numbers: resources and checkpoints.
+        temperature_criterion: What tables fit temperatures by: that of the first trial's protocol.
+    """
+
+    name: str
+    description: str
+    run: Run
+    trials: tuple[Trial, ...]
+    temperature_criterion: Criterion
+
+
+def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
+    """The sweep of a file, or the bundled one of a name.
+
+    A trial asked for twice, by two blocks or by two names, is one trial and stands where it came first.
+
+    Args:
+        overrides: `path=value` from the command line, e.g. 'training.epochs=3', 'seeds=[0]' or
+            'run.checkpoint_every=5'. They win over the file and over every block of it.
+
+    Raises:
+        ConfigurationError: The file or an override is wrong, or asks for what cannot be. One line: the file,
+            the place in it, the first problem and how many more there are.
+    """
+    file, changes = read(path_or_name), read_overrides(overrides)
+    problems: dict[str, str] = {}
+    trials: dict[Trial, None] = {}
+    for position, block in enumerate(file.blocks):
+        complete = block.model_copy(
+            update={
+                "protocol": changes.protocol or block.protocol or file.protocol,
+                "seeds": changes.seeds or block.seeds or file.seeds,
+                "training": {**file.training, **block.training, **changes.training},
+            }
+        )
+        trials.update(dict.fromkeys(_expanded(complete, f"{path_or_name}: blocks[{position}]", problems)))
+    if problems:
+        raise refusal(problems.values())
+    if not trials:
+        raise ConfigurationError(f"{path_or_name}: its exclusions leave no trial to run.")
+    first = next(iter(trials))
+    return Sweep(
+        name=file.name,
+        description=file.description,
+        run=file.run.model_copy(
+            update={name: getattr(changes.run, name) for name in changes.run.model_fields_set}
+        ),
+        trials=tuple(trials),
+        temperature_criterion=PROTOCOLS.build(first.protocol).temperature_criterion,
+    )
+
+
+def expected_frame(trials: Iterable[Trial]) -> pd.DataFrame:
+    """One row per trial, as tables tell them apart: key, variant, labels of its cell, and seed."""
+    import pandas as pd
+
+    rows = [(t.key, t.variant, t.dataset.label, t.model.label, t.loss.label, t.seed) for t in trials]
+    return pd.DataFrame(rows, columns=["key", "variant", "dataset", "model", "loss", "seed"])
+
+
+def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Trial]:
+    """The trials of a block that says everything. Adds to `problems`, one line for each different message."""
+    used: set[int] = set()
+    rules = PROTOCOLS.build(block.protocol)
+    every = itertools.chain.from_iterable
+    for dataset, model, loss in itertools.product(
+        every(block.datasets), every(block.models), every(block.losses)
+    ):
+        where = place
+        try:
+            cell = _cell(rules, dataset, model, loss)
+            where = f"{place}, {' / '.join(component.label for component in cell)}"
+            fitting = {i for i, exclusion in enumerate(block.exclude) if _fits(exclusion, cell)}
+            used |= fitting
+            if not fitting:
+                # Only the seed differs within a cell, so the rest of it is worked out once.
+                first = resolve(dataset, model, loss, block.seeds[0], block.protocol, block.training)
+                yield from (dataclasses.replace(first, seed=seed) for seed in block.seeds)
+        except ConfigurationError as error:
+            # Cells often share a problem: a data set and a model that do not fit have it with each loss.
+            problems.setdefault(f"{place}: {error}", f"{where}: {error}")
+    for i in range(len(block.exclude)):
+        if i not in used and not problems:
+            line = f"{place}.exclude[{i}]: fits none of the block's trials, so it is a mistake or not needed."
+            problems[line] = line
+
+
+def _cell(rules: Any, dataset: Asked, model: Asked, loss: Asked) -> tuple[Component, Component, Component]:
+    data = Component.resolve(DATASETS, rules.asked_dataset(dataset))
+    network = Component.resolve(MODELS, model)
+    return data, network, Component.resolve(LOSSES, rules.asked_loss(loss, data.name))
+
+
+def _fits(exclusion: Exclusion, cell: tuple[Component, Component, Component]) -> bool:
+    asked = (exclusion.dataset, exclusion.model, exclusion.loss)
+    return all(
+        not choices or any(_is(component, registry, choice) for choice in choices)
+        for choices, registry, component in zip(asked, (DATASETS, MODELS, LOSSES), cell, strict=True)
+    )
+
+
+def _is(component: Component, registry: Registry, asked: Asked) -> bool:
+    """Whether this is the component of that name, with those parameters and whatever others."""
+    name, params = (asked, {}) if isinstance(asked, str) else asked
+    chosen = registry.chosen(name, params)
+    return registry[name].component == component.name and chosen.items() <= dict(component.params).items()

@@ -1,0 +1,349 @@
+"""Reads a sweep file: what it may say, and a line that helps for whatever it may not."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
+from trainables.errors import ConfigurationError
+from trainables.registry import Registry, closest
+from trainables.trial import Asked, TrainingSettings
+
+FOLDER = Path(__file__).parent
+"""Where the bundled sweep files lie."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"must be a mapping of names to values, not {value!r}.")
+    return value
+
+
+def _selected(registry: Registry, value: Any) -> tuple[Asked, ...]:
+    """What one entry of a list asks for: several where a parameter is given as a list of values."""
+    if isinstance(value, str):
+        value = {value: {}}
+    if not isinstance(value, dict) or len(value) != 1:
+        raise ValueError(f"must be a name, or one name with its parameters in braces, not {value!r}.")
+    ((name, params),) = _mapping(value).items()
+    known = registry[name].parameters
+    choices = []
+    for key, given in _mapping(params).items():
+        # Where a parameter is itself a list, only a list of lists is several values of it.
+        takes_list = key in known and "tuple[" in known[key].annotation
+        several = isinstance(given, list) and (not takes_list or any(isinstance(one, list) for one in given))
+        if several and not given:
+            raise ValueError(f"{name}.{key} is an empty list, which asks for nothing.")
+        choices.append(given if several else [given])
+    asked = [(name, dict(zip(params, chosen, strict=True))) for chosen in itertools.product(*choices)]
+    for _, chosen in asked:
+        registry.chosen(name, chosen)
+    return tuple(asked)
+
+
+def _seeds(value: Any) -> tuple[int, ...]:
+    if type(value) is int and value >= 1:
+        return tuple(range(value))
+    if isinstance(value, list) and value and all(type(seed) is int and seed >= 0 for seed in value):
+        return tuple(value)
+    raise ValueError(
+        f"must be a list of whole numbers from 0 on, or how many to take from 0 on, not {value!r}."
+    )
+
+
+def _protocol(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"must be the name of a protocol, not {value!r}.")
+    return PROTOCOLS[value].name
+
+
+def _training(value: Any) -> dict[str, Any]:
+    return {name: TrainingSettings.checked(name, setting) for name, setting in _mapping(value).items()}
+
+
+Datasets = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(_selected, DATASETS))]
+Models = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(_selected, MODELS))]
+Losses = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(_selected, LOSSES))]
+Seeds = Annotated[tuple[int, ...], PlainValidator(_seeds)]
+ProtocolName = Annotated[str, PlainValidator(_protocol)]
+Training = Annotated[dict[str, Any], PlainValidator(_training)]
+
+
+class _Part(BaseModel):
+    """Part of a sweep file. Nothing is guessed: no unknown keys, no text where a number belongs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Exclusion(_Part):
+    """Cells of a block that are left out: those that all of the given names and parameters fit."""
+
+    dataset: Datasets = ()
+    model: Models = ()
+    loss: Losses = ()
+    reason: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Exclusion:
+        if not (self.dataset or self.model or self.loss):
+            raise ValueError("must name a dataset, a model or a loss, or it would leave out everything.")
+        return self
+
+
+class Block(_Part):
+    """A matrix of data sets, models and losses. What it leaves open is as the file has it."""
+
+    datasets: list[Datasets] = Field(min_length=1)
+    models: list[Models] = Field(min_length=1)
+    losses: list[Losses] = Field(min_length=1)
+    seeds: Seeds = ()
+    protocol: ProtocolName = ""
+    training: Training = {}
+    exclude: list[Exclusion] = []
+
+
+class Run(_Part):
+    """How trials are run. Nothing here changes a trial's numbers or its key.
+
+    Attributes:
+        cpus_per_trial: CPU cores a trial reserves; fractions share a core.
+        gpus_per_trial: GPUs a trial reserves; fractions share a GPU.
+        checkpoint_every: Epochs from one checkpoint to the next.
+    """
+
+    cpus_per_trial: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    gpus_per_trial: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    checkpoint_every: int = Field(default=20, ge=1)
+
+
+class SweepFile(_Part):
+    """A whole sweep file."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    description: str = ""
+    protocol: ProtocolName = "mukhoti2020"
+    seeds: Seeds = (0, 1, 2, 3, 4)
+    training: Training = {}
+    blocks: list[Block] = Field(min_length=1)
+    run: Run = Run()
+
+
+class Overrides(_Part):
+    """What the command line sets: it wins over the file and over every block of it."""
+
+    protocol: ProtocolName = ""
+    seeds: Seeds = ()
+    training: Training = {}
+    run: Run = Run()
+
+
+def bundled() -> dict[str, tuple[Path, str]]:
+    """Path and description of each sweep that comes with calibsweep, by name."""
+    return {name: (path, read(path).description) for name, path in _bundled_paths().items()}
+
+
+def read(path_or_name: Path | str) -> SweepFile:
+    """The sweep file at a path, or the bundled one of a name.
+
+    Raises:
+        ConfigurationError: There is no such file, or what it says cannot be understood. One line: the file,
+            the place in it, the first problem with the nearest right name, and how many more there are.
+    """
+    source = str(path_or_name)
+    try:
+        text = _located(source).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{source}: is not UTF-8 text (byte {error.start + 1}).") from error
+    except OSError as error:
+        raise ConfigurationError(f"{source}: cannot be read: {error.strerror}.") from error
+    return _checked(SweepFile, _parsed(text, source), f"{source}: ")
+
+
+def read_overrides(assignments: Sequence[str]) -> Overrides:
+    """What `path=value` assignments from the command line set, e.g. 'training.epochs=3' or 'seeds=[0]'.
+
+    Raises ConfigurationError for a path that cannot be set or a value of the wrong type.
+    """
+    raw: dict[str, Any] = {}
+    sections = {"training": list(TrainingSettings.__annotations__), "run": list(Run.model_fields)}
+    paths = [
+        "protocol",
+        "seeds",
+        *(f"{section}.{name}" for section in sections for name in sections[section]),
+    ]
+    for assignment in assignments:
+        path, equals, value = assignment.partition("=")
+        if not equals:
+            raise ConfigurationError(f"--set {assignment}: write path=value, for example training.epochs=3.")
+        if re.split(r"[.\[]", path)[0] == "blocks":
+            raise ConfigurationError(
+                f"--set {assignment}: blocks cannot be changed from here: edit a copy of the sweep file."
+            )
+        if path not in paths:
+            raise ConfigurationError(
+                f"--set {assignment}: there is no {path!r} to set.{closest(path, paths)}"
+            )
+        section, _, name = path.rpartition(".")
+        target = raw.setdefault(section, {}) if section else raw
+        target[name] = _parsed(value, f"--set {assignment}")
+    return _checked(Overrides, raw, "--set ")
+
+
+def selected(registry: Registry, text: str, place: str) -> tuple[str, dict[str, Any]]:
+    """The one component that a text from the command line asks for, written as in a sweep file.
+
+    Raises ConfigurationError for a name or parameter that does not exist, or for several components.
+    """
+    try:
+        asked = _selected(registry, _parsed(text, place))
+    except ValueError as error:
+        prefix = "" if str(error).startswith(place) else f"{place}: "
+        raise ConfigurationError(f"{prefix}{error}") from error
+    if len(asked) != 1:
+        raise ConfigurationError(f"{place}: asks for {len(asked)} of them, but takes one.")
+    (only,) = asked
+    return (only, {}) if isinstance(only, str) else (only[0], dict(only[1]))
+
+
+def refusal(problems: Iterable[str]) -> ConfigurationError:
+    """One line about the first of several problems, and how many more there are."""
+    first, *others = dict.fromkeys(problems)
+    more = f" (and {len(others)} more problem{'s' if len(others) > 1 else ''})" if others else ""
+    return ConfigurationError(first + more)
+
+
+def _bundled_paths() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+
+
+def _located(source: str) -> Path:
+    path, known = Path(source), _bundled_paths()
+    if path.is_file() or (path.suffix in (".yaml", ".yml") and path.exists()):
+        return path
+    if source in known:
+        return known[source]
+    if path.suffix in (".yaml", ".yml"):
+        raise ConfigurationError(f"there is no file {source!r}.{closest(path.stem, known)}")
+    raise ConfigurationError(f"no sweep is called {source!r}.{closest(source, known)}")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people expect it: 1e-3 is a number, as in YAML 1.2, and nothing is turned into a date."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        (tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in ("float", "timestamp")
+    ]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"^(?:[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
+    list("-+.0123456789"),
+)
+
+
+def _parsed(text: str, source: str) -> Any:
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _refuse_duplicate_keys(node, source, set())
+        return loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        during = f" ({error.context})" if error.context else ""
+        raise ConfigurationError(f"{source}{place}: {error.problem}{during}.") from error
+    except yaml.reader.ReaderError as error:
+        raise ConfigurationError(
+            f"{source}: is not text: {error.reason} (position {error.position})."
+        ) from error
+
+
+def _refuse_duplicate_keys(node: yaml.Node, source: str, seen: set[int]) -> None:
+    if id(node) in seen:  # An alias stands for a node that was looked at before, possibly for its own parent.
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_duplicate_keys(item, source, seen)
+    elif isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    raise ConfigurationError(
+                        f"{source}, line {line}: {key.value!r} was given before, in line {lines[key.value]}."
+                    )
+                lines[key.value] = line
+            _refuse_duplicate_keys(value, source, seen)
+
+
+def _checked(model: type[Model], raw: Any, prefix: str) -> Model:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        # A misspelt key is also a missing one: the spelling is what helps, so it comes first.
+        found = sorted(
+            error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden"
+        )
+        raise refusal(_line(problem, model, prefix) for problem in found) from None
+
+
+def _line(problem: ErrorDetails, model: type[BaseModel], prefix: str) -> str:
+    """pydantic's finding as a person would say it."""
+    location, kind, details = problem["loc"], problem["type"], problem.get("ctx", {})
+    if kind in ("extra_forbidden", "missing"):
+        key, location = location[-1], location[:-1]
+    if kind == "extra_forbidden":
+        text = f"unknown key {key!r}.{closest(str(key), _keys(model, location))}"
+    elif kind == "missing":
+        text = f"needs {key!r}."
+    elif kind == "value_error":
+        text = str(details["error"])
+    elif kind in ("too_short", "string_too_short"):
+        text = "must not be empty."
+    elif kind == "string_pattern_mismatch":
+        text = f"may have only letters, digits, '_', '-' and '.', not {problem['input']!r}."
+    else:
+        text = f"must be {_expected(kind, details)}, not {problem['input']!r}."
+    place = ""
+    for step in location:
+        place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else step
+    return f"{prefix}{place}{': ' if place else ''}{text}"
+
+
+def _expected(kind: str, details: Mapping[str, Any]) -> str:
+    if kind in ("greater_than", "greater_than_equal"):
+        return f"more than {details['gt']:g}" if "gt" in details else f"at least {details['ge']:g}"
+    return {
+        "string_type": "text",
+        "list_type": "a list",
+        "int_type": "a whole number",
+        "float_type": "a number",
+        "finite_number": "a finite number",
+    }.get(kind, "a mapping of names to values")
+
+
+def _keys(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    """The keys that may stand at a place."""
+    parts: dict[str, type[BaseModel]] = {"blocks": Block, "exclude": Exclusion, "run": Run}
+    names = [step for step in location if isinstance(step, str)]
+    return list((parts[names[-1]] if names else model).model_fields)

@@ -1,0 +1,66 @@
+"""Tables in the terminal: they fit, and say what they leave out."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from results.screen import Screen, screen
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.fixture(scope="module")
+def shown() -> Screen:
+    return screen(pd.read_csv(GOLDEN / "trials.csv"), pd.read_csv(GOLDEN / "sweep.csv"))
+
+
+def printed(shown: Screen, width: int, terminal: bool = False) -> str:
+    text = io.StringIO()
+    # Wider than asked for, so that nothing that is too long is cropped before it is seen.
+    console = Console(
+        file=text, width=400, force_terminal=terminal, color_system="standard" if terminal else None
+    )
+    console.print(shown, width=width)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
+def test_lines_fit_and_columns_are_whole(shown: Screen, width: int) -> None:
+    lines = printed(shown, width).splitlines()
+    assert max(map(cell_len, lines)) <= width
+    grid = lines[lines.index("Digits / Small CNN") + 1 :][:6]
+    names = grid[0].split()
+    for loss in grid[2:]:
+        cells = re.split(r"\s+", re.sub(r"^\S+( Loss)?( \(n=2\))?\s+", "", loss))
+        # Error has one column, the first calibration error three with its temperature, the others two.
+        assert len(cells) == {1: 1, 2: 4, 3: 6, 4: 8, 5: 10}[len(names)]
+        assert all(re.fullmatch(r"\*?\d+\.\d\d(±\d+\.\d\d)?", cell) for cell in cells), loss
+
+
+def test_what_is_left_out_is_said(shown: Screen) -> None:
+    assert "No room" not in printed(shown, 200)
+    at_120, at_80 = printed(shown, 120), printed(shown, 80)
+    assert "MCE" in at_120.splitlines()[1] and "No room for the deviations of MCE" in at_120
+    assert "MCE" not in at_80.splitlines()[1] and "No room for NLL, MCE" in at_80
+
+
+def test_the_best_is_marked_in_colour_and_without(shown: Screen) -> None:
+    plain, coloured = printed(shown, 120), printed(shown, 120, terminal=True)
+    assert "\x1b" not in plain and "*1.20±0.14" in plain and "*1.20±0.20" in plain
+    assert "\x1b[1;32m*1.20±0.14\x1b[0m" in coloured
+    assert "AdaFocal (n=2)" in plain and "Missing (— where a cell has none): 6 of 50 trials" in plain
+
+
+def test_a_terminal_without_unicode_gets_ascii(shown: Screen) -> None:
+    raw = io.BytesIO()
+    text = io.TextIOWrapper(raw, encoding="ascii")
+    Console(file=text, width=120).print(shown)
+    text.flush()
+    assert b"*1.20~0.14" in raw.getvalue()

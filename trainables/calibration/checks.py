@@ -1,0 +1,83 @@
+"""Refusing input for which a metric has no value, in one line that names the argument."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from trainables.errors import InputError
+
+SUM_TOLERANCE = 1e-3
+RANGE_TOLERANCE = 1e-6
+
+
+def checked_logits(logits: Tensor, labels: Tensor, name: str = "logits") -> tuple[Tensor, Tensor]:
+    """The logits [N, K] in float32 or wider, and the labels [N] as int64 on their device.
+
+    Raises:
+        InputError: A wrong shape or type, no samples, labels outside 0..K-1, or logits that are not finite.
+    """
+    logits, labels = _checked_shapes(logits, labels, name)
+    least, greatest = _extremes(logits)
+    if not (math.isfinite(least) and math.isfinite(greatest)):
+        raise InputError(f"{name} must be finite, but there are NaN or infinite values.")
+    return logits, labels
+
+
+def checked_probabilities(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The probabilities [N, K] in float32 or wider, and the labels [N] as int64 on their device.
+
+    Raises:
+        InputError: A wrong shape or type, no samples, labels outside 0..K-1, or rows that are no probabilities.
+    """
+    probabilities, labels = _checked_shapes(probabilities, labels, "probabilities")
+    least, greatest = _extremes(probabilities)
+    if not (least >= -RANGE_TOLERANCE and greatest <= 1 + RANGE_TOLERANCE):
+        raise InputError(
+            f"probabilities must lie in [0, 1], but they run from {least:.4g} to {greatest:.4g}; "
+            "for logits apply softmax first."
+        )
+    worst = float((probabilities.sum(dim=1) - 1).abs().max())
+    if not worst <= SUM_TOLERANCE:
+        raise InputError(f"probabilities must sum to 1 in each row, but one sum is off by {worst:.4g}.")
+    return probabilities, labels
+
+
+def checked_bins(bins: int) -> int:
+    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
+        raise InputError(f"bins must be a whole number from 1 on, not {bins!r}.")
+    return bins
+
+
+def _checked_shapes(scores: Tensor, labels: Tensor, name: str) -> tuple[Tensor, Tensor]:
+    for tensor, called in ((scores, name), (labels, "labels")):
+        if not isinstance(tensor, Tensor):
+            raise InputError(f"{called} must be a torch tensor, not {type(tensor).__name__}.")
+    if scores.ndim != 2 or labels.ndim != 1:
+        raise InputError(
+            f"{name} must have shape [N, K] and labels [N], "
+            f"not {list(scores.shape)} and {list(labels.shape)}."
+        )
+    if len(scores) != len(labels):
+        raise InputError(f"{name} has {len(scores)} samples, but labels has {len(labels)}.")
+    if scores.numel() == 0:
+        raise InputError(f"{name} is empty: shape {list(scores.shape)}.")
+    if not scores.is_floating_point():
+        raise InputError(f"{name} must be floating point, not {scores.dtype}.")
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise InputError(f"labels must be whole numbers, not {labels.dtype}.")
+    classes = scores.shape[1]
+    labels = labels.detach().to(scores.device, torch.int64)
+    first, last = (int(value) for value in labels.aminmax())
+    if first < 0 or last >= classes:
+        raise InputError(f"labels must lie in 0..{classes - 1}, but they run from {first} to {last}.")
+    scores = scores.detach()
+    return scores.float() if scores.element_size() < 4 else scores, labels
+
+
+def _extremes(values: Tensor) -> tuple[float, float]:
+    """Least and greatest value, both NaN if any value is."""
+    least, greatest = values.aminmax()
+    return float(least), float(greatest)

@@ -1,0 +1,123 @@
+"""Temperature scaling: the best temperature of a fixed grid, all of it in one pass over the logits.
+
+The grid is searched and no gradient is followed, because that is how the published temperatures were found
+(Mukhoti et al. 2020, section 5). Of a row of logits a temperature changes the normaliser
+
+    S(T) = sum_j exp((z_j - max z) / T)
+
+and nothing else that a criterion needs: the predicted class stays, its probability is 1 / S(T), and the
+negative log-likelihood is log S(T) - (z_y - max z) / T. As a function of log T, each exp(-d / T) is the same
+smooth step, only shifted by log d, and analytic within pi / 2 of the real line, so Chebyshev interpolation in
+log T gets from 36 temperatures to all 100 with an error below 1e-10: less than float32 rounding, at a third of
+the exponentials.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from trainables.calibration.bins import equal_mass_edges, equal_width_edges, weighted_gap
+from trainables.calibration.checks import checked_logits
+from trainables.errors import InputError
+from trainables.protocols.base import Criterion
+
+TEMPERATURES: tuple[float, ...] = tuple(tenths / 10 for tenths in range(1, 101))
+"""The grid 0.1, 0.2, ... 10.0, each the number nearest to its decimal."""
+
+CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
+BINS = 15
+
+NODES = 36
+SMALLEST_EXPONENT = -80.0
+"""exp(-80) adds nothing to a sum of at least 1, and below exp(-87) float32 arithmetic becomes very slow."""
+
+ELEMENTS_AT_ONCE = {"cpu": 2**17, "other": 2**26}
+"""Exponentials computed together: what fits a core's cache; on a GPU, what keeps it busy."""
+
+
+def fit_temperature(logits: Tensor, labels: Tensor, criterion: Criterion = "ece") -> float:
+    """The temperature of the grid at which softmax(logits / T) has the least criterion.
+
+    Of equally good ones, to 9 decimals, the smallest.
+
+    Args:
+        logits: [N, K], of validation data, any device.
+        labels: [N].
+        criterion: 'ece' or 'adaptive_ece' with 15 bins, or 'nll'.
+
+    Raises:
+        InputError: Logits or labels for which the criterion has no value, or an unknown criterion.
+    """
+    if criterion not in CRITERIA:
+        raise InputError(f"criterion must be one of {', '.join(CRITERIA)}, not {criterion!r}.")
+    curve = criterion_curves(*checked_logits(logits, labels), [criterion])[criterion]
+    return TEMPERATURES[int(best(curve))]
+
+
+def best(curve: Tensor) -> Tensor:
+    """Position of the first least value of a curve [100]."""
+    # Rounded so that what is equal but for the order of summation, as on a GPU, is a tie.
+    return curve.round(decimals=9).argmin()
+
+
+def criterion_curves(
+    logits: Tensor, labels: Tensor, criteria: Iterable[Criterion]
+) -> dict[Criterion, Tensor]:
+    """Each criterion at each temperature of the grid, float64 [100], from checked logits and labels."""
+    top, predictions = logits.max(dim=1)
+    correct = predictions == labels
+    normalisers = _normalisers(logits, top)
+    confidences = 1 / normalisers
+    curves: dict[Criterion, Tensor] = {}
+    for criterion in criteria:
+        if criterion == "nll":
+            true = logits.gather(1, labels[:, None]).squeeze(1)
+            temperatures = torch.tensor(TEMPERATURES, dtype=torch.float64, device=logits.device)
+            distance = (top.double() - true.double()).mean()
+            curves[criterion] = normalisers.double().log().mean(dim=1) + distance / temperatures
+        elif criterion == "ece":
+            edges = equal_width_edges(BINS, logits.device)
+            curves[criterion] = torch.stack([weighted_gap(row, correct, edges) for row in confidences])
+        else:
+            curves[criterion] = torch.stack(
+                [weighted_gap(row, correct, equal_mass_edges(row, BINS)) for row in confidences]
+            )
+    return curves
+
+
+def _normalisers(logits: Tensor, top: Tensor) -> Tensor:
+    """S(T) of each row at each temperature of the grid, float32 [100, N], from logits [N, K] and their maxima."""
+    inverses, weights = (table.to(logits.device) for table in _interpolation())
+    samples, classes = logits.shape
+    kind = "cpu" if logits.device.type == "cpu" else "other"
+    rows = max(1, ELEMENTS_AT_ONCE[kind] // (NODES * classes))
+    normalisers = torch.empty(len(TEMPERATURES), samples, dtype=torch.float32, device=logits.device)
+    for start in range(0, samples, rows):
+        chunk = slice(start, start + rows)
+        gaps = (logits[chunk] - top[chunk, None]).float()
+        powers = (gaps[:, None, :] * inverses[:, None]).clamp_min_(SMALLEST_EXPONENT).exp_()
+        normalisers[:, chunk] = weights @ powers.sum(dim=2).double().T
+    return normalisers.clamp_min_(1)
+
+
+@functools.cache
+def _interpolation() -> tuple[Tensor, Tensor]:
+    """1 / T at the nodes, float32 [36], and what each node counts at each temperature, float64 [100, 36].
+
+    Berrut and Trefethen, 'Barycentric Lagrange Interpolation' (SIAM Review 2004), equation 4.2.
+    """
+    angles = (torch.arange(NODES, dtype=torch.float64) + 0.5) * math.pi / NODES
+    targets = torch.tensor(TEMPERATURES, dtype=torch.float64).log()
+    middle, half = (targets[-1] + targets[0]) / 2, (targets[-1] - targets[0]) / 2
+    # The nodes are used in float32, so the weights are made for what float32 makes of them.
+    inverses = (-(middle + half * angles.cos())).exp().float()
+    nodes = -inverses.double().log()
+    factors = nodes[:, None] - nodes
+    terms = 1 / (factors.fill_diagonal_(1.0).prod(dim=1) * (targets[:, None] - nodes))
+    return inverses, terms / terms.sum(dim=1, keepdim=True)

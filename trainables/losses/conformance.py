@@ -1,0 +1,274 @@
+"""What every loss must do, as checks that anyone can run on their own: `calibsweep check-loss NAME`.
+
+Each check builds the loss anew and looks at one promise of `trainables.losses.base`. A finding is a broken
+promise, in one line; no findings means that the loss can be put into a sweep.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from trainables.catalogue import LOSSES
+from trainables.losses.base import Loss, Reduction
+
+GUIDE = "docs/adding-a-loss.md"
+EPOCHS = 10
+SAMPLES, CLASSES = 24, 7
+
+
+class Build(Protocol):
+    """Makes the loss anew with one of the two reductions."""
+
+    def __call__(self, *, reduction: Reduction) -> Loss: ...
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A promise that the loss does not keep.
+
+    Attributes:
+        check: Name of the check, a key of `CHECKS`.
+        problem: What happened, in one line.
+        read: Where to read what is asked for, and why.
+    """
+
+    check: str
+    problem: str
+    read: str
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.problem} (see {self.read})"
+
+
+def check(name: str, **params: object) -> list[Finding]:
+    """What is wrong with the registered loss `name`; an empty list if nothing is.
+
+    Args:
+        params: The loss's own parameters. Those it requires and that are left out are taken from
+            `facts={"example": {...}}` of its mark, if that has them.
+
+    Raises:
+        ConfigurationError: An unknown name or parameter.
+    """
+    entry = LOSSES[name]
+    example = {} if entry.preset else entry.facts.get("example", {})
+    chosen = LOSSES.resolve(name, {**example, **params})
+    return check_loss(lambda *, reduction: LOSSES.build(entry.component, reduction=reduction, **chosen))
+
+
+def check_loss(build: Build) -> list[Finding]:
+    """What is wrong with the losses that `build(reduction=...)` makes; an empty list if nothing is."""
+    findings = []
+    for name, run in CHECKS.items():
+        try:
+            problems = list(run(build))
+        except Exception as error:
+            problems = [f"{type(error).__name__}: {_first_line(error)}"]
+        findings += [Finding(name, problem, f"{GUIDE}#{name}") for problem in problems]
+        if problems and name in FIRST:
+            break
+    return findings
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _scalar(build: Build) -> Iterator[str]:
+    for dtype in (torch.float32, torch.float64):
+        logits, labels = _batch(dtype)
+        for reduction in ("sum", "mean"):
+            value = build(reduction=reduction)(logits, labels)
+            if value.shape != () or value.dtype != dtype:
+                yield f"from {dtype} logits comes {value.dtype} of shape {list(value.shape)}, not a scalar of that type"
+            elif not value.isfinite():
+                yield f"the value of an ordinary batch is {value.item()}"
+
+
+def _reduction(build: Build) -> Iterator[str]:
+    logits, labels = _batch()
+    total, mean = (build(reduction=reduction)(logits, labels) for reduction in ("sum", "mean"))
+    if not torch.allclose(total, mean * len(labels), rtol=1e-9):
+        yield f"the sum is {total.item():.6g}, but {len(labels)} samples times the mean {mean.item() * len(labels):.6g}"
+
+
+def _gradient(build: Build) -> Iterator[str]:
+    for when, loss in (("new", build(reduction="sum")), ("after its hooks", _exercised(build))):
+        logits, labels = _batch()
+        logits.requires_grad_()
+        try:
+            torch.autograd.gradcheck(loss, (logits, labels))
+        except (RuntimeError, ValueError) as error:
+            yield f"{when}: autograd and finite differences disagree: {_first_line(error)}"
+
+
+def _order(build: Build) -> Iterator[str]:
+    loss = _exercised(build)
+    logits, labels = _batch()
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(1))
+    value, shuffled = loss(logits, labels), loss(logits[order], labels[order])
+    if not torch.allclose(value, shuffled, rtol=1e-9):
+        yield f"the same samples in another order change the value from {value.item():.6g} to {shuffled.item():.6g}"
+
+
+def _shift(build: Build) -> Iterator[str]:
+    loss = _exercised(build)
+    logits, labels = _batch()
+    offsets = torch.linspace(-3, 4, len(labels), dtype=torch.float64)[:, None]
+    value, shifted = loss(logits, labels), loss(logits + offsets, labels)
+    if not torch.allclose(value, shifted, rtol=1e-8):
+        yield (
+            f"a constant added to each sample's logits changes the value from {value.item():.6g} to "
+            f"{shifted.item():.6g}, though it changes no probability"
+        )
+
+
+def _saturated(build: Build) -> Iterator[str]:
+    labels = torch.arange(6) % 3
+    right = torch.nn.functional.one_hot(labels, 3).float()
+    batches = {
+        "all sure and right": right,
+        "all sure and wrong": -right,
+        "half right": right * torch.tensor([1.0, -1.0]).repeat(3)[:, None],
+        "all equal": torch.zeros(6, 3),
+    }
+    for when, loss in (
+        ("new", build(reduction="sum")),
+        ("after its hooks", _exercised(build, torch.float32)),
+    ):
+        for what, direction in batches.items():
+            for scale in (20.0, 200.0, 1e4):
+                for count in (6, 1):
+                    logits = (direction[:count] * scale).requires_grad_()
+                    value = loss(logits, labels[:count])
+                    (gradient,) = torch.autograd.grad(value, logits)
+                    if not (value.isfinite() and gradient.isfinite().all()):
+                        yield (
+                            f"{when}: logits of size {scale:g}, {what}, batch of {count}: value {value.item():g}, "
+                            f"{int((~gradient.isfinite()).sum())} gradients not finite"
+                        )
+                        return
+
+
+def _hooks(build: Build) -> Iterator[str]:
+    loss = build(reduction="sum")
+    logits, labels = _batch(torch.float32)
+    for epoch in range(EPOCHS):
+        loss.on_epoch_start(epoch, EPOCHS)
+        value = loss(logits, labels)
+        loss.on_validation(*_validation(torch.float32, seed=epoch))
+        if not value.isfinite():
+            yield f"in epoch {epoch} of {EPOCHS} the value is {value.item()}"
+            return
+    loss.on_epoch_start(0, 1)
+
+
+def _state(build: Build) -> Iterator[str]:
+    loss = _exercised(build)
+    logits, labels = _batch()
+    restored = build(reduction="sum")
+    restored.load_state_dict(loss.state_dict())
+    for when in ("", " and one more epoch"):
+        value, again = loss(logits, labels), restored(logits, labels)
+        if not torch.equal(value, again):
+            yield (
+                f"after its hooks{when} the value is {value.item():.6g}, but {again.item():.6g} in a loss that "
+                "loaded its state: keep what changes in buffers"
+            )
+            return
+        for one in (loss, restored):
+            one.on_epoch_start(EPOCHS - 1, EPOCHS)
+            one.on_validation(*_validation(torch.float64, seed=EPOCHS))
+
+
+def _device(build: Build) -> Iterator[str]:
+    # Tensors on the 'meta' device have no values: whatever would read one, and so make a GPU wait, fails.
+    loss = build(reduction="sum").to("meta")
+    logits, labels = (tensor.to("meta") for tensor in _batch(torch.float32))
+    logits.requires_grad_()
+    steps: dict[str, Callable[[], object]] = {
+        "the forward pass": lambda: loss(logits, labels),
+        "the backward pass": lambda: loss(logits, labels).backward(),
+        "on_epoch_start": lambda: loss.on_epoch_start(1, EPOCHS),
+        "on_validation": lambda: loss.on_validation(logits.detach(), labels),
+    }
+    for what, step in steps.items():
+        try:
+            step()
+        except Exception as error:
+            yield f"{what} reads a tensor's value or uses a tensor of another device: {_first_line(error)}"
+            return
+
+
+def _precision(build: Build) -> Iterator[str]:
+    narrow, wide = (_exercised(build, dtype)(*_batch(dtype)) for dtype in (torch.float32, torch.float64))
+    if not torch.allclose(narrow.double(), wide, rtol=1e-4):
+        yield f"float32 gives {narrow.item():.8g}, but float64 {wide.item():.8g}"
+
+
+def _copy(build: Build) -> Iterator[str]:
+    loss = _exercised(build)
+    logits, labels = _batch()
+    before = loss(logits, labels)
+    twin = copy.deepcopy(loss)
+    if not torch.equal(before, twin(logits, labels)):
+        yield "a deep copy gives another value"
+    _run_hooks(twin, torch.float64, seed=99)
+    if not torch.equal(before, loss(logits, labels)):
+        yield "hooks of a deep copy change the original: they share state"
+
+
+CHECKS: dict[str, Callable[[Build], Iterator[str]]] = {
+    "scalar": _scalar,
+    "hooks": _hooks,
+    "reduction": _reduction,
+    "gradient": _gradient,
+    "order": _order,
+    "shift": _shift,
+    "saturated": _saturated,
+    "state": _state,
+    "device": _device,
+    "precision": _precision,
+    "copy": _copy,
+}
+
+FIRST = ("scalar", "hooks")
+"""All other checks need these to hold, and are left out where one does not."""
+
+
+def _batch(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    """Random logits [24, 7], about half of them predicting the label [24], all probabilities represented."""
+    generator = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(SAMPLES, CLASSES, generator=generator, dtype=torch.float64)
+    labels = torch.randint(CLASSES, (SAMPLES,), generator=generator)
+    labels[::2] = logits[::2].argmax(dim=1)
+    return logits.to(dtype), labels
+
+
+def _validation(dtype: torch.dtype, seed: int) -> tuple[Tensor, Tensor]:
+    """Random validation logits [200, 7] of a network that is overconfident here and underconfident there."""
+    generator = torch.Generator().manual_seed(1000 + seed)
+    logits = 3 * torch.randn(200, CLASSES, generator=generator, dtype=torch.float64)
+    labels = torch.randint(CLASSES, (200,), generator=generator)
+    unsure = logits.softmax(dim=1).amax(dim=1) < 0.8
+    labels[unsure] = logits[unsure].argmax(dim=1)
+    return logits.to(dtype), labels
+
+
+def _run_hooks(loss: Loss, dtype: torch.dtype, seed: int = 0) -> None:
+    for epoch in range(EPOCHS):
+        loss.on_epoch_start(epoch, EPOCHS)
+        loss.on_validation(*_validation(dtype, seed + epoch))
+
+
+def _exercised(build: Build, dtype: torch.dtype = torch.float64) -> Loss:
+    """A loss that has been through some epochs, so that whatever state it has is no longer the initial one."""
+    loss = build(reduction="sum")
+    _run_hooks(loss, dtype)
+    return loss

@@ -1,0 +1,31 @@
+"""Inverse focal loss: counts a sample more the surer the network is of the right class."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from trainables.errors import ConfigurationError
+from trainables.losses.base import Loss, Reduction
+from trainables.losses.focal import inverse_focal_loss, true_log_probability
+from trainables.registry import register
+
+
+@register("inverse_focal")
+class InverseFocal(Loss):
+    """-(1 + p_y)^gamma log p_y: what AdaFocal does where the network is underconfident.
+
+    Wang et al., 'Rethinking Calibration of Deep Neural Networks: Do Not Be Afraid of Overconfidence'
+    (NeurIPS 2021), in the form that AdaFocal uses for negative gamma (Ghosh et al., NeurIPS 2022).
+
+    Args:
+        gamma: How much sure samples are favoured; 0 is cross-entropy.
+    """
+
+    def __init__(self, gamma: float = 1.0, reduction: Reduction = "sum"):
+        super().__init__(reduction)
+        if not gamma >= 0:
+            raise ConfigurationError(f"inverse_focal: gamma must not be negative, but is {gamma}.")
+        self.gamma = gamma
+
+    def per_sample(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return inverse_focal_loss(true_log_probability(logits, labels), self.gamma)

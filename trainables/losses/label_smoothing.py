@@ -1,0 +1,35 @@
+"""Cross-entropy against softened labels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainables.errors import ConfigurationError
+from trainables.losses.base import Loss, Reduction
+from trainables.registry import register
+
+
+@register("label_smoothing")
+class LabelSmoothing(Loss):
+    """Cross-entropy with target 1 - smoothing for the true class and smoothing / (K - 1) for each other one.
+
+    Mukhoti et al. 2020, section 5 (baselines). `torch.nn.CrossEntropyLoss(label_smoothing=a)` is another loss:
+    it gives a / K to every class, the true one included.
+
+    Args:
+        smoothing: Probability taken from the true class, a fraction.
+    """
+
+    def __init__(self, smoothing: float = 0.05, reduction: Reduction = "sum"):
+        super().__init__(reduction)
+        if not 0 <= smoothing < 1:
+            raise ConfigurationError(f"label_smoothing: smoothing must lie in [0, 1), not {smoothing}.")
+        self.smoothing = smoothing
+
+    def per_sample(self, logits: Tensor, labels: Tensor) -> Tensor:
+        log_probabilities = torch.log_softmax(logits, dim=1)
+        true = log_probabilities.gather(1, labels[:, None]).squeeze(1)
+        others = log_probabilities.sum(dim=1) - true
+        share = self.smoothing / max(logits.shape[1] - 1, 1)
+        return -((1 - self.smoothing) * true + share * others)

@@ -1,0 +1,37 @@
+"""A multi-layer perceptron, for small images and first looks."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from trainables.registry import register
+
+
+@register("mlp", facts={"input": "image"})
+class MultiLayerPerceptron(nn.Module):
+    """Fully connected layers with ReLU over the flattened image.
+
+    Args:
+        num_classes: K, the width of the logits [N, K].
+        input_shape: Channels, height and width of an image.
+        hidden: Units of each hidden layer.
+        layers: Number of hidden layers.
+    """
+
+    def __init__(self, num_classes: int, input_shape: tuple[int, ...], hidden: int = 128, layers: int = 2):
+        super().__init__()
+        widths = [math.prod(input_shape)] + [hidden] * layers
+        hidden_layers = [
+            layer
+            for narrow, wide in zip(widths[:-1], widths[1:], strict=True)
+            for layer in (nn.Linear(narrow, wide), nn.ReLU())
+        ]
+        self.features = nn.Sequential(nn.Flatten(), *hidden_layers)
+        self.classifier = nn.Linear(widths[-1], num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [N, K] of images [N, C, H, W]."""
+        logits: Tensor = self.classifier(self.features(images))
+        return logits

@@ -1,0 +1,337 @@
+"""Training one trial in plain PyTorch: no Ray, no files, a debugger works."""
+
+from __future__ import annotations
+
+import math
+import resource
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainables import datasets, losses, models, seeds
+from trainables.calibration import ece
+from trainables.checkpoint import CheckpointStore, decode, encode
+from trainables.curves import ClassificationCurves, Curves, FeatureNorm
+from trainables.datasets.base import Dataset, Split
+from trainables.errors import TrialDiverged
+from trainables.trial import Trial
+
+EVALUATION_BATCH = 1024
+"""Samples of one forward pass where no gradient is needed. Fixed, since rounding may depend on it."""
+
+GIB = 2**30
+
+
+@dataclass
+class Predictions:
+    """What a trained network says of one part of a data set, on the CPU.
+
+    Attributes:
+        logits: float32 [N, K].
+        labels: int64 [N].
+        sample_ids: int64 [N], each sample's position in the published data set.
+    """
+
+    logits: Tensor
+    labels: Tensor
+    sample_ids: Tensor
+
+
+@dataclass
+class TrialResult:
+    """All that a finished trial leaves behind.
+
+    Attributes:
+        epochs: The learning curves, one dictionary an epoch.
+        reported_epoch: The epoch (from 0) that the predictions are of.
+        measurements: What the run cost and ran on; differs from run to run.
+    """
+
+    trial: Trial
+    validation: Predictions
+    test: Predictions
+    epochs: list[Curves]
+    reported_epoch: int
+    dataset_fingerprint: str
+    measurements: dict[str, Any] = field(default_factory=dict)
+
+
+def default_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_dataset(trial: Trial, root: Path | str | None, device: torch.device) -> Dataset:
+    """The trial's data set on `device`."""
+    return datasets.load(trial.dataset.name, root, **dict(trial.dataset.params)).to(device)
+
+
+def run_trial(
+    trial: Trial,
+    *,
+    root: Path | str | None = None,
+    device: torch.device | None = None,
+    checkpoints: CheckpointStore | None = None,
+    checkpoint_every: int | None = None,
+    on_epoch: Callable[[int, Curves], None] | None = None,
+) -> TrialResult:
+    """Trains one trial from its start, or from its last checkpoint, to its end.
+
+    Args:
+        root: Folder of the data sets (default: `datasets.default_root()`).
+        device: Where to train (default: the GPU if there is one).
+        checkpoints: Where checkpoints are kept; without it the trial starts anew.
+        checkpoint_every: Epochs between checkpoints; None for no checkpoint.
+        on_epoch: Called after each epoch with its number (from 0) and curves.
+
+    Raises:
+        TrialDiverged: A loss or logit that is not finite.
+    """
+    device = device or default_device()
+    run = TrialRun.start(trial, load_dataset(trial, root, device), device, checkpoints)
+    while not run.done:
+        curves = run.advance()
+        run.checkpoint_if_due(checkpoints, checkpoint_every)
+        if on_epoch:
+            on_epoch(run.epoch - 1, curves)
+    return run.result()
+
+
+class TrialRun:
+    """A trial under way: `advance` trains one epoch, and `state` at any epoch's end can be gone on from."""
+
+    def __init__(self, trial: Trial, dataset: Dataset, device: torch.device):
+        self.trial = trial
+        self.dataset = dataset
+        self.device = device
+        self.epoch = 0
+        self.seconds = 0.0
+        self.epochs: list[Curves] = []
+        self.best_accuracy = -math.inf
+        self.reported_epoch = -1
+        self.logits: dict[str, Tensor] = {}
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+
+        settings = trial.training
+        seeds.seed_everything(seeds.initialisation(trial))
+        model = models.build(
+            trial.model.name,
+            dataset.num_classes,
+            input_shape=dataset.input_shape,
+            **dict(trial.model.params),
+        )
+        self.model = model.to(device)
+        loss = losses.build(trial.loss.name, **dict(trial.loss.params), reduction=settings.loss_reduction)
+        self.loss = loss.to(device)
+        self.optimizer = _optimizer(trial, self.model)
+        self.schedule = torch.optim.lr_scheduler.MultiStepLR(
+            self.optimizer, list(settings.milestones), settings.milestone_factor
+        )
+
+    @classmethod
+    def start(
+        cls, trial: Trial, dataset: Dataset, device: torch.device, checkpoints: CheckpointStore | None = None
+    ) -> TrialRun:
+        """A run at its first epoch, or where its latest readable checkpoint left it."""
+        run = cls(trial, dataset, device)
+        for state in checkpoints.load(trial.key) if checkpoints else ():
+            run.restore(decode(state))
+            break
+        return run
+
+    @property
+    def done(self) -> bool:
+        return self.epoch >= self.trial.training.epochs
+
+    def advance(self) -> Curves:
+        """Trains one epoch, validates, tells the loss, and measures the curves.
+
+        Raises:
+            TrialDiverged: A loss or logit that is not finite.
+        """
+        started = time.monotonic()
+        settings = self.trial.training
+        learning_rate = float(self.optimizer.param_groups[0]["lr"])
+        curves: Curves = {"epoch": self.epoch, "learning_rate": learning_rate}
+        self.loss.on_epoch_start(self.epoch, settings.epochs)
+        curves |= self._train_epoch()
+        validation_logits, validation_labels, validation = self._evaluate(
+            self.dataset.validation, "validation"
+        )
+        self.loss.on_validation(validation_logits, validation_labels)
+        feature_norm = FeatureNorm(self.model, self.device)
+        with feature_norm.measuring():
+            test_logits, _, test = self._evaluate(self.dataset.test, "test")
+        curves |= validation | test | feature_norm.read()
+        self._keep_if_reported(validation["validation_error"], validation_logits, test_logits)
+        self.schedule.step()
+        self.epochs.append(curves)
+        self.epoch += 1
+        self.seconds += time.monotonic() - started
+        return curves
+
+    def _train_epoch(self) -> Curves:
+        settings = self.trial.training
+        train = self.dataset.train
+        order_generator = torch.Generator().manual_seed(seeds.batch_order(self.trial, self.epoch))
+        order = torch.randperm(len(train), generator=order_generator).to(train.labels.device)
+        augmentation = torch.Generator(self.device).manual_seed(seeds.augmentation(self.trial, self.epoch))
+        batches = list(order.split(settings.batch_size))
+        if settings.drop_last and len(batches[-1]) < settings.batch_size and len(batches) > 1:
+            batches.pop()
+        measured = ClassificationCurves(self.device)
+        # The sum over the epoch of the loss per sample, and of the gradient norms before clipping.
+        loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        norm_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        clip_norm = settings.gradient_clip_norm or math.inf
+        self.model.train()
+        for indices in batches:
+            inputs, labels = train.batch(indices)
+            inputs = self.dataset.augment(inputs, augmentation)
+            self.optimizer.zero_grad()
+            with self._autocast():
+                logits = self.model(inputs)
+            loss = self.loss(logits.float(), labels)
+            loss.backward()
+            norm_sum += nn.utils.clip_grad_norm_(self.model.parameters(), clip_norm)
+            self.optimizer.step()
+            measured.add(logits, labels)
+            loss_sum += loss.detach() * (len(labels) if settings.loss_reduction == "mean" else 1)
+        samples = sum(len(indices) for indices in batches)
+        loss_per_sample, gradient_norm = (loss_sum / samples).item(), (norm_sum / len(batches)).item()
+        if not math.isfinite(loss_per_sample):
+            raise TrialDiverged(
+                f"the training loss of epoch {self.epoch} is {loss_per_sample}: {self.trial}."
+            )
+        return {
+            "train_loss": loss_per_sample,
+            "gradient_norm": gradient_norm if math.isfinite(gradient_norm) else None,
+            **measured.read("train"),
+        }
+
+    @torch.no_grad()
+    def _evaluate(self, split: Split, prefix: str) -> tuple[Tensor, Tensor, Curves]:
+        self.model.eval()
+        logits, labels = [], []
+        for indices in torch.arange(len(split), device=split.labels.device).split(EVALUATION_BATCH):
+            inputs, batch_labels = split.batch(indices)
+            with self._autocast():
+                logits.append(self.model(inputs).float())
+            labels.append(batch_labels)
+        all_logits, all_labels = torch.cat(logits), torch.cat(labels)
+        if not bool(torch.isfinite(all_logits).all()):
+            raise TrialDiverged(
+                f"epoch {self.epoch} gives {prefix} logits that are not finite: {self.trial}."
+            )
+        measured = ClassificationCurves(self.device)
+        measured.add(all_logits, all_labels)
+        curves = measured.read(prefix)
+        curves[f"{prefix}_ece"] = ece(torch.softmax(all_logits, dim=1), all_labels)
+        return all_logits, all_labels, curves
+
+    def _autocast(self) -> torch.autocast:
+        bfloat16 = self.trial.training.precision == "bfloat16"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bfloat16)
+
+    def _keep_if_reported(self, validation_error: float | None, validation: Tensor, test: Tensor) -> None:
+        accuracy = 1.0 - (validation_error or 0.0)
+        if (
+            self.trial.training.reported_epoch == "best_validation_accuracy"
+            and accuracy <= self.best_accuracy
+        ):
+            return
+        self.best_accuracy, self.reported_epoch = accuracy, self.epoch
+        self.logits = {"validation": validation, "test": test}
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the rest of the run depends on, at the end of an epoch."""
+        return {
+            "key": self.trial.key,
+            "epoch": self.epoch,
+            "seconds": self.seconds,
+            "epochs": self.epochs,
+            "best_accuracy": self.best_accuracy,
+            "reported_epoch": self.reported_epoch,
+            "logits": {part: logits.cpu() for part, logits in self.logits.items()},
+            "model": self.model.state_dict(),
+            "loss": self.loss.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "generators": seeds.generator_states(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        if state["key"] != self.trial.key:
+            raise ValueError(f"a checkpoint of trial {state['key']} is none of {self.trial.key}")
+        self.model.load_state_dict(state["model"])
+        self.loss.load_state_dict(state["loss"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        seeds.restore_generators(state["generators"])
+        self.epoch, self.seconds, self.epochs = state["epoch"], state["seconds"], list(state["epochs"])
+        self.best_accuracy, self.reported_epoch = state["best_accuracy"], state["reported_epoch"]
+        self.logits = {part: logits.to(self.device) for part, logits in state["logits"].items()}
+
+    def checkpoint_if_due(self, checkpoints: CheckpointStore | None, every: int | None) -> None:
+        """Saves after each `every` epochs but the last, whose result is about to be committed anyway."""
+        if checkpoints and every and not self.done and self.epoch % every == 0:
+            checkpoints.save(self.trial.key, self.epoch, encode(self.state()))
+
+    def result(self) -> TrialResult:
+        def predictions(part: str, split: Split) -> Predictions:
+            return Predictions(self.logits[part].cpu(), split.labels.cpu(), split.sample_ids.cpu())
+
+        return TrialResult(
+            trial=self.trial,
+            validation=predictions("validation", self.dataset.validation),
+            test=predictions("test", self.dataset.test),
+            epochs=self.epochs,
+            reported_epoch=self.reported_epoch,
+            dataset_fingerprint=self.dataset.fingerprint,
+            measurements={
+                "training_seconds": self.seconds,
+                "peak_memory_gib": _peak_memory_gib(self.device),
+                "device": _device_name(self.device),
+                "threads": torch.get_num_threads(),
+                "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            },
+        )
+
+
+def _optimizer(trial: Trial, model: nn.Module) -> torch.optim.Optimizer:
+    settings = trial.training
+    match settings.optimizer:
+        case "sgd":
+            return torch.optim.SGD(
+                model.parameters(),
+                settings.learning_rate,
+                settings.momentum,
+                weight_decay=settings.weight_decay,
+            )
+        case "adam":
+            return torch.optim.Adam(
+                model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+            )
+        case "adagrad":
+            return torch.optim.Adagrad(
+                model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+            )
+
+
+def _peak_memory_gib(device: torch.device) -> float:
+    """Of the GPU the most that was allocated in this run, of a CPU the most that the process ever held."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / GIB
+    # Linux counts in KiB. A reused process keeps the peak of the trials before: an upper bound.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return "cpu"
