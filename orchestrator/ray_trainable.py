@@ -39,14 +39,16 @@ class WorkerSettings:
     source_commit: str
 
 
-class RayTrial(tune.Trainable):  # type: ignore[misc]
+class RayTrial(tune.Trainable):
     """Trains the trial whose key Tune gives it.
 
     An exception of the trial's own code becomes a row in failures/ and a report, so that neither Tune retries
     it nor the process is lost: what Tune sees fail is the machinery alone.
     """
 
-    def setup(self, config: dict[str, Any], settings: WorkerSettings, trials: Mapping[str, Trial]) -> None:
+    def setup(  # type: ignore[override]  # the last two come from tune.with_parameters
+        self, config: dict[str, Any], settings: WorkerSettings, trials: Mapping[str, Trial]
+    ) -> None:
         self.settings = settings
         self.trials = trials
         self.store = Store(settings.store)

@@ -11,7 +11,8 @@ import os
 import shutil
 import tempfile
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -34,10 +35,9 @@ class Outcome:
     failed: int = 0
     left: int = 0
     store_error: str | None = None
-    lost: list[str] = field(default_factory=list)
 
 
-def to_run(trials: list[Trial], survey: Survey, retry_failed: bool) -> list[Trial]:
+def to_run(trials: Iterable[Trial], survey: Survey, retry_failed: bool) -> list[Trial]:
     """The trials that are neither done nor, unless asked for, failed by their own fault."""
     wanted = {State.MISSING, State.INTERRUPTED} | ({State.FAILED} if retry_failed else set())
     return [trial for trial in trials if survey.states[trial.key] in wanted]
@@ -63,7 +63,8 @@ def run_missing(
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
     # Tune's snapshot of the experiment grows with it and is never read here.
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
-    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    # The newer of Tune's two outputs prints a box for each trial whatever `verbose` says.
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     warnings.filterwarnings("ignore", module="ray.*")
 
     import ray
@@ -76,7 +77,7 @@ def run_missing(
             address=address,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            **({} if address else {"include_dashboard": False}),
+            include_dashboard=None if address else False,
         )
     scratch = Path(tempfile.mkdtemp(prefix="calibsweep-tune-"))
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
+from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
 from ray.tune.stopper import Stopper
 
 from orchestrator.progress import Progress
@@ -54,6 +54,8 @@ def fit(
             name="sweep",
             storage_path=str(scratch),
             callbacks=[listener],
+            # Trials keep their own checkpoints in the store, where any machine finds them.
+            checkpoint_config=CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             failure_config=FailureConfig(max_failures=MACHINERY_RETRIES),
             stop=StopWhenStoreFails(outcome),
             verbose=0,
@@ -63,7 +65,7 @@ def fit(
     return outcome
 
 
-class StopWhenStoreFails(Stopper):  # type: ignore[misc]
+class StopWhenStoreFails(Stopper):
     """Ends the sweep when results can no longer be kept: training on would be for nothing."""
 
     def __init__(self, outcome: Outcome):
@@ -76,7 +78,7 @@ class StopWhenStoreFails(Stopper):  # type: ignore[misc]
         return self.outcome.store_error is not None
 
 
-class Listener(Callback):  # type: ignore[misc]
+class Listener(Callback):
     """Tells the progress display what Tune reports, and records trials whose process died too often."""
 
     def __init__(self, progress: Progress, store: Store, trials: dict[str, Trial], outcome: Outcome):
@@ -84,6 +86,10 @@ class Listener(Callback):  # type: ignore[misc]
         self.store = store
         self.trials = trials
         self.outcome = outcome
+
+    def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
+        # Tune writes a copy of everything to its scratch folder, which is never read again.
+        return Callback, ()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.progress.start(trial.config["key"])

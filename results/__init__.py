@@ -1,1 +1,1 @@
-"""What came out: the store (Parquet), scores, statistics, tables. Nothing here loads torch or Ray at start-up."""
+"""What came out: the store (Parquet), scores, statistics, tables. Loads neither torch nor Ray at start-up."""

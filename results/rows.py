@@ -166,7 +166,8 @@ def frame(tables: Sequence[pa.Table]) -> pd.DataFrame:
     table = pa.concat_tables(tables) if tables else TRIAL_SCHEMA.empty_table()
     table = table.combine_chunks()
     plain = table.drop_columns([*MAPS, "format"]).to_pandas()
-    return pd.concat([plain, *(_map_columns(table[name]) for name in MAPS)], axis=1)
+    whole: pd.DataFrame = pd.concat([plain, *(_map_columns(table[name]) for name in MAPS)], axis=1)
+    return whole
 
 
 def _map_columns(column: pa.ChunkedArray) -> pd.DataFrame:

@@ -99,7 +99,9 @@ def _refuse_duplicates(frame: pd.DataFrame) -> None:
 
 def _holes(trials: pd.DataFrame, expected: pd.DataFrame) -> dict[Any, tuple[int, ...]]:
     """The seeds of each cell of which no trial is finished."""
-    missing = expected[~expected["key"].isin(trials["key"])].sort_values([*CELL, "seed"])
+    # A set: `isin` of Arrow strings takes twenty times as long.
+    done = set(trials["key"])
+    missing = expected[[key not in done for key in expected["key"]]].sort_values([*CELL, "seed"])
     return {cell: tuple(seeds) for cell, seeds in missing.groupby(CELL)["seed"]}
 
 

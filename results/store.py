@@ -208,7 +208,7 @@ class Store:
         """Where each trial stands. A trial is done only if its row and data are what was committed."""
         wanted = list(trials)
         committed = {info.path for info in self.folder.list("trials")}
-        failed = {}
+        failed: dict[str, list[str]] = {}
         for info in self.folder.list("failures"):
             failed.setdefault(_key_of_failure(info.path), []).append(info.path)
         checkpointed = {info.path.split("/")[1] for info in self.folder.list("checkpoints")}

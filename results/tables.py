@@ -127,7 +127,8 @@ def build(
     columns = {score.column(scaling, criterion) for score in scores for scaling in score.scalings}
     summary = _in_print_order(summarise(trials, [temperature, *sorted(columns)], expected))
     losses = tuple(sorted(set(summary["loss"]), key=lambda label: names.rank(names.LOSSES, label)))
-    places = [*dict.fromkeys(zip(summary["dataset"], summary["model"], summary["settings"], strict=True))]
+    where = [*zip(*(summary[name] for name in ("dataset", "model", "settings", "loss")), strict=True)]
+    places = [*dict.fromkeys(place[:3] for place in where)]
     full = int((summary["seeds"] + summary["missing"].map(len)).max())
     holes = _notes_on_holes(summary, len(places) * len(losses), expected is not None)
     training = _notes_on_training(summary, settings_of_variants(trials, expected))
@@ -135,16 +136,19 @@ def build(
 
     tables = []
     for score in scores:
-        cells = [
-            _cells(summary, score.column(scaling, criterion), temperature if scaling == "after" else None)
-            for scaling in score.scalings
-        ]
+        cells = []
+        for scaling in score.scalings:
+            with_temperature = temperature if scaling == "after" else None
+            of_column = _cells(summary, score.column(scaling, criterion), with_temperature)
+            cells.append(dict(zip(where, of_column, strict=True)))
         rows = []
-        for place in places:
+        for dataset, model, settings in places:
             by_scaling = [
-                with_best(score, [part.get((*place, loss), absent) for loss in losses]) for part in cells
+                with_best(score, [part.get((dataset, model, settings, loss), absent) for loss in losses])
+                for part in cells
             ]
-            rows.append(Row(*place, tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)))
+            ordered = tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)
+            rows.append(Row(dataset, model, settings, ordered))
         caption = _caption(score, criterion, full, rows)
         notes = (*holes, *training, *_notes_on_undefined(rows))
         tables.append(Table(score, criterion, losses, tuple(rows), full, caption, notes))
@@ -164,15 +168,12 @@ def _in_print_order(summary: pd.DataFrame) -> pd.DataFrame:
     return summary.iloc[sorted(range(len(places)), key=key)]
 
 
-def _cells(
-    summary: pd.DataFrame, column: str, temperature: str | None
-) -> dict[tuple[str, str, str, str], Cell]:
-    """The cells of one column of the store by data set, model, settings and loss."""
+def _cells(summary: pd.DataFrame, column: str, temperature: str | None) -> list[Cell]:
+    """The cell of each row of the summary, for one column of the store."""
     numbers = [f"{column}_mean", f"{column}_deviation", "seeds", "missing"]
     temperatures = summary[f"{temperature}_mean"].tolist() if temperature else [math.nan] * len(summary)
-    where = zip(*(summary[name].tolist() for name in ("dataset", "model", "settings", "loss")), strict=True)
-    what = zip(*(summary[name].tolist() for name in ("variant", *numbers)), temperatures, strict=True)
-    return {place: Cell(*values) for place, values in zip(where, what, strict=True)}
+    values = (summary[name].tolist() for name in ("variant", *numbers))
+    return [Cell(*cell) for cell in zip(*values, temperatures, strict=True)]
 
 
 def with_best(score: Score, cells: Sequence[Cell | None]) -> list[Cell | None]:

@@ -14,7 +14,7 @@ from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.errors import ConfigurationError
 from trainables.protocols.base import Criterion
 from trainables.registry import Registry
-from trainables.trial import Asked, Component, Trial, resolve
+from trainables.trial import Asked, Component, Trial, canonical_json, resolve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,11 +78,14 @@ def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
 
 
 def expected_frame(trials: Iterable[Trial]) -> pd.DataFrame:
-    """One row per trial, as tables tell them apart: key, variant, labels of its cell, and seed."""
+    """One row per trial, as tables tell them apart: key, variant, labels of its cell, seed and identity."""
     import pandas as pd
 
-    rows = [(t.key, t.variant, t.dataset.label, t.model.label, t.loss.label, t.seed) for t in trials]
-    return pd.DataFrame(rows, columns=["key", "variant", "dataset", "model", "loss", "seed"])
+    rows = [
+        (t.key, t.variant, t.dataset.label, t.model.label, t.loss.label, t.seed, canonical_json(t.identity()))
+        for t in trials
+    ]
+    return pd.DataFrame(rows, columns=["key", "variant", "dataset", "model", "loss", "seed", "identity"])
 
 
 def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Trial]:

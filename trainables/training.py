@@ -109,6 +109,7 @@ class TrialRun:
         self.dataset = dataset
         self.device = device
         self.epoch = 0
+        self.resumed_from_epoch = 0
         self.seconds = 0.0
         self.epochs: list[Curves] = []
         self.best_accuracy = -math.inf
@@ -181,7 +182,7 @@ class TrialRun:
         order_generator = torch.Generator().manual_seed(seeds.batch_order(self.trial, self.epoch))
         order = torch.randperm(len(train), generator=order_generator).to(train.labels.device)
         augmentation = torch.Generator(self.device).manual_seed(seeds.augmentation(self.trial, self.epoch))
-        batches = list(order.split(settings.batch_size))
+        batches = list(torch.split(order, settings.batch_size))
         if settings.drop_last and len(batches[-1]) < settings.batch_size and len(batches) > 1:
             batches.pop()
         measured = ClassificationCurves(self.device)
@@ -218,7 +219,8 @@ class TrialRun:
     def _evaluate(self, split: Split, prefix: str) -> tuple[Tensor, Tensor, Curves]:
         self.model.eval()
         logits, labels = [], []
-        for indices in torch.arange(len(split), device=split.labels.device).split(EVALUATION_BATCH):
+        everything = torch.arange(len(split), device=split.labels.device)
+        for indices in torch.split(everything, EVALUATION_BATCH):
             inputs, batch_labels = split.batch(indices)
             with self._autocast():
                 logits.append(self.model(inputs).float())
@@ -274,6 +276,7 @@ class TrialRun:
         self.schedule.load_state_dict(state["schedule"])
         seeds.restore_generators(state["generators"])
         self.epoch, self.seconds, self.epochs = state["epoch"], state["seconds"], list(state["epochs"])
+        self.resumed_from_epoch = self.epoch
         self.best_accuracy, self.reported_epoch = state["best_accuracy"], state["reported_epoch"]
         self.logits = {part: logits.to(self.device) for part, logits in state["logits"].items()}
 
@@ -295,6 +298,7 @@ class TrialRun:
             dataset_fingerprint=self.dataset.fingerprint,
             measurements={
                 "training_seconds": self.seconds,
+                "resumed_from_epoch": self.resumed_from_epoch,
                 "peak_memory_gib": _peak_memory_gib(self.device),
                 "device": _device_name(self.device),
                 "threads": torch.get_num_threads(),

@@ -69,6 +69,10 @@ def _closing(
     if failed:
         console.print(f"{failed} trials failed. Why: calibsweep plan {rest} --failures", style="yellow")
     console.print("\nNext:", style="bold")
-    console.print(f"  calibsweep tables {rest} --format latex    the same tables for a paper (md, html, csv)")
-    console.print(f"  calibsweep store verify --store {uri}    every score again, from the stored logits")
-    console.print("  calibsweep list losses    then add one: docs/adding-a-loss.md", highlight=False)
+    for command, told in (
+        (f"calibsweep tables {rest} --format latex", "these tables for a paper (also md, html, csv)"),
+        (f"calibsweep store verify --store {uri}", "every score again, from the stored logits"),
+        ("calibsweep list losses", "what there is; to add one: docs/adding-a-loss.md"),
+    ):
+        console.print(f"  {command}", style="cyan", highlight=False, soft_wrap=True)
+        console.print(f"      {told}", style="dim", highlight=False)

@@ -16,7 +16,7 @@ def verify(uri: str, console: Console) -> int:
     wrong = len(frame.attrs["damaged"])
     for path in frame.attrs["damaged"]:
         console.print(f"damaged: {store.folder.name(path)}", style="red", highlight=False, soft_wrap=True)
-    rows = frame.to_dict("records")
+    rows = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
     for row in track(rows, "scoring", console=console, transient=True, disable=not console.is_terminal):
         differing = scores_that_differ(store, row)
         wrong += bool(differing)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -57,7 +59,9 @@ def _load(folder: Path) -> Reference:
 
 LOADED = {name: _load(folder) for name, folder in SOURCES.items() if (folder / "cases.json").exists()}
 MISSING = pytest.param(
-    None, id="shared", marks=pytest.mark.skip(reason=f"no reference numbers in {SHARED}; set CALIBSWEEP_SHARED")
+    None,
+    id="shared",
+    marks=pytest.mark.skip(reason=f"no reference numbers in {SHARED}; set CALIBSWEEP_SHARED"),
 )
 
 
@@ -72,3 +76,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "reference" in metafunc.fixturenames:
         whole = [pytest.param(reference, id=source) for source, reference in LOADED.items()]
         metafunc.parametrize("reference", whole if "shared" in LOADED else [*whole, MISSING])
+
+
+@pytest.fixture(scope="session")
+def torchmetrics() -> ModuleType:
+    """torchmetrics, also where the installed torchvision was compiled for another build of torch.
+
+    torchmetrics imports torchvision, which registers two operators of its compiled part. Where that part does
+    not load, as beside a torch for CPUs only, declaring them is enough for its Python part.
+    """
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return importlib.import_module("torchmetrics")

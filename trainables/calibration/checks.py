@@ -30,7 +30,8 @@ def checked_probabilities(probabilities: Tensor, labels: Tensor) -> tuple[Tensor
     """The probabilities [N, K] in float32 or wider, and the labels [N] as int64 on their device.
 
     Raises:
-        InputError: A wrong shape or type, no samples, labels outside 0..K-1, or rows that are no probabilities.
+        InputError: A wrong shape or type, no samples, labels outside 0..K-1, values outside [0, 1], or rows
+            that do not sum to 1.
     """
     probabilities, labels = _checked_shapes(probabilities, labels, "probabilities")
     least, greatest = _extremes(probabilities)
@@ -52,27 +53,28 @@ def checked_bins(bins: int) -> int:
 
 
 def _checked_shapes(scores: Tensor, labels: Tensor, name: str) -> tuple[Tensor, Tensor]:
-    for tensor, called in ((scores, name), (labels, "labels")):
+    of_labels = name.replace("logits", "labels") if "logits" in name else "labels"
+    for tensor, called in ((scores, name), (labels, of_labels)):
         if not isinstance(tensor, Tensor):
             raise InputError(f"{called} must be a torch tensor, not {type(tensor).__name__}.")
     if scores.ndim != 2 or labels.ndim != 1:
         raise InputError(
-            f"{name} must have shape [N, K] and labels [N], "
+            f"{name} must have shape [N, K] and {of_labels} [N], "
             f"not {list(scores.shape)} and {list(labels.shape)}."
         )
     if len(scores) != len(labels):
-        raise InputError(f"{name} has {len(scores)} samples, but labels has {len(labels)}.")
+        raise InputError(f"{name} has {len(scores)} samples, but {of_labels} has {len(labels)}.")
     if scores.numel() == 0:
         raise InputError(f"{name} is empty: shape {list(scores.shape)}.")
     if not scores.is_floating_point():
         raise InputError(f"{name} must be floating point, not {scores.dtype}.")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise InputError(f"labels must be whole numbers, not {labels.dtype}.")
+        raise InputError(f"{of_labels} must be whole numbers, not {labels.dtype}.")
     classes = scores.shape[1]
     labels = labels.detach().to(scores.device, torch.int64)
     first, last = (int(value) for value in labels.aminmax())
     if first < 0 or last >= classes:
-        raise InputError(f"labels must lie in 0..{classes - 1}, but they run from {first} to {last}.")
+        raise InputError(f"{of_labels} must lie in 0..{classes - 1}, but they run from {first} to {last}.")
     scores = scores.detach()
     return scores.float() if scores.element_size() < 4 else scores, labels
 

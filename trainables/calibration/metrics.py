@@ -45,7 +45,10 @@ def nll(probabilities: Tensor, labels: Tensor) -> float:
 
 
 def brier(probabilities: Tensor, labels: Tensor) -> float:
-    """Brier score: squared distance from the one-hot label, summed over classes, mean over samples (0 to 2)."""
+    """Squared distance from the one-hot label, summed over classes, mean over samples: 0 to 2.
+
+    Brier, 'Verification of forecasts expressed in terms of probability' (Monthly Weather Review 1950).
+    """
     return float(brier_score(*checked_probabilities(probabilities, labels)))
 
 
@@ -74,9 +77,10 @@ def adaptive_ece(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> flo
 def classwise_ece(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
     """Mean over classes of the expected calibration error of that class's probability.
 
-    As released by Mukhoti et al. 2020: bins (lower, upper] of equal width, a probability of exactly 0 in none,
-    and the mean over classes 0..max(label), not over all K: classes above the last that occurs are left out.
-    Defined in Kull et al., 'Beyond temperature scaling' (NeurIPS 2019).
+    As released by Mukhoti et al. 2020, so that published numbers can be compared with: bins (lower, upper] of
+    equal width, a probability of exactly 0 in none, and the mean over classes 0..max(label), not over all K:
+    classes above the last that occurs are left out. Defined in Kull et al., 'Beyond temperature scaling'
+    (NeurIPS 2019).
     """
     return float(classwise_gap(*checked_probabilities(probabilities, labels), checked_bins(bins)))
 
@@ -93,7 +97,7 @@ def mce(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
 def confident_share(probabilities: Tensor, labels: Tensor) -> tuple[float, float]:
     """Share of samples with confidence above 0.99 (|S99|), and their accuracy, NaN where there are none.
 
-    Mukhoti et al. 2020, section 5.1 ('confident and calibrated models').
+    Mukhoti et al. 2020, 'Confident and Calibrated Models'.
     """
     confidences, correct = _top_label(*checked_probabilities(probabilities, labels))
     share, accuracy = confident(confidences, correct)

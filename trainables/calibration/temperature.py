@@ -8,8 +8,8 @@ The grid is searched and no gradient is followed, because that is how the publis
 and nothing else that a criterion needs: the predicted class stays, its probability is 1 / S(T), and the
 negative log-likelihood is log S(T) - (z_y - max z) / T. As a function of log T, each exp(-d / T) is the same
 smooth step, only shifted by log d, and analytic within pi / 2 of the real line, so Chebyshev interpolation in
-log T gets from 36 temperatures to all 100 with an error below 1e-10: less than float32 rounding, at a third of
-the exponentials.
+log T gets from 36 temperatures to all 100 with an error below 1e-10. That is far less than float32 rounding,
+for a third of the exponentials and one pass over logits that stay in the cache.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ NODES = 36
 SMALLEST_EXPONENT = -80.0
 """exp(-80) adds nothing to a sum of at least 1, and below exp(-87) float32 arithmetic becomes very slow."""
 
-ELEMENTS_AT_ONCE = {"cpu": 2**17, "other": 2**26}
-"""Exponentials computed together: what fits a core's cache; on a GPU, what keeps it busy."""
+ELEMENTS_AT_ONCE = {"cpu": 2**19, "other": 2**26}
+"""Exponentials computed together: what stays in a cache; on a GPU, what keeps it busy."""
 
 
 def fit_temperature(logits: Tensor, labels: Tensor, criterion: Criterion = "ece") -> float:
@@ -85,14 +85,16 @@ def criterion_curves(
             edges = equal_width_edges(BINS, logits.device)
             curves[criterion] = torch.stack([weighted_gap(row, correct, edges) for row in confidences])
         else:
-            curves[criterion] = torch.stack(
-                [weighted_gap(row, correct, equal_mass_edges(row, BINS)) for row in confidences]
-            )
+            gaps = [weighted_gap(row, correct, equal_mass_edges(row, BINS)) for row in confidences]
+            # Where rounding makes all confidences equal, no sample is in a bin: the 0 that is then measured
+            # says nothing, and a network sure of everything would get the temperature that makes it surer.
+            least, greatest = confidences.aminmax(dim=1)
+            curves[criterion] = torch.where(greatest > least, torch.stack(gaps), math.inf)
     return curves
 
 
 def _normalisers(logits: Tensor, top: Tensor) -> Tensor:
-    """S(T) of each row at each temperature of the grid, float32 [100, N], from logits [N, K] and their maxima."""
+    """S(T) of each row at each temperature, float32 [100, N], from logits [N, K] and their maxima [N]."""
     inverses, weights = (table.to(logits.device) for table in _interpolation())
     samples, classes = logits.shape
     kind = "cpu" if logits.device.type == "cpu" else "other"

@@ -63,7 +63,7 @@ class AdaFocal(Loss):
         self.switch = switch
         self.minimum_gamma = minimum_gamma
         self.maximum_gamma = maximum_gamma
-        # float64: whether a gamma passes the switch must not hang on float32 rounding over hundreds of updates.
+        # float64: whether a gamma passes the switch must not hang on rounding over hundreds of updates.
         self.register_buffer("gammas", torch.full((BINS,), initial_gamma, dtype=torch.float64))
         self.register_buffer("edges", torch.arange(BINS + 1, dtype=torch.float64) / BINS)
 

@@ -20,6 +20,7 @@ from trainables.losses.base import Loss, Reduction
 GUIDE = "docs/adding-a-loss.md"
 EPOCHS = 10
 SAMPLES, CLASSES = 24, 7
+REDUCTIONS: tuple[Reduction, Reduction] = ("sum", "mean")
 
 
 class Build(Protocol):
@@ -83,19 +84,22 @@ def _first_line(error: Exception) -> str:
 def _scalar(build: Build) -> Iterator[str]:
     for dtype in (torch.float32, torch.float64):
         logits, labels = _batch(dtype)
-        for reduction in ("sum", "mean"):
+        for reduction in REDUCTIONS:
             value = build(reduction=reduction)(logits, labels)
             if value.shape != () or value.dtype != dtype:
-                yield f"from {dtype} logits comes {value.dtype} of shape {list(value.shape)}, not a scalar of that type"
-            elif not value.isfinite():
+                yield f"{dtype} logits give {value.dtype} of shape {list(value.shape)}, not one such number"
+                return
+            if not value.isfinite():
                 yield f"the value of an ordinary batch is {value.item()}"
+                return
 
 
 def _reduction(build: Build) -> Iterator[str]:
     logits, labels = _batch()
-    total, mean = (build(reduction=reduction)(logits, labels) for reduction in ("sum", "mean"))
+    total, mean = (build(reduction=reduction)(logits, labels) for reduction in REDUCTIONS)
     if not torch.allclose(total, mean * len(labels), rtol=1e-9):
-        yield f"the sum is {total.item():.6g}, but {len(labels)} samples times the mean {mean.item() * len(labels):.6g}"
+        expected = mean.item() * len(labels)
+        yield f"the sum is {total.item():.6g}, but {len(labels)} samples times the mean are {expected:.6g}"
 
 
 def _gradient(build: Build) -> Iterator[str]:
@@ -106,6 +110,7 @@ def _gradient(build: Build) -> Iterator[str]:
             torch.autograd.gradcheck(loss, (logits, labels))
         except (RuntimeError, ValueError) as error:
             yield f"{when}: autograd and finite differences disagree: {_first_line(error)}"
+            return
 
 
 def _order(build: Build) -> Iterator[str]:
@@ -114,7 +119,7 @@ def _order(build: Build) -> Iterator[str]:
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(1))
     value, shuffled = loss(logits, labels), loss(logits[order], labels[order])
     if not torch.allclose(value, shuffled, rtol=1e-9):
-        yield f"the same samples in another order change the value from {value.item():.6g} to {shuffled.item():.6g}"
+        yield f"another order of the samples changes {value.item():.6g} to {shuffled.item():.6g}"
 
 
 def _shift(build: Build) -> Iterator[str]:
@@ -150,8 +155,8 @@ def _saturated(build: Build) -> Iterator[str]:
                     (gradient,) = torch.autograd.grad(value, logits)
                     if not (value.isfinite() and gradient.isfinite().all()):
                         yield (
-                            f"{when}: logits of size {scale:g}, {what}, batch of {count}: value {value.item():g}, "
-                            f"{int((~gradient.isfinite()).sum())} gradients not finite"
+                            f"{when}: logits of size {scale:g}, {what}, batch of {count}: the value is "
+                            f"{value.item():g}, {int((~gradient.isfinite()).sum())} gradients are not finite"
                         )
                         return
 
@@ -178,8 +183,8 @@ def _state(build: Build) -> Iterator[str]:
         value, again = loss(logits, labels), restored(logits, labels)
         if not torch.equal(value, again):
             yield (
-                f"after its hooks{when} the value is {value.item():.6g}, but {again.item():.6g} in a loss that "
-                "loaded its state: keep what changes in buffers"
+                f"after its hooks{when} the value is {value.item():.6g}, but {again.item():.6g} in a loss "
+                "that loaded its state: keep what changes in buffers"
             )
             return
         for one in (loss, restored):
@@ -202,7 +207,7 @@ def _device(build: Build) -> Iterator[str]:
         try:
             step()
         except Exception as error:
-            yield f"{what} reads a tensor's value or uses a tensor of another device: {_first_line(error)}"
+            yield f"{what} does not run on device 'meta', where no value can be read: {_first_line(error)}"
             return
 
 
@@ -268,7 +273,7 @@ def _run_hooks(loss: Loss, dtype: torch.dtype, seed: int = 0) -> None:
 
 
 def _exercised(build: Build, dtype: torch.dtype = torch.float64) -> Loss:
-    """A loss that has been through some epochs, so that whatever state it has is no longer the initial one."""
+    """A loss that has been through some epochs, so that its state, if any, is no longer the initial one."""
     loss = build(reduction="sum")
     _run_hooks(loss, dtype)
     return loss

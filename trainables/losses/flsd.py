@@ -17,11 +17,11 @@ UPPER_THRESHOLD = 0.5
 @register("flsd_53", gammas=(5.0, 3.0, 3.0))
 @register("flsd_532", gammas=(5.0, 3.0, 2.0))
 class SampleDependentFocal(Loss):
-    """Focal loss with the first gamma for p_y < threshold, the second up to 0.5, the third from 0.5 on (FLSD).
+    """Focal loss with the first gamma for p_y < threshold, the second below 0.5, the third from there on.
 
-    Mukhoti et al. 2020, section 4 ('focal loss (sample-dependent)'). A probability equal to a threshold
-    belongs above it. gamma is a constant to the gradient. `focal_theory.gamma_for_probability` gives the
-    published values: about 5 at 0.2 and 3 at 0.25.
+    Mukhoti et al. 2020, section 4: FLSD. A probability equal to a threshold belongs above it. gamma is a
+    constant to the gradient. `focal_theory.gamma_for_probability` gives the published values: about 5 at 0.2
+    and 3 at 0.25.
 
     Args:
         gammas: The three values.

@@ -20,8 +20,8 @@ SMALLEST_MISS = 1e-20
 class Focal(Loss):
     """-(1 - p_y)^gamma log p_y, the gradient flowing through both factors.
 
-    Lin et al., 'Focal Loss for Dense Object Detection' (ICCV 2017), equation 4; for calibration Mukhoti et al.
-    2020, section 3.
+    Lin et al., 'Focal Loss for Dense Object Detection' (ICCV 2017), equation 4; for calibration Mukhoti et
+    al., 'Calibrating Deep Neural Networks using Focal Loss' (NeurIPS 2020), section 3.
 
     Args:
         gamma: How much sure samples are discounted; 0 is cross-entropy.
@@ -40,7 +40,7 @@ class Focal(Loss):
 
 
 def true_log_probability(logits: Tensor, labels: Tensor) -> Tensor:
-    """log p_y of each sample [N], finite even where p_y is not a number's breadth from 0."""
+    """log p_y of each sample [N], finite even where p_y itself has become 0."""
     return torch.log_softmax(logits, dim=1).gather(1, labels[:, None]).squeeze(1)
 
 

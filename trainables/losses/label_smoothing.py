@@ -12,10 +12,10 @@ from trainables.registry import register
 
 @register("label_smoothing")
 class LabelSmoothing(Loss):
-    """Cross-entropy with target 1 - smoothing for the true class and smoothing / (K - 1) for each other one.
+    """Cross-entropy with target 1 - smoothing for the true class and smoothing / (K - 1) for each other.
 
-    Mukhoti et al. 2020, section 5 (baselines). `torch.nn.CrossEntropyLoss(label_smoothing=a)` is another loss:
-    it gives a / K to every class, the true one included.
+    As in Mukhoti et al. 2020, section 5. `torch.nn.CrossEntropyLoss(label_smoothing=a)` is another loss: it
+    gives a / K to every class, the true one included.
 
     Args:
         smoothing: Probability taken from the true class, a fraction.

@@ -19,9 +19,9 @@ ROOT_OFFSET = 1e-10
 class MMCE(Loss):
     """Mean cross-entropy plus `weight` times the weighted MMCE of the batch.
 
-    Kumar et al., 'Trainable Calibration Measures for Neural Networks from Kernel Mean Embeddings' (ICML 2018),
-    in the weighted form that they and Mukhoti et al. 2020 trained with. As there, each mean over pairs is
-    divided by the number of pairs once more, so that the statistic shrinks with the batch and grows as the
+    Kumar et al., 'Trainable Calibration Measures for Neural Networks from Kernel Mean Embeddings' (ICML
+    2018), in the weighted form that they and Mukhoti et al. 2020 released. As there, each mean over pairs is
+    divided by the number of pairs once more, so that the statistic depends on the batch size and grows as the
     wrong samples become few; without that the published numbers could not come out.
 
     The reduction 'mean' is the formula itself, 'sum' is N times it.

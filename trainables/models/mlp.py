@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ class MultiLayerPerceptron(nn.Module):
         widths = [math.prod(input_shape)] + [hidden] * layers
         hidden_layers = [
             layer
-            for narrow, wide in zip(widths[:-1], widths[1:], strict=True)
+            for narrow, wide in itertools.pairwise(widths)
             for layer in (nn.Linear(narrow, wide), nn.ReLU())
         ]
         self.features = nn.Sequential(nn.Flatten(), *hidden_layers)

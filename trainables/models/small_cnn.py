@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from torch import Tensor, nn
 
 from trainables.registry import register
@@ -21,7 +23,7 @@ class SmallCNN(nn.Module):
         super().__init__()
         widths = (input_shape[0], channels, 2 * channels, 2 * channels)
         blocks: list[nn.Module] = []
-        for index, (narrow, wide) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for index, (narrow, wide) in enumerate(itertools.pairwise(widths)):
             blocks += [nn.Conv2d(narrow, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide), nn.ReLU()]
             if index < 2:
                 blocks.append(nn.MaxPool2d(2))

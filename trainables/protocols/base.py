@@ -24,7 +24,7 @@ class Protocol:
     temperature_criterion: Criterion = "ece"
 
     def training(self, dataset: str, model: str, loss: str) -> TrainingSettings:
-        """Settings of one cell. `loss` is the label tables use, e.g. 'focal_1'; the others are plain names."""
+        """Settings of one cell: plain names of data set and model, the label of the loss, e.g. 'focal_1'."""
         raise NotImplementedError
 
     def asked_dataset(self, dataset: Asked) -> Asked:

@@ -1,0 +1,5 @@
+"""`python -m orchestrator` is `calibsweep`."""
+
+from orchestrator.cli import main
+
+main()

@@ -1,0 +1,98 @@
+"""Sweeps run as a user runs them: the command in a process of its own, on a real Ray."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DEADLINE = 240.0
+
+
+@dataclass
+class Command:
+    """Starts `calibsweep` from a source tree and, at the end of a test, ends what it started."""
+
+    source: Path = REPOSITORY
+    started: list[psutil.Process] = field(default_factory=list)
+
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("CALIBSWEEP_")}
+        return {**kept, "PYTHONPATH": str(self.source), "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator", *arguments],
+            cwd=self.source,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.started.append(psutil.Process(process.pid))
+        return process
+
+    def __call__(self, *arguments: str, code: int = 0) -> str:
+        """Runs a command to its end and returns what it printed; fails on another exit code."""
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=DEADLINE)
+        assert process.returncode == code, output
+        return output
+
+
+def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """A command's own process and all below it: Ray's servers and workers."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        root = psutil.Process(process.pid)
+        return [root, *root.children(recursive=True)]
+    return []
+
+
+def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes that are training a trial at this moment."""
+    found = []
+    for child in family(process):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "Trainable.train" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, f"never happened: {what}"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def calibsweep() -> Iterator[Command]:
+    command = Command()
+    yield command
+    for process in command.started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for one in [*process.children(recursive=True), process]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()
+
+
+@pytest.fixture
+def sweep_file(tmp_path: Path) -> Callable[[str], str]:
+    """Writes a sweep file and gives its path."""
+
+    def write(text: str, name: str = "sweep.yaml") -> str:
+        path = tmp_path / name
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return str(path)
+
+    return write

@@ -1,0 +1,205 @@
+"""Commands as a person types them: what they print, their exit codes, and one line for a mistake."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.cli import app
+from results.store import Store
+from trainables.calibration import evaluate
+from trainables.catalogue import LOSSES
+
+from .conftest import REPOSITORY, Command
+
+COMMANDS = ["run", "plan", "tables", "score", "trial", "list", "check-loss", "store compact", "store verify"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store with two finished trials, made without Ray."""
+    store = str(tmp_path_factory.mktemp("finished") / "store")
+    for loss in ("brier", "focal: {gamma: 4}"):
+        trial = ["trial", "--dataset", "digits", "--model", "mlp", "--loss", loss, "--store", store]
+        Command()(*trial, "--set", "training.epochs=3")
+    return store
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_that_names_the_command(command: str) -> None:
+    result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    assert f"Example: calibsweep {command}" in result.output.replace("`", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "quickstrat"], "Did you mean 'quickstart'?"),
+        (["plan", "quickstart", "--set", "training.epoch=3"], "Did you mean 'training.epochs'?"),
+        (["tables", "--store", "no/such/store"], "no finished trial in the store no/such/store"),
+        (["tables", "--store", "gopher://x"], "cannot use the store gopher://x"),
+        (["score", "no_such.npz"], "there is no file no_such.npz"),
+        (["trial", "--dataset", "digits", "--model", "mlp", "--loss", "focal"], "needs a value for 'gamma'"),
+        (["trial", "--dataset", "digit", "--model", "mlp", "--loss", "brier"], "Did you mean 'digits'?"),
+        (["check-loss", "foocal_1"], "Did you mean 'focal_1'?"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], told: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator", *arguments], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert re.fullmatch(r"calibsweep: .*\n", done.stderr) and told in done.stderr
+
+
+def test_tables_come_from_the_store_without_torch_or_ray(finished: str) -> None:
+    code = (
+        "import sys; from orchestrator.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert not {'torch', 'ray'} & set(sys.modules), 'loaded'\n"
+    )
+    arguments = ["tables", "--store", finished, "--format", "csv"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    frame = Store(finished).trials()
+    lines = [line.split(",") for line in done.stdout.splitlines()]
+    place = {name: lines[0].index(name) for name in ("loss", "metric", "scaling", "mean")}
+    printed = {
+        line[place["loss"]]: float(line[place["mean"]])
+        for line in lines[1:]
+        if line[place["metric"]] == "ece" and line[place["scaling"]] == "after"
+    }
+    assert printed == pytest.approx(dict(zip(frame["loss"], frame["test_ece_after_ece"], strict=True)))
+    assert set(printed) == {"brier", "focal(gamma=4)"}
+
+
+def test_verify_scores_every_trial_anew(calibsweep: Command, finished: str) -> None:
+    assert "2 trials scored anew from their logits, 0 differ" in calibsweep(
+        "store", "verify", "--store", finished
+    )
+
+
+def test_plan_changes_nothing_and_counts_by_cell(calibsweep: Command, finished: str, tmp_path: Path) -> None:
+    before = sorted(path for path in Path(finished).rglob("*"))
+    sets = ["--set", "training.epochs=3"]
+    output = calibsweep("plan", "quickstart", "--store", finished, *sets)
+    assert sorted(path for path in Path(finished).rglob("*")) == before
+    assert "130 trials, 1 done, 129 missing" in output
+    brier = next(line for line in output.splitlines() if line.startswith("brier"))
+    assert brier.split() == ["brier", "1/5", "0/5"]
+    # A store that is not there yet is no mistake, and planning does not make it.
+    assert "130 missing" in calibsweep("plan", "quickstart", "--store", str(tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
+
+
+def test_score_takes_anyones_logits(calibsweep: Command, tmp_path: Path) -> None:
+    import torch
+
+    generator = np.random.default_rng(0)
+    arrays = {
+        "val_logits": generator.normal(size=(37, 4)).astype(np.float32),
+        "val_labels": generator.integers(0, 4, 37).astype(np.int32),
+        "test_logits": generator.normal(size=(53, 4)).astype(np.float32),
+        "test_labels": generator.integers(0, 4, 53).astype(np.int32),
+    }
+    np.savez(tmp_path / "mine.npz", **arrays)
+    printed = json.loads(calibsweep("score", str(tmp_path / "mine.npz"), "--json"))
+    tensors = [torch.from_numpy(array) for array in arrays.values()]
+    expected = evaluate(tensors[0], tensors[1].long(), tensors[2], tensors[3].long())
+    assert {k: v for k, v in printed.items() if v is not None} == pytest.approx(
+        {k: v for k, v in expected.items() if np.isfinite(v)}
+    )
+    table = calibsweep("score", str(tmp_path / "mine.npz"))
+    assert f"T = {expected['temperature_nll']:.1f}" in table
+    assert f"{100 * expected['test_ece_after_nll']:.2f}" in table
+
+    arrays["test_labels"][0] = 9
+    np.savez(tmp_path / "wrong.npz", **arrays)
+    assert "test_labels" in calibsweep("score", str(tmp_path / "wrong.npz"), code=2)
+    np.savez(tmp_path / "pickle.npz", **{**arrays, "val_labels": np.array([{}], dtype=object)})
+    assert "not an .npz file of plain arrays" in calibsweep("score", str(tmp_path / "pickle.npz"), code=2)
+
+
+def test_list_names_every_loss(calibsweep: Command) -> None:
+    output = calibsweep("list", "losses")
+    assert {line.split()[0] for line in output.splitlines()[1:]} >= set(LOSSES.names())
+    assert "quickstart" in calibsweep("list", "sweeps")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_new_loss_is_one_file_and_a_broken_one_stops_nothing(
+    calibsweep: Command, tmp_path: Path, sweep_file: Callable[..., str]
+) -> None:
+    import shutil
+
+    source = tmp_path / "source"
+    for package in ("orchestrator", "results", "sweeps", "trainables"):
+        shutil.copytree(REPOSITORY / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+    calibsweep.source = source
+    code = '''
+"""A loss of a newcomer's."""
+import torch
+from torch.nn import functional
+from trainables.losses.base import Loss
+from trainables.registry import register
+
+@register("{name}")
+class Newcomer(Loss):
+    """Cross-entropy, twice as much."""
+    def __init__(self, reduction="sum"):
+        super().__init__(reduction)
+    def per_sample(self, logits, labels):
+        return 2 * functional.cross_entropy(logits, labels, reduction="none")
+    def on_epoch_start(self, epoch, epochs):
+        if epoch == 2:
+            {fault}
+'''
+    faults = {
+        "newcomer": "pass",
+        "raising": 'raise KeyError("no such thing")',
+        "hungry": "raise torch.OutOfMemoryError('out of memory')",
+        "diverging": "self.per_sample = lambda logits, labels: logits.sum(1) * float('nan')",
+    }
+    for name, fault in faults.items():
+        path = source / "trainables" / "losses" / f"{name}.py"
+        path.write_text(code.format(name=name, fault=fault), encoding="utf-8")
+    sweep = sweep_file(
+        f"""
+        name: plugins
+        seeds: 1
+        training: {{epochs: 4}}
+        blocks: [{{datasets: [digits], models: [mlp], losses: [brier, {", ".join(faults)}]}}]
+        """
+    )
+    store = tmp_path / "store"
+    output = calibsweep("run", sweep, "--store", str(store), code=1)
+    assert "3 trials failed" in output
+    frame = Store(str(store)).trials()
+    assert sorted(frame["loss"]) == ["brier", "newcomer"]
+    plan = calibsweep("plan", sweep, "--store", str(store), "--failures")
+    assert "2 done, 3 failed" in plan
+    assert re.search(r"bug \(attempt 1\): .*raising.*KeyError: 'no such thing'", plan)
+    assert re.search(r"out of memory \(attempt 1\): .*hungry", plan)
+    assert re.search(r"diverged \(attempt 1\): .*diverging", plan)
+    assert 'raise KeyError("no such thing")' in plan
+
+    # Failed by their own fault, trials are left alone until asked for; then the mended one is done.
+    assert "0 to run" in calibsweep("run", sweep, "--store", str(store), code=1)
+    mended = source / "trainables" / "losses" / "raising.py"
+    mended.write_text(code.format(name="raising", fault="pass"), encoding="utf-8")
+    calibsweep("run", sweep, "--store", str(store), "--retry-failed", code=1)
+    assert sorted(Store(str(store)).trials()["loss"]) == ["brier", "newcomer", "raising"]
+    assert "attempt 2" in calibsweep("plan", sweep, "--store", str(store))

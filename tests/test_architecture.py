@@ -1,0 +1,72 @@
+"""The four floors: arrows go downwards only, and what must come up fast loads neither torch nor Ray."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FLOORS = ("trainables", "sweeps", "results", "orchestrator")
+MAY_IMPORT = {
+    "trainables": {"trainables"},
+    "sweeps": {"sweeps", "trainables"},
+    "results": {"results", "sweeps", "trainables"},
+    "orchestrator": {"orchestrator", "results", "sweeps", "trainables"},
+}
+ONLY_FOR = {"ray": {"orchestrator"}, "pydantic": {"sweeps"}, "yaml": {"sweeps"}, "typer": {"orchestrator"}}
+LONGEST = 400
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level names of all modules that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports by full name only"
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def sources(repository: Path, floor: str) -> list[Path]:
+    found = sorted((repository / floor).rglob("*.py"))
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_a_floor_imports_only_what_is_below_it(repository: Path, floor: str) -> None:
+    for path in sources(repository, floor):
+        used = imports(path)
+        assert used & set(FLOORS) <= MAY_IMPORT[floor], path
+        for library, allowed in ONLY_FOR.items():
+            assert library not in used or floor in allowed, f"{path} imports {library}"
+        if floor == "trainables":
+            assert not used & {"pyarrow", "pandas", "rich"}, path
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_no_file_asks_for_a_second_room(repository: Path, floor: str) -> None:
+    for path in sources(repository, floor):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST, path
+
+
+@pytest.mark.parametrize("floor", ["sweeps", "results"])
+def test_sweeps_and_results_load_neither_torch_nor_ray(repository: Path, floor: str) -> None:
+    modules = [
+        ".".join(path.relative_to(repository).with_suffix("").parts).removesuffix(".__init__")
+        for path in sources(repository, floor)
+        if path.name != "rescore.py"
+    ]
+    code = (
+        f"import sys\nfor name in {modules!r}: __import__(name)\n"
+        "print(sorted({'torch', 'ray'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
