@@ -95,7 +95,7 @@ class Progress:
             self.console.print(text, highlight=False, soft_wrap=True)
 
     def seconds_left(self) -> float | None:
-        """Estimated from finished trials of the same data set and model, or of all; None while none is finished."""
+        """From finished trials of the same data set and model, or of all; None while there are none."""
         everything = [seconds for cell in self.seconds.values() for seconds in cell]
         if not everything:
             return None

@@ -1,6 +1,6 @@
 """Runs what is missing of a sweep, through Ray Tune.
 
-What is missing is read off the store before Tune sees a list; Tune's own folder is scratch and is thrown away.
+What is missing is read off the store before Tune sees a list; Tune's own folder is scratch, thrown away.
 Running the same command again is the only recovery there is.
 """
 

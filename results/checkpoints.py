@@ -34,7 +34,7 @@ class StoredCheckpoints:
                 state = self.store.folder.read(info.path)
             except FileNotFoundError:
                 continue  # another driver finished this trial and tidied up
-            if sha256(state)[:DIGEST_LENGTH] in info.path:
+            if info.path.endswith(f"-{sha256(state)[:DIGEST_LENGTH]}.pt"):
                 yield state
             else:
                 self.store.set_aside([info.path])

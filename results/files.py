@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 import uuid
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 from pyarrow import fs
 
 from results.errors import StoreError, store_error
@@ -17,6 +19,9 @@ from results.errors import StoreError, store_error
 TEMPORARY = "tmp"
 STALE_SECONDS = 86_400
 """Half-written files older than a day belong to nobody who is still writing."""
+
+NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+"""What exFAT, some network and some user-space file systems say to a hard link."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,9 @@ class Folder:
         if "://" in uri:
             try:
                 self._fs, self.root = fs.FileSystem.from_uri(uri)
-            except (OSError, ValueError) as error:
-                raise StoreError(f"cannot use the store {uri}: {str(error).splitlines()[0]}") from error
+            except (OSError, pa.ArrowException) as error:
+                reason = str(error).splitlines()[0]
+                raise StoreError(f"cannot use the store {uri}: {reason}; choose another --store.") from error
         else:
             self._fs, self.root = fs.LocalFileSystem(), str(Path(uri).expanduser().absolute())
         self.is_local = isinstance(self._fs, fs.LocalFileSystem)
@@ -100,10 +106,7 @@ class Folder:
                 stream.flush()
                 # A rename that survives a power cut must not outlive the content it names.
                 os.fsync(stream.fileno())
-            if exclusive:
-                # link fails where the name is taken, which rename would silently replace.
-                target.hardlink_to(temporary)
-            else:
+            if not (exclusive and _linked(target, temporary)):
                 temporary.replace(target)
         except FileExistsError:
             return False
@@ -161,3 +164,19 @@ class Folder:
             if time.time() - info.modified_ns / 1e9 > STALE_SECONDS:
                 with contextlib.suppress(StoreError):
                     self.delete(info.path)
+
+
+def _linked(target: Path, temporary: Path) -> bool:
+    """Gives a file a second name, which fails where the name is taken: a rename would silently replace it.
+
+    Returns:
+        False where the file system has no hard links. What is left there is to have looked before: of two
+        writers in the same moment the second wins, and both have the same numbers.
+    """
+    try:
+        target.hardlink_to(temporary)
+    except OSError as error:
+        if error.errno in NO_HARD_LINKS:
+            return False
+        raise
+    return True

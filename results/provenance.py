@@ -18,7 +18,7 @@ PACKAGES = ("calibsweep", "torch", "numpy", "scikit-learn", "ray", "pyarrow")
 
 @functools.cache
 def source_commit() -> str:
-    """Commit of this source tree, with '-dirty' where it has changes that are in no commit; '' outside git."""
+    """Commit of this source tree, with '-dirty' where it has changes in no commit; '' outside git."""
     folder = Path(__file__).resolve().parents[1]
 
     def git(*arguments: str) -> str:

@@ -81,6 +81,18 @@ def from_parquet(content: bytes) -> pa.Table:
         raise DamagedFileError(str(error)) from error
 
 
+def _only_row(content: bytes, schema: pa.Schema) -> tuple[pa.Table, dict[str, Any]]:
+    """A one-row file as a table and as Python values."""
+    table = from_parquet(content)
+    if not table.schema.equals(schema) or table.num_rows != 1:
+        raise DamagedFileError("not one row with the columns that it should have")
+    try:
+        return table, table.to_pylist()[0]
+    except ValueError as error:
+        # Text is checked to be UTF-8 here, not when the file is read.
+        raise DamagedFileError(str(error)) from error
+
+
 def trial_row(
     trial: Trial,
     scores: Mapping[str, float],
@@ -106,8 +118,9 @@ def trial_row(
         "predictions_digest": predictions_digest,
         "epochs_digest": epochs_digest,
     }
-    row["row_digest"] = _row_digest(row)
-    return pa.Table.from_pylist([row], schema=TRIAL_SCHEMA)
+    # The digest is of the values as they are read back: a number given as an int is a float by then.
+    (stored,) = pa.Table.from_pylist([row], schema=TRIAL_SCHEMA).to_pylist()
+    return pa.Table.from_pylist([{**stored, "row_digest": _row_digest(stored)}], schema=TRIAL_SCHEMA)
 
 
 def checked_row(content: bytes, key: str) -> pa.Table:
@@ -116,18 +129,17 @@ def checked_row(content: bytes, key: str) -> pa.Table:
     Raises:
         DamagedFileError: Another schema, another trial's row, or values that do not match the row's digest.
     """
-    table = from_parquet(content)
-    if not table.schema.equals(TRIAL_SCHEMA) or table.num_rows != 1:
-        raise DamagedFileError("not a trial's row")
-    (row,) = table.to_pylist()
-    if row["format"] != FORMAT or row["key"] != key or row.pop("row_digest") != _row_digest(row):
+    table, row = _only_row(content, TRIAL_SCHEMA)
+    if row["format"] != FORMAT or row["key"] != key or row["row_digest"] != _row_digest(row):
         raise DamagedFileError("its values are not those that were committed")
     return table
 
 
 def _row_digest(row: Mapping[str, Any]) -> str:
+    """SHA-256 over all values but the digest itself."""
+    values = sorted((name, value) for name, value in row.items() if name != "row_digest")
     # repr of a float is its shortest round-trip text, and NaN (no confident sample) has one too.
-    return hashlib.sha256(repr(sorted(row.items())).encode()).hexdigest()
+    return hashlib.sha256(repr(values).encode()).hexdigest()
 
 
 def failure_row(
@@ -152,11 +164,8 @@ def failure_row(
 
 def failure_fields(content: bytes) -> dict[str, Any]:
     """Raises DamagedFileError for anything that is not a failure's row."""
-    table = from_parquet(content)
-    if not table.schema.equals(FAILURE_SCHEMA) or table.num_rows != 1:
-        raise DamagedFileError("not a failure's row")
-    names = ("key", "attempt", "failure_class", "message", "traceback")
-    return {name: table[name][0].as_py() for name in names}
+    _, row = _only_row(content, FAILURE_SCHEMA)
+    return {name: row[name] for name in ("key", "attempt", "failure_class", "message", "traceback")}
 
 
 def frame(tables: Sequence[pa.Table]) -> pd.DataFrame:

@@ -6,7 +6,7 @@
     failures/<data set>/<model>/<loss>/<key>-<n>.parquet  one row: why attempt n failed
     checkpoints/<key>/<epoch>-<digest>.pt                 where an interrupted trial goes on from
     damaged/...                                           files that were found altered, set aside
-    compacted/<digest>.parquet                            all rows of trials/ in one file, for fast reading
+    compacted/<format>-<digest>.parquet                   all rows of trials/ in one file, for fast reading
 
 The row in trials/ is written last, whole, and never replaced: it is the commit. No database, no locks: two
 writers of one key have the same numbers, and the first commit stands.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 
 READERS = 4
 """Threads that read small files at once: more only wait for each other's Python."""
+
+FAILURE_NAME = re.compile(r"([0-9a-f]+)-([0-9]+)\.parquet")
+
+LABEL_LENGTH = 100
+"""Of a folder's name, in characters. File systems take 255 bytes."""
 
 SOURCE_COLUMNS = ("source_path", "source_size", "source_modified_ns")
 """Columns of the compacted copy that tell which file, in which state, each row was read from."""
@@ -87,10 +92,18 @@ class Address:
         return cls(trial.dataset.label, trial.model.label, trial.loss.label, trial.key)
 
     def path(self, kind: str, suffix: str = "") -> str:
-        """kind/data set/model/loss/key.parquet, with what no file name should have replaced."""
-        labels = (self.dataset, self.model, self.loss)
-        folders = "/".join(re.sub(r"[^\w.+-]+", "-", label).strip("-") for label in labels)
+        """kind/data set/model/loss/key.parquet, with what no file name should have replaced.
+
+        Labels that become alike share a folder. Trials do not share a file: the key tells them apart.
+        """
+        folders = "/".join(_folder_name(label) for label in (self.dataset, self.model, self.loss))
         return f"{kind}/{folders}/{self.key}{suffix}.parquet"
+
+
+def _folder_name(label: str) -> str:
+    # No dot at the start: '..' would leave the store, and '.x' is hidden from many readers.
+    plain = re.sub(r"[^\w.+-]+", "-", label, flags=re.ASCII).lstrip(".-")
+    return plain[:LABEL_LENGTH].rstrip("-") or "-"
 
 
 def sha256(content: bytes) -> str:
@@ -161,8 +174,9 @@ class Store:
         The one-row files stay the record and this a copy of them: it may be deleted, and a kill at any
         moment leaves the old copy or the new. Returns the number of rows in it.
         """
+        replaced = list(self.folder.list("compacted"))
         loose, compacted = self._split_rows()
-        read = list(self._read_rows(loose))
+        read, _ = self._read_rows(loose)
         fresh = rows.frame([table for _, table in read])
         for column in SOURCE_COLUMNS:
             fresh[column] = [getattr(info, column.removeprefix("source_")) for info, _ in read]
@@ -170,9 +184,10 @@ class Store:
         if len(frame) == 0:
             return 0
         content = rows.to_parquet(pa.Table.from_pandas(frame, preserve_index=False))
-        path = f"compacted/{sha256(content)}.parquet"
+        path = _compacted_path(content)
         self.folder.write(path, content)
-        for info in self.folder.list("compacted"):
+        # Only what was there before: two that compact at once must not delete each other's.
+        for info in replaced:
             if info.path != path:
                 self.folder.delete(info.path)
         return len(frame)
@@ -185,8 +200,8 @@ class Store:
         Fractions, and nats for NLL. Rows that are damaged are left out, named in `attrs["damaged"]`.
         """
         loose, compacted = self._split_rows()
-        damaged: list[str] = []
-        fresh = rows.frame([table for _, table in self._read_rows(loose, damaged)])
+        read, damaged = self._read_rows(loose)
+        fresh = rows.frame([table for _, table in read])
         frame = _joined(compacted, fresh).drop(columns=list(SOURCE_COLUMNS), errors="ignore")
         frame.attrs["damaged"] = damaged
         frame.attrs["loose_rows"] = len(loose)
@@ -207,26 +222,25 @@ class Store:
     def survey(self, trials: Iterable[Trial]) -> Survey:
         """Where each trial stands. A trial is done only if its row and data are what was committed."""
         wanted = list(trials)
-        committed = {info.path for info in self.folder.list("trials")}
-        failed: dict[str, list[str]] = {}
-        for info in self.folder.list("failures"):
-            failed.setdefault(_key_of_failure(info.path), []).append(info.path)
+        # By key alone: a label may have changed since the trial was committed, and is no part of what it is.
+        committed = {_key_of(info.path): info.path for info in self._files("trials")}
+        failed = self._latest_failures()
         checkpointed = {info.path.split("/")[1] for info in self.folder.list("checkpoints")}
         states: dict[str, State] = {}
         damaged: dict[str, tuple[str, ...]] = {}
         failures: dict[str, Failure] = {}
-        to_check = [trial for trial in wanted if Address.of(trial).path("trials") in committed]
+        to_check = [committed[trial.key] for trial in wanted if trial.key in committed]
         with ThreadPoolExecutor(READERS) as executor:
-            for trial, bad in zip(to_check, executor.map(self._damage, to_check), strict=True):
+            for path, bad in zip(to_check, executor.map(self._damage, to_check), strict=True):
                 if bad:
-                    damaged[trial.key] = bad
+                    damaged[_key_of(path)] = bad
                 else:
-                    states[trial.key] = State.DONE
+                    states[_key_of(path)] = State.DONE
         for trial in wanted:
             if trial.key in states:
                 continue
             if trial.key in failed:
-                failures[trial.key] = self._latest_failure(failed[trial.key])
+                failures[trial.key] = self._failure(trial.key, *failed[trial.key])
             own_fault = trial.key in failures and failures[trial.key].failure_class != "preempted"
             if own_fault:
                 states[trial.key] = State.FAILED
@@ -238,51 +252,70 @@ class Store:
 
     # Internals
 
+    def _files(self, kind: str) -> list[FileInfo]:
+        """The Parquet files of a kind, without what operating systems and copying programs leave about."""
+        infos = self.folder.list(kind)
+        return [i for i in infos if i.path.endswith(".parquet") and "/." not in i.path]
+
     def _read_table(self, kind: str, address: Address) -> pa.Table:
         path = address.path(kind)
         try:
-            return rows.from_parquet(self.folder.read(path))
+            row = rows.checked_row(self.folder.read(address.path("trials")), address.key)
+            content = self.folder.read(path)
+            if sha256(content) != row[f"{kind}_digest"][0].as_py():
+                raise rows.DamagedFileError("its bytes are not those that were committed")
+            return rows.from_parquet(content)
         except (FileNotFoundError, rows.DamagedFileError) as error:
             raise StoreError(
                 f"{self.folder.name(path)} is missing or damaged: run the sweep again."
             ) from error
 
-    def _damage(self, trial: Trial) -> tuple[str, ...]:
+    def _damage(self, row_path: str) -> tuple[str, ...]:
         """The files of a committed trial that must be set aside; none if all are what was committed."""
-        row_path = Address.of(trial).path("trials")
         try:
-            row = rows.checked_row(self.folder.read(row_path), trial.key)
+            row = rows.checked_row(self.folder.read(row_path), _key_of(row_path))
         except (FileNotFoundError, rows.DamagedFileError):
             return (row_path,)
         bad = []
         for kind in ("predictions", "epochs"):
-            path = Address.of(trial).path(kind)
+            path = row_path.replace("trials", kind, 1)
             try:
                 whole = sha256(self.folder.read(path)) == row[f"{kind}_digest"][0].as_py()
             except FileNotFoundError:
-                bad.append(row_path)
-                continue
+                whole = False
             if not whole:
-                bad += [path, row_path]
-        return tuple(dict.fromkeys(bad))
+                bad.append(path)
+        # Without its data the row counts for nothing.
+        return (*bad, row_path) if bad else ()
 
-    def _latest_failure(self, paths: list[str]) -> Failure:
-        path = max(paths, key=lambda p: int(p.rsplit("-", 1)[1].removesuffix(".parquet")))
+    def _latest_failures(self) -> dict[str, tuple[int, str]]:
+        """Number and file of the latest failed attempt at each trial that has one, by key."""
+        latest: dict[str, tuple[int, str]] = {}
+        for info in self._files("failures"):
+            name = FAILURE_NAME.fullmatch(info.path.rsplit("/", 1)[1])
+            if name:
+                key, attempt = name[1], int(name[2])
+                latest[key] = max(latest.get(key, (0, "")), (attempt, info.path))
+        return latest
+
+    def _failure(self, key: str, attempt: int, path: str) -> Failure:
         try:
-            return Failure(**rows.failure_fields(self.folder.read(path)))
+            fields = rows.failure_fields(self.folder.read(path))
+            if (fields["key"], fields["attempt"]) == (key, attempt):
+                return Failure(**fields)
         except (FileNotFoundError, rows.DamagedFileError):
-            attempt = int(path.rsplit("-", 1)[1].removesuffix(".parquet"))
-            return Failure(_key_of_failure(path), attempt, "bug", f"the record {path} is damaged", "")
+            pass
+        return Failure(key, attempt, "bug", f"the record {path} is damaged", "")
 
     def _split_rows(self) -> tuple[list[FileInfo], pd.DataFrame | None]:
         """The row files to read one by one, and the rows that the compacted copy has of the others."""
-        present = {info.path: info for info in self.folder.list("trials")}
+        present = {info.path: info for info in self._files("trials")}
         for info in self.folder.list("compacted"):
             try:
                 content = self.folder.read(info.path)
             except FileNotFoundError:
-                continue
-            if sha256(content) not in info.path:
+                continue  # replaced by another compaction
+            if info.path != _compacted_path(content):
                 continue
             frame = rows.from_parquet(content).to_pandas()
             sources = zip(*(frame[column] for column in SOURCE_COLUMNS), strict=True)
@@ -292,31 +325,38 @@ class Store:
             return [info for path, info in present.items() if path not in known], frame
         return list(present.values()), None
 
-    def _read_rows(
-        self, infos: list[FileInfo], damaged: list[str] | None = None
-    ) -> Iterator[tuple[FileInfo, pa.Table]]:
-        def read(info: FileInfo) -> pa.Table | None:
-            key = info.path.rsplit("/", 1)[1].removesuffix(".parquet")
+    def _read_rows(self, infos: Sequence[FileInfo]) -> tuple[list[tuple[FileInfo, pa.Table]], list[str]]:
+        """Each file with its row, and the files that are damaged."""
+
+        def read(info: FileInfo) -> tuple[pa.Table | None, bool]:
             try:
-                return rows.checked_row(self.folder.read(info.path), key)
-            except (FileNotFoundError, rows.DamagedFileError):
-                return None
+                return rows.checked_row(self.folder.read(info.path), _key_of(info.path)), False
+            except FileNotFoundError:
+                return None, False  # set aside since it was listed
+            except rows.DamagedFileError:
+                return None, True
 
         with ThreadPoolExecutor(READERS) as executor:
-            for info, table in zip(infos, executor.map(read, infos, chunksize=32), strict=True):
-                if table is not None:
-                    yield info, table
-                elif damaged is not None:
-                    damaged.append(info.path)
+            found = list(zip(infos, executor.map(read, infos), strict=True))
+        read_rows = [(info, table) for info, (table, _) in found if table is not None]
+        return read_rows, [info.path for info, (_, damaged) in found if damaged]
 
 
-def _key_of_failure(path: str) -> str:
-    return path.rsplit("/", 1)[1].rsplit("-", 1)[0]
+def _key_of(path: str) -> str:
+    return path.rsplit("/", 1)[1].removesuffix(".parquet")
+
+
+def _compacted_path(content: bytes) -> str:
+    # A copy made by another version of the program may have rows of another format.
+    return f"compacted/{rows.FORMAT}-{sha256(content)}.parquet"
 
 
 def _joined(compacted: pd.DataFrame | None, fresh: pd.DataFrame) -> pd.DataFrame:
+    """Both in one order of rows and columns, however the rows are spread over files."""
     import pandas as pd
 
     parts = [part for part in (compacted, fresh) if part is not None and len(part)]
     frame = pd.concat(parts, ignore_index=True) if parts else fresh
-    return frame.sort_values(["dataset", "model", "loss", "seed", "key"], ignore_index=True)
+    frame = frame.sort_values(["dataset", "model", "loss", "seed", "key"], ignore_index=True)
+    first = [name for name in rows.TRIAL_SCHEMA.names if name in frame.columns]
+    return frame[[*first, *sorted(set(frame.columns) - set(first))]]

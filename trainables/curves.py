@@ -21,7 +21,7 @@ class ClassificationCurves:
     """
 
     def __init__(self, device: torch.device):
-        # Rows: wrong, correct. Columns: count, sum of NLL, sum of entropy. Double, so that order matters less.
+        # Rows: wrong, correct. Columns: count, sum of NLL, of entropy. Double: order matters less.
         self.sums = torch.zeros(2, 3, dtype=torch.float64, device=device)
 
     @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import resource
 import time
@@ -20,6 +21,8 @@ from trainables.curves import ClassificationCurves, Curves, FeatureNorm
 from trainables.datasets.base import Dataset, Split
 from trainables.errors import TrialDiverged
 from trainables.trial import Trial
+
+logger = logging.getLogger(__name__)
 
 EVALUATION_BATCH = 1024
 """Samples of one forward pass where no gradient is needed. Fixed, since rounding may depend on it."""
@@ -138,11 +141,17 @@ class TrialRun:
     def start(
         cls, trial: Trial, dataset: Dataset, device: torch.device, checkpoints: CheckpointStore | None = None
     ) -> TrialRun:
-        """A run at its first epoch, or where its latest readable checkpoint left it."""
+        """A run at its first epoch, or where its latest checkpoint that fits left it."""
         run = cls(trial, dataset, device)
         for state in checkpoints.load(trial.key) if checkpoints else ():
-            run.restore(decode(state))
-            break
+            try:
+                run.restore(decode(state))
+                break
+            except Exception as error:
+                # Made by other code, for instance. Training anew gives the same numbers, if later; a trial
+                # that failed here would fail each time.
+                logger.warning("a checkpoint of %s does not fit and is passed over: %s", trial, error)
+                run = cls(trial, dataset, device)
         return run
 
     @property

@@ -110,8 +110,8 @@ def test_everything_killed_at_once_loses_nothing(
     seen: set[Path] = set()
     for _ in range(2):
         run = calibsweep.start("run", sweep, "--store", str(tmp_path))
-        wait_until(lambda: checkpoints(tmp_path) - seen, "a new checkpoint")
-        seen |= checkpoints(tmp_path)
+        wait_until(lambda known=seen: checkpoints(tmp_path) - known, "a new checkpoint")
+        seen = seen | checkpoints(tmp_path)
         for process in family(run):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()

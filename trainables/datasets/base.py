@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from trainables.datasets.files import Progress, silent
 
 
 @dataclass
@@ -28,11 +32,18 @@ class Split:
         return len(self.labels)
 
     def batch(self, indices: Tensor) -> tuple[Any, Tensor]:
-        """Inputs and labels of the samples at `indices`, on the device the data lives on."""
+        """Inputs and labels of the samples at `indices`, on the device the data lives on.
+
+        Those of the training part go through `Dataset.augment` before a model takes them.
+        """
         return self.inputs[indices], self.labels[indices]
 
     def to(self, device: torch.device) -> Split:
-        return Split(self.inputs.to(device), self.labels.to(device), self.sample_ids)
+        return dataclasses.replace(self, inputs=self.inputs.to(device), labels=self.labels.to(device))
+
+    def content(self) -> list[Tensor]:
+        """All that makes this part what it is, for the fingerprint."""
+        return [self.inputs, self.labels, self.sample_ids]
 
 
 class Dataset:
@@ -57,14 +68,25 @@ class Dataset:
         self.num_classes = num_classes
         self.input_shape = input_shape
 
+    @classmethod
+    def prepare(cls, root: Path, progress: Progress = silent) -> Path | None:
+        """Brings the files that the data set is read from under `root`, whole and verified.
+
+        Does nothing where they are there already. Returns where they are, None where none are needed.
+
+        Raises:
+            DataError: Files that cannot be had or are damaged, and what to do by hand.
+        """
+        return None
+
     @property
     def fingerprint(self) -> str:
         """SHA-256 over inputs, labels and ids of all three parts: equal data, equal fingerprint."""
         sha = hashlib.sha256()
         for split in (self.train, self.validation, self.test):
-            for tensor in (split.inputs, split.labels, split.sample_ids):
+            for tensor in split.content():
                 sha.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-                sha.update(tensor.cpu().contiguous().numpy().tobytes())
+                sha.update(tensor.cpu().contiguous().numpy().data)
         return sha.hexdigest()
 
     def augment(self, inputs: Any, generator: torch.Generator) -> Any:
@@ -77,3 +99,16 @@ class Dataset:
             split.to(device) for split in (self.train, self.validation, self.test)
         )
         return self
+
+
+class EvaluationOnly(Dataset):
+    """A data set for tests out of distribution: its training and validation parts are empty.
+
+    Its mark carries the fact `evaluation_only`: a trial cannot be trained on it.
+    """
+
+    def __init__(self, test: Split, num_classes: int, input_shape: tuple[int, ...] | None = None):
+        nothing = dataclasses.replace(
+            test, inputs=test.inputs[:0], labels=test.labels[:0], sample_ids=test.sample_ids[:0]
+        )
+        super().__init__(nothing, nothing, test, num_classes, input_shape)

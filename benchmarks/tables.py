@@ -1,0 +1,112 @@
+"""How long the tables of 10,000 finished trials take, before and after `calibsweep store compact`.
+
+    python benchmarks/tables.py [--trials 10000] [--repeats 3] [--store FOLDER]
+
+The store is made here: each trial is a real trial's identity with random logits and their scores, written
+by `Store.commit` as a sweep's workers write theirs. A store that is there already is used again.
+
+Compared with plain `pyarrow.dataset` reading the same one-row files into one data frame, without checking
+them and without making a table of them. Each is a process of its own, started anew, and its time is all of
+that process's; they take turns. The least time of each is printed, and the ratio to the rival's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from results.rescore import epochs_table, predictions_table, score_predictions
+from results.store import Store
+from trainables.catalogue import LOSSES
+from trainables.training import Predictions
+from trainables.trial import Trial, resolve
+
+CLAIMED_SECONDS = 3.0
+"""Of the tables of 10,000 trials, after compaction."""
+
+SAMPLES, CLASSES = 40, 10
+SEEDS = 5
+MADE = 23
+"""Different predictions, dealt out in turn: to score 10,000 takes minutes, and reading does not see it."""
+
+RIVAL = "import sys, pyarrow.dataset as d; print(len(d.dataset(sys.argv[1]).to_table().to_pandas()))"
+TABLES = "from orchestrator.cli import main; main()"
+
+
+def some_trials(number: int) -> Iterator[Trial]:
+    """Trials of `SEEDS` seeds, all losses that need no parameter, and as many networks as it takes."""
+    losses = [name for name in LOSSES.names() if name not in ("focal", "flsc", "flsd")]
+    trials = (
+        resolve(("digits", {"training_samples": samples}), ("mlp", {"hidden": hidden}), loss, seed)
+        for hidden in itertools.count(8)
+        for samples in (200, 300, 400)
+        for loss in losses
+        for seed in range(SEEDS)
+    )
+    return itertools.islice(trials, number)
+
+
+def fill(store: Store, number: int) -> None:
+    """Commits what is missing of `number` trials."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, CLASSES, (SAMPLES,), generator=generator)
+    made = []
+    for _ in range(MADE):
+        logits = torch.randn(SAMPLES, CLASSES, generator=generator)
+        part = Predictions(logits, labels, torch.arange(SAMPLES))
+        table = predictions_table(part, part)
+        made.append((table, score_predictions(table)))
+    epochs = epochs_table([{"epoch": 0, "train_loss": 1.0}])
+    provenance = {"source_commit": "0" * 40, "host": "benchmark", "processor": "none", "version_torch": "0"}
+    for trial, (table, scores) in zip(some_trials(number), itertools.cycle(made), strict=False):
+        store.commit(trial, table, epochs, scores, {"training_seconds": 1.0}, provenance)
+
+
+def seconds(*command: str) -> float:
+    """Wall-clock time of a process, from its start to its end."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", *command], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--trials", type=int, default=10_000)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--store", type=Path, help="where to make the store, and keep it")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="calibsweep-benchmark-") as temporary:
+        store = Store(str(arguments.store or temporary))
+        fill(store, arguments.trials)
+        for info in store.folder.list("compacted"):
+            store.folder.delete(info.path)
+
+        rival, loose, compacted = [], [], []
+        tables = (TABLES, "tables", "--store", store.uri, "--format", "md")
+        for _ in range(arguments.repeats):
+            rival.append(seconds(RIVAL, store.folder.root + "/trials"))
+            loose.append(seconds(*tables))
+        compaction = seconds(TABLES, "store", "compact", "--store", store.uri)
+        for _ in range(arguments.repeats):
+            rival.append(seconds(RIVAL, store.folder.root + "/trials"))
+            compacted.append(seconds(*tables))
+        print(f"{arguments.trials} trials")
+        print(f"  pyarrow.dataset, one-row files to a data frame  {min(rival):5.2f} s")
+        for name, times in (("tables, one-row files", loose), ("tables, compacted", compacted)):
+            ratio = min(rival) / min(times)
+            print(f"  {name:<46}  {min(times):5.2f} s  {ratio:.1f} times as fast as pyarrow.dataset")
+        print(f"  store compact                                   {compaction:5.2f} s")
+        if min(compacted) > CLAIMED_SECONDS and arguments.trials <= 10_000:
+            raise SystemExit(f"claimed: at most {CLAIMED_SECONDS:g} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Stores of small made-up results, in the shapes and by the way that real ones are committed."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from results.rescore import commit_result, epochs_table, predictions_table, score_predictions
+from results.store import Store
+from trainables.training import Predictions, TrialResult
+from trainables.trial import Trial, resolve
+
+CLASSES, VALIDATION, TEST, EPOCHS = 5, 7, 11, 3
+
+
+def trial_of(seed: int = 0, loss: str = "brier", model: str = "mlp") -> Trial:
+    return resolve("digits", model, loss, seed)
+
+
+def result_of(trial: Trial) -> TrialResult:
+    """Numbers that follow from the trial's key, without training. No sample is confident, so one is NaN."""
+    generator = torch.Generator().manual_seed(int(trial.key[:12], 16))
+
+    def part(samples: int, first_id: int) -> Predictions:
+        return Predictions(
+            torch.randn(samples, CLASSES, generator=generator).clamp(-1.5, 1.5),
+            torch.randint(0, CLASSES, (samples,), generator=generator),
+            torch.arange(first_id, first_id + samples),
+        )
+
+    losses = torch.rand(EPOCHS, generator=generator).tolist()
+    return TrialResult(
+        trial=trial,
+        validation=part(VALIDATION, 100),
+        test=part(TEST, 200),
+        epochs=[
+            {"epoch": epoch, "train_loss": loss, "test_nll_wrong": loss / 2 if epoch else None}
+            for epoch, loss in enumerate(losses)
+        ],
+        reported_epoch=EPOCHS - 1,
+        dataset_fingerprint="f" * 64,
+        measurements={"training_seconds": 1.5, "device": "cpu"},
+    )
+
+
+def commit(store: Store, *trials: Trial) -> list[bool]:
+    return [commit_result(store, result_of(trial), {"host": "here"}) for trial in trials]
+
+
+def arguments_of_commit(trial: Trial) -> dict[str, Any]:
+    """What `commit_result` gives to `Store.commit`, for processes that do without torch."""
+    result = result_of(trial)
+    table = predictions_table(result.validation, result.test)
+    return {
+        "trial": trial,
+        "predictions": table,
+        "epochs": epochs_table(result.epochs),
+        "scores": score_predictions(table),
+        "measurements": {"training_seconds": 1.5, "reported_epoch": EPOCHS - 1.0},
+        "provenance": {"host": "here", "device": "cpu", "dataset_fingerprint": "f" * 64},
+    }
+
+
+def content_of(store: Store) -> dict[str, bytes]:
+    """Every file of a store by its path."""
+    return {info.path: store.folder.read(info.path) for info in store.folder.list("")}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def start(tmp_path: Path, repository: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts Python code in a process of its own, which finds `arguments` unpickled under that name."""
+
+    def start(code: str, arguments: Any, *prefix: str) -> subprocess.Popen[str]:
+        file = tmp_path / f"arguments-{len(list(tmp_path.glob('arguments-*')))}"
+        file.write_bytes(pickle.dumps(arguments))
+        read = f"import pickle\narguments = pickle.load(open({str(file)!r}, 'rb'))\n"
+        return subprocess.Popen(
+            [*prefix, sys.executable, "-c", read + textwrap.dedent(code)],
+            env={**os.environ, "PYTHONPATH": str(repository)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture
+def python(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., str]:
+    """Runs such code to its end and gives what it printed."""
+
+    def run(code: str, arguments: Any, *prefix: str) -> str:
+        process = start(code, arguments, *prefix)
+        output, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        return output
+
+    return run

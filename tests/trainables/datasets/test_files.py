@@ -1,0 +1,109 @@
+"""Downloads from a server that drops connections, forgets ranges, refuses, or sends something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from trainables.datasets import files
+from trainables.datasets.files import RemoteFile, fetch, locked, md5_of
+from trainables.errors import DataError
+
+if TYPE_CHECKING:
+    from conftest import Server
+
+CONTENT = np.random.default_rng(0).bytes(3 * files.CHUNK + 17)
+
+
+def remote(server: Server, content: bytes = CONTENT) -> RemoteFile:
+    return RemoteFile("set.tar", server.url, md5_of(content))
+
+
+def test_a_file_is_downloaded_once_with_progress(server: Server, tmp_path: Path) -> None:
+    server.content = CONTENT
+    told: list[tuple[str, int, int | None]] = []
+    path = fetch(remote(server), tmp_path / "new", lambda *step: told.append(step))
+    assert path.read_bytes() == CONTENT
+    downloading = [(done, total) for task, done, total in told if task == "set.tar: downloading"]
+    assert downloading == sorted(downloading)
+    assert downloading[-1] == (len(CONTENT), len(CONTENT))
+    assert fetch(remote(server), tmp_path / "new") == path
+    assert len(server.asked) == 1
+    assert [entry.name for entry in path.parent.iterdir()] == ["set.tar"]
+
+
+def test_dropped_connections_are_gone_on_with(server: Server, tmp_path: Path) -> None:
+    server.content, server.drops, server.statuses = CONTENT, [1000, 500], [503]
+    assert fetch(remote(server), tmp_path).read_bytes() == CONTENT
+    assert server.asked == [None, None, "bytes=1000-", "bytes=1500-"]
+
+
+def test_an_interrupted_download_is_gone_on_with_by_the_next_one(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.content, server.drops = CONTENT, [1000]
+    with monkeypatch.context() as impatient:
+        impatient.setattr(files, "ATTEMPTS", 1)
+        with pytest.raises(DataError, match=r"ended early.*by hand, put it at"):
+            fetch(remote(server), tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["set.tar.partial"]
+    assert fetch(remote(server), tmp_path).read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=1000-"]
+
+
+def test_a_server_without_ranges_starts_anew(server: Server, tmp_path: Path) -> None:
+    server.content, server.drops, server.ranges = CONTENT, [1000], False
+    assert fetch(remote(server), tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("left_over", [b"of another file", CONTENT + b"and more", CONTENT])
+def test_wrong_bytes_of_an_earlier_download_are_thrown_away(
+    server: Server, tmp_path: Path, left_over: bytes
+) -> None:
+    server.content = CONTENT
+    (tmp_path / "set.tar.partial").write_bytes(left_over)
+    assert fetch(remote(server), tmp_path).read_bytes() == CONTENT
+
+
+def test_what_is_not_the_published_file_is_never_kept(server: Server, tmp_path: Path) -> None:
+    server.content = b"<html>please log in</html>"
+    with pytest.raises(DataError, match=rf"{server.url} gave is not the published set\.tar") as caught:
+        fetch(remote(server), tmp_path)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_refusal_is_not_tried_again_and_says_what_to_do(server: Server, tmp_path: Path) -> None:
+    server.statuses = [404]
+    with pytest.raises(DataError, match=rf"404.*fetch {server.url} by hand, put it at {tmp_path}/set\.tar"):
+        fetch(remote(server), tmp_path)
+    assert len(server.asked) == 1
+
+
+def test_a_server_that_stays_away_is_given_up(server: Server, tmp_path: Path) -> None:
+    server.statuses = [503] * 100
+    with pytest.raises(DataError, match="503"):
+        fetch(remote(server), tmp_path)
+    assert len(server.asked) == files.ATTEMPTS
+
+
+def test_a_damaged_file_is_named_and_left_alone(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "set.tar").write_bytes(CONTENT[:-1])
+    with pytest.raises(DataError, match=rf"{tmp_path}/set\.tar is damaged or incomplete"):
+        fetch(remote(server), tmp_path)
+    assert (tmp_path / "set.tar").exists()
+    assert not server.asked
+
+
+def test_only_one_process_prepares_at_a_time(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path / "lock", "preparing x"),
+        pytest.raises(DataError, match="preparing x is being done by another process"),
+        locked(tmp_path / "lock", "preparing x"),
+    ):
+        pass
+    with locked(tmp_path / "lock", "preparing x"):
+        pass

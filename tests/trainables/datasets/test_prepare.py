@@ -1,0 +1,127 @@
+"""`calibsweep data prepare`: from a server to a data set that loads, whatever happens on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import pickle
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from orchestrator.commands import data
+from trainables import datasets
+from trainables.datasets import cifar10, files
+from trainables.datasets.files import RemoteFile, md5_of
+from trainables.datasets.prepare import prepare
+from trainables.errors import ConfigurationError, DataError
+
+if TYPE_CHECKING:
+    from conftest import Server
+
+
+def batch(number: int) -> bytes:
+    images = np.random.default_rng(number).integers(0, 256, (number, 3072), dtype=np.uint8)
+    return pickle.dumps({"data": images, "labels": [i % 10 for i in range(number)]}, protocol=4)
+
+
+@pytest.fixture
+def published(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A small CIFAR-10 on the server, as if it were the published one."""
+    contents = {"data_batch_1": batch(40), "test_batch": batch(20), "batches.meta": b"names"}
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for name, content in contents.items():
+            info = tarfile.TarInfo(f"{cifar10.CIFAR10.folder}/{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    server.content = archive.getvalue()
+    md5s = {name: md5_of(content) for name, content in contents.items()}
+    small = dataclasses.replace(
+        cifar10.CIFAR10,
+        archive=RemoteFile("cifar-10-python.tar.gz", server.url, md5_of(server.content)),
+        training={"data_batch_1": md5s["data_batch_1"]},
+        test={"test_batch": md5s["test_batch"]},
+        others={"batches.meta": md5s["batches.meta"]},
+        validation=10,
+    )
+    monkeypatch.setattr(cifar10, "CIFAR10", small)
+    return server
+
+
+def test_what_is_prepared_loads_and_is_not_fetched_again(published: Server, tmp_path: Path) -> None:
+    published.drops = [5000]
+    steps: list[str] = []
+    folder = prepare("cifar10", tmp_path / "new", lambda task, done, total: steps.append(task))
+    assert folder == tmp_path / "new" / "cifar-10-batches-py"
+    assert list(dict.fromkeys(step.partition(": ")[2] for step in steps)) == [
+        "downloading",
+        "verifying",
+        "unpacking",
+    ]
+    assert len(datasets.load("cifar10", tmp_path / "new").train) == 30
+    requests = len(published.asked)
+    assert prepare("cifar10", tmp_path / "new") == folder
+    assert len(published.asked) == requests == 2
+
+
+def test_no_half_prepared_data_set_is_ever_there(
+    published: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed_while(step: str) -> None:
+        def told(task: str, done: int, total: int | None) -> None:
+            assert not (tmp_path / "cifar-10-batches-py").exists()
+            if task.endswith(step):
+                raise Killed
+
+        with pytest.raises(Killed):
+            prepare("cifar10", tmp_path, told)
+        with pytest.raises(DataError, match="is missing: run `calibsweep data prepare cifar10`"):
+            datasets.load("cifar10", tmp_path)
+
+    monkeypatch.setattr(files, "CHUNK", 5000)
+    for step in ("downloading", "verifying", "unpacking"):
+        killed_while(step)
+    prepare("cifar10", tmp_path)
+    # Gone on with: nothing was downloaded twice, and after the last byte there was nothing more to send.
+    assert published.asked == [None, "bytes=5000-", f"bytes={len(published.content)}-"]
+    assert len(datasets.load("cifar10", tmp_path).train) == 30
+
+
+def test_a_folder_that_was_damaged_later_is_named(published: Server, tmp_path: Path) -> None:
+    folder = prepare("cifar10", tmp_path)
+    assert folder
+    (folder / "test_batch").write_bytes(b"")
+    with pytest.raises(DataError, match="test_batch is not the published file"):
+        prepare("cifar10", tmp_path)
+
+
+def test_the_command_says_what_is_ready(published: Server, tmp_path: Path) -> None:
+    printed = Console(file=io.StringIO(), width=60, force_terminal=True)
+    data.prepare("cifar10", tmp_path, printed)
+    text = printed.file.getvalue()  # type: ignore[attr-defined]
+    assert "cifar-10-python.tar.gz: downloading" in text
+    assert "100%" in text
+    plain = Console(file=io.StringIO(), width=60)
+    data.prepare("cifar10", tmp_path, plain)
+    assert plain.file.getvalue() == f"cifar10 is ready in {tmp_path}/cifar-10-batches-py.\n"  # type: ignore[attr-defined]
+    bare = Console(file=io.StringIO(), width=60)
+    data.prepare("digits", tmp_path, bare)
+    assert bare.file.getvalue() == "digits needs no files.\n"  # type: ignore[attr-defined]
+
+
+def test_what_cannot_be_prepared_says_what_to_do(published: Server, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="Did you mean 'cifar10'"):
+        prepare("cifr10", tmp_path)
+    with pytest.raises(DataError, match=r"image-net\.org and unpack it to"):
+        prepare("imagenet", tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="cannot write to"):
+        prepare("cifar10", tmp_path / "file")

@@ -1,0 +1,114 @@
+"""The two CIFAR data sets (Krizhevsky, 2009), in the pickled batches they are published in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainables.datasets.archives import load_pickle, obtain
+from trainables.datasets.files import Progress, RemoteFile, read_published
+from trainables.datasets.images import NORMALISATIONS, ImageSplit, Normalisation, checked_labels
+from trainables.errors import DataError
+
+SIDE = 32
+SPLIT_SEED = 1
+"""The split is the data set's own: no seed of a trial changes it."""
+
+
+@dataclass(frozen=True)
+class Cifar:
+    """One of the two as published.
+
+    Attributes:
+        folder: The folder that the archive holds.
+        training, test, others: The MD5 of each file in it.
+        labels: What the batches call their labels.
+        validation: How many training images are held out.
+    """
+
+    name: str
+    archive: RemoteFile
+    folder: str
+    training: Mapping[str, str]
+    test: Mapping[str, str]
+    others: Mapping[str, str]
+    labels: str
+    num_classes: int
+    validation: int = 5000
+
+    def prepare(self, root: Path, progress: Progress) -> Path:
+        """The folder with every file verified, downloaded if need be.
+
+        Raises:
+            DataError: Files that cannot be had or are not the published ones.
+        """
+        return obtain(self.name, self.archive, root / self.folder, self.check, progress)
+
+    def check(self, folder: Path) -> None:
+        for name, md5 in {**self.training, **self.test, **self.others}.items():
+            read_published(folder / name, md5, self.name)
+
+    def splits(
+        self, root: Path, test_normalisation: Normalisation
+    ) -> tuple[ImageSplit, ImageSplit, ImageSplit]:
+        """Training, validation and test part. Sample ids count the training images first, then the test's.
+
+        Raises:
+            DataError: A file that is missing, not the published one, or not a batch of images.
+        """
+        images, labels = self.read(root / self.folder, self.training)
+        test_images, test_labels = self.read(root / self.folder, self.test)
+        train, validation = held_out(len(labels), self.validation)
+        usual = NORMALISATIONS["cifar10"]
+        return (
+            ImageSplit(images[train], labels[train], train, usual),
+            ImageSplit(images[validation], labels[validation], validation, usual),
+            ImageSplit(
+                test_images,
+                test_labels,
+                torch.arange(len(labels), len(labels) + len(test_labels)),
+                test_normalisation,
+            ),
+        )
+
+    def read(self, folder: Path, files: Mapping[str, str]) -> tuple[Tensor, Tensor]:
+        """Images uint8 [N, 3, 32, 32] and labels int64 [N] of these batches, one after the other.
+
+        Raises:
+            DataError: A file that is missing, not the published one, or not a batch of images.
+        """
+        parts = [self._read_batch(folder / name, md5) for name, md5 in files.items()]
+        return torch.cat([images for images, _ in parts]), torch.cat([labels for _, labels in parts])
+
+    def _read_batch(self, path: Path, md5: str) -> tuple[Tensor, Tensor]:
+        batch = load_pickle(read_published(path, md5, self.name), path)
+        data = batch.get("data") if isinstance(batch, dict) else None
+        labels = batch.get(self.labels) if isinstance(batch, dict) else None
+        if (
+            not isinstance(data, np.ndarray)
+            or data.dtype != np.uint8
+            or data.ndim != 2
+            or data.shape[1] != 3 * SIDE * SIDE
+            or not isinstance(labels, list)
+            or not all(isinstance(label, int) for label in labels)
+            or len(labels) != len(data)
+        ):
+            raise DataError(f"{path} is not a batch of {self.name}: it lacks images or labels of its form.")
+        images = torch.from_numpy(data).view(-1, 3, SIDE, SIDE)
+        return images, checked_labels(torch.tensor(labels), self.num_classes, path)
+
+
+def held_out(total: int, validation: int) -> tuple[Tensor, Tensor]:
+    """Positions of the training and of the validation images, int64, in the benchmark's own order.
+
+    The first of all positions as NumPy's legacy generator shuffles them with seed 1, as the code released
+    with Mukhoti et al. (NeurIPS 2020) has it; not stratified.
+    """
+    order = list(range(total))
+    np.random.RandomState(SPLIT_SEED).shuffle(order)
+    return torch.tensor(order[validation:]), torch.tensor(order[:validation])

@@ -1,0 +1,107 @@
+"""CIFAR-10-C: CIFAR-10's test images corrupted in nineteen ways, for tests under shift."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args, get_type_hints
+
+import numpy as np
+import torch
+
+from trainables.datasets.archives import obtain
+from trainables.datasets.base import EvaluationOnly
+from trainables.datasets.files import Progress, RemoteFile, missing, silent
+from trainables.datasets.images import NORMALISATIONS, ImageSplit, checked_labels
+from trainables.errors import DataError
+from trainables.registry import register
+
+NAME = "cifar10_c"
+FOLDER = "CIFAR-10-C"
+ARCHIVE = RemoteFile(
+    "CIFAR-10-C.tar",
+    "https://zenodo.org/records/2535967/files/CIFAR-10-C.tar?download=1",
+    "56bf5dcef84df0e2308c6dcbcbbd8499",
+)
+SEVERITIES = (1, 2, 3, 4, 5)
+IMAGES_PER_SEVERITY = 10_000
+
+
+@register("cifar10_c", facts={"input": "image", "image_size": 32, "evaluation_only": True})
+class Cifar10C(EvaluationOnly):
+    """CIFAR-10's 10,000 test images in one corruption and severity (Hendrycks and Dietterich, ICLR 2019).
+
+    Args:
+        root: The folder that holds `CIFAR-10-C`.
+        corruption: Fifteen make up the published benchmark; gaussian_blur, saturate, spatter and
+            speckle_noise are its extra ones.
+        severity: 1 (slight) to 5.
+
+    Raises:
+        DataError: Files that are missing or not of the published form.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        corruption: Literal[
+            "brightness",
+            "contrast",
+            "defocus_blur",
+            "elastic_transform",
+            "fog",
+            "frost",
+            "gaussian_blur",
+            "gaussian_noise",
+            "glass_blur",
+            "impulse_noise",
+            "jpeg_compression",
+            "motion_blur",
+            "pixelate",
+            "saturate",
+            "shot_noise",
+            "snow",
+            "spatter",
+            "speckle_noise",
+            "zoom_blur",
+        ],
+        severity: Literal[1, 2, 3, 4, 5],
+    ):
+        folder = root / FOLDER
+        images = _array(folder / f"{corruption}.npy", (32, 32, 3))
+        labels = _array(folder / "labels.npy", ())
+        # The severities lie one after the other in each file.
+        ids = np.arange((severity - 1) * IMAGES_PER_SEVERITY, severity * IMAGES_PER_SEVERITY)
+        inputs = torch.from_numpy(np.ascontiguousarray(images[ids].transpose(0, 3, 1, 2)))
+        targets = torch.from_numpy(labels[ids].astype(np.int64))
+        checked_labels(targets, 10, folder / "labels.npy")
+        test = ImageSplit(inputs, targets, torch.from_numpy(ids), NORMALISATIONS["cifar10"])
+        super().__init__(test, num_classes=10, input_shape=(3, 32, 32))
+
+    @classmethod
+    def prepare(cls, root: Path, progress: Progress = silent) -> Path | None:
+        return obtain(NAME, ARCHIVE, root / FOLDER, check, progress)
+
+
+CORRUPTIONS: tuple[str, ...] = get_args(get_type_hints(Cifar10C.__init__)["corruption"])
+"""Names of all nineteen. They are written out above, where the registry reads them."""
+
+
+def check(folder: Path) -> None:
+    """Raises DataError where a file is missing or not of the published form."""
+    _array(folder / "labels.npy", ())
+    for corruption in CORRUPTIONS:
+        _array(folder / f"{corruption}.npy", (32, 32, 3))
+
+
+def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """The array of a file, read only where it is looked at: one severity is a fifth of 150 MB."""
+    try:
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise missing(path, NAME) from None
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} is damaged: {error}.") from error
+    expected = (len(SEVERITIES) * IMAGES_PER_SEVERITY, *shape)
+    if array.shape != expected or array.dtype.kind not in "ui" or (shape and array.dtype != np.uint8):
+        raise DataError(f"{path} has {array.dtype} {list(array.shape)}, not whole numbers {list(expected)}.")
+    return array

@@ -1,0 +1,33 @@
+"""torchvision's networks for ImageNet, from random weights."""
+
+from __future__ import annotations
+
+from torch import nn
+from torchvision import models  # type: ignore[import-untyped]
+
+from trainables.registry import register
+
+
+@register("resnet50_imagenet", facts={"input": "image", "image_sizes": [224]})
+def resnet50_imagenet(num_classes: int) -> nn.Module:
+    """torchvision's ResNet-50, for 224 x 224 images."""
+    network: nn.Module = models.resnet50(weights=None, num_classes=num_classes)
+    return network
+
+
+@register("resnet110_imagenet", facts={"input": "image", "image_sizes": [224]})
+def resnet110_imagenet(num_classes: int) -> nn.Module:
+    """torchvision's ResNet with the blocks of `resnet110`, for 224 x 224 images.
+
+    AdaFocal's table has a ResNet-110 on ImageNet, where there is no usual net of that depth; no code of it
+    was released, so that it has the block counts of the small images' ResNet-110 is this project's choice.
+    """
+    network: nn.Module = models.ResNet(models.resnet.Bottleneck, [3, 4, 26, 3], num_classes=num_classes)
+    return network
+
+
+@register("densenet121_imagenet", facts={"input": "image", "image_sizes": [224]})
+def densenet121_imagenet(num_classes: int) -> nn.Module:
+    """torchvision's DenseNet-121, for 224 x 224 images."""
+    network: nn.Module = models.densenet121(weights=None, num_classes=num_classes)
+    return network
