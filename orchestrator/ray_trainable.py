@@ -106,6 +106,9 @@ class RayTrial(tune.Trainable):
         self.run = None
         try:
             self.store.record_failure(self.trial, failure_class, message, told, socket.gethostname())
+            if failure_class != "out of memory":
+                # Once its code is mended the trial starts anew: half a run by each code would be neither's.
+                self.checkpoints.delete(self.trial.key)
         except StoreError as store_error:
             return {"done": True, "outcome": "store", "message": str(store_error)}
         return {"done": True, "outcome": "failed", "failure_class": failure_class, "message": message}

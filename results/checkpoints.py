@@ -40,5 +40,7 @@ class StoredCheckpoints:
                 self.store.set_aside([info.path])
 
     def delete(self, key: str) -> None:
-        for info in self.store.folder.list(f"checkpoints/{key}"):
+        folder = f"checkpoints/{key}"
+        for info in self.store.folder.list(folder):
             self.store.folder.delete(info.path)
+        self.store.folder.delete_folder_if_empty(folder)

@@ -99,15 +99,17 @@ class Folder:
             return False
         temporary = Path(self._absolute(TEMPORARY)) / uuid.uuid4().hex
         temporary.parent.mkdir(parents=True, exist_ok=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as stream:
                 stream.write(content)
                 stream.flush()
                 # A rename that survives a power cut must not outlive the content it names.
                 os.fsync(stream.fileno())
-            if not (exclusive and _linked(target, temporary)):
-                temporary.replace(target)
+            try:
+                _place(temporary, target, exclusive)
+            except FileNotFoundError:
+                # Another process has just deleted the folder, since it was empty.
+                _place(temporary, target, exclusive)
         except FileExistsError:
             return False
         finally:
@@ -142,6 +144,12 @@ class Folder:
         except OSError as error:
             raise store_error("delete", self.name(path), error) from error
 
+    def delete_folder_if_empty(self, path: str) -> None:
+        """An object store has no empty folders; on a disk they would pile up, one for each trial."""
+        if self.is_local:
+            with contextlib.suppress(OSError):
+                Path(self._absolute(path)).rmdir()
+
     def move(self, source: str, target: str) -> None:
         """Moves a file, unless another process has just done so."""
         try:
@@ -164,6 +172,12 @@ class Folder:
             if time.time() - info.modified_ns / 1e9 > STALE_SECONDS:
                 with contextlib.suppress(StoreError):
                     self.delete(info.path)
+
+
+def _place(temporary: Path, target: Path, exclusive: bool) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not (exclusive and _linked(target, temporary)):
+        temporary.replace(target)
 
 
 def _linked(target: Path, temporary: Path) -> bool:

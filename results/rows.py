@@ -77,7 +77,8 @@ def from_parquet(content: bytes) -> pa.Table:
     """Raises DamagedFileError for anything that is not a whole Parquet file."""
     try:
         return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
+        # ValueError: a column's name that is no longer UTF-8.
         raise DamagedFileError(str(error)) from error
 
 

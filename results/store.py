@@ -68,11 +68,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class Survey:
-    """What the store says of a list of trials. `damaged` names the files that are not what was committed."""
+    """What the store says of a list of trials, by key.
+
+    Attributes:
+        damaged: The files of a trial that are not what was committed.
+        leftover: Finished trials that still have checkpoints: something died before it could tidy up.
+    """
 
     states: Mapping[str, State]
     failures: Mapping[str, Failure]
     damaged: Mapping[str, tuple[str, ...]]
+    leftover: tuple[str, ...]
 
     def count(self, state: State) -> int:
         return sum(found == state for found in self.states.values())
@@ -248,7 +254,8 @@ class Store:
                 states[trial.key] = State.INTERRUPTED
             else:
                 states[trial.key] = State.MISSING
-        return Survey(states, failures, damaged)
+        leftover = tuple(t.key for t in wanted if t.key in checkpointed and states[t.key] == State.DONE)
+        return Survey(states, failures, damaged, leftover)
 
     # Internals
 

@@ -7,14 +7,14 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sweeps.spec import Block, Exclusion, Run, read, read_overrides, refusal
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.errors import ConfigurationError
 from trainables.protocols.base import Criterion
 from trainables.registry import Registry
-from trainables.trial import Asked, Component, Trial, canonical_json, resolve
+from trainables.trial import Asked, Component, Trial, canonical_json, resolve, resolve_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +98,7 @@ def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Tr
     ):
         where = place
         try:
-            cell = _cell(rules, dataset, model, loss)
+            cell = resolve_cell(rules, dataset, model, loss)
             where = f"{place}, {' / '.join(component.label for component in cell)}"
             fitting = {i for i, exclusion in enumerate(block.exclude) if _fits(exclusion, cell)}
             used |= fitting
@@ -113,12 +113,6 @@ def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Tr
         if i not in used and not problems:
             line = f"{place}.exclude[{i}]: fits none of the block's trials, so it is a mistake or not needed."
             problems[line] = line
-
-
-def _cell(rules: Any, dataset: Asked, model: Asked, loss: Asked) -> tuple[Component, Component, Component]:
-    data = Component.resolve(DATASETS, rules.asked_dataset(dataset))
-    network = Component.resolve(MODELS, model)
-    return data, network, Component.resolve(LOSSES, rules.asked_loss(loss, data.name))
 
 
 def _fits(exclusion: Exclusion, cell: tuple[Component, Component, Component]) -> bool:

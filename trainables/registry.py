@@ -148,8 +148,11 @@ class Registry:
                 return entry.name
         usual = self.usual(component)
         unusual = [k for k in self[component].parameters if k not in usual or params[k] != usual[k]]
-        told = [f"{key}={_short(params[key])}" for key in unusual]
-        return f"{component}({','.join(told)})"
+        return self.described(component, {key: params[key] for key in unusual})
+
+    def described(self, name: str, params: Mapping[str, Any]) -> str:
+        """A name with these parameters, as labels have them."""
+        return f"{name}({','.join(f'{key}={_short(value)}' for key, value in params.items())})"
 
     def build(self, name: str, /, **params: Any) -> Any:
         """Imports the component's file and builds it. Context parameters may be among `params`."""

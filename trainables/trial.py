@@ -8,16 +8,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
 from trainables.values import coerced
 
+if TYPE_CHECKING:
+    from trainables.protocols.base import Protocol
+
 Params = Mapping[str, Any]
 Asked = str | tuple[str, Params]
 """A component as a person asks for it: a name, or a name with parameters."""
+
+DEFAULT_PROTOCOL = "mukhoti2020"
 
 KEY_LENGTH = 20
 """Hexadecimal digits of a trial's key: 80 bits, no collision among any number of trials one could run."""
@@ -180,7 +185,7 @@ def resolve(
     model: Asked,
     loss: Asked,
     seed: int,
-    protocol: str = "mukhoti2020",
+    protocol: str = DEFAULT_PROTOCOL,
     training: Mapping[str, Any] | None = None,
 ) -> Trial:
     """The trial that a person asks for, with names checked and every setting filled in.
@@ -192,9 +197,7 @@ def resolve(
         ConfigurationError: A name, parameter or combination that does not exist, with the nearest right one.
     """
     rules = PROTOCOLS.build(protocol)
-    data = Component.resolve(DATASETS, rules.asked_dataset(dataset))
-    network = Component.resolve(MODELS, model)
-    criterion = Component.resolve(LOSSES, rules.asked_loss(loss, data.name))
+    data, network, criterion = resolve_cell(rules, dataset, model, loss)
     _refuse_impossible(data, network)
     settings = rules.training(data.name, network.name, criterion.label).override(training or {})
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
@@ -202,8 +205,42 @@ def resolve(
     return Trial(data, network, criterion, settings, seed, protocol)
 
 
+def resolve_cell(
+    rules: Protocol, dataset: Asked, model: Asked, loss: Asked
+) -> tuple[Component, Component, Component]:
+    """Data set, model and loss as a protocol fixes them."""
+    data = Component.resolve(DATASETS, rules.asked_dataset(dataset))
+    network = Component.resolve(MODELS, model)
+    criterion = Component.resolve(LOSSES, rules.asked_loss(loss, data.name))
+    return data, network, dataclasses.replace(criterion, label=_loss_label(criterion, data.name))
+
+
+def _loss_label(loss: Component, dataset: str) -> str:
+    """The name under which the default protocol has this loss on this data set, if there is one.
+
+    FLSc on Tiny-ImageNet has steps of its own, yet belongs in the column of FLSc.
+    """
+    usual = PROTOCOLS.build(DEFAULT_PROTOCOL)
+    for name in (name for name in LOSSES.names() if LOSSES[name].component == loss.name):
+        try:
+            there = Component.resolve(LOSSES, usual.asked_loss(name, dataset))
+        except ConfigurationError:
+            continue  # needs a value, so it is no loss by its name alone
+        if there.params == loss.params:
+            return name
+        if loss.label == name:
+            # What the name means elsewhere must not be taken for what it means here.
+            unusual = {k: v for k, v in loss.params if (k, v) not in there.params}
+            return LOSSES.described(name, unusual)
+    return loss.label
+
+
 def _refuse_impossible(dataset: Component, model: Component) -> None:
     data, network = DATASETS[dataset.name].facts, MODELS[model.name].facts
+    if data.get("evaluation_only"):
+        raise ConfigurationError(
+            f"data set {dataset.label!r} is there to be scored only: it has no training part."
+        )
     offered, wanted = data.get("input"), network.get("input")
     if offered and wanted and offered != wanted:
         raise ConfigurationError(

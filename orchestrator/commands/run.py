@@ -8,6 +8,7 @@ from rich.console import Console
 
 from orchestrator.commands import tables
 from orchestrator.run import Outcome, run_missing, to_run
+from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
 from results.store import State, Store
 from sweeps.expand import Sweep, load
@@ -30,12 +31,14 @@ def run(
     done = survey.count(State.DONE)
     wanted = to_run(sweep.trials, survey, retry_failed)
     failed_before = 0 if retry_failed else survey.count(State.FAILED)
-    if wanted or survey.damaged:
+    if wanted or survey.damaged or survey.leftover:
         store.folder.check_writable()
         store.folder.delete_stale_temporaries()
     for key, paths in survey.damaged.items():
         console.print(f"damaged, set aside and made again: {', '.join(paths)} (trial {key})", style="yellow")
         store.set_aside(paths)
+    for key in survey.leftover:
+        StoredCheckpoints(store).delete(key)
     console.print(_opening(sweep, store, len(wanted), done, failed_before), highlight=False)
     outcome = Outcome()
     if wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -159,9 +160,10 @@ def test_temperature_criterion_is_that_of_the_first_trial(sweep_file: Write) -> 
 def test_expected_frame_has_a_row_per_trial(sweep_file: Write) -> None:
     trials = load(sweep_file(SWEEP), ["protocol=mukhoti2020"]).trials
     frame = expected_frame(trials)
-    assert list(frame.columns) == ["key", "variant", "dataset", "model", "loss", "seed"]
+    assert list(frame.columns) == ["key", "variant", "dataset", "model", "loss", "seed", "identity"]
     assert frame["key"].tolist() == [trial.key for trial in trials]
-    assert frame.iloc[-1, 2:].tolist() == ["pictures(samples=100)", "dense", "kernel(strength=2)", 7]
+    assert frame.iloc[-1, 2:6].tolist() == ["pictures(samples=100)", "dense", "kernel(strength=2)", 7]
+    assert json.loads(frame["identity"].iloc[-1]) == trials[-1].identity()
     assert frame["variant"].nunique() == 2
 
 
