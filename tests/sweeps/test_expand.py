@@ -162,7 +162,7 @@ def test_expected_frame_has_a_row_per_trial(sweep_file: Write) -> None:
     frame = expected_frame(trials)
     assert list(frame.columns) == ["key", "variant", "dataset", "model", "loss", "seed", "identity"]
     assert frame["key"].tolist() == [trial.key for trial in trials]
-    assert frame.iloc[-1, 2:6].tolist() == ["pictures(samples=100)", "dense", "kernel(strength=2)", 7]
+    assert frame.iloc[-1, 2:6].tolist() == ["pictures(samples=100)", "dense", "kernel", 7]
     assert json.loads(frame["identity"].iloc[-1]) == trials[-1].identity()
     assert frame["variant"].nunique() == 2
 
