@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.expand import expected_frame, load
-from trainables.trial import resolve
+from trainables.trial import canonical_json, resolve
 
 Write = Callable[[str], Path]
 
@@ -163,7 +162,7 @@ def test_expected_frame_has_a_row_per_trial(sweep_file: Write) -> None:
     assert list(frame.columns) == ["key", "variant", "dataset", "model", "loss", "seed", "identity"]
     assert frame["key"].tolist() == [trial.key for trial in trials]
     assert frame.iloc[-1, 2:6].tolist() == ["pictures(samples=100)", "dense", "kernel", 7]
-    assert json.loads(frame["identity"].iloc[-1]) == trials[-1].identity()
+    assert frame["identity"].iloc[-1] == canonical_json(trials[-1].identity())
     assert frame["variant"].nunique() == 2
 
 

@@ -222,3 +222,18 @@ def test_temperature_criteria() -> None:
 
 def test_images_of_no_paper_are_trained_like_cifar() -> None:
     assert Mukhoti2020().training("digits", "mlp", "cross_entropy") == TrainingSettings()
+
+
+def test_a_loss_that_the_protocol_fixes_keeps_its_column() -> None:
+    def label(dataset: str, loss: Asked) -> str:
+        model = "resnet50_tiny" if dataset == "tiny_imagenet" else "resnet50"
+        return resolve(dataset, model, loss, 0).loss.label
+
+    general = {"gammas": [5, 3, 1]}
+    for dataset, steps in (("tiny_imagenet", [30, 70, 100]), ("cifar10", [100, 250, 350])):
+        assert label(dataset, "flsc_531") == label(dataset, ("flsc", {**general, "steps": steps})) == "flsc_531"
+    # Its usual steps are unusual there: the two must not be called alike.
+    elsewhere = label("tiny_imagenet", ("flsc", {**general, "steps": [100, 250, 350]}))
+    assert elsewhere == "flsc_531(steps=100-250-350)"
+    assert label("cifar10", ("flsc", {**general, "steps": [30, 70, 100]})).startswith("flsc(")
+    assert label("cifar10", ("focal", {"gamma": 1})) == "focal_1"
