@@ -1,6 +1,6 @@
-"""Writes this folder anew: `python tests/golden/record.py`; read the difference before you keep it.
+"""Writes this folder's tables anew: `python tests/golden/record.py`; read the difference before you keep it.
 
-`trials.csv` has the finished trials of `sweep.csv`: made-up numbers from a fixed seed, with what tables must
+`store/` is a store of real trials; how it was made stands in `store.yaml`. `trials.csv` has the finished trials of `sweep.csv`: made-up numbers from a fixed seed, with what tables must
 get right: trials that are missing, a cell with none, a loss that is no part of a row, a model trained in two
 ways, a loss with a setting of its own, a score without a value, and two means that differ but print alike.
 """
@@ -17,12 +17,16 @@ import pandas as pd
 
 from results import tables
 from results.scores import CRITERIA, DEFAULT, SCORES
+from results.store import Address, Store
+from sweeps.expand import Sweep, expected_frame, load
 
 HERE = Path(__file__).parent
 DATASETS = {"digits": 0.02, "cifar10": 0.05}
 MODELS = ["mlp", "small_cnn"]
 LOSSES = {"focal(gamma=4)": 0.6, "cross_entropy": 1.0, "adafocal": 0.3, "brier": 0.8}
 SEEDS = [0, 1, 2]
+FORMATS = {"md": "md", "latex": "tex", "html": "html", "csv": "csv"}
+HOLE = ("small_cnn", "adafocal", 2)
 UNFINISHED = {
     ("digits", "small_cnn", "adafocal", 1),
     ("cifar10", "mlp", "brier", 0),
@@ -88,8 +92,26 @@ def main() -> None:
     pd.DataFrame(trials).to_csv(HERE / "sweep.csv", index=False)
     pd.DataFrame(done).to_csv(HERE / "trials.csv", index=False)
     built = tables.build(pd.read_csv(HERE / "trials.csv"), pd.read_csv(HERE / "sweep.csv"))
-    for format, suffix in {"md": "md", "latex": "tex", "html": "html", "csv": "csv"}.items():
-        (HERE / f"expected.{suffix}").write_text(tables.render(built, format), encoding="utf-8")
+    write("expected", built)
+
+    recorded = load(HERE / "store.yaml")
+    store = Store(str(HERE / "store"))
+    take_out_hole(recorded, store)
+    write(
+        "store",
+        tables.build(store.trials(), expected_frame(recorded.trials), recorded.temperature_criterion),
+    )
+
+
+def take_out_hole(recorded: Sweep, store: Store) -> None:
+    (hole,) = [t for t in recorded.trials if (t.model.label, t.loss.label, t.seed) == HOLE]
+    for kind in ("trials", "predictions", "epochs"):
+        store.folder.delete(Address.of(hole).path(kind))
+
+
+def write(name: str, built: list[tables.Table]) -> None:
+    for format, suffix in FORMATS.items():
+        (HERE / f"{name}.{suffix}").write_text(tables.render(built, format), encoding="utf-8")
 
 
 if __name__ == "__main__":

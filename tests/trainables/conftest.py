@@ -79,16 +79,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def torchmetrics() -> ModuleType:
-    """torchmetrics, also where the installed torchvision was compiled for another build of torch.
-
-    torchmetrics imports torchvision, which registers two operators of its compiled part. Where that part does
-    not load, as beside a torch for CPUs only, declaring them is enough for its Python part.
-    """
-    try:
-        importlib.import_module("torchvision")
-    except RuntimeError:
-        library = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+def torchmetrics(torchvision: ModuleType) -> ModuleType:
+    """torchmetrics, which imports torchvision."""
     return importlib.import_module("torchmetrics")

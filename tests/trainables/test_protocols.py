@@ -231,7 +231,9 @@ def test_a_loss_that_the_protocol_fixes_keeps_its_column() -> None:
 
     general = {"gammas": [5, 3, 1]}
     for dataset, steps in (("tiny_imagenet", [30, 70, 100]), ("cifar10", [100, 250, 350])):
-        assert label(dataset, "flsc_531") == label(dataset, ("flsc", {**general, "steps": steps})) == "flsc_531"
+        assert (
+            label(dataset, "flsc_531") == label(dataset, ("flsc", {**general, "steps": steps})) == "flsc_531"
+        )
     # Its usual steps are unusual there: the two must not be called alike.
     elsewhere = label("tiny_imagenet", ("flsc", {**general, "steps": [100, 250, 350]}))
     assert elsewhere == "flsc_531(steps=100-250-350)"
