@@ -28,7 +28,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 store_app = typer.Typer(name="store", help="Look after a store of results.", no_args_is_help=True)
+data_app = typer.Typer(name="data", help="Make data sets ready.", no_args_is_help=True)
 app.add_typer(store_app)
+app.add_typer(data_app)
 
 
 class Format(StrEnum):
@@ -215,6 +217,17 @@ def verify(store: StoreOption = "store") -> None:
     from orchestrator.commands import verify as command
 
     raise typer.Exit(command.verify(store, console()))
+
+
+@data_app.command(epilog="Example: `calibsweep data prepare cifar10 --data ./data`")
+def prepare(
+    name: Annotated[str, typer.Argument(metavar="DATASET", help="A data set; `list datasets` has them.")],
+    data: DataOption = None,
+) -> None:
+    """Downloads, verifies and unpacks a data set once, before a cluster needs it. Run again, it goes on."""
+    from orchestrator.commands import data as command
+
+    command.prepare(name, data, console())
 
 
 def console() -> Console:

@@ -21,6 +21,7 @@ from orchestrator.progress import Progress
 from results import provenance
 from results.store import State, Store, Survey
 from sweeps.expand import Sweep
+from trainables import datasets
 from trainables.trial import Trial
 
 MACHINERY_RETRIES = 8
@@ -43,6 +44,12 @@ def to_run(trials: Iterable[Trial], survey: Survey, retry_failed: bool) -> list[
     return [trial for trial in trials if survey.states[trial.key] in wanted]
 
 
+def check_data(trials: Iterable[Trial], root: Path) -> None:
+    """Loads each data set once: what is missing or damaged would fail every trial that needs it."""
+    for name, params in dict.fromkeys((trial.dataset.name, trial.dataset.params) for trial in trials):
+        datasets.load(name, root, **dict(params))
+
+
 def run_missing(
     sweep: Sweep,
     trials: list[Trial],
@@ -56,6 +63,9 @@ def run_missing(
 
     Args:
         address: A Ray cluster ('auto', 'ray://...'); None for a Ray of our own on this machine.
+
+    Raises:
+        DataError: A data set that is missing or damaged, before any trial has started.
     """
     # Ray reads these when it is imported or started.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -67,6 +77,8 @@ def run_missing(
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     warnings.filterwarnings("ignore", module="ray.*")
 
+    if address is None:
+        check_data(trials, data_root)
     import ray
 
     from orchestrator.tune_driver import fit
@@ -81,6 +93,12 @@ def run_missing(
         )
     scratch = Path(tempfile.mkdtemp(prefix="calibsweep-tune-"))
     try:
+        if address is not None:
+            # The data is where trials run, which need not be here.
+            try:
+                ray.get(ray.remote(check_data).remote(trials, data_root))
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from None
         with Progress(trials, already_done, console) as progress:
             return fit(sweep, trials, store, data_root, progress, scratch, provenance.source_commit())
     finally:

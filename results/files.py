@@ -7,7 +7,7 @@ import errno
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from results.errors import StoreError, store_error
 TEMPORARY = "tmp"
 STALE_SECONDS = 86_400
 """Half-written files older than a day belong to nobody who is still writing."""
+
+LISTING_TRIES = 20
 
 NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 """What exFAT, some network and some user-space file systems say to a hard link."""
@@ -124,15 +126,24 @@ class Folder:
 
     def list(self, folder: str) -> Iterator[FileInfo]:
         """All files below `folder`, in order of their names; none if there is no such folder."""
-        selector = fs.FileSelector(self._absolute(folder), recursive=True, allow_not_found=True)
-        try:
-            infos = self._fs.get_file_info(selector)
-        except OSError as error:
-            raise store_error("read", self.name(folder), error) from error
+        infos = self._infos(folder)
         start = len(self.root) + 1
         files = [i for i in infos if i.type == fs.FileType.File]
         for info in sorted(files, key=lambda i: i.path):
             yield FileInfo(info.path[start:], info.size, info.mtime_ns or 0)
+
+    def _infos(self, folder: str) -> Sequence[fs.FileInfo]:
+        selector = fs.FileSelector(self._absolute(folder), recursive=True, allow_not_found=True)
+        for _ in range(LISTING_TRIES):
+            try:
+                found: Sequence[fs.FileInfo] = self._fs.get_file_info(selector)
+                return found
+            except FileNotFoundError as error:
+                # Another process has just deleted a folder below, since it was empty. That ends a listing.
+                last = error
+            except OSError as error:
+                raise store_error("read", self.name(folder), error) from error
+        raise store_error("read", self.name(folder), last) from last
 
     def delete(self, path: str) -> None:
         """Deletes a file; one that is gone already is no error, since two writers may tidy up at once."""

@@ -1,8 +1,9 @@
 """Writes this folder's tables anew: `python tests/golden/record.py`; read the difference before you keep it.
 
 `store/` is a store of real trials; how it was made stands in `store.yaml`. `trials.csv` has the finished
-trials of `sweep.csv`: made-up numbers from a fixed seed, with what tables must get right: trials that are missing, a cell with none, a loss that is no part of a row, a model trained in two
-ways, a loss with a setting of its own, a score without a value, and two means that differ but print alike.
+trials of `sweep.csv`: made-up numbers from a fixed seed, with what tables must get right: trials that are
+missing, a cell with none, a loss that is no part of a row, a model trained in two ways, a loss with a setting
+of its own, a score without a value, and two means that differ but print alike.
 """
 
 from __future__ import annotations

@@ -20,7 +20,10 @@ from trainables.catalogue import LOSSES
 
 from .conftest import REPOSITORY, Command
 
-COMMANDS = ["run", "plan", "tables", "score", "trial", "list", "check-loss", "store compact", "store verify"]
+COMMANDS = [
+    *("run", "plan", "tables", "score", "trial", "list", "check-loss"),
+    *("store compact", "store verify", "data prepare"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,9 @@ def test_help_has_an_example_that_names_the_command(command: str) -> None:
         (["score", "no_such.npz"], "there is no file no_such.npz"),
         (["trial", "--dataset", "digits", "--model", "mlp", "--loss", "focal"], "needs a value for 'gamma'"),
         (["trial", "--dataset", "digit", "--model", "mlp", "--loss", "brier"], "Did you mean 'digits'?"),
+        (["trial", "--dataset", "svhn", "--model", "resnet50", "--loss", "brier"], "to be scored only"),
         (["check-loss", "foocal_1"], "Did you mean 'focal_1'?"),
+        (["data", "prepare", "cifar1000"], "Did you mean 'cifar100'?"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], told: str) -> None:
@@ -132,6 +137,14 @@ def test_score_takes_anyones_logits(calibsweep: Command, tmp_path: Path) -> None
     assert "not an .npz file of plain arrays" in calibsweep("score", str(tmp_path / "pickle.npz"), code=2)
 
 
+def test_missing_data_stops_a_run_before_it_starts(calibsweep: Command, tmp_path: Path) -> None:
+    store, data = str(tmp_path / "store"), str(tmp_path / "data")
+    output = calibsweep("run", "mukhoti2020", "--store", store, "--data", data, code=2)
+    assert re.search(r"data_batch_1 is missing: run `calibsweep data prepare cifar10`", output)
+    # No trial failed of it: once the data is there, the same command goes on.
+    assert not list(Path(store).rglob("*.parquet"))
+
+
 def test_list_names_every_loss(calibsweep: Command) -> None:
     output = calibsweep("list", "losses")
     assert {line.split()[0] for line in output.splitlines()[1:]} >= set(LOSSES.names())
@@ -182,6 +195,7 @@ class Newcomer(Loss):
         seeds: 1
         training: {{epochs: 4}}
         blocks: [{{datasets: [digits], models: [mlp], losses: [brier, {", ".join(faults)}]}}]
+        run: {{checkpoint_every: 1}}
         """
     )
     store = tmp_path / "store"
@@ -195,6 +209,9 @@ class Newcomer(Loss):
     assert re.search(r"out of memory \(attempt 1\): .*hungry", plan)
     assert re.search(r"diverged \(attempt 1\): .*diverging", plan)
     assert 'raise KeyError("no such thing")' in plan
+
+    # Half a run by the wrong code is no start for the mended one.
+    assert not (store / "checkpoints").exists() or not any((store / "checkpoints").iterdir())
 
     # Failed by their own fault, trials are left alone until asked for; then the mended one is done.
     assert "0 to run" in calibsweep("run", sweep, "--store", str(store), code=1)

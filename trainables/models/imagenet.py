@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import nn
-from torchvision import models  # type: ignore[import-untyped]
+from torchvision import models
 
 from trainables.registry import register
 

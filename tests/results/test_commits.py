@@ -1,0 +1,199 @@
+"""Commits, checkpoints and the compacted copy under kills, races and damage."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from results.checkpoints import StoredCheckpoints
+from results.store import Address, State, Store
+
+from .conftest import arguments_of_commit, commit, content_of, trial_of
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+COMMIT_ALL = """
+from results.store import Store
+store, commits = Store(arguments[0]), arguments[1]
+for each in commits:
+    if store.commit(**each):
+        print("committed", flush=True)
+"""
+
+
+def whole_and_equal(store: Store, expected: dict[str, bytes]) -> None:
+    """Each file that is there, half-written ones aside, is a whole one with the right bytes."""
+    for path, content in content_of(store).items():
+        if not path.startswith("tmp/"):
+            assert content == expected[path], path
+
+
+@pytest.mark.slow
+def test_a_kill_in_a_commit_leaves_all_or_nothing(store: Store, tmp_path: Path, start: Start) -> None:
+    trials = [trial_of(seed) for seed in range(60)]
+    commits = [arguments_of_commit(trial) for trial in trials]
+    undisturbed = Store(str(tmp_path / "undisturbed"))
+    begun = time.monotonic()
+    for each in commits:
+        undisturbed.commit(**each)
+    duration = time.monotonic() - begun
+    expected = content_of(undisturbed)
+
+    moments = random.Random(0)
+    found = set()
+    for _ in range(8):
+        process = start(COMMIT_ALL, (store.uri, commits))
+        assert process.stdout and process.stdout.readline() == "committed\n"
+        time.sleep(moments.uniform(0, duration / 10))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        whole_and_equal(store, expected)
+        survey = store.survey(trials)
+        assert not survey.damaged
+        found.add(survey.count(State.DONE))
+    assert len(found) > 3, "the kills were all too early or too late to show anything"
+
+    process = start(COMMIT_ALL, (store.uri, commits))
+    assert process.communicate(timeout=120)[1] == "" and process.returncode == 0
+    whole_and_equal(store, expected)
+    assert store.survey(trials).count(State.DONE) == len(trials)
+
+
+@pytest.mark.slow
+def test_writers_of_one_store_at_once_do_no_harm(store: Store, tmp_path: Path, start: Start) -> None:
+    trials = [trial_of(seed) for seed in range(30)]
+    commits = [arguments_of_commit(trial) for trial in trials]
+    alone = Store(str(tmp_path / "alone"))
+    for each in commits:
+        alone.commit(**each)
+    processes = [start(COMMIT_ALL, (store.uri, commits)) for _ in range(4)]
+    for process in processes:
+        assert process.communicate(timeout=120)[1] == "" and process.returncode == 0
+    assert content_of(store) == content_of(alone)
+
+
+SAVE_AND_DELETE = """
+from results.checkpoints import StoredCheckpoints
+from results.store import Store
+store = Store(arguments[0])
+checkpoints = StoredCheckpoints(store)
+for number in range(400):
+    checkpoints.save("a" * 20, number, b"state %d" % number)
+    checkpoints.delete("a" * 20)
+    for state in checkpoints.load("a" * 20):
+        assert state.startswith(b"state")
+"""
+
+
+def test_checkpoints_saved_and_deleted_by_two_at_once_stop_neither(store: Store, start: Start) -> None:
+    # A trial's folder is deleted when it is empty, in the very moment when the other has made it.
+    processes = [start(SAVE_AND_DELETE, (store.uri,)) for _ in range(2)]
+    for process in processes:
+        assert process.communicate(timeout=120)[1] == "" and process.returncode == 0
+    StoredCheckpoints(store).delete("a" * 20)
+    assert list(Path(store.folder.root, "checkpoints").iterdir()) == []
+
+
+def test_the_latest_whole_checkpoint_is_the_one_to_go_on_from(store: Store) -> None:
+    trial = trial_of()
+    checkpoints = StoredCheckpoints(store)
+    assert list(checkpoints.load(trial.key)) == []
+    checkpoints.save(trial.key, 9, b"nine")
+    (first,) = content_of(store)
+    checkpoints.save(trial.key, 10, b"ten")
+    (second,) = content_of(store)
+    assert "000010-" in second and list(checkpoints.load(trial.key)) == [b"ten"]
+    # A kill between the two steps of `save` leaves both.
+    store.folder.write(first, b"nine")
+    assert list(checkpoints.load(trial.key)) == [b"ten", b"nine"]
+    store.folder.write(second, b"te")
+    assert list(checkpoints.load(trial.key)) == [b"nine"]
+    assert content_of(store)[f"damaged/{second}"] == b"te"
+    assert store.survey([trial]).states[trial.key] == State.INTERRUPTED
+
+    commit(store, trial)
+    survey = store.survey([trial, trial_of(1)])
+    assert survey.states[trial.key] == State.DONE and survey.leftover == (trial.key,)
+    checkpoints.delete(trial.key)
+    assert store.survey([trial]).leftover == ()
+    assert not any((Path(store.folder.root) / "checkpoints").iterdir())
+
+
+# The compacted copy
+
+
+def test_the_compacted_copy_changes_no_number(store: Store) -> None:
+    trials = [trial_of(seed, loss) for seed in range(4) for loss in ("brier", "mmce")]
+    commit(store, *trials[:5])
+    assert store.compact() == 5
+    pd.testing.assert_frame_equal(store.trials(), fresh(store), check_exact=True)
+    assert store.trials().attrs["loose_rows"] == 0
+
+    # What came later is read beside it, what was altered is read again, what is gone is gone.
+    commit(store, *trials[5:])
+    altered, gone = (Address.of(trial).path("trials") for trial in trials[:2])
+    store.folder.write(altered, store.folder.read(altered)[:-1])
+    store.folder.delete(gone)
+    frame = store.trials()
+    assert frame.attrs["damaged"] == [altered] and frame.attrs["loose_rows"] == 4
+    assert set(frame["key"]) == {trial.key for trial in trials[2:]}
+    pd.testing.assert_frame_equal(frame, fresh(store), check_exact=True)
+    assert store.compact() == 6
+    assert len(list(store.folder.list("compacted"))) == 1
+    pd.testing.assert_frame_equal(store.trials(), frame, check_exact=True)
+
+    # Itself damaged, it counts for nothing.
+    (copy,) = store.folder.list("compacted")
+    content = bytearray(store.folder.read(copy.path))
+    content[len(content) // 2] ^= 1
+    store.folder.write(copy.path, bytes(content))
+    assert store.trials().attrs["loose_rows"] == 7
+    pd.testing.assert_frame_equal(store.trials(), frame, check_exact=True)
+
+
+def fresh(store: Store) -> pd.DataFrame:
+    """The same rows from the one-row files alone."""
+    hidden = [(info.path, store.folder.read(info.path)) for info in store.folder.list("compacted")]
+    for path, _ in hidden:
+        store.folder.delete(path)
+    frame = store.trials()
+    for path, content in hidden:
+        store.folder.write(path, content)
+    return frame
+
+
+COMPACT = """
+from results.store import Store
+while True:
+    Store(arguments[0]).compact()
+    print("again", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_compaction_harms_nothing(store: Store, start: Start) -> None:
+    trials = [trial_of(seed) for seed in range(12)]
+    commit(store, *trials)
+    expected = store.trials()
+    moments = random.Random(1)
+    for _ in range(5):
+        process = start(COMPACT, (store.uri,))
+        assert process.stdout and process.stdout.readline() == "again\n"
+        # Something new each time, so that there is something to write.
+        commit(store, trial_of(0, f"focal_{moments.randint(1, 3)}"))
+        time.sleep(moments.uniform(0, 0.1))
+        process.kill()
+        process.communicate()
+        frame = store.trials()
+        kept = frame[frame["loss"] == "brier"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(kept, expected, check_exact=True)
+        assert not frame.attrs["damaged"]
+    assert store.compact() == len(store.trials())
+    assert len(list(store.folder.list("compacted"))) == 1
