@@ -92,8 +92,9 @@ def changed_sources(trials: tuple[Trial, ...], store: Store) -> list[str]:
                 changed[name] += 1
         for name, number in changed.items():
             path = registry[name].path.name
+            trials_were = "trials were" if number > 1 else "trial was"
             lines.append(
-                f"{number} finished trials were made by another {path} than today's: "
+                f"{number} finished {trials_were} made by another {path} than today's: "
                 f"if its numbers changed, raise the version of {registry.kind} {name!r}."
             )
     return lines
