@@ -91,14 +91,13 @@ def expected_frame(trials: Iterable[Trial]) -> pd.DataFrame:
 def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Trial]:
     """The trials of a block that says everything. Adds to `problems`, one line for each different message."""
     used: set[int] = set()
-    rules = PROTOCOLS.build(block.protocol)
     every = itertools.chain.from_iterable
     for dataset, model, loss in itertools.product(
         every(block.datasets), every(block.models), every(block.losses)
     ):
         where = place
         try:
-            cell = resolve_cell(rules, dataset, model, loss)
+            cell = resolve_cell(block.protocol, dataset, model, loss)
             where = f"{place}, {' / '.join(component.label for component in cell)}"
             fitting = {i for i, exclusion in enumerate(block.exclude) if _fits(exclusion, cell)}
             used |= fitting

@@ -8,15 +8,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
 from trainables.values import coerced
-
-if TYPE_CHECKING:
-    from trainables.protocols.base import Protocol
 
 Params = Mapping[str, Any]
 Asked = str | tuple[str, Params]
@@ -196,19 +193,21 @@ def resolve(
     Raises:
         ConfigurationError: A name, parameter or combination that does not exist, with the nearest right one.
     """
-    rules = PROTOCOLS.build(protocol)
-    data, network, criterion = resolve_cell(rules, dataset, model, loss)
+    data, network, criterion = resolve_cell(protocol, dataset, model, loss)
     _refuse_impossible(data, network)
-    settings = rules.training(data.name, network.name, criterion.label).override(training or {})
+    settings = (
+        PROTOCOLS.build(protocol).training(data.name, network.name, criterion.label).override(training or {})
+    )
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ConfigurationError(f"a seed is a whole number from 0 on, not {seed!r}.")
     return Trial(data, network, criterion, settings, seed, protocol)
 
 
 def resolve_cell(
-    rules: Protocol, dataset: Asked, model: Asked, loss: Asked
+    protocol: str, dataset: Asked, model: Asked, loss: Asked
 ) -> tuple[Component, Component, Component]:
     """Data set, model and loss as a protocol fixes them."""
+    rules = PROTOCOLS.build(protocol)
     data = Component.resolve(DATASETS, rules.asked_dataset(dataset))
     network = Component.resolve(MODELS, model)
     criterion = Component.resolve(LOSSES, rules.asked_loss(loss, data.name))

@@ -7,7 +7,8 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.commands import tables
-from orchestrator.run import Outcome, run_missing, to_run
+from orchestrator.outcome import Outcome
+from orchestrator.run import run_missing, to_run
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
 from results.store import State, Store
