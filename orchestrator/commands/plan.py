@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -28,7 +29,9 @@ def show(sweep_name: str, uri: str, overrides: list[str], failures: bool, consol
         if count:
             told.append(f", {count} {state}", style=STYLES[state])
     console.print(told)
-    console.print(_cells(sweep, survey))
+    for dataset in dict.fromkeys(trial.dataset.label for trial in sweep.trials):
+        console.print()
+        console.print(_cells(dataset, [t for t in sweep.trials if t.dataset.label == dataset], survey))
     for key, paths in survey.damaged.items():
         console.print(
             f"damaged: {', '.join(paths)}; run sets it aside and makes trial {key} again.", style="yellow"
@@ -38,20 +41,18 @@ def show(sweep_name: str, uri: str, overrides: list[str], failures: bool, consol
         console.print(line, style="yellow", soft_wrap=True)
 
 
-def _cells(sweep: Sweep, survey: Survey) -> Table:
-    """Rows: losses. Columns: data set and model. Each cell: finished of all, and what else there is."""
+def _cells(dataset: str, trials: Sequence[Trial], survey: Survey) -> Table:
+    """Rows: losses. Columns: models. Each cell: finished of all, and what else there is."""
     cells: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
-    columns: dict[str, None] = {}
-    for trial in sweep.trials:
-        column = f"{trial.dataset.label}\n{trial.model.label}"
-        columns[column] = None
-        cells[trial.loss.label, column][survey.states[trial.key]] += 1
+    for trial in trials:
+        cells[trial.loss.label, trial.model.label][survey.states[trial.key]] += 1
+    models = list(dict.fromkeys(trial.model.label for trial in trials))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("loss")
-    for column in columns:
-        table.add_column(column, justify="right")
-    for loss in dict.fromkeys(trial.loss.label for trial in sweep.trials):
-        table.add_row(loss, *(_cell(cells[loss, column]) for column in columns))
+    table.add_column(dataset, no_wrap=True)
+    for model in models:
+        table.add_column(model, justify="right", overflow="fold")
+    for loss in dict.fromkeys(trial.loss.label for trial in trials):
+        table.add_row(loss, *(_cell(cells[loss, model]) for model in models))
     return table
 
 
