@@ -5,6 +5,7 @@
     trials/<data set>/<model>/<loss>/<key>.parquet        one row: identity, scores, provenance, digests
     failures/<data set>/<model>/<loss>/<key>-<n>.parquet  one row: why attempt n failed
     checkpoints/<key>/<epoch>-<digest>.pt                 where an interrupted trial goes on from
+    pilots/...                                            what an epoch was measured to cost (pilots.py)
     damaged/...                                           files that were found altered, set aside
     compacted/<format>-<digest>.parquet                   all rows of trials/ in one file, for fast reading
 
@@ -102,11 +103,12 @@ class Address:
 
         Labels that become alike share a folder. Trials do not share a file: the key tells them apart.
         """
-        folders = "/".join(_folder_name(label) for label in (self.dataset, self.model, self.loss))
+        folders = "/".join(folder_name(label) for label in (self.dataset, self.model, self.loss))
         return f"{kind}/{folders}/{self.key}{suffix}.parquet"
 
 
-def _folder_name(label: str) -> str:
+def folder_name(label: str) -> str:
+    """A label with what no file name should have replaced."""
     # No dot at the start: '..' would leave the store, and '.x' is hidden from many readers.
     plain = re.sub(r"[^\w.+-]+", "-", label, flags=re.ASCII).lstrip(".-")
     return plain[:LABEL_LENGTH].rstrip("-") or "-"

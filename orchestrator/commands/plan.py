@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.commands import cost
+from orchestrator.commands.cost import Prices
+from orchestrator.run import to_run
+from results.pilots import kept
 from results.store import State, Store, Survey
 from sweeps.expand import Sweep, load
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.registry import Registry
 from trainables.trial import Trial
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 STYLES = {State.DONE: "green", State.FAILED: "bold red", State.INTERRUPTED: "yellow", State.MISSING: "dim"}
 
 
-def show(sweep_name: str, uri: str, overrides: list[str], failures: bool, console: Console) -> None:
-    """Prints a sweep's trials by state and by cell. Starts and changes nothing."""
+def show(
+    sweep_name: str, uri: str, overrides: list[str], failures: bool, prices: Prices, console: Console
+) -> int:
+    """Prints a sweep's trials by state and by cell, and what is left to pay. Starts and changes nothing.
+
+    Returns the exit code: 0, or 1 if the rest costs more than the budget.
+    """
     sweep = load(sweep_name, overrides)
     store = Store(uri)
     survey = store.survey(sweep.trials)
@@ -37,8 +50,11 @@ def show(sweep_name: str, uri: str, overrides: list[str], failures: bool, consol
             f"damaged: {', '.join(paths)}; run sets it aside and makes trial {key} again.", style="yellow"
         )
     _show_failures(sweep, survey, failures, console)
-    for line in changed_sources(sweep.trials, store):
+    frame = store.trials()
+    for line in changed_sources(sweep.trials, frame):
         console.print(line, style="yellow", soft_wrap=True)
+    wanted = to_run(sweep.trials, survey, retry_failed=False)
+    return cost.show(sweep, wanted, frame, kept(store), prices, console) if wanted else 0
 
 
 def _cells(dataset: str, trials: Sequence[Trial], survey: Survey) -> Table:
@@ -78,9 +94,8 @@ def _show_failures(sweep: Sweep, survey: Survey, tracebacks: bool, console: Cons
             console.print(failure.traceback, style="dim", highlight=False, soft_wrap=True, markup=False)
 
 
-def changed_sources(trials: tuple[Trial, ...], store: Store) -> list[str]:
+def changed_sources(trials: tuple[Trial, ...], frame: pd.DataFrame) -> list[str]:
     """A line for each component whose file is not the one that finished trials were made by."""
-    frame = store.trials()
     known = {trial.key: trial for trial in trials}
     frame = frame[frame["key"].isin(known)]
     lines = []

@@ -7,10 +7,12 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.commands import tables
+from orchestrator.estimates import Estimates, longest_first
 from orchestrator.outcome import Outcome
 from orchestrator.run import run_missing, to_run
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
+from results.pilots import kept
 from results.store import State, Store
 from sweeps.expand import Sweep, load
 from trainables.datasets import default_root
@@ -43,6 +45,8 @@ def run(
     console.print(_opening(sweep, store, len(wanted), done, failed_before), highlight=False)
     outcome = Outcome()
     if wanted:
+        estimates = Estimates(store.trials(), kept(store), sweep.run.gpus_per_trial > 0)
+        wanted = longest_first(wanted, estimates)
         outcome = run_missing(sweep, wanted, store, data or default_root(), console, done, address)
     if outcome.store_error:
         raise StoreError(
