@@ -28,6 +28,7 @@ CIFAR = {
     "loss_reduction": "sum",
     "reported_epoch": "last",
     "precision": "float32",
+    "embedding_learning_rate": None,
 }
 TINY = {**CIFAR, "epochs": 100, "batch_size": 64, "milestones": (40, 60)}
 IMAGENET = {

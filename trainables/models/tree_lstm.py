@@ -1,0 +1,147 @@
+"""The constituency Tree-LSTM, computed for all nodes of a level of all trees of a batch at once."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from trainables.registry import register
+
+if TYPE_CHECKING:
+    from trainables.datasets.trees import TreeBatch
+    from trainables.datasets.word_vectors import WordVectors
+
+sigmoid_backward, tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
+
+
+@register("tree_lstm", facts={"input": "tree", "tuned_embedding": True})
+class TreeLSTM(nn.Module):
+    """Binary Tree-LSTM over constituency trees, with logits at every node.
+
+    Tai et al., 'Improved Semantic Representations From Tree-Structured Long Short-Term Memory Networks' (ACL
+    2015), section 3.2 with N = 2, as it was released with that paper and with Mukhoti et al. (NeurIPS 2020):
+    an inner node has no output gate, h = tanh(c), and each gate has a bias for either child. With 300
+    dimensions and 3 classes it has 271,953 parameters beside the embedding.
+
+    Args:
+        num_classes: K, the width of the logits.
+        word_vectors: What the embedding starts from; it is tuned.
+        memory: Width of h and c.
+        dropout: Of h, before the layer that gives the logits.
+    """
+
+    def __init__(self, num_classes: int, word_vectors: WordVectors, memory: int = 150, dropout: float = 0.5):
+        super().__init__()
+        self.memory = memory
+        initial = word_vectors.initial()
+        self.embedding = nn.Embedding(len(initial), word_vectors.dimensions, _weight=initial)
+        self.leaf = nn.Linear(word_vectors.dimensions, 2 * memory)
+        # Rows: input gate, forget gates of the left and of the right child, update. Columns: left h, right h.
+        self.weight = nn.Parameter(torch.empty(4 * memory, 2 * memory))
+        # Of the gates' two addends, one parameter: were they two, autograd could give both the very same
+        # gradient tensor, which clipping would then scale twice.
+        self.biases = nn.Parameter(torch.empty(2, 4 * memory))
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(memory, num_classes)
+        for parameter in (self.weight, self.biases):
+            # As torch has it of a layer that sees one child.
+            nn.init.uniform_(parameter, -1 / math.sqrt(memory), 1 / math.sqrt(memory))
+
+    def forward(self, batch: TreeBatch) -> Tensor:
+        """Logits [M, K] of the nodes and classes that the plan asks for."""
+        logits: Tensor = self.classifier(self.dropout(self.hidden(batch)))
+        return logits[:, : batch.classes]
+
+    def hidden(self, batch: TreeBatch) -> Tensor:
+        """h of the nodes that the plan asks for, [M, memory]."""
+        cell, gate = self.leaf(self.embedding(batch.words)).split(self.memory, dim=1)
+        hidden = torch.sigmoid(gate) * torch.tanh(cell)
+        # Rounded to bfloat16 at each level, states would lose their way to the root.
+        with torch.autocast(hidden.device.type, enabled=False):
+            states: Tensor = _Levels.apply(  # type: ignore[no-untyped-call]
+                hidden.to(self.weight), cell.to(self.weight), self.weight, self.biases, batch
+            )
+        return states if batch.outputs is None else states.index_select(0, batch.outputs)
+
+
+class _Levels(torch.autograd.Function):
+    """h of all nodes, level after level, from h and c of the leaves.
+
+    The gradient is written out: autograd would compute one gradient of the whole weight for each level and
+    add them up, here it is one matrix product over all nodes.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, cell: Tensor, weight: Tensor, biases: Tensor, batch: TreeBatch
+    ) -> Tensor:
+        leaves, memory = hidden.shape
+        inner = sum(batch.sizes)
+        bias, transposed = biases.sum(dim=0), weight.t()
+        states = hidden.new_empty(leaves + inner, memory)
+        states[:leaves] = hidden
+        # Of each inner node: its three sigmoid gates and its update; what comes through these gates, the
+        # update and c of both children; h of both children.
+        gates, coming = hidden.new_empty(inner, 4, memory), hidden.new_empty(inner, 3, memory)
+        below = hidden.new_empty(inner, 2, memory)
+        wholes = (states[leaves:], gates, coming, below)
+        parts = [torch.split(whole, batch.sizes) for whole in wholes]
+        frontier = torch.cat([hidden, cell], dim=1)
+        for size, gather, new, gate, content, lower in zip(batch.sizes, batch.gathers, *parts, strict=True):
+            gathered = frontier.index_select(0, gather)
+            children, rest = gathered[: 2 * size], gathered[2 * size :]
+            lower_hidden, lower_cell = children.view(size, 2, 2, memory).unbind(dim=2)
+            lower.copy_(lower_hidden)
+            torch.addmm(bias, lower.view(size, -1), transposed, out=gate.view(size, -1))
+            through, update = torch.split(gate, [3, 1], dim=1)
+            through.sigmoid_()
+            content[:, :1] = update.tanh_()
+            content[:, 1:] = lower_cell
+            new_cell = (through * content).sum(dim=1)
+            torch.tanh(new_cell, out=new)
+            frontier = torch.cat([torch.cat([new, new_cell], dim=1), rest])
+        ctx.save_for_backward(states, gates, coming, below, weight)
+        ctx.batch = batch
+        return states
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, towards_states: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
+        # `towards_x` is the gradient with respect to x; of gates, to what their sigmoid or tanh is of.
+        states, gates, coming, below, weight = ctx.saved_tensors
+        batch: TreeBatch = ctx.batch
+        inner, _, memory = gates.shape
+        leaves = len(states) - inner
+        towards_gates = torch.empty_like(gates)
+        wholes = (states[leaves:], towards_states[leaves:], gates, coming, towards_gates)
+        parts = [torch.split(whole, batch.sizes) for whole in wholes]
+        levels = list(zip(batch.sizes, batch.gathers, *parts, strict=True))
+        lengths = [leaves, *(len(gather) - size for size, gather, *_ in levels)]
+        # What the last level leaves in the frontier is roots alone, and no level uses them.
+        towards_frontier = states.new_zeros(lengths.pop(), 2 * memory)
+        for size, gather, new, towards_new, gate, content, towards_gate in reversed(levels):
+            towards_level, towards_rest = towards_frontier[:size], towards_frontier[size:]
+            towards_hidden, towards_cell = towards_level.split(memory, dim=1)
+            spread = (towards_cell + tanh_backward(towards_hidden + towards_new, new))[:, None]
+            through, update = torch.split(gate, [3, 1], dim=1)
+            passed = spread * through
+            towards_gate[:, :3] = sigmoid_backward(spread * content, through)
+            towards_gate[:, 3:] = tanh_backward(passed[:, :1], update)
+            towards_below = (towards_gate.view(size, -1) @ weight).view(size, 2, memory)
+            towards_children = torch.cat([towards_below, passed[:, 1:]], dim=2).view(2 * size, -1)
+            # A node has one parent: each state is gathered once, those of roots never. Nothing adds up.
+            towards_frontier = states.new_zeros(lengths.pop(), 2 * memory)
+            towards_frontier.index_copy_(0, gather, torch.cat([towards_children, towards_rest]))
+        towards_hidden, towards_cell = towards_frontier.split(memory, dim=1)
+        flat = towards_gates.view(inner, -1)
+        return (
+            towards_hidden + towards_states[:leaves],
+            towards_cell,
+            flat.t() @ below.view(inner, -1),
+            flat.sum(dim=0).repeat(2, 1),
+            None,
+        )
