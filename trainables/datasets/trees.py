@@ -79,12 +79,14 @@ class Forest:
 class TreeBatch:
     """The plan by which a network goes through some trees, all nodes of a level at once.
 
-    Nodes are ordered by level, so leaves come first. The states of a level follow from the frontier: the
-    states of all nodes below it that no level has used yet. After a level, its states come first in the new
-    frontier, then what is left of the old one.
+    Nodes are ordered by level, so leaves come first, and within a level by the level that uses them: first
+    the roots, which none does. The states of a level follow from the frontier: the states of all nodes below
+    it that no level has used yet. After a level, its own states come first in the frontier, then what is left
+    of the old one, then the leaves that the next level uses. So no leaf is carried along.
 
     Attributes:
         words: The words of the leaves, int64 [leaves].
+        leaves: Number of leaves that are roots, then of those that each level uses.
         sizes: Number of nodes of each level above the leaves.
         gathers: For each of these levels places in the frontier, int64: first the two children of each of its
             nodes, then what stays in the frontier.
@@ -93,6 +95,7 @@ class TreeBatch:
     """
 
     words: Tensor
+    leaves: list[int]
     sizes: list[int]
     gathers: tuple[Tensor, ...]
     outputs: Tensor | None
@@ -113,13 +116,14 @@ def plan(
     sizes = np.bincount(forest.levels[nodes])
     ends = np.cumsum(sizes)
     children = place[forest.children[nodes]]
-    parents = forest.parents[nodes]
-    # Roots have no level above them: nothing will ever use their states.
-    used_by = np.where(parents == NOBODY, NOBODY, forest.levels[parents])
-    frontier = np.arange(ends[0])
+    used_by = _used_by(forest, nodes)
+    leaves = np.bincount(np.maximum(used_by[: ends[0]], 0), minlength=len(sizes))
+    leaf_ends = np.cumsum(leaves)
+    frontier = np.empty(0, dtype=np.int64)
     in_frontier = np.empty(len(nodes), dtype=np.int64)
     gathers = []
     for level in range(1, len(sizes)):
+        frontier = np.concatenate([frontier, np.arange(leaf_ends[level - 1], leaf_ends[level])])
         in_frontier[frontier] = np.arange(len(frontier))
         start, end = ends[level - 1], ends[level]
         stays = np.flatnonzero(used_by[frontier] > level)
@@ -131,6 +135,7 @@ def plan(
     words, *others = torch.split(moved, [len(part) for part in parts])
     return TreeBatch(
         words,
+        leaves.tolist(),
         sizes[1:].tolist(),
         tuple(others[: len(gathers)]),
         None if outputs is None else others[-1],
@@ -139,9 +144,15 @@ def plan(
 
 
 def order(forest: Forest, trees: Integers) -> Integers:
-    """All nodes of these trees by level, and within a level as the trees have them."""
+    """All nodes of these trees by level, and within a level by the level that uses them, roots first."""
     nodes = forest.nodes_of(trees)
-    return nodes[np.argsort(forest.levels[nodes], kind="stable")]
+    return nodes[np.lexsort((_used_by(forest, nodes), forest.levels[nodes]))]
+
+
+def _used_by(forest: Forest, nodes: Integers) -> Integers:
+    """The level of each node's parent; NOBODY for roots."""
+    parents = forest.parents[nodes]
+    return np.where(parents == NOBODY, NOBODY, forest.levels[parents])
 
 
 @dataclass
