@@ -120,7 +120,10 @@ def split_of(path: Path) -> tuple[TreeSplit, int]:
 def gradients(model: TreeLSTM, loss: Tensor) -> dict[str, Tensor]:
     model.zero_grad()
     loss.backward()
-    return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}  # type: ignore[union-attr]
+    return {
+        name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
+        for name, parameter in model.named_parameters()
+    }
 
 
 def seconds(function: Callable[..., Tensor], model: TreeLSTM, split: TreeSplit, trees: list[int]) -> float:

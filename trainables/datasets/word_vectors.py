@@ -160,7 +160,7 @@ def _published(path: Path, dimensions: int) -> _Published:
             np.load(folder / "digests.npy", mmap_mode="r"),
             np.load(folder / "rows.npy", mmap_mode="r"),
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{folder} is damaged ({error}): delete it and run the command again.") from error
 
 

@@ -136,8 +136,7 @@ class _Levels(torch.autograd.Function):
         # `towards_x` is the gradient with respect to x; of gates, to what their sigmoid or tanh is of.
         states, gates, coming, below, weight = ctx.saved_tensors
         batch: TreeBatch = ctx.batch
-        inner, _, memory = gates.shape
-        leaves = len(states) - inner
+        memory, leaves = gates.shape[2], len(states) - len(gates)
         towards_gates = torch.empty_like(gates)
         wholes = (states[leaves:], towards_states[leaves:], gates, coming, towards_gates)
         parts = [torch.split(whole, batch.sizes) for whole in wholes]
@@ -164,11 +163,11 @@ class _Levels(torch.autograd.Function):
             scattered.index_copy_(0, gather, towards_gathered)
             towards_frontier = scattered[:before]
             leaf.copy_(scattered[before:])
-        flat = towards_gates.view(inner, -1)
+        flat = towards_gates.flatten(1)
         return (
             towards_leaves[:, :memory] + towards_states[:leaves],
             towards_leaves[:, memory:],
-            flat.t() @ below.view(inner, -1),
+            flat.t() @ below.flatten(1),
             flat.sum(dim=0).repeat(2, 1),
             None,
         )
