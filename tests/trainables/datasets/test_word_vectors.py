@@ -158,7 +158,7 @@ def test_no_file_no_folder_and_no_such_vectors(tmp_path: Path, monkeypatch: pyte
 
     with monkeypatch.context() as patch:
         patch.setattr(module.tempfile, "mkdtemp", refuse)
-        with pytest.raises(DataError, match="cannot keep what .* holds beside it: .*Permission denied"):
+        with pytest.raises(DataError, match=r"cannot keep what .* holds beside it: .*Permission denied"):
             look_up(tmp_path, "the")
     same: Callable[[str], list[str]] = lambda word: [word]  # noqa: E731
     for name in ("glove.7B.3d", "glove.840B", "glove.840B.0d", "random", "../glove.840B.3d"):
@@ -179,5 +179,5 @@ def test_the_real_vectors(real: Callable[[str], Path]) -> None:
     assert found.known.tolist() == [True, True, True, False]
     for row, number in zip(found.vectors, (0, 100, 22_328), strict=False):
         assert row.tolist() == np.array(lines[number].split(" ")[1:], dtype=np.float32).tolist()
-    with pytest.raises(DataError, match="22,329 words, but glove.6B.50d has 400,000"):
+    with pytest.raises(DataError, match=r"22,329 words, but glove\.6B\.50d has 400,000"):
         word_vectors(root, "glove.6B.50d", None, vocabulary, lambda word: [word])

@@ -1,4 +1,4 @@
-"""The Tree-LSTM level by level is the Tree-LSTM node by node: logits, gradients, and what clipping makes of them."""
+"""The Tree-LSTM level by level is the Tree-LSTM node by node: logits, gradients, and these when clipped."""
 
 from __future__ import annotations
 
