@@ -22,6 +22,8 @@ NAME = re.compile(r"(glove\.6B|glove\.840B|random)\.([1-9]\d*)d")
 PUBLISHED_WORDS = {"glove.6B": 400_000, "glove.840B": 2_196_017}
 MISSING_RANGE = 0.05
 """Words without a vector start within this of 0 in each dimension, as released by Tai et al. (ACL 2015)."""
+RANDOM_RANGE = 0.5
+"""The same where no word has a vector: about as far from 0 as published vectors are."""
 LINES = 10_000
 """Lines that are turned into numbers at once."""
 
@@ -35,10 +37,12 @@ class WordVectors:
     Attributes:
         vectors: float32 [V, dimensions]; rows of words without a vector hold nothing of use.
         known: Which words have one, bool [V].
+        spread: How far from 0 in each dimension the others may start.
     """
 
     vectors: Tensor
     known: Tensor
+    spread: float = MISSING_RANGE
 
     @property
     def dimensions(self) -> int:
@@ -50,7 +54,7 @@ class WordVectors:
         The words without a vector have one drawn from torch's global generator: it differs from seed to seed,
         like all else that a model starts from.
         """
-        drawn = torch.empty_like(self.vectors).uniform_(-MISSING_RANGE, MISSING_RANGE)
+        drawn = torch.empty_like(self.vectors).uniform_(-self.spread, self.spread)
         return torch.where(self.known[:, None], self.vectors, drawn)
 
     def coverage(self, counts: Sequence[int]) -> dict[str, float]:
@@ -94,7 +98,7 @@ def word_vectors(
         raise ConfigurationError(f"{name} has no first {words} words.")
     if source == "random":
         nothing = torch.zeros(len(vocabulary), dimensions)
-        return WordVectors(nothing, torch.zeros(len(vocabulary), dtype=torch.bool))
+        return WordVectors(nothing, torch.zeros(len(vocabulary), dtype=torch.bool), RANDOM_RANGE)
     published = _published(root / f"{name}.txt", dimensions)
     there, wanted = len(published.vectors), words or PUBLISHED_WORDS[source]
     if there != wanted if words is None else there < wanted:
