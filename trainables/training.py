@@ -20,7 +20,8 @@ from trainables.checkpoint import CheckpointStore, decode, encode
 from trainables.curves import ClassificationCurves, Curves, FeatureNorm
 from trainables.datasets.base import Dataset, Split
 from trainables.errors import TrialDiverged
-from trainables.trial import Trial
+from trainables.optimizers import Together
+from trainables.trial import TrainingSettings, Trial
 
 logger = logging.getLogger(__name__)
 
@@ -125,12 +126,14 @@ class TrialRun:
         seeds.seed_everything(seeds.initialisation(trial))
         model = models.build(
             trial.model.name,
-            dataset.num_classes,
+            dataset.training_classes,
             input_shape=dataset.input_shape,
+            word_vectors=dataset.word_vectors,
             **dict(trial.model.params),
         )
         self.model = model.to(device)
-        loss = losses.build(trial.loss.name, **dict(trial.loss.params), reduction=settings.loss_reduction)
+        reduction = "mean" if settings.loss_reduction == "mean" else "sum"
+        loss = losses.build(trial.loss.name, **dict(trial.loss.params), reduction=reduction)
         self.loss = loss.to(device)
         self.optimizer = _optimizer(trial, self.model)
         self.schedule = torch.optim.lr_scheduler.MultiStepLR(
@@ -207,11 +210,14 @@ class TrialRun:
             with self._autocast():
                 logits = self.model(inputs)
             loss = self.loss(logits.float(), labels)
+            if settings.loss_reduction == "mean_over_samples":
+                loss = loss / len(indices)
             loss.backward()
             norm_sum += nn.utils.clip_grad_norm_(self.model.parameters(), clip_norm)
             self.optimizer.step()
             measured.add(logits, labels)
-            loss_sum += loss.detach() * (len(labels) if settings.loss_reduction == "mean" else 1)
+            averaged_over = {"sum": 1, "mean": len(labels), "mean_over_samples": len(indices)}
+            loss_sum += loss.detach() * averaged_over[settings.loss_reduction]
         samples = sum(len(indices) for indices in batches)
         loss_per_sample, gradient_norm = (loss_sum / samples).item(), (norm_sum / len(batches)).item()
         if not math.isfinite(loss_per_sample):
@@ -311,6 +317,7 @@ class TrialRun:
                 "peak_memory_gib": _peak_memory_gib(self.device),
                 "device": _device_name(self.device),
                 "threads": torch.get_num_threads(),
+                **self.dataset.measurements,
                 "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
             },
         )
@@ -318,22 +325,28 @@ class TrialRun:
 
 def _optimizer(trial: Trial, model: nn.Module) -> torch.optim.Optimizer:
     settings = trial.training
+    if settings.embedding_learning_rate is None:
+        return _optimizer_of(settings, list(model.parameters()))
+    embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding)]
+    apart = {id(parameter) for embedding in embeddings for parameter in embedding.parameters()}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in apart]
+    tuned = [parameter for parameter in model.parameters() if id(parameter) in apart]
+    return Together(_optimizer_of(settings, rest), torch.optim.SGD(tuned, settings.embedding_learning_rate))
+
+
+def _optimizer_of(settings: TrainingSettings, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     match settings.optimizer:
         case "sgd":
             return torch.optim.SGD(
-                model.parameters(),
+                parameters,
                 settings.learning_rate,
                 settings.momentum,
                 weight_decay=settings.weight_decay,
             )
         case "adam":
-            return torch.optim.Adam(
-                model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-            )
+            return torch.optim.Adam(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
         case "adagrad":
-            return torch.optim.Adagrad(
-                model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-            )
+            return torch.optim.Adagrad(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
 
 
 def _peak_memory_gib(device: torch.device) -> float:

@@ -34,10 +34,13 @@ class TrainingSettings:
         batch_size: Samples of one step. The last, smaller batch is kept unless `drop_last`.
         milestones: The learning rate is multiplied by `milestone_factor` after each of these epochs.
         gradient_clip_norm: Total L2 norm to which the gradient is clipped at each step; None for no clipping.
-        loss_reduction: Whether a loss is summed or averaged over the batch. With clipping this matters:
-            a summed loss is nearly always clipped, an averaged one rarely (protocol.md, section 3).
+        loss_reduction: Whether a loss is summed or averaged over the labels of a batch, or, where samples
+            have several labels each, summed over them and averaged over the samples. With clipping this
+            matters: a summed loss is nearly always clipped, an averaged one rarely (docs/protocol.md, section 4).
         reported_epoch: The epoch whose logits are the trial's result.
         precision: Arithmetic of the forward pass; weights are always float32.
+        embedding_learning_rate: Where embeddings are trained apart from the rest, by plain SGD without weight
+            decay, the rate of that; None where `optimizer` trains them like the rest.
     """
 
     epochs: int = 350
@@ -50,9 +53,10 @@ class TrainingSettings:
     milestones: tuple[int, ...] = (150, 250)
     milestone_factor: float = 0.1
     gradient_clip_norm: float | None = 2.0
-    loss_reduction: Literal["sum", "mean"] = "sum"
+    loss_reduction: Literal["sum", "mean", "mean_over_samples"] = "sum"
     reported_epoch: Literal["last", "best_validation_accuracy"] = "last"
     precision: Literal["float32", "bfloat16"] = "float32"
+    embedding_learning_rate: float | None = None
 
     def __post_init__(self) -> None:
         # Settings are in the trial's key: 1 and 1.0, or a list and a tuple, must not make two of one trial.
@@ -61,7 +65,7 @@ class TrainingSettings:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"training.{name} must be at least 1, not {getattr(self, name)}.")
-        for name in ("learning_rate", "milestone_factor", "gradient_clip_norm"):
+        for name in ("learning_rate", "milestone_factor", "gradient_clip_norm", "embedding_learning_rate"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise ConfigurationError(f"training.{name} must be positive, not {getattr(self, name)}.")
         for name in ("momentum", "weight_decay"):
@@ -76,6 +80,18 @@ class TrainingSettings:
                 f"training.milestones {list(self.milestones)} do not lie within {self.epochs} epochs: "
                 "give milestones that do, or leave them out and they scale with the epochs."
             )
+
+    def identity(self) -> dict[str, Any]:
+        """The settings as a trial's key digests them.
+
+        What was added after trials had been stored is left out where it has its default, so that their keys
+        stay as they are.
+        """
+        settings = dataclasses.asdict(self)
+        for name in ("embedding_learning_rate",):
+            if settings[name] == TrainingSettings.__dataclass_fields__[name].default:
+                del settings[name]
+        return settings
 
     def override(self, changes: Mapping[str, Any]) -> TrainingSettings:
         """These settings with some changed by name. Milestones scale with `epochs` unless given themselves.
@@ -148,7 +164,7 @@ class Trial:
             "dataset": self.dataset.identity(),
             "model": self.model.identity(),
             "loss": self.loss.identity(),
-            "training": dataclasses.asdict(self.training),
+            "training": self.training.identity(),
             "seed": self.seed,
         }
 
@@ -159,7 +175,7 @@ class Trial:
     @functools.cached_property
     def variant(self) -> str:
         """Digest of how it is trained: trials of one cell and seed that differ only here are variants."""
-        training = dataclasses.asdict(self.training)
+        training = self.training.identity()
         versions = [self.dataset.version, self.model.version, self.loss.version]
         return digest({"training": training, "versions": versions})[:KEY_LENGTH]
 
@@ -195,9 +211,12 @@ def resolve(
     """
     data, network, criterion = resolve_cell(protocol, dataset, model, loss)
     _refuse_impossible(data, network)
-    settings = (
-        PROTOCOLS.build(protocol).training(data.name, network.name, criterion.label).override(training or {})
-    )
+    rules = PROTOCOLS.build(protocol)
+    settings = rules.training(data.name, network.name, criterion.label).override(training or {})
+    if settings.embedding_learning_rate is not None and not MODELS[network.name].facts.get("tuned_embedding"):
+        raise ConfigurationError(
+            f"training.embedding_learning_rate is given, but model {network.label!r} tunes no embedding."
+        )
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ConfigurationError(f"a seed is a whole number from 0 on, not {seed!r}.")
     return Trial(data, network, criterion, settings, seed, protocol)

@@ -20,12 +20,18 @@ CELLS = {
         *CIFAR,
         *(("tiny_imagenet", model) for model in ("resnet50_tiny", "resnet110_tiny")),
         *(("imagenet", f"{model}_imagenet") for model in ("resnet50", "resnet110", "densenet121")),
+        ("twenty_newsgroups", "text_cnn"),
     },
+    "sst": {("sst", "tree_lstm")},
+    "twenty_newsgroups": {("twenty_newsgroups", "text_cnn")},
 }
-LOSSES_PER_CELL = {"mukhoti2020": 13, "adafocal2022": 6}
+LOSSES_PER_CELL = {"mukhoti2020": 13, "adafocal2022": 6, "sst": 13, "twenty_newsgroups": 13}
 
 
-@pytest.mark.parametrize(("name", "trials"), [("mukhoti2020", 585), ("adafocal2022", 390)])
+@pytest.mark.parametrize(
+    ("name", "trials"),
+    [("mukhoti2020", 585), ("adafocal2022", 420), ("sst", 65), ("twenty_newsgroups", 65)],
+)
 def test_every_cell_is_there_with_every_loss_and_five_seeds(name: str, trials: int) -> None:
     sweep = load(name)
     assert len(sweep.trials) == len({trial.key for trial in sweep.trials}) == trials
@@ -38,14 +44,17 @@ def test_every_cell_is_there_with_every_loss_and_five_seeds(name: str, trials: i
 
 
 def test_the_benchmarks_share_the_trials_of_the_cells_that_both_have() -> None:
-    mukhoti, adafocal = ({trial.key for trial in load(name).trials} for name in CELLS)
-    assert len(mukhoti & adafocal) == 9 * 6 * 5
+    keys = {name: {trial.key for trial in load(name).trials} for name in CELLS}
+    assert len(keys["mukhoti2020"] & keys["adafocal2022"]) == 9 * 6 * 5
+    assert len(keys["twenty_newsgroups"] & keys["adafocal2022"]) == 6 * 5
 
 
 def test_temperatures_are_chosen_as_each_paper_chose_them() -> None:
     assert {name: load(name).temperature_criterion for name in CELLS} == {
         "mukhoti2020": "ece",
         "adafocal2022": "adaptive_ece",
+        "sst": "ece",
+        "twenty_newsgroups": "ece",
     }
 
 
@@ -60,6 +69,23 @@ SGD = {
     "drop_last": False,
     "reported_epoch": "last",
     "precision": "float32",
+}
+DOCUMENTS = SGD | {
+    "epochs": 50,
+    "batch_size": 128,
+    "drop_last": True,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "milestones": (),
+    "gradient_clip_norm": None,
+    "loss_reduction": "mean",
+    "reported_epoch": "best_validation_accuracy",
+}
+MODEL_PARAMS = {
+    "text_cnn": {"channels": 128, "window": 5, "dropout": 0.3},
+    "tree_lstm": {"memory": 150, "dropout": 0.5},
 }
 CIFAR_EPOCHS = {"epochs": 350, "batch_size": 128, "milestones": (150, 250)}
 TINY_EPOCHS = {"epochs": 100, "batch_size": 64, "milestones": (40, 60)}
@@ -142,6 +168,31 @@ OFFICIAL = {"split": "released", "augmentation": "frozen"}
                 "loss_reduction": "mean",
             },
         ),
+        (
+            "sst",
+            [],
+            ("sst", "tree_lstm", "flsc"),
+            {"neutral": "third_class", "vectors": "glove.840B.300d", "words": None},
+            {"gammas": (5.0, 3.0, 1.0), "steps": (3, 7, 25)},
+            DOCUMENTS
+            | {
+                "epochs": 25,
+                "batch_size": 25,
+                "optimizer": "adagrad",
+                "learning_rate": 0.05,
+                "weight_decay": 1e-4,
+                "loss_reduction": "mean_over_samples",
+                "embedding_learning_rate": 0.1,
+            },
+        ),
+        (
+            "twenty_newsgroups",
+            ["protocol=mukhoti2020-released"],
+            ("twenty_newsgroups", "text_cnn", "mmce"),
+            {"vectors": "glove.6B.100d", "words": None},
+            {"weight": 2.0},
+            DOCUMENTS,
+        ),
     ],
 )
 def test_what_a_cell_resolves_to(
@@ -156,7 +207,7 @@ def test_what_a_cell_resolves_to(
     found = next(t for t in trials if (t.dataset.name, t.model.name, t.loss.name) == cell).identity()
     if dataset_params is not None:
         assert found["dataset"]["params"] == dataset_params
-    assert found["model"]["params"] == {}
+    assert found["model"]["params"] == MODEL_PARAMS.get(cell[1], {})
     assert found["loss"]["params"] == loss_params
     assert found["training"] == training
 

@@ -28,6 +28,7 @@ CIFAR = {
     "loss_reduction": "sum",
     "reported_epoch": "last",
     "precision": "float32",
+    "embedding_learning_rate": None,
 }
 TINY = {**CIFAR, "epochs": 100, "batch_size": 64, "milestones": (40, 60)}
 IMAGENET = {
@@ -40,6 +41,32 @@ IMAGENET = {
     "loss_reduction": "mean",
 }
 BRIER = {"loss_reduction": "mean"}
+DOCUMENTS = {
+    "epochs": 50,
+    "batch_size": 128,
+    "drop_last": True,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "milestones": (),
+    "milestone_factor": 0.1,
+    "gradient_clip_norm": None,
+    "loss_reduction": "mean",
+    "reported_epoch": "best_validation_accuracy",
+    "precision": "float32",
+    "embedding_learning_rate": None,
+}
+TREES = {
+    **DOCUMENTS,
+    "epochs": 25,
+    "batch_size": 25,
+    "optimizer": "adagrad",
+    "learning_rate": 0.05,
+    "weight_decay": 1e-4,
+    "loss_reduction": "mean_over_samples",
+    "embedding_learning_rate": 0.1,
+}
 
 
 @pytest.fixture
@@ -90,11 +117,17 @@ def documents(monkeypatch: pytest.MonkeyPatch) -> str:
         ("adafocal2022", "tiny_imagenet", "resnet110_tiny", "cross_entropy", TINY),
         ("adafocal2022", "imagenet", "resnet50_imagenet", "adafocal", IMAGENET),
         ("adafocal2022", "imagenet", "densenet121_imagenet", "brier", IMAGENET),
+        ("mukhoti2020", "letters", "text_cnn", "brier", DOCUMENTS),
+        ("mukhoti2020-released", "letters", "text_cnn", "flsd_53", DOCUMENTS),
+        ("adafocal2022", "letters", "text_cnn", "label_smoothing", DOCUMENTS | {"loss_reduction": "sum"}),
+        ("mukhoti2020", "sst", "tree_lstm", "mmce", TREES),
+        ("mukhoti2020-released", "sst", "tree_lstm", "label_smoothing", TREES),
+        ("mukhoti2020", "sst", "mlp", "brier", TREES | {"embedding_learning_rate": None}),
     ],
     indirect=["protocol"],
 )
 def test_settings_of_a_cell(
-    protocol: Protocol, dataset: str, model: str, loss: str, expected: dict[str, Any]
+    protocol: Protocol, dataset: str, model: str, loss: str, expected: dict[str, Any], documents: str
 ) -> None:
     assert dataclasses.asdict(protocol.training(dataset, model, loss)) == expected
 
@@ -147,6 +180,8 @@ TINY_BY_CODE = {"split": "released", "augmentation": "frozen"}
         ),
         ("mukhoti2020-released", "cifar10", {}),
         ("mukhoti2020-released", "digits", {}),
+        ("mukhoti2020", "sst", {"neutral": "third_class"}),
+        ("mukhoti2020", ("sst", {"neutral": "left_out"}), {"neutral": "left_out"}),
     ],
     indirect=["protocol"],
 )
@@ -173,6 +208,8 @@ def test_data_sets_as_a_protocol_wants_them(
         ("mukhoti2020", "letters", "flsd_53", {"threshold": 0.2}),
         ("mukhoti2020-released", "letters", "flsd_53", {"threshold": 0.19}),
         ("mukhoti2020-released", "cifar10", "flsd_53", {}),
+        ("mukhoti2020", "sst", "flsc_531", {"steps": (3, 7, 25)}),
+        ("mukhoti2020", "letters", "flsc_531", {}),
     ],
     indirect=["protocol"],
 )
@@ -181,10 +218,6 @@ def test_losses_as_a_protocol_wants_them(
 ) -> None:
     asked = protocol.asked_loss(loss, dataset)
     assert ({} if isinstance(asked, str) else asked[1]) == expected
-
-
-def test_of_documents_the_best_epoch_is_reported(documents: str) -> None:
-    assert Mukhoti2020().training(documents, "mlp", "focal_1").reported_epoch == "best_validation_accuracy"
 
 
 def test_the_released_code_is_the_text_with_six_switches() -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from trainables.datasets.files import Progress, silent
+
+if TYPE_CHECKING:
+    from trainables.datasets.word_vectors import WordVectors
 
 
 @dataclass
@@ -19,12 +23,12 @@ class Split:
     """One part of a data set held as tensors; other kinds of data subclass it and override `batch`.
 
     Attributes:
-        inputs: Whatever the model takes, samples first, shape [N, ...].
+        inputs: What batches are made of; here what the model takes, samples first, a tensor [N, ...].
         labels: Class of each sample, int64 [N].
         sample_ids: Position of each sample in the published data set, int64 [N].
     """
 
-    inputs: Tensor
+    inputs: Any
     labels: Tensor
     sample_ids: Tensor
 
@@ -34,7 +38,9 @@ class Split:
     def batch(self, indices: Tensor) -> tuple[Any, Tensor]:
         """Inputs and labels of the samples at `indices`, on the device the data lives on.
 
-        Those of the training part go through `Dataset.augment` before a model takes them.
+        Those of the training part go through `Dataset.augment` before a model takes them. Inputs may be any
+        object that the model understands. There is one label for each row of the logits that it then gives:
+        in training that may be several a sample, such as one for each node of a tree.
         """
         return self.inputs[indices], self.labels[indices]
 
@@ -60,7 +66,11 @@ class Dataset:
 
     Attributes:
         num_classes: K.
+        training_classes: Classes among the labels that are trained on, K unless there are more.
         input_shape: Shape of one sample's input, given to models that ask for it; None where it varies.
+        word_vectors: What embeddings start from, given to models that ask for it; None where there are no
+            words.
+        measurements: Facts about the data that belong beside a trial's scores.
     """
 
     def __init__(
@@ -70,12 +80,19 @@ class Dataset:
         test: Split,
         num_classes: int,
         input_shape: tuple[int, ...] | None = None,
+        *,
+        training_classes: int | None = None,
+        word_vectors: WordVectors | None = None,
+        measurements: Mapping[str, float] | None = None,
     ):
         self.train = train
         self.validation = validation
         self.test = test
         self.num_classes = num_classes
+        self.training_classes = training_classes or num_classes
         self.input_shape = input_shape
+        self.word_vectors = word_vectors
+        self.measurements = dict(measurements or {})
 
     @classmethod
     def prepare(cls, root: Path, progress: Progress = silent) -> Path | None:
@@ -90,12 +107,12 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over inputs, labels and ids of all three parts: equal data, equal fingerprint."""
+        """SHA-256 over inputs, labels, ids and word vectors: equal data, equal fingerprint."""
         sha = hashlib.sha256()
-        for split in (self.train, self.validation, self.test):
-            for tensor in split.content():
-                sha.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-                sha.update(tensor.cpu().contiguous().numpy().data)
+        tensors = [tensor for split in (self.train, self.validation, self.test) for tensor in split.content()]
+        for tensor in tensors + (self.word_vectors.content() if self.word_vectors else []):
+            sha.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+            sha.update(tensor.cpu().contiguous().numpy().data)
         return sha.hexdigest()
 
     def augment(self, inputs: Any, generator: torch.Generator) -> Any:

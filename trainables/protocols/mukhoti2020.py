@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from trainables.catalogue import DATASETS, LOSSES
+from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.protocols.base import Protocol, with_defaults
 from trainables.registry import register
 from trainables.trial import TrainingSettings
@@ -21,7 +21,7 @@ class Mukhoti2020(Protocol):
     """The paper's text where it speaks, its released code where the text is silent.
 
     Each attribute is a point where the two differ, or that only the code tells; `docs/protocol.md` compares
-    them. A data set that neither has is trained like CIFAR.
+    them. Images that neither has are trained like CIFAR, documents like 20 Newsgroups.
 
     Attributes:
         loss_reduction: Losses are summed over the batch (code alone).
@@ -43,6 +43,14 @@ class Mukhoti2020(Protocol):
         mmce_weight_on_documents: lambda. Text: 2 for images, 8 for documents. Code: 2 for both, which the
             printed temperatures of documents fit.
         reported_epoch_on_documents: Of images, the last epoch is reported (code alone, for both).
+        loss_reduction_on_documents: Losses are averaged over the batch; on SST over its trees, of each of
+            which they sum over the nodes (code alone).
+        label_smoothing_reduction_on_documents: Label smoothing alone is summed, but not on SST (code alone).
+        gradient_clip_norm_on_documents: None: not clipped (code alone).
+        drop_last_on_documents: The last batch of an epoch is left out where it is smaller (code alone).
+        sst_neutral: What becomes of neutral phrases of SST's training trees, and with it how many classes the
+            softmax has in training. Text: two classes, no word of neutral phrases. Code: a third class.
+        flsc_steps_on_sst: Epochs at which FLSc's gamma changes, and of how many (code alone).
     """
 
     loss_reduction: Literal["sum", "mean"] = "sum"
@@ -61,8 +69,18 @@ class Mukhoti2020(Protocol):
     flsd_threshold_on_documents: float = 0.2
     mmce_weight_on_documents: float = 8.0
     reported_epoch_on_documents: Literal["last", "best_validation_accuracy"] = "best_validation_accuracy"
+    loss_reduction_on_documents: Literal["sum", "mean"] = "mean"
+    label_smoothing_reduction_on_documents: Literal["sum", "mean"] = "sum"
+    gradient_clip_norm_on_documents: float | None = None
+    drop_last_on_documents: bool = True
+    sst_neutral: Literal["third_class", "left_out"] = "third_class"
+    flsc_steps_on_sst: tuple[int, int, int] = (3, 7, 25)
 
     def training(self, dataset: str, model: str, loss: str) -> TrainingSettings:
+        if dataset == "sst":
+            return self._of_sst(model)
+        if _has_documents(dataset):
+            return self._of_documents(loss)
         tiny = dataset == "tiny_imagenet"
         settings = TrainingSettings(
             epochs=100 if tiny else 350,
@@ -76,7 +94,7 @@ class Mukhoti2020(Protocol):
             milestone_factor=0.1,
             gradient_clip_norm=self.gradient_clip_norm,
             loss_reduction=self.loss_reduction,
-            reported_epoch=self.reported_epoch_on_documents if _has_documents(dataset) else "last",
+            reported_epoch="last",
             precision="float32",
         )
         return self._for_brier(settings, dataset, model) if loss == "brier" else settings
@@ -91,6 +109,43 @@ class Mukhoti2020(Protocol):
             loss_reduction=self.brier_reduction,
         )
 
+    def _of_documents(self, loss: str) -> TrainingSettings:
+        smoothed = loss.startswith("label_smoothing")
+        return TrainingSettings(
+            epochs=50,
+            batch_size=128,
+            drop_last=self.drop_last_on_documents,
+            optimizer="adam",
+            learning_rate=1e-3,
+            momentum=0.0,
+            weight_decay=0.0,
+            milestones=(),
+            gradient_clip_norm=self.gradient_clip_norm_on_documents,
+            loss_reduction=(
+                self.label_smoothing_reduction_on_documents if smoothed else self.loss_reduction_on_documents
+            ),
+            reported_epoch=self.reported_epoch_on_documents,
+            precision="float32",
+        )
+
+    def _of_sst(self, model: str) -> TrainingSettings:
+        averaged = self.loss_reduction_on_documents == "mean"
+        return TrainingSettings(
+            epochs=25,
+            batch_size=25,
+            drop_last=self.drop_last_on_documents,
+            optimizer="adagrad",
+            learning_rate=0.05,
+            momentum=0.0,
+            weight_decay=1e-4,
+            milestones=(),
+            gradient_clip_norm=self.gradient_clip_norm_on_documents,
+            loss_reduction="mean_over_samples" if averaged else "sum",
+            reported_epoch=self.reported_epoch_on_documents,
+            precision="float32",
+            embedding_learning_rate=0.1 if MODELS[model].facts.get("tuned_embedding") else None,
+        )
+
     def asked_dataset(self, dataset: Asked) -> Asked:
         fixed: dict[str, dict[str, Any]] = {
             "cifar100": {"test_normalisation": self.cifar100_test_normalisation},
@@ -98,14 +153,16 @@ class Mukhoti2020(Protocol):
                 "split": self.tiny_imagenet_split,
                 "augmentation": self.tiny_imagenet_augmentation,
             },
+            "sst": {"neutral": self.sst_neutral},
         }
         name = dataset if isinstance(dataset, str) else dataset[0]
         return with_defaults(dataset, fixed[name]) if name in fixed else dataset
 
     def asked_loss(self, loss: Asked, dataset: str) -> Asked:
         component = LOSSES[loss if isinstance(loss, str) else loss[0]].component
-        if component == "flsc" and dataset == "tiny_imagenet":
-            return with_defaults(loss, {"steps": self.flsc_steps_on_tiny_imagenet})
+        steps = {"tiny_imagenet": self.flsc_steps_on_tiny_imagenet, "sst": self.flsc_steps_on_sst}
+        if component == "flsc" and dataset in steps:
+            return with_defaults(loss, {"steps": steps[dataset]})
         if component == "flsd" and _has_documents(dataset):
             return with_defaults(loss, {"threshold": self.flsd_threshold_on_documents})
         if component == "mmce" and _has_documents(dataset):

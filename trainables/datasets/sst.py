@@ -1,0 +1,137 @@
+"""The Stanford Sentiment Treebank with two classes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from trainables.datasets.archives import obtain
+from trainables.datasets.base import Dataset
+from trainables.datasets.files import Progress, RemoteFile, missing, silent
+from trainables.datasets.trees import NOBODY, Forest, TreeSplit, numbered, read_forest
+from trainables.datasets.word_vectors import word_vectors
+from trainables.errors import DataError
+from trainables.registry import register
+
+NAME = "sst"
+FOLDER = "trees"
+ARCHIVE = RemoteFile(
+    "trainDevTestTrees_PTB.zip", "https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip", md5=""
+)
+FILES = {
+    "train.txt": "e2f3f41b0b1e6d4dddc0effe3bfc2d27ed8928079aa9a03d652311614fc5feb7",
+    "dev.txt": "0e9336aed6e4730e19f58d00a77b3f0297efdb755f7b5e598c98a05e3f97ea40",
+    "test.txt": "6e54806dee95cf80cd918e7dfb3f6770f6df24bf826f289a4d1f709e1c8f6761",
+}
+"""SHA-256 of each published file."""
+
+SENTIMENTS = 5
+"""0 very negative, 1 negative, 2 neutral, 3 positive, 4 very positive."""
+NEGATIVE, POSITIVE, NEUTRAL_CLASS = 0, 1, 2
+
+BRACKETS = {"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "-LCB-": "{", "-RCB-": "}"}
+"""As the Penn Treebank writes them, since its own brackets are brackets."""
+
+
+@register("sst", facts={"input": "tree"})
+class SST(Dataset):
+    """Film reviews as parse trees with a sentiment at each node (Socher et al., EMNLP 2013), in two classes.
+
+    Sentences that are neutral as a whole are left out: 6,920 / 872 / 1,821 remain. A network learns from the
+    sentiment of every node of the training trees, 0 negative or 1 positive, and is validated and tested on
+    whole sentences alone.
+
+    Args:
+        root: The folder that holds `trees` and the file of word vectors.
+        neutral: What becomes of the neutral nodes of the training trees. 'third_class': they are a class of
+            their own to learn, whose logit is left out in validation and test, so that the probabilities
+            there are of one or the other given that it is not neutral. 'left_out': they have no label.
+        vectors: Which word vectors the network starts from, as `word_vectors` names them. Words are looked up
+            as they are, then in lower case.
+        words: How many words of the file of vectors count, from its most frequent; None for all.
+
+    Raises:
+        ConfigurationError: Word vectors that there are none of.
+        DataError: Files that are missing, damaged or not the published ones.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        neutral: Literal["third_class", "left_out"] = "third_class",
+        vectors: str = "glove.840B.300d",
+        words: int | None = None,
+    ):
+        folder = root / FOLDER
+        parts = {name: read_forest(_there(folder / name), SENTIMENTS) for name in FILES}
+        check(folder)
+        counted = Counter(word for _, leaves in parts.values() for word in leaves)
+        numbers = {word: number for number, word in enumerate(counted)}
+        found = word_vectors(root, vectors, words, list(numbers), spellings)
+        training_classes = 3 if neutral == "third_class" else 2
+        splits, first = {}, 0
+        for name, (forest, leaves) in parts.items():
+            forest = numbered(forest, leaves, numbers)
+            training = name == "train.txt"
+            splits[name] = _split(forest, first, training, training_classes if training else 2)
+            first += len(forest)
+        super().__init__(
+            splits["train.txt"],
+            splits["dev.txt"],
+            splits["test.txt"],
+            num_classes=2,
+            training_classes=training_classes,
+            word_vectors=found,
+            measurements=found.coverage(list(counted.values())),
+        )
+
+    @classmethod
+    def prepare(cls, root: Path, progress: Progress = silent) -> Path | None:
+        return obtain(NAME, ARCHIVE, root / FOLDER, check, progress)
+
+
+def check(folder: Path) -> None:
+    """Raises DataError where a file is missing or not the published one."""
+    for name, published in FILES.items():
+        path = _there(folder / name)
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != published:
+            raise DataError(
+                f"{path} is not the published file (SHA-256 {found}, published {published}): delete {folder} "
+                f"and run `calibsweep data prepare {NAME}`."
+            )
+
+
+def spellings(word: str) -> tuple[str, ...]:
+    """How a file of word vectors may have a word of the treebank, the nearest first."""
+    plain = BRACKETS.get(word, word.replace("\\/", "/").replace("\\*", "*"))
+    return tuple(dict.fromkeys([word, plain, word.lower(), plain.lower()]))
+
+
+def _split(forest: Forest, first: int, training: bool, classes: int) -> TreeSplit:
+    """The trees with a sentiment, whose ids count the sentences of all three files from `first` on."""
+    ids = np.flatnonzero(forest.labels[forest.roots] != 2)
+    kept = forest.chosen(ids)
+    of_sentiment = np.array([NEGATIVE, NEGATIVE, NOBODY, POSITIVE, POSITIVE])
+    if classes > NEUTRAL_CLASS:
+        of_sentiment[2] = NEUTRAL_CLASS
+    node_classes = of_sentiment[kept.labels]
+    return TreeSplit(
+        inputs=kept,
+        labels=torch.from_numpy(node_classes[kept.roots]),
+        sample_ids=torch.from_numpy(first + ids),
+        labelled="nodes" if training else "roots",
+        node_classes=node_classes,
+        classes=classes,
+    )
+
+
+def _there(path: Path) -> Path:
+    if not path.exists():
+        raise missing(path, NAME)
+    return path

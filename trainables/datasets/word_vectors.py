@@ -1,0 +1,245 @@
+"""Published word vectors: their text is read once, into arrays that are then mapped into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainables.errors import ConfigurationError, DataError
+
+NAME = re.compile(r"(glove\.6B|glove\.840B|random)\.([1-9]\d*)d")
+PUBLISHED_WORDS = {"glove.6B": 400_000, "glove.840B": 2_196_017}
+MISSING_RANGE = 0.05
+"""Words without a vector start within this of 0 in each dimension, as released by Tai et al. (ACL 2015)."""
+RANDOM_RANGE = 0.5
+"""The same where no word has a vector: about as far from 0 as published vectors are."""
+LINES = 10_000
+"""Lines that are turned into numbers at once."""
+
+Spellings = Callable[[str], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class WordVectors:
+    """The vector of each word of a vocabulary, as far as it has one.
+
+    Attributes:
+        vectors: float32 [V, dimensions]; rows of words without a vector hold nothing of use.
+        known: Which words have one, bool [V].
+        spread: How far from 0 in each dimension the others may start.
+    """
+
+    vectors: Tensor
+    known: Tensor
+    spread: float = MISSING_RANGE
+
+    @property
+    def dimensions(self) -> int:
+        return self.vectors.shape[1]
+
+    def initial(self) -> Tensor:
+        """What an embedding starts from, float32 [V, dimensions].
+
+        The words without a vector have one drawn from torch's global generator: it differs from seed to seed,
+        like all else that a model starts from.
+        """
+        drawn = torch.empty_like(self.vectors).uniform_(-self.spread, self.spread)
+        return torch.where(self.known[:, None], self.vectors, drawn)
+
+    def coverage(self, counts: Sequence[int]) -> dict[str, float]:
+        """How much of a text has a vector, from how often it has each word [V], for a trial's row."""
+        often = torch.tensor(counts, dtype=torch.float64)
+        return {
+            "word_vector_coverage": float(often[self.known].sum() / often.sum()),
+            "vocabulary": len(counts),
+            "vocabulary_with_vector": int(self.known.sum()),
+        }
+
+    def content(self) -> list[Tensor]:
+        """All that these vectors are, for a fingerprint."""
+        return [torch.where(self.known[:, None], self.vectors, torch.zeros(1)), self.known]
+
+
+def word_vectors(
+    root: Path, name: str, words: int | None, vocabulary: Sequence[str], spellings: Spellings
+) -> WordVectors:
+    """The vectors of a vocabulary.
+
+    Args:
+        root: The folder that holds `<name>.txt`.
+        name: 'glove.6B.<dimensions>d' or 'glove.840B.<dimensions>d' (Pennington et al., 'GloVe: Global
+            Vectors for Word Representation', EMNLP 2014), or 'random.<dimensions>d', which has no words.
+        words: How many words of the file count, from its first, which is the most frequent; None for all
+            that were published.
+        spellings: The ways in which a word may be spelt in the file, the preferred one first.
+
+    Raises:
+        ConfigurationError: A name of another form, or a number of words that makes no sense.
+        DataError: A file that is missing, incomplete, or has a line that is not a word and its vector.
+    """
+    found = NAME.fullmatch(name)
+    if not found:
+        raise ConfigurationError(
+            f"word vectors are glove.6B.<n>d, glove.840B.<n>d or random.<n>d of n dimensions, not {name!r}."
+        )
+    source, dimensions = found[1], int(found[2])
+    if words is not None and (words < 1 or source == "random"):
+        raise ConfigurationError(f"{name} has no first {words} words.")
+    if source == "random":
+        nothing = torch.zeros(len(vocabulary), dimensions)
+        return WordVectors(nothing, torch.zeros(len(vocabulary), dtype=torch.bool), RANDOM_RANGE)
+    published = _published(root / f"{name}.txt", dimensions)
+    there, wanted = len(published.vectors), words or PUBLISHED_WORDS[source]
+    if there != wanted if words is None else there < wanted:
+        raise DataError(
+            f"{root / name}.txt has {there:,} words, but {name} has {PUBLISHED_WORDS[source]:,}: take the "
+            f"whole file, or ask for the first words alone, as in `words: {there}`."
+        )
+    return published.of(vocabulary, spellings, wanted)
+
+
+@dataclass(frozen=True)
+class _Published:
+    """A whole file of vectors.
+
+    Attributes:
+        vectors: float32 [W, dimensions], as ordered in the file.
+        digests: 64 bits of each word, ascending, uint64 [W]. Two words of millions that share all 64 are not
+            to be feared.
+        rows: The row of each digest, int64 [W].
+    """
+
+    vectors: NDArray[np.float32]
+    digests: NDArray[np.uint64]
+    rows: NDArray[np.int64]
+
+    def of(self, vocabulary: Sequence[str], spellings: Spellings, words: int) -> WordVectors:
+        rows = np.full(len(vocabulary), -1)
+        candidates = [(number, way) for number, word in enumerate(vocabulary) for way in spellings(word)]
+        asked = _digests(way for _, way in candidates)
+        # The first of equal digests: a word that a file has twice is where it stood first.
+        places = np.minimum(np.searchsorted(self.digests, asked), len(self.digests) - 1)
+        fitting = (self.digests[places] == asked) & (self.rows[places] < words)
+        # Backwards, so that the preferred spelling is the last to be written.
+        for candidate in np.flatnonzero(fitting)[::-1]:
+            rows[candidates[candidate][0]] = self.rows[places[candidate]]
+        return WordVectors(
+            torch.from_numpy(np.asarray(self.vectors[np.maximum(rows, 0)])), torch.from_numpy(rows >= 0)
+        )
+
+
+def _digests(words: Iterable[str]) -> NDArray[np.uint64]:
+    joined = b"".join(hashlib.blake2b(word.encode(), digest_size=8).digest() for word in words)
+    return np.frombuffer(joined, dtype="<u8")
+
+
+def _published(path: Path, dimensions: int) -> _Published:
+    """The file's arrays, mapped from the folder beside it that they are kept in; made if it is not there."""
+    try:
+        state = path.stat()
+    except OSError as error:
+        archive = "glove.6B.zip" if path.name.startswith("glove.6B.") else f"{path.stem}.zip"
+        raise DataError(
+            f"{path} is missing: unpack it from https://nlp.stanford.edu/data/{archive}, or do without, as "
+            "in `vectors: random.300d`."
+        ) from error
+    # A file that is replaced has another folder.
+    folder = path.with_name(f".{path.stem}.{state.st_size}-{state.st_mtime_ns}")
+    if not folder.exists():
+        _convert(path, dimensions, folder)
+    try:
+        return _Published(
+            np.memmap(folder / "vectors", np.dtype("<f4"), "r").reshape(-1, dimensions),
+            np.load(folder / "digests.npy", mmap_mode="r"),
+            np.load(folder / "rows.npy", mmap_mode="r"),
+        )
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{folder} is damaged ({error}): delete it and run the command again.") from error
+
+
+def _convert(path: Path, dimensions: int, folder: Path) -> None:
+    """Writes the folder under another name first, so that it is there whole or not at all."""
+    staging: Path | None = None
+    try:
+        staging = Path(tempfile.mkdtemp(prefix=f".{path.stem}.", suffix=".reading", dir=path.parent))
+        digests = []
+        with (staging / "vectors").open("wb") as out:
+            for words, vectors in _chunks(path, dimensions):
+                digests.append(_digests(words))
+                out.write(vectors.astype("<f4").tobytes())
+        if not digests:
+            raise DataError(f"{path} holds no vectors.")
+        every = np.concatenate(digests)
+        order = np.argsort(every, kind="stable")
+        np.save(staging / "digests.npy", every[order])
+        np.save(staging / "rows.npy", order)
+        staging.chmod(0o755)
+        if not folder.exists():  # Another process may have been faster.
+            staging.rename(folder)
+    except OSError as error:
+        if not folder.exists():
+            raise DataError(f"cannot keep what {path} holds beside it: {error}.") from error
+    finally:
+        if staging:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _chunks(path: Path, dimensions: int) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+    """Words and vectors [lines, dimensions] of some lines at a time."""
+    lines: list[bytes] = []
+    before = 0
+    with path.open("rb") as file:
+        for line in file:
+            lines.append(line)
+            if len(lines) == LINES:
+                yield _parsed(lines, dimensions, path, before)
+                before += len(lines)
+                lines = []
+        if lines:
+            yield _parsed(lines, dimensions, path, before)
+
+
+def _parsed(
+    lines: list[bytes], dimensions: int, path: Path, before: int
+) -> tuple[list[str], NDArray[np.float32]]:
+    # From the right: glove.840B has words with spaces in them.
+    fields = [line.rstrip().rsplit(b" ", dimensions) for line in lines]
+    words = []
+    for number, parts in enumerate(fields, before + 1):
+        word = parts[0]
+        if len(parts) <= dimensions or not word:
+            raise DataError(f"{path}, line {number}: not a word and {dimensions} numbers.")
+        if b" " in word and len(_numbers(word.rpartition(b" ")[2])):
+            raise DataError(f"{path}, line {number}: more than {dimensions} numbers.")
+        try:
+            words.append(word.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise DataError(f"{path}, line {number}: the word is not UTF-8 text.") from None
+    vectors = _numbers(b" ".join(b" ".join(parts[1:]) for parts in fields))
+    if len(vectors) != len(lines) * dimensions or not np.isfinite(vectors).all():
+        for number, parts in enumerate(fields, before + 1):
+            vector = _numbers(b" ".join(parts[1:]))
+            if len(vector) != dimensions or not np.isfinite(vector).all():
+                raise DataError(f"{path}, line {number}: not {dimensions} finite numbers after the word.")
+    return words, vectors.reshape(-1, dimensions)
+
+
+def _numbers(text: bytes) -> NDArray[np.float32]:
+    """The numbers of a text up to the first that is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            return np.fromstring(text, dtype=np.float32, sep=" ")
+        except ValueError:
+            return np.empty(0, dtype=np.float32)
