@@ -33,8 +33,9 @@ def to_run(trials: Iterable[Trial], survey: Survey, retry_failed: bool) -> list[
 
 def check_data(trials: Iterable[Trial], root: Path) -> None:
     """Loads each data set once: what is missing or damaged would fail every trial that needs it."""
-    for name, params in dict.fromkeys((trial.dataset.name, trial.dataset.params) for trial in trials):
-        datasets.load(name, root, **dict(params))
+    needed = (component for trial in trials for component in (trial.dataset, *trial.score_on))
+    for component in dict.fromkeys(needed):
+        datasets.load(component.name, root, **dict(component.params))
 
 
 def run_missing(

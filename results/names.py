@@ -14,6 +14,8 @@ DATASETS = {
     "imagenet": "ImageNet",
     "twenty_newsgroups": "20 Newsgroups",
     "sst": "SST Binary",
+    "svhn": "SVHN",
+    "cifar10_c": "CIFAR-10-C",
 }
 
 MODELS = {

@@ -13,6 +13,7 @@ from rich.text import Text
 from orchestrator.commands import cost
 from orchestrator.commands.cost import Prices
 from orchestrator.run import to_run
+from results import scored_sets
 from results.pilots import kept
 from results.store import State, Store, Survey
 from sweeps.expand import Sweep, load
@@ -35,7 +36,7 @@ def show(
     """
     sweep = load(sweep_name, overrides)
     store = Store(uri)
-    survey = store.survey(sweep.trials)
+    survey = scored_sets.survey(store, sweep.trials)
     counts = {state: survey.count(state) for state in State}
     told = Text.assemble((sweep.name, "bold"), f": {len(sweep.trials)} trials")
     for state, count in counts.items():

@@ -10,6 +10,7 @@ from orchestrator.commands import tables
 from orchestrator.estimates import Estimates, longest_first
 from orchestrator.outcome import Outcome
 from orchestrator.run import run_missing, to_run
+from results import scored_sets
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
 from results.pilots import kept
@@ -30,7 +31,7 @@ def run(
     """Runs what is missing of a sweep and prints its tables. Returns the exit code: 0, or 1 if any failed."""
     sweep = load(sweep_name, overrides)
     store = Store(uri)
-    survey = store.survey(sweep.trials)
+    survey = scored_sets.survey(store, sweep.trials)
     done = survey.count(State.DONE)
     wanted = to_run(sweep.trials, survey, retry_failed)
     failed_before = 0 if retry_failed else survey.count(State.FAILED)
