@@ -41,25 +41,27 @@ def build(scored: pd.DataFrame, trials: Iterable[Trial] | None = None, criterion
     if scored.empty:
         return []
     against = _rows(scored, expected, "{dataset} against {other}")
-    built = _tables(against, criterion, tuple(SEPARATION), "the test set against another set")
+    built = _tables(against, criterion, tuple(SEPARATION), "the test set against other data")
     if "test_ece" in scored:
         labelled = scored[scored["test_ece"].notna()]
         if len(labelled):
             known = None if expected is None else expected[expected["scored_on"].isin(labelled["scored_on"])]
             on = _rows(labelled, known, "{other}, trained on {dataset}")
-            built += _tables(on, criterion, SHIFTED, "corrupted test images")
+            built += _tables(on, criterion, SHIFTED, "the test set corrupted")
     return built
 
 
 def _tables(
-    frames: tuple[pd.DataFrame, pd.DataFrame | None], criterion: str, metrics: tuple[str, ...], of: str
+    frames: tuple[pd.DataFrame, pd.DataFrame | None], criterion: str, metrics: tuple[str, ...], data: str
 ) -> list[Table]:
-    built = tables.build(*frames, criterion, metrics)
+    built = tables.build(*frames, criterion, metrics, data)
+    averaged = any(AVERAGED in json.loads(text)["params"] for text in frames[0]["scored_on_identity"])
+    told = f" Of each trial the mean over each severity's {AVERAGED}s." if averaged else ""
     return [
         replace(
             table,
-            score=replace(table.score, title=f"{table.score.title}: {of}"),
-            caption=f"{table.caption} Averaged over the corruptions of each severity, where there are some.",
+            score=replace(table.score, title=f"{table.score.title}, {data}"),
+            caption=table.caption + told,
         )
         for table in built
     ]
@@ -97,7 +99,7 @@ def _rows(
         complete = found.groupby("key").size().eq(sizes)
         found = found[found["key"].map(complete).fillna(False).astype(bool)]
     numbers = [name for name in found.columns if name.startswith("test_")]
-    others = ["trial_key", *CELL, "seed", "identity"]
+    others = ["trial_key", *CELL, "seed", "identity", "scored_on_identity"]
     groups = found.groupby("key", sort=False)
     means = groups[numbers].mean().join(groups[others].first()).reset_index()
     # Temperatures are the trial's, and printed beside its own scores.

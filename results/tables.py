@@ -31,6 +31,7 @@ def build(
     expected: pd.DataFrame | None = None,
     criterion: str = "ece",
     metrics: Sequence[str] = DEFAULT,
+    data: str = "the test set",
 ) -> list[Table]:
     """One table for each of `metrics`.
 
@@ -40,7 +41,8 @@ def build(
             and `identity`: other trials are left out, and what is not finished is shown as missing.
             Without it a hole is a cell that some loss has in a row and another has not.
         criterion: 'ece', 'adaptive_ece' or 'nll': by which of them temperatures were chosen.
-        metrics: Names of `results.scores.SCORES`.
+        metrics: Names of `results.scores.SCORES` or `SEPARATION`.
+        data: What was scored, for captions.
 
     Raises:
         ConfigurationError: An unknown criterion or metric, no finished trial, trials without one of the
@@ -73,7 +75,7 @@ def build(
             ]
             ordered = tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)
             rows.append(Row(dataset, model, settings, ordered))
-        caption = _caption(score, criterion, full, rows)
+        caption = _caption(score, criterion, full, rows, data)
         notes = (*holes, *training, *_notes_on_undefined(rows))
         tables.append(Table(score, criterion, losses, tuple(rows), full, caption, notes))
     return tables
@@ -119,20 +121,22 @@ def with_best(score: Score, cells: Sequence[Cell | None]) -> list[Cell | None]:
     ]
 
 
-def _caption(score: Score, criterion: str, full: int, rows: Iterable[Row]) -> str:
+def _caption(score: Score, criterion: str, full: int, rows: Iterable[Row], data: str) -> str:
+    cells = [cell for row in rows for cell in row.cells if cell is not None]
     title = f" ({score.title})" if score.title not in score.meaning else ""
     facts = [f"in {score.printed_unit}", *([f"{BINS} bins"] if score.binned else [])]
     if score.better:
         facts.append(f"{score.better} is better")
-    sentences = [f"{score.meaning}{title} on the test set, {', '.join(facts)}."]
+    sentences = [f"{score.meaning}{title} on {data}, {', '.join(facts)}."]
     if score.scaled:
         by = CRITERIA[criterion]
         bins = f" ({BINS} bins)" if by.binned else ""
+        there = any(not math.isnan(cell.temperature) for cell in cells)
+        brackets = "mean temperature in brackets, " if there else ""
         sentences.append(
-            "Pre T: as trained; post T: after temperature scaling, mean temperature in brackets, the "
+            f"Pre T: as trained; post T: after temperature scaling, {brackets}the "
             f"temperature of each trial chosen by validation {by.title}{bins}."
         )
-    cells = [cell for row in rows for cell in row.cells if cell is not None]
     if full > 1:
         fewer = ", of n seeds where n is given" if any(0 < cell.seeds < full for cell in cells) else ""
         sentences.append(f"Mean ± standard deviation (n-1) over {full} seeds{fewer}.")

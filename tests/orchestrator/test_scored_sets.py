@@ -102,7 +102,7 @@ def test_other_data_is_scored_stored_and_printed(
 
     # Tables: against each set, and ECE by severity as the mean over corruptions.
     text = calibsweep("tables", scoring, "--store", str(folder), "--format", "md")
-    assert "AUROC by entropy: the test set against another set" in text
+    assert "AUROC by entropy, the test set against other data" in text
     for label in (
         "Digits against noise",
         "Digits against digits_c, severity 3",
