@@ -13,6 +13,7 @@ DATASETS = {
     "tiny_imagenet": "Tiny-ImageNet",
     "imagenet": "ImageNet",
     "twenty_newsgroups": "20 Newsgroups",
+    "twenty_newsgroups_bert": "20 Newsgroups",
     "sst": "SST Binary",
     "svhn": "SVHN",
     "cifar10_c": "CIFAR-10-C",

@@ -131,6 +131,7 @@ class TrialRun:
             dataset.training_classes,
             input_shape=dataset.input_shape,
             word_vectors=dataset.word_vectors,
+            pretrained=dataset.pretrained,
             **dict(trial.model.params),
         )
         self.model = model.to(device)

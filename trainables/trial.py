@@ -36,7 +36,7 @@ class TrainingSettings:
         gradient_clip_norm: Total L2 norm to which the gradient is clipped at each step; None for no clipping.
         loss_reduction: Whether a loss is summed or averaged over the labels of a batch, or, where samples
             have several labels each, summed over them and averaged over the samples. With clipping this
-            matters: a summed loss is nearly always clipped, an averaged one rarely (docs/protocol.md).
+            matters: a summed loss is nearly always clipped, an averaged one rarely (docs/protocol.md, 4).
         reported_epoch: The epoch whose logits are the trial's result.
         precision: Arithmetic of the forward pass; weights are always float32.
         embedding_learning_rate: Where embeddings are trained apart from the rest, by plain SGD without weight

@@ -57,6 +57,14 @@ DOCUMENTS = {
     "precision": "float32",
     "embedding_learning_rate": None,
 }
+FINE_TUNING = {
+    **DOCUMENTS,
+    "epochs": 4,
+    "batch_size": 32,
+    "drop_last": False,
+    "learning_rate": 2e-5,
+    "gradient_clip_norm": 1.0,
+}
 TREES = {
     **DOCUMENTS,
     "epochs": 25,
@@ -120,6 +128,7 @@ def documents(monkeypatch: pytest.MonkeyPatch) -> str:
         ("mukhoti2020", "letters", "text_cnn", "brier", DOCUMENTS),
         ("mukhoti2020-released", "letters", "text_cnn", "flsd_53", DOCUMENTS),
         ("adafocal2022", "letters", "text_cnn", "label_smoothing", DOCUMENTS | {"loss_reduction": "sum"}),
+        ("adafocal2022", "twenty_newsgroups_bert", "bert", "label_smoothing", FINE_TUNING),
         ("mukhoti2020", "sst", "tree_lstm", "mmce", TREES),
         ("mukhoti2020-released", "sst", "tree_lstm", "label_smoothing", TREES),
         ("mukhoti2020", "sst", "mlp", "brier", TREES | {"embedding_learning_rate": None}),

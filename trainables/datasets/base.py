@@ -70,6 +70,8 @@ class Dataset:
         input_shape: Shape of one sample's input, given to models that ask for it; None where it varies.
         word_vectors: What embeddings start from, given to models that ask for it; None where there are no
             words.
+        pretrained: Folder of the pretrained network that the inputs were made for, given to models that ask
+            for it; None where there is none.
         measurements: Facts about the data that belong beside a trial's scores.
     """
 
@@ -83,6 +85,7 @@ class Dataset:
         *,
         training_classes: int | None = None,
         word_vectors: WordVectors | None = None,
+        pretrained: Path | None = None,
         measurements: Mapping[str, float] | None = None,
     ):
         self.train = train
@@ -92,6 +95,7 @@ class Dataset:
         self.training_classes = training_classes or num_classes
         self.input_shape = input_shape
         self.word_vectors = word_vectors
+        self.pretrained = pretrained
         self.measurements = dict(measurements or {})
 
     @classmethod

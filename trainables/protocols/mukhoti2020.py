@@ -51,6 +51,12 @@ class Mukhoti2020(Protocol):
         sst_neutral: What becomes of neutral phrases of SST's training trees, and with it how many classes the
             softmax has in training. Text: two classes, no word of neutral phrases. Code: a third class.
         flsc_steps_on_sst: Epochs at which FLSc's gamma changes, and of how many (code alone).
+        fine_tuning_epochs: Passes over the training part where a pretrained network is fine-tuned, of which
+            neither text nor code has any. This and what follows is what Devlin et al. (NAACL 2019) recommend
+            in their appendix A.3.
+        fine_tuning_batch_size: Documents of one step.
+        fine_tuning_learning_rate: Of Adam.
+        fine_tuning_gradient_clip_norm: As their released code clips.
     """
 
     loss_reduction: Literal["sum", "mean"] = "sum"
@@ -75,12 +81,17 @@ class Mukhoti2020(Protocol):
     drop_last_on_documents: bool = True
     sst_neutral: Literal["third_class", "left_out"] = "third_class"
     flsc_steps_on_sst: tuple[int, int, int] = (3, 7, 25)
+    fine_tuning_epochs: int = 4
+    fine_tuning_batch_size: int = 32
+    fine_tuning_learning_rate: float = 2e-5
+    fine_tuning_gradient_clip_norm: float | None = 1.0
 
     def training(self, dataset: str, model: str, loss: str) -> TrainingSettings:
         if dataset == "sst":
             return self._of_sst(model)
         if _has_documents(dataset):
-            return self._of_documents(loss)
+            fine_tuned = MODELS[model].facts.get("fine_tuned")
+            return self._of_fine_tuning() if fine_tuned else self._of_documents(loss)
         tiny = dataset == "tiny_imagenet"
         settings = TrainingSettings(
             epochs=100 if tiny else 350,
@@ -124,6 +135,22 @@ class Mukhoti2020(Protocol):
             loss_reduction=(
                 self.label_smoothing_reduction_on_documents if smoothed else self.loss_reduction_on_documents
             ),
+            reported_epoch=self.reported_epoch_on_documents,
+            precision="float32",
+        )
+
+    def _of_fine_tuning(self) -> TrainingSettings:
+        return TrainingSettings(
+            epochs=self.fine_tuning_epochs,
+            batch_size=self.fine_tuning_batch_size,
+            drop_last=False,
+            optimizer="adam",
+            learning_rate=self.fine_tuning_learning_rate,
+            momentum=0.0,
+            weight_decay=0.0,
+            milestones=(),
+            gradient_clip_norm=self.fine_tuning_gradient_clip_norm,
+            loss_reduction="mean",
             reported_epoch=self.reported_epoch_on_documents,
             precision="float32",
         )

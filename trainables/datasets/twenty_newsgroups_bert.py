@@ -1,0 +1,88 @@
+"""20 Newsgroups as BERT reads it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.datasets import newsgroups
+from trainables.datasets.base import Dataset, Split
+from trainables.datasets.files import Progress, silent
+from trainables.errors import ConfigurationError, DataError
+from trainables.registry import register
+
+
+@register("twenty_newsgroups_bert", facts={"input": "wordpieces"})
+class TwentyNewsgroupsForBert(Dataset):
+    """The posts and parts of `twenty_newsgroups`, cut into the word pieces of a pretrained BERT.
+
+    Of a post counts what follows its header, up to `length` pieces. An input is int32 [length], with 0s after
+    the pieces where there are fewer.
+
+    Args:
+        root: The folder that holds `20_newsgroup` and the folder of the pretrained network.
+        pretrained: The name of that folder: `config.json`, `vocab.txt` and the weights, as Hugging Face has
+            them. Nothing is ever downloaded.
+        length: Pieces at most, with the two that mark beginning and end.
+
+    Raises:
+        ConfigurationError: The package transformers is missing.
+        DataError: Files that are missing, damaged or not the published ones.
+    """
+
+    def __init__(self, root: Path, pretrained: str = "bert-base-uncased", length: int = 512):
+        folder = root / pretrained
+        for name in ("config.json", "vocab.txt"):
+            if not (folder / name).is_file():
+                raise DataError(
+                    f"{folder / name} is missing: put the pretrained network there by hand, for instance "
+                    f"from https://huggingface.co/{pretrained}."
+                )
+        posts = newsgroups.published(root)
+        inputs = _pieces(posts.texts, folder, length)
+
+        def part(ids: Tensor) -> Split:
+            return Split(inputs[ids], posts.labels[ids], ids)
+
+        train, validation, test = newsgroups.split(len(inputs))
+        super().__init__(
+            part(train),
+            part(validation),
+            part(test),
+            num_classes=len(newsgroups.GROUPS),
+            input_shape=(length,),
+            pretrained=folder,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Over the inputs and over the pretrained network's files."""
+        assert self.pretrained is not None
+        sha = hashlib.sha256(super().fingerprint.encode())
+        for path in sorted(path for path in self.pretrained.iterdir() if path.is_file()):
+            with path.open("rb") as file:
+                sha.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+        return sha.hexdigest()
+
+    @classmethod
+    def prepare(cls, root: Path, progress: Progress = silent) -> Path | None:
+        return newsgroups.prepare(root, progress)
+
+
+def _pieces(texts: list[str], folder: Path, length: int) -> Tensor:
+    """Numbers of word pieces, int32 [N, length]; 0 is padding."""
+    try:
+        from transformers import BertTokenizerFast
+    except ImportError as error:
+        raise ConfigurationError(
+            "BERT needs the package transformers: pip install 'calibsweep[bert]'."
+        ) from error
+    tokenizer: Any = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
+    if tokenizer.pad_token_id != 0:
+        raise DataError(f"{folder / 'vocab.txt'} does not begin with [PAD], as BERT's vocabularies do.")
+    rows = tokenizer(texts, padding="max_length", truncation=True, max_length=length)["input_ids"]
+    return torch.tensor(rows, dtype=torch.int32)
