@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
@@ -80,6 +88,18 @@ ProtocolName = Annotated[str, PlainValidator(_protocol)]
 Training = Annotated[dict[str, Any], PlainValidator(_training)]
 
 
+def _gpus(value: float) -> float:
+    if value > 1 and value != int(value):
+        raise ValueError(
+            f"must be 0, a fraction below 1 or a whole number, not {value:g}: a trial has a part of one GPU, "
+            "or some GPUs for itself."
+        )
+    return value
+
+
+Gpus = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_gpus)]
+
+
 class _Part(BaseModel):
     """Part of a sweep file. Nothing is guessed: no unknown keys, no text where a number belongs."""
 
@@ -102,7 +122,11 @@ class Exclusion(_Part):
 
 
 class Block(_Part):
-    """A matrix of data sets, models and losses. What it leaves open is as the file has it."""
+    """A matrix of data sets, models and losses. What it leaves open is as the file has it.
+
+    Attributes:
+        gpus: GPUs that each of its trials reserves, instead of `run.gpus_per_trial`; changes no numbers.
+    """
 
     datasets: list[Datasets] = Field(min_length=1)
     models: list[Models] = Field(min_length=1)
@@ -111,6 +135,7 @@ class Block(_Part):
     protocol: ProtocolName = ""
     training: Training = {}
     score_on: list[Datasets] = []
+    gpus: Gpus | None = None
     exclude: list[Exclusion] = []
 
 
@@ -118,13 +143,13 @@ class Run(_Part):
     """How trials are run. Nothing here changes a trial's numbers or its key.
 
     Attributes:
-        cpus_per_trial: CPU cores a trial reserves; fractions share a core.
-        gpus_per_trial: GPUs a trial reserves; fractions share a GPU.
+        cpus_per_trial: CPU cores a trial reserves, for each GPU where it has several; fractions share a core.
+        gpus_per_trial: GPUs a trial reserves; fractions share a GPU. A block's own `gpus` wins.
         checkpoint_every: Epochs from one checkpoint to the next.
     """
 
     cpus_per_trial: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    gpus_per_trial: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    gpus_per_trial: Gpus = 0.0
     checkpoint_every: int = Field(default=20, ge=1)
 
 

@@ -1,9 +1,9 @@
 """Several workers that train one trial together: plain torch.distributed, the numbers of one worker.
 
-Each holds the whole network and the whole data set. Of each batch a worker takes the slice that is its own, in
-the order of the batch; logits and labels are then brought together on all of them, so that a loss sees the
-batch that it would see on one, and the gradients are summed. What all workers then have is the gradient of one
-worker, up to rounding: clipping, the optimiser's step and the state of a loss follow from it alike on each.
+Each holds the whole network and the whole data set. Of each batch a worker takes the slice that is its own,
+in the order of the batch; logits and labels are then brought together on all of them, so that a loss sees the
+batch that it would see on one, and the gradients are summed. What all workers then have is the gradient of
+one worker, up to rounding: clipping, the optimiser's step and the state of a loss follow from it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ class Alone:
         """Those of some batches of indices that this worker evaluates."""
         return batches
 
-    def joined(self, logits: list[Tensor], labels: list[Tensor], batches: Sequence[Tensor]) -> tuple[Any, ...]:
+    def joined(
+        self, logits: list[Tensor], labels: list[Tensor], batches: Sequence[Tensor]
+    ) -> tuple[Any, ...]:
         """Logits [N, K] and labels [N] of all the batches, from those of this worker's share of them."""
         return torch.cat(logits), torch.cat(labels)
 
@@ -73,24 +75,28 @@ class Alone:
         return content
 
 
-def listen(address: str, size: int) -> dist.TCPStore:
+def listen(address: str, size: int) -> Any:
     """Where `size` workers find each other: to be kept by the first, whose `address` the others can reach.
 
-    It is on a free port, the store's `port`.
+    It is on a free port, the `port` of the torch.distributed.TCPStore that is returned.
     """
-    return dist.TCPStore(address, 0, size, is_master=True, wait_for_workers=False, timeout=TIMEOUT)
+    return dist.TCPStore(  # type: ignore[attr-defined]
+        address, 0, size, is_master=True, wait_for_workers=False, timeout=TIMEOUT
+    )
 
 
-def connect(address: str, port: int, size: int) -> dist.TCPStore:
-    """The same for the other workers."""
-    return dist.TCPStore(address, port, size, is_master=False, timeout=TIMEOUT)
+def connect(address: str, port: int, size: int) -> Any:
+    """The same TCPStore for the other workers."""
+    return dist.TCPStore(  # type: ignore[attr-defined]
+        address, port, size, is_master=False, timeout=TIMEOUT
+    )
 
 
 class Workers(Alone):
     """One of several workers; each calls the same methods in the same order.
 
-    A process can be in one such group at a time. Every method raises WorkerLostError when another worker is gone
-    or silent for `TIMEOUT`; under NCCL the process ends instead.
+    A process can be in one such group at a time. Every method raises WorkerLostError when another worker is
+    gone or silent for `TIMEOUT`; under NCCL the process ends instead.
 
     Args:
         store: As `listen` or `connect` gave it.
@@ -99,16 +105,14 @@ class Workers(Alone):
         device: Where they train: a GPU each, or the CPU.
     """
 
-    def __init__(self, store: dist.Store, rank: int, size: int, device: torch.device):
+    def __init__(self, store: Any, rank: int, size: int, device: torch.device):
         self.rank, self.size, self.device = rank, size, device
         self.sharing = True
         # Rows of logits that each worker contributes to the batch at hand.
         self.rows = [0] * size
         backend = "nccl" if device.type == "cuda" else "gloo"
         _reaching(
-            lambda: dist.init_process_group(
-                backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT
-            )
+            lambda: dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
         )
 
     def leave(self) -> None:
@@ -146,7 +150,8 @@ class Workers(Alone):
         if not self.sharing:
             # Each has the whole already. Their mean keeps them equal to the last bit where one differs.
             summed /= self.size
-        for parameter, part in zip(trained, summed.split([p.numel() for p in trained]), strict=True):
+        parts = torch.split(summed, [parameter.numel() for parameter in trained])
+        for parameter, part in zip(trained, parts, strict=True):
             if parameter.grad is not None:
                 parameter.grad.copy_(part.view_as(parameter))
             elif bool(part.any()):
@@ -156,7 +161,9 @@ class Workers(Alone):
     def share(self, batches: Sequence[Tensor]) -> Sequence[Tensor]:
         return batches[slice(*self._bounds(len(batches))[self.rank])]
 
-    def joined(self, logits: list[Tensor], labels: list[Tensor], batches: Sequence[Tensor]) -> tuple[Any, ...]:
+    def joined(
+        self, logits: list[Tensor], labels: list[Tensor], batches: Sequence[Tensor]
+    ) -> tuple[Any, ...]:
         counts = [
             sum(len(batch) for batch in batches[start:end]) for start, end in self._bounds(len(batches))
         ]

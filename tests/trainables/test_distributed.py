@@ -56,14 +56,14 @@ def test_the_weights_are_those_of_one_worker(
     expected = alone[cell]
     for told in (each[cell] for each in together):
         for part in ("model", "loss"):
-            torch.testing.assert_close(told[part], expected[part], rtol=1e-3, atol=2e-4)
+            torch.testing.assert_close(told[part], expected[part], rtol=1e-4, atol=1e-5)
         for part in ("test", "validation"):
-            torch.testing.assert_close(told[part], expected[part], rtol=1e-3, atol=5e-3)
+            torch.testing.assert_close(told[part], expected[part], rtol=1e-4, atol=1e-4)
         assert torch.equal(told["labels"], expected["labels"])
         assert told["reported_epoch"] == expected["reported_epoch"]
         assert len(told["epochs"]) == len(expected["epochs"])
         for curves, expected_curves in zip(told["epochs"], expected["epochs"], strict=True):
-            assert curves == pytest.approx(expected_curves, rel=0.01, abs=1e-3)
+            assert curves == pytest.approx(expected_curves, rel=1e-3, abs=1e-5)
 
 
 @pytest.mark.parametrize("cell", CASES)

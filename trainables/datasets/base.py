@@ -123,9 +123,7 @@ class Dataset:
         """A training batch's inputs with random changes drawn from `generator`; unchanged by default."""
         return inputs
 
-    def training_share(
-        self, indices: Tensor, generator: torch.Generator, share: slice
-    ) -> tuple[Any, Tensor]:
+    def training_share(self, indices: Tensor, generator: torch.Generator, share: slice) -> tuple[Any, Tensor]:
         """Augmented inputs and labels of a slice of a training batch, as they are in the whole batch.
 
         Args:
