@@ -12,8 +12,10 @@ from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneC
 from ray.tune.stopper import Stopper
 
 from orchestrator.outcome import Outcome
+from orchestrator.placement import Needs
 from orchestrator.progress import Progress
-from orchestrator.ray_trainable import RayTrial, WorkerSettings
+from orchestrator.ray_trainable import RayTrial
+from orchestrator.worker import WorkerSettings
 from results.errors import StoreError
 from results.store import Store
 from sweeps.expand import Sweep
@@ -45,9 +47,13 @@ def fit(
     outcome = Outcome()
     listener = Listener(progress, store, by_key, outcome)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    gpus = {key: sweep.gpus[key] for key in by_key}
+
+    def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        return reservation(Needs.of(gpus[config["key"]], run.cpus_per_trial))
+
     trainable = tune.with_resources(
-        tune.with_parameters(RayTrial, settings=settings, trials=by_key),
-        {"cpu": run.cpus_per_trial, "gpu": run.gpus_per_trial},
+        tune.with_parameters(RayTrial, settings=settings, trials=by_key, gpus=gpus), resources
     )
     Tuner(
         trainable,
@@ -66,6 +72,15 @@ def fit(
     ).fit()
     outcome.done, outcome.failed, outcome.left = progress.done, progress.failed, len(progress.left)
     return outcome
+
+
+def reservation(needs: Needs) -> tune.PlacementGroupFactory:
+    """What Tune reserves for a trial: a bundle for each of its workers.
+
+    Several are packed on as few nodes as possible. Tune's own actor, which listens to them, takes nothing.
+    """
+    own: list[dict[str, float]] = [{}] if needs.workers > 1 else []
+    return tune.PlacementGroupFactory([*own, *[needs.bundle] * needs.workers], strategy="PACK")
 
 
 class StopWhenStoreFails(Stopper):
