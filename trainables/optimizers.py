@@ -1,4 +1,4 @@
-"""Several optimisers as one."""
+"""The optimiser that a trial's settings ask for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
+
+from trainables.trial import TrainingSettings
 
 
 class Together(torch.optim.Optimizer):
@@ -28,3 +31,29 @@ class Together(torch.optim.Optimizer):
             member.load_state_dict(state)
         # Loading gives a member new groups.
         self.param_groups = [group for member in self.members for group in member.param_groups]
+
+
+def optimizer_of(settings: TrainingSettings, model: nn.Module) -> torch.optim.Optimizer:
+    """The optimiser of a model's parameters, with embeddings apart where they have a rate of their own."""
+    if settings.embedding_learning_rate is None:
+        return _optimizer_of(settings, list(model.parameters()))
+    embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding)]
+    apart = {id(parameter) for embedding in embeddings for parameter in embedding.parameters()}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in apart]
+    tuned = [parameter for parameter in model.parameters() if id(parameter) in apart]
+    return Together(_optimizer_of(settings, rest), torch.optim.SGD(tuned, settings.embedding_learning_rate))
+
+
+def _optimizer_of(settings: TrainingSettings, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    match settings.optimizer:
+        case "sgd":
+            return torch.optim.SGD(
+                parameters,
+                settings.learning_rate,
+                settings.momentum,
+                weight_decay=settings.weight_decay,
+            )
+        case "adam":
+            return torch.optim.Adam(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
+        case "adagrad":
+            return torch.optim.Adagrad(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
