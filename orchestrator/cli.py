@@ -109,11 +109,33 @@ def plan(
     failures: Annotated[
         bool, typer.Option("--failures", help="Also the last traceback of failed trials.")
     ] = False,
+    gpus: Annotated[
+        float | None, typer.Option(min=0.0, metavar="N", help="GPUs of the cluster that would run it.")
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option("--price-per-gpu-hour", min=0.0, metavar="X", help="What one costs.")
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option("--budget-gpu-hours", min=0.0, metavar="X", help="Exit code 1 if the rest needs more."),
+    ] = None,
+    pilot: Annotated[
+        bool,
+        typer.Option("--pilot", help="First measure some steps of each data set and model on this machine."),
+    ] = False,
+    data: DataOption = None,
 ) -> None:
-    """Shows what would run, what is done and what failed. Starts and changes nothing."""
+    """Shows what would run, what is done, what failed and what the rest costs. Starts and changes nothing.
+
+    Only --pilot trains something, a few steps in this process, and keeps how long they took in the store.
+    """
+    from orchestrator.commands import cost
     from orchestrator.commands import plan as command
 
-    command.show(sweep, store, set_ or [], failures, console())
+    if pilot:
+        cost.run_pilots(sweep, store, set_ or [], data, console())
+    prices = cost.Prices(gpus, price, budget)
+    raise typer.Exit(command.show(sweep, store, set_ or [], failures, prices, console()))
 
 
 @app.command(epilog="Example: `calibsweep tables quickstart --store ./store --format latex > tables.tex`")

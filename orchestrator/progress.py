@@ -114,11 +114,17 @@ class Progress:
     def _render(self) -> RenderableType:
         ended, total = self.done + self.failed, len(self.trials)
         lines = Table.grid(padding=(0, 1))
-        for key, run in list(self.running.items()):
+        running = list(self.running.items())
+        # On a cluster more trials run than a terminal has lines, and the overall bar must stay in sight.
+        room = max(1, self.console.height - 3)
+        shown = running if len(running) <= room else running[: room - 1]
+        for key, run in shown:
             trial = self.by_key[key]
             epochs = trial.training.epochs
             bar = ProgressBar(total=epochs, completed=run.epoch, width=20)
             lines.add_row(Text(str(trial)), bar, Text(f"{run.epoch}/{epochs} epochs"))
+        if len(shown) < len(running):
+            lines.add_row(Text(f"and {len(running) - len(shown)} more", style="dim"))
         overall = Table.grid(padding=(0, 1))
         failed = Text(f"{self.failed} failed", style="bold red" if self.failed else "dim")
         earlier = f" ({self.already_done} before)" if self.already_done else ""

@@ -16,7 +16,8 @@ from ray import tune
 from results import provenance
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
-from results.rescore import commit_result
+from results.rescore import commit_result, commit_scored
+from results.scored_sets import lacking
 from results.store import FailureClass, Store
 from trainables.errors import TrialDiverged
 from trainables.training import TrialRun, default_device, load_dataset
@@ -76,7 +77,7 @@ class RayTrial(tune.Trainable):
     def _train(self) -> dict[str, Any]:
         deadline = time.monotonic() + REPORT_SECONDS
         if self.run is None:
-            if self.store.is_done(self.trial):
+            if self.store.is_done(self.trial) and not lacking(self.store, self.trial):
                 # Another driver on this store was faster.
                 return {"done": True, "outcome": "done", "epoch": self.trial.training.epochs}
             device = default_device()
@@ -88,7 +89,11 @@ class RayTrial(tune.Trainable):
             if time.monotonic() > deadline and not self.run.done:
                 return {"done": False, "outcome": "running", "epoch": self.run.epoch}
         source = provenance.of_trial(self.trial, self.settings.source_commit)
-        commit_result(self.store, self.run.result(), source)
+        result = self.run.result()
+        for other in lacking(self.store, self.trial):
+            scored = self.run.predictions_on(other, self.settings.data_root)
+            commit_scored(self.store, result, other, scored, source)
+        commit_result(self.store, result, source)
         self.checkpoints.delete(self.trial.key)
         last = self.run.epochs[self.run.reported_epoch]
         return {

@@ -12,30 +12,17 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from orchestrator.outcome import Outcome
 from orchestrator.progress import Progress
 from results import provenance
 from results.store import State, Store, Survey
 from sweeps.expand import Sweep
 from trainables import datasets
 from trainables.trial import Trial
-
-MACHINERY_RETRIES = 8
-"""How often a trial is taken up again in one run after its process or node died. The next run tries anew."""
-
-
-@dataclass
-class Outcome:
-    """How a run ended. `store_error` is the line that stopped it, if the store did."""
-
-    done: int = 0
-    failed: int = 0
-    left: int = 0
-    store_error: str | None = None
 
 
 def to_run(trials: Iterable[Trial], survey: Survey, retry_failed: bool) -> list[Trial]:
@@ -46,8 +33,9 @@ def to_run(trials: Iterable[Trial], survey: Survey, retry_failed: bool) -> list[
 
 def check_data(trials: Iterable[Trial], root: Path) -> None:
     """Loads each data set once: what is missing or damaged would fail every trial that needs it."""
-    for name, params in dict.fromkeys((trial.dataset.name, trial.dataset.params) for trial in trials):
-        datasets.load(name, root, **dict(params))
+    needed = (component for trial in trials for component in (trial.dataset, *trial.score_on))
+    for component in dict.fromkeys(needed):
+        datasets.load(component.name, root, **dict(component.params))
 
 
 def run_missing(

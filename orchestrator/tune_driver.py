@@ -11,13 +11,16 @@ from ray import tune
 from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
 from ray.tune.stopper import Stopper
 
+from orchestrator.outcome import Outcome
 from orchestrator.progress import Progress
 from orchestrator.ray_trainable import RayTrial, WorkerSettings
-from orchestrator.run import MACHINERY_RETRIES, Outcome
 from results.errors import StoreError
 from results.store import Store
 from sweeps.expand import Sweep
 from trainables.trial import Trial
+
+MACHINERY_RETRIES = 8
+"""How often a trial is taken up again in one run after its process or node died. The next run tries anew."""
 
 
 def fit(

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
 from pyarrow import fs
 
 from results.errors import StoreError, store_error
+from results.object_store import connect
 
 TEMPORARY = "tmp"
 STALE_SECONDS = 86_400
@@ -49,11 +49,7 @@ class Folder:
     def __init__(self, uri: str):
         self.uri = uri
         if "://" in uri:
-            try:
-                self._fs, self.root = fs.FileSystem.from_uri(uri)
-            except (OSError, pa.ArrowException) as error:
-                reason = str(error).splitlines()[0]
-                raise StoreError(f"cannot use the store {uri}: {reason}; choose another --store.") from error
+            self._fs, self.root = connect(uri)
         else:
             self._fs, self.root = fs.LocalFileSystem(), str(Path(uri).expanduser().absolute())
         self.is_local = isinstance(self._fs, fs.LocalFileSystem)
@@ -63,7 +59,7 @@ class Folder:
 
     def name(self, path: str) -> str:
         """The file's full name, for messages."""
-        return f"{self.uri.rstrip('/')}/{path}"
+        return f"{self.uri.partition('?')[0].rstrip('/')}/{path}"
 
     def read(self, path: str) -> bytes:
         """Raises FileNotFoundError for a file that is not there, StoreError for one that cannot be read."""

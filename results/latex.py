@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from results import names
 
 if TYPE_CHECKING:
-    from results.tables import Cell, Row, Table
+    from results.layout import Cell, Row, Table
 
 COLUMNS = 10
 """Columns of numbers side by side in one panel, at most."""

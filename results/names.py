@@ -15,6 +15,8 @@ DATASETS = {
     "twenty_newsgroups": "20 Newsgroups",
     "twenty_newsgroups_bert": "20 Newsgroups",
     "sst": "SST Binary",
+    "svhn": "SVHN",
+    "cifar10_c": "CIFAR-10-C",
 }
 
 MODELS = {

@@ -17,7 +17,7 @@ from trainables.registry import closest
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from results.tables import Cell, Row, Table
+    from results.layout import Cell, Row, Table
 
 
 def render(tables: Sequence[Table], format: str, *, standalone: bool = False) -> str:

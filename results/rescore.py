@@ -5,6 +5,7 @@ The only room of `results` that needs torch.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,28 +14,22 @@ import pyarrow as pa
 import pyarrow.compute
 import torch
 
+from results import scored_sets
 from results.store import Address, Store
 from trainables.calibration import evaluate
+from trainables.calibration.out_of_distribution import evaluate_on
 
 if TYPE_CHECKING:
     from trainables.curves import Curves
     from trainables.training import Predictions, TrialResult
+    from trainables.trial import Component
 
 PARTS = ("validation", "test")
 
 
 def predictions_table(validation: Predictions, test: Predictions) -> pa.Table:
     """Predictions as stored: split, sample_id, label, logits (a list of K float32)."""
-    tables = []
-    for part, predictions in zip(PARTS, (validation, test), strict=True):
-        logits = predictions.logits.float().numpy()
-        columns = {
-            "split": pa.array([part] * len(logits)).dictionary_encode(),
-            "sample_id": pa.array(predictions.sample_ids.numpy()),
-            "label": pa.array(predictions.labels.numpy()),
-            "logits": pa.FixedSizeListArray.from_arrays(pa.array(logits.reshape(-1)), logits.shape[1]),
-        }
-        tables.append(pa.table(columns))
+    tables = [_part_table(part, each) for part, each in zip(PARTS, (validation, test), strict=True)]
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
@@ -42,6 +37,22 @@ def epochs_table(epochs: list[Curves]) -> pa.Table:
     """Learning curves as stored: one row an epoch, null where a measure has no value."""
     schema = pa.schema([(name, pa.int64() if name == "epoch" else pa.float64()) for name in epochs[0]])
     return pa.Table.from_pylist(epochs, schema=schema)
+
+
+def scored_table(predictions: Predictions) -> pa.Table:
+    """Predictions of a set out of distribution as stored: like those of a trial's own parts."""
+    return _part_table("scored", predictions)
+
+
+def _part_table(part: str, predictions: Predictions) -> pa.Table:
+    logits = predictions.logits.float().numpy()
+    columns = {
+        "split": pa.array([part] * len(logits)).dictionary_encode(),
+        "sample_id": pa.array(predictions.sample_ids.numpy()),
+        "label": pa.array(predictions.labels.numpy()),
+        "logits": pa.FixedSizeListArray.from_arrays(pa.array(logits.reshape(-1)), logits.shape[1]),
+    }
+    return pa.table(columns)
 
 
 def tensors(predictions: pa.Table, part: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -56,6 +67,26 @@ def tensors(predictions: pa.Table, part: str) -> tuple[torch.Tensor, torch.Tenso
 def score_predictions(predictions: pa.Table) -> dict[str, float]:
     """All scores of stored predictions: the same numbers as were committed with them."""
     return evaluate(*tensors(predictions, "validation"), *tensors(predictions, "test"))
+
+
+def score_scored(predictions: pa.Table, scored: pa.Table) -> dict[str, float]:
+    """Scores of a set out of distribution, from a trial's own stored predictions and those of the set."""
+    temperatures = {
+        name.removeprefix("temperature_"): value
+        for name, value in score_predictions(predictions).items()
+        if name.startswith("temperature_")
+    }
+    test_logits, _ = tensors(predictions, "test")
+    return evaluate_on(test_logits, *tensors(scored, "scored"), temperatures)
+
+
+def commit_scored(
+    store: Store, result: TrialResult, scored_on: Component, scored: Predictions, provenance: dict[str, str]
+) -> bool:
+    """Scores a finished trial on a set out of distribution and commits that. Returns as `commit_result`."""
+    table = scored_table(scored)
+    scores = score_scored(predictions_table(result.validation, result.test), table)
+    return scored_sets.commit(store, result.trial, scored_on, table, scores, provenance)
 
 
 def commit_result(store: Store, result: TrialResult, provenance: dict[str, str]) -> bool:
@@ -81,13 +112,20 @@ def commit_result(store: Store, result: TrialResult, provenance: dict[str, str])
 
 
 def scores_that_differ(store: Store, row: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-    """Scores that a row of `Store.trials()` has otherwise than its predictions, as (committed, anew).
+    """Scores that a row has otherwise than its predictions, as (committed, anew).
+
+    Args:
+        row: Of `Store.trials()` or of `scored_sets.frame()`.
 
     Raises:
         StoreError: Predictions that are missing or damaged.
     """
     address = Address(row["dataset"], row["model"], row["loss"], row["key"])
-    anew = score_predictions(store.predictions(address))
+    if "trial_key" in row:
+        trial = dataclasses.replace(address, key=row["trial_key"])
+        anew = score_scored(store.predictions(trial), scored_sets.predictions(store, address))
+    else:
+        anew = score_predictions(store.predictions(address))
     # Another processor may round otherwise.
     same = {
         name: np.isclose(row[name], value, rtol=1e-6, atol=1e-9, equal_nan=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trainables.trial import Trial, canonical_json
+from trainables.trial import Component, Trial, canonical_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +41,16 @@ TRIAL_SCHEMA = pa.schema(
     ]
 )
 MAPS = ("scores", "measurements", "provenance")
+
+SCORED_SCHEMA = pa.schema(
+    [
+        *(TRIAL_SCHEMA.field(name) for name in TRIAL_SCHEMA.names if name != "epochs_digest"),
+        ("trial_key", pa.string()),
+        ("scored_on", pa.string()),
+        ("scored_on_identity", pa.string()),
+    ]
+)
+"""Of a trial's scores on a data set out of distribution. `key` is the trial's, and a digest of that set."""
 
 FAILURE_SCHEMA = pa.schema(
     [
@@ -103,7 +113,37 @@ def trial_row(
     epochs_digest: str,
 ) -> pa.Table:
     """The row that commits a trial. Its own digest covers every value in it."""
-    row: dict[str, Any] = {
+    row = _fields(trial, scores, measurements, provenance, predictions_digest)
+    return _sealed({**row, "epochs_digest": epochs_digest}, TRIAL_SCHEMA)
+
+
+def scored_row(
+    trial: Trial,
+    scored_on: Component,
+    key: str,
+    scores: Mapping[str, float],
+    provenance: Mapping[str, str],
+    predictions_digest: str,
+) -> pa.Table:
+    """The row that commits a trial's scores on a data set out of distribution."""
+    row = {
+        **_fields(trial, scores, {}, provenance, predictions_digest),
+        "key": key,
+        "trial_key": trial.key,
+        "scored_on": scored_on.label,
+        "scored_on_identity": canonical_json(scored_on.identity()),
+    }
+    return _sealed(row, SCORED_SCHEMA)
+
+
+def _fields(
+    trial: Trial,
+    scores: Mapping[str, float],
+    measurements: Mapping[str, float],
+    provenance: Mapping[str, str],
+    predictions_digest: str,
+) -> dict[str, Any]:
+    return {
         "format": FORMAT,
         "key": trial.key,
         "variant": trial.variant,
@@ -117,20 +157,22 @@ def trial_row(
         "measurements": sorted(measurements.items()),
         "provenance": sorted(provenance.items()),
         "predictions_digest": predictions_digest,
-        "epochs_digest": epochs_digest,
     }
+
+
+def _sealed(row: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
     # The digest is of the values as they are read back: a number given as an int is a float by then.
-    (stored,) = pa.Table.from_pylist([row], schema=TRIAL_SCHEMA).to_pylist()
-    return pa.Table.from_pylist([{**stored, "row_digest": _row_digest(stored)}], schema=TRIAL_SCHEMA)
+    (stored,) = pa.Table.from_pylist([row], schema=schema).to_pylist()
+    return pa.Table.from_pylist([{**stored, "row_digest": _row_digest(stored)}], schema=schema)
 
 
-def checked_row(content: bytes, key: str) -> pa.Table:
+def checked_row(content: bytes, key: str, schema: pa.Schema = TRIAL_SCHEMA) -> pa.Table:
     """The one-row table of trial `key`.
 
     Raises:
         DamagedFileError: Another schema, another trial's row, or values that do not match the row's digest.
     """
-    table, row = _only_row(content, TRIAL_SCHEMA)
+    table, row = _only_row(content, schema)
     if row["format"] != FORMAT or row["key"] != key or row["row_digest"] != _row_digest(row):
         raise DamagedFileError("its values are not those that were committed")
     return table

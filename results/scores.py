@@ -79,6 +79,25 @@ SCORES = {
     )
 }
 
+SEPARATION = {
+    score.name: score
+    for score in (
+        Score(
+            "auroc_max_probability",
+            "AUROC by confidence",
+            "Area under the ROC curve of the greatest softmax probability as a detector of other data",
+            better="higher",
+        ),
+        Score(
+            "auroc_entropy",
+            "AUROC by entropy",
+            "Area under the ROC curve of the entropy of the softmax as a detector of other data",
+            better="higher",
+        ),
+    )
+}
+"""Scores of a data set out of distribution: how well confidence tells it from the test set."""
+
 DEFAULT = ("ece", "adaptive_ece", "nll", "mce", "error", "top_1_accuracy", "top_5_accuracy")
 """The scores that the papers have tables of."""
 
@@ -88,11 +107,11 @@ CRITERIA = {name: SCORES[name] for name in ("ece", "adaptive_ece", "nll")}
 
 def chosen(names: Iterable[str]) -> list[Score]:
     """The scores of these names. Raises ConfigurationError for a name that does not exist."""
-    names = list(names)
+    names, known = list(names), {**SCORES, **SEPARATION}
     for name in names:
-        if name not in SCORES:
+        if name not in known:
             raise ConfigurationError(f"there is no score {name!r}.{closest(name, SCORES)}")
-    return [SCORES[name] for name in names]
+    return [known[name] for name in names]
 
 
 def checked_criterion(name: str) -> str:

@@ -17,8 +17,9 @@ from rich.segment import Segment
 from rich.text import Text
 
 from results import names
+from results.layout import Table
 from results.scores import CRITERIA
-from results.tables import Table, build
+from results.tables import build
 
 METRICS = ("error", "ece", "adaptive_ece", "nll", "mce")
 """From left to right, which is from the last to be left out to the first."""

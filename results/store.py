@@ -4,7 +4,9 @@
     epochs/<data set>/<model>/<loss>/<key>.parquet        the learning curves, one row an epoch
     trials/<data set>/<model>/<loss>/<key>.parquet        one row: identity, scores, provenance, digests
     failures/<data set>/<model>/<loss>/<key>-<n>.parquet  one row: why attempt n failed
+    scored/, scored_predictions/                          of sets out of distribution (scored_sets.py)
     checkpoints/<key>/<epoch>-<digest>.pt                 where an interrupted trial goes on from
+    pilots/...                                            what an epoch was measured to cost (pilots.py)
     damaged/...                                           files that were found altered, set aside
     compacted/<format>-<digest>.parquet                   all rows of trials/ in one file, for fast reading
 
@@ -102,11 +104,12 @@ class Address:
 
         Labels that become alike share a folder. Trials do not share a file: the key tells them apart.
         """
-        folders = "/".join(_folder_name(label) for label in (self.dataset, self.model, self.loss))
+        folders = "/".join(folder_name(label) for label in (self.dataset, self.model, self.loss))
         return f"{kind}/{folders}/{self.key}{suffix}.parquet"
 
 
-def _folder_name(label: str) -> str:
+def folder_name(label: str) -> str:
+    """A label with what no file name should have replaced."""
     # No dot at the start: '..' would leave the store, and '.x' is hidden from many readers.
     plain = re.sub(r"[^\w.+-]+", "-", label, flags=re.ASCII).lstrip(".-")
     return plain[:LABEL_LENGTH].rstrip("-") or "-"
@@ -182,7 +185,7 @@ class Store:
         """
         replaced = list(self.folder.list("compacted"))
         loose, compacted = self._split_rows()
-        read, _ = self._read_rows(loose)
+        read, _ = self.read_rows(loose)
         fresh = rows.frame([table for _, table in read])
         for column in SOURCE_COLUMNS:
             fresh[column] = [getattr(info, column.removeprefix("source_")) for info, _ in read]
@@ -206,7 +209,7 @@ class Store:
         Fractions, and nats for NLL. Rows that are damaged are left out, named in `attrs["damaged"]`.
         """
         loose, compacted = self._split_rows()
-        read, damaged = self._read_rows(loose)
+        read, damaged = self.read_rows(loose)
         fresh = rows.frame([table for _, table in read])
         frame = _joined(compacted, fresh).drop(columns=list(SOURCE_COLUMNS), errors="ignore")
         frame.attrs["damaged"] = damaged
@@ -229,7 +232,7 @@ class Store:
         """Where each trial stands. A trial is done only if its row and data are what was committed."""
         wanted = list(trials)
         # By key alone: a label may have changed since the trial was committed, and is no part of what it is.
-        committed = {_key_of(info.path): info.path for info in self._files("trials")}
+        committed = {_key_of(info.path): info.path for info in self.files("trials")}
         failed = self._latest_failures()
         checkpointed = {info.path.split("/")[1] for info in self.folder.list("checkpoints")}
         states: dict[str, State] = {}
@@ -259,7 +262,7 @@ class Store:
 
     # Internals
 
-    def _files(self, kind: str) -> list[FileInfo]:
+    def files(self, kind: str) -> list[FileInfo]:
         """The Parquet files of a kind, without what operating systems and copying programs leave about."""
         infos = self.folder.list(kind)
         return [i for i in infos if i.path.endswith(".parquet") and "/." not in i.path]
@@ -298,7 +301,7 @@ class Store:
     def _latest_failures(self) -> dict[str, tuple[int, str]]:
         """Number and file of the latest failed attempt at each trial that has one, by key."""
         latest: dict[str, tuple[int, str]] = {}
-        for info in self._files("failures"):
+        for info in self.files("failures"):
             name = FAILURE_NAME.fullmatch(info.path.rsplit("/", 1)[1])
             if name:
                 key, attempt = name[1], int(name[2])
@@ -316,7 +319,7 @@ class Store:
 
     def _split_rows(self) -> tuple[list[FileInfo], pd.DataFrame | None]:
         """The row files to read one by one, and the rows that the compacted copy has of the others."""
-        present = {info.path: info for info in self._files("trials")}
+        present = {info.path: info for info in self.files("trials")}
         for info in self.folder.list("compacted"):
             try:
                 content = self.folder.read(info.path)
@@ -332,12 +335,14 @@ class Store:
             return [info for path, info in present.items() if path not in known], frame
         return list(present.values()), None
 
-    def _read_rows(self, infos: Sequence[FileInfo]) -> tuple[list[tuple[FileInfo, pa.Table]], list[str]]:
+    def read_rows(
+        self, infos: Sequence[FileInfo], schema: pa.Schema = rows.TRIAL_SCHEMA
+    ) -> tuple[list[tuple[FileInfo, pa.Table]], list[str]]:
         """Each file with its row, and the files that are damaged."""
 
         def read(info: FileInfo) -> tuple[pa.Table | None, bool]:
             try:
-                return rows.checked_row(self.folder.read(info.path), _key_of(info.path)), False
+                return rows.checked_row(self.folder.read(info.path), _key_of(info.path), schema), False
             except FileNotFoundError:
                 return None, False  # set aside since it was listed
             except rows.DamagedFileError:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
 from results import names
+from results.layout import MISSING, UNDEFINED, Cell, Row, Table
 from results.rendering import FORMATS, render
 from results.scores import BINS, CRITERIA, DEFAULT, Score, checked_criterion, chosen
 from results.statistics import Settings, described, differing, settings_of_variants, summarise
@@ -24,89 +25,13 @@ __all__ = ["FORMATS", "Cell", "Row", "Table", "build", "render"]
 TOLD_HOLES = 8
 """Cells with missing trials that a note names one by one; beyond these it counts."""
 
-MISSING = "—"
-UNDEFINED = "n/a"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The seeds of one data set, model, loss and training, summarised; values in the stored unit.
-
-    `mean` is NaN without seeds, and where the score has no value for one of them; `deviation` (n-1) also
-    for a single seed; `temperature` (mean over the seeds) wherever it was not scaled. `missing` are the
-    expected seeds that are not there. `variant` digests the training settings, and is empty where no trial
-    tells.
-    """
-
-    variant: str
-    mean: float
-    deviation: float
-    seeds: int
-    missing: tuple[int, ...]
-    temperature: float
-    best: bool = False
-
-
-class Pieces(NamedTuple):
-    """A cell as printed, part by part; a part that it has not is empty."""
-
-    mean: str
-    deviation: str = ""
-    temperature: str = ""
-    seeds: str = ""
-
-
-@dataclass(frozen=True)
-class Row:
-    """`settings` tells rows of one data set and model apart. A cell is None where the sweep has none."""
-
-    dataset: str
-    model: str
-    settings: str
-    cells: tuple[Cell | None, ...]
-
-    @property
-    def name(self) -> str:
-        """The model as printed, with the settings if there are any."""
-        return names.model(self.model) + (f" ({self.settings})" if self.settings else "")
-
-
-@dataclass(frozen=True)
-class Table:
-    """One score of all losses. A row's cells run through `losses` and, within each, the score's scalings."""
-
-    score: Score
-    criterion: str
-    losses: tuple[str, ...]
-    rows: tuple[Row, ...]
-    seeds: int
-    caption: str
-    notes: tuple[str, ...]
-
-    @property
-    def columns(self) -> list[tuple[str, str]]:
-        """(loss, scaling) of each column."""
-        return [(loss, scaling) for loss in self.losses for scaling in self.score.scalings]
-
-    def pieces(self, cell: Cell | None) -> Pieces:
-        """What to print of a cell. Its number of seeds is told where it is not the table's."""
-        if cell is None:
-            return Pieces("")
-        if not cell.seeds:
-            return Pieces(MISSING)
-        return Pieces(
-            UNDEFINED if math.isnan(cell.mean) else self.score.printed(cell.mean),
-            "" if math.isnan(cell.deviation) else self.score.printed(cell.deviation),
-            "" if math.isnan(cell.temperature) else f"{cell.temperature:.2f}",
-            "" if cell.seeds == self.seeds else f"n={cell.seeds}",
-        )
-
 
 def build(
     trials: pd.DataFrame,
     expected: pd.DataFrame | None = None,
     criterion: str = "ece",
     metrics: Sequence[str] = DEFAULT,
+    data: str = "the test set",
 ) -> list[Table]:
     """One table for each of `metrics`.
 
@@ -116,7 +41,8 @@ def build(
             and `identity`: other trials are left out, and what is not finished is shown as missing.
             Without it a hole is a cell that some loss has in a row and another has not.
         criterion: 'ece', 'adaptive_ece' or 'nll': by which of them temperatures were chosen.
-        metrics: Names of `results.scores.SCORES`.
+        metrics: Names of `results.scores.SCORES` or `SEPARATION`.
+        data: What was scored, for captions.
 
     Raises:
         ConfigurationError: An unknown criterion or metric, no finished trial, trials without one of the
@@ -149,7 +75,7 @@ def build(
             ]
             ordered = tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)
             rows.append(Row(dataset, model, settings, ordered))
-        caption = _caption(score, criterion, full, rows)
+        caption = _caption(score, criterion, full, rows, data)
         notes = (*holes, *training, *_notes_on_undefined(rows))
         tables.append(Table(score, criterion, losses, tuple(rows), full, caption, notes))
     return tables
@@ -195,20 +121,22 @@ def with_best(score: Score, cells: Sequence[Cell | None]) -> list[Cell | None]:
     ]
 
 
-def _caption(score: Score, criterion: str, full: int, rows: Iterable[Row]) -> str:
+def _caption(score: Score, criterion: str, full: int, rows: Iterable[Row], data: str) -> str:
+    cells = [cell for row in rows for cell in row.cells if cell is not None]
     title = f" ({score.title})" if score.title not in score.meaning else ""
     facts = [f"in {score.printed_unit}", *([f"{BINS} bins"] if score.binned else [])]
     if score.better:
         facts.append(f"{score.better} is better")
-    sentences = [f"{score.meaning}{title} on the test set, {', '.join(facts)}."]
+    sentences = [f"{score.meaning}{title} on {data}, {', '.join(facts)}."]
     if score.scaled:
         by = CRITERIA[criterion]
         bins = f" ({BINS} bins)" if by.binned else ""
+        there = any(not math.isnan(cell.temperature) for cell in cells)
+        brackets = "mean temperature in brackets, " if there else ""
         sentences.append(
-            "Pre T: as trained; post T: after temperature scaling, mean temperature in brackets, the "
+            f"Pre T: as trained; post T: after temperature scaling, {brackets}the "
             f"temperature of each trial chosen by validation {by.title}{bins}."
         )
-    cells = [cell for row in rows for cell in row.cells if cell is not None]
     if full > 1:
         fewer = ", of n seeds where n is given" if any(0 < cell.seeds < full for cell in cells) else ""
         sentences.append(f"Mean ± standard deviation (n-1) over {full} seeds{fewer}.")

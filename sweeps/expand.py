@@ -14,7 +14,7 @@ from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.errors import ConfigurationError
 from trainables.protocols.base import Criterion
 from trainables.registry import Registry
-from trainables.trial import Asked, Component, Trial, canonical_json, resolve, resolve_cell
+from trainables.trial import Asked, Component, Trial, canonical_json, in_order, resolve, resolve_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,7 @@ def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
     """
     file, changes = read(path_or_name), read_overrides(overrides)
     problems: dict[str, str] = {}
-    trials: dict[Trial, None] = {}
+    trials: dict[Trial, Trial] = {}
     for position, block in enumerate(file.blocks):
         complete = block.model_copy(
             update={
@@ -60,7 +60,11 @@ def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
                 "training": {**file.training, **block.training, **changes.training},
             }
         )
-        trials.update(dict.fromkeys(_expanded(complete, f"{path_or_name}: blocks[{position}]", problems)))
+        for trial in _expanded(complete, f"{path_or_name}: blocks[{position}]", problems):
+            known = trials.setdefault(trial, trial)
+            if trial.score_on != known.score_on:
+                both = in_order((*known.score_on, *trial.score_on))
+                trials[trial] = dataclasses.replace(known, score_on=both)
     if problems:
         raise refusal(problems.values())
     if not trials:
@@ -72,7 +76,7 @@ def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
         run=file.run.model_copy(
             update={name: getattr(changes.run, name) for name in changes.run.model_fields_set}
         ),
-        trials=tuple(trials),
+        trials=tuple(trials.values()),
         temperature_criterion=PROTOCOLS.build(first.protocol).temperature_criterion,
     )
 
@@ -91,20 +95,27 @@ def expected_frame(trials: Iterable[Trial]) -> pd.DataFrame:
 def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Trial]:
     """The trials of a block that says everything. Adds to `problems`, one line for each different message."""
     used: set[int] = set()
-    rules = PROTOCOLS.build(block.protocol)
     every = itertools.chain.from_iterable
     for dataset, model, loss in itertools.product(
         every(block.datasets), every(block.models), every(block.losses)
     ):
         where = place
         try:
-            cell = resolve_cell(rules, dataset, model, loss)
+            cell = resolve_cell(block.protocol, dataset, model, loss)
             where = f"{place}, {' / '.join(component.label for component in cell)}"
             fitting = {i for i, exclusion in enumerate(block.exclude) if _fits(exclusion, cell)}
             used |= fitting
             if not fitting:
                 # Only the seed differs within a cell, so the rest of it is worked out once.
-                first = resolve(dataset, model, loss, block.seeds[0], block.protocol, block.training)
+                first = resolve(
+                    dataset,
+                    model,
+                    loss,
+                    block.seeds[0],
+                    block.protocol,
+                    block.training,
+                    every(block.score_on),
+                )
                 yield from (dataclasses.replace(first, seed=seed) for seed in block.seeds)
         except ConfigurationError as error:
             # Cells often share a problem: a data set and a model that do not fit have it with each loss.

@@ -110,6 +110,7 @@ class Block(_Part):
     seeds: Seeds = ()
     protocol: ProtocolName = ""
     training: Training = {}
+    score_on: list[Datasets] = []
     exclude: list[Exclusion] = []
 
 

@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from trainables import datasets, losses, models, seeds
 from trainables.calibration import ece
+from trainables.catalogue import DATASETS
 from trainables.checkpoint import CheckpointStore, decode, encode
 from trainables.curves import ClassificationCurves, Curves, FeatureNorm
 from trainables.datasets.base import Dataset, Split
 from trainables.errors import TrialDiverged
 from trainables.optimizers import Together
-from trainables.trial import TrainingSettings, Trial
+from trainables.trial import Component, TrainingSettings, Trial
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +120,7 @@ class TrialRun:
         self.best_accuracy = -math.inf
         self.reported_epoch = -1
         self.logits: dict[str, Tensor] = {}
+        self.reported_model: dict[str, Tensor] | None = None
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
@@ -232,7 +234,7 @@ class TrialRun:
         }
 
     @torch.no_grad()
-    def _evaluate(self, split: Split, prefix: str) -> tuple[Tensor, Tensor, Curves]:
+    def _logits(self, split: Split, name: str) -> tuple[Tensor, Tensor]:
         self.model.eval()
         logits, labels = [], []
         everything = torch.arange(len(split), device=split.labels.device)
@@ -243,9 +245,11 @@ class TrialRun:
             labels.append(batch_labels)
         all_logits, all_labels = torch.cat(logits), torch.cat(labels)
         if not bool(torch.isfinite(all_logits).all()):
-            raise TrialDiverged(
-                f"epoch {self.epoch} gives {prefix} logits that are not finite: {self.trial}."
-            )
+            raise TrialDiverged(f"epoch {self.epoch} gives {name} logits that are not finite: {self.trial}.")
+        return all_logits, all_labels
+
+    def _evaluate(self, split: Split, prefix: str) -> tuple[Tensor, Tensor, Curves]:
+        all_logits, all_labels = self._logits(split, prefix)
         measured = ClassificationCurves(self.device)
         measured.add(all_logits, all_labels)
         curves = measured.read(prefix)
@@ -265,6 +269,9 @@ class TrialRun:
             return
         self.best_accuracy, self.reported_epoch = accuracy, self.epoch
         self.logits = {"validation": validation, "test": test}
+        if self.trial.score_on and self.trial.training.reported_epoch != "last":
+            # Scored on other data once training is over, when the network is another one.
+            self.reported_model = {name: value.clone() for name, value in self.model.state_dict().items()}
 
     def state(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on, at the end of an epoch."""
@@ -277,6 +284,7 @@ class TrialRun:
             "reported_epoch": self.reported_epoch,
             "logits": {part: logits.cpu() for part, logits in self.logits.items()},
             "model": self.model.state_dict(),
+            "reported_model": self.reported_model,
             "loss": self.loss.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -295,11 +303,34 @@ class TrialRun:
         self.resumed_from_epoch = self.epoch
         self.best_accuracy, self.reported_epoch = state["best_accuracy"], state["reported_epoch"]
         self.logits = {part: logits.to(self.device) for part, logits in state["logits"].items()}
+        self.reported_model = state["reported_model"]
+        if (
+            self.trial.score_on
+            and self.reported_model is None
+            and self.trial.training.reported_epoch != "last"
+        ):
+            raise ValueError("the checkpoint lacks the network of the reported epoch, which is to be scored")
 
     def checkpoint_if_due(self, checkpoints: CheckpointStore | None, every: int | None) -> None:
         """Saves after each `every` epochs but the last, whose result is about to be committed anyway."""
         if checkpoints and every and not self.done and self.epoch % every == 0:
             checkpoints.save(self.trial.key, self.epoch, encode(self.state()))
+
+    def predictions_on(self, component: Component, root: Path | str | None) -> Predictions:
+        """What the network of the reported epoch says of one of the sets that `Trial.score_on` names.
+
+        Labels are -1 where the set's classes are not those that the network was trained on.
+
+        Raises:
+            DataError: A set that is missing or damaged.
+        """
+        dataset = datasets.load(component.name, root, **dict(component.params)).to(self.device)
+        if self.reported_model is not None:
+            self.model.load_state_dict(self.reported_model)
+        logits, labels = self._logits(dataset.test, component.label)
+        if DATASETS[component.name].facts.get("classes_of") != self.trial.dataset.name:
+            labels = torch.full_like(labels, -1)
+        return Predictions(logits.cpu(), labels.cpu(), dataset.test.sample_ids.cpu())
 
     def result(self) -> TrialResult:
         def predictions(part: str, split: Split) -> Predictions:

@@ -6,17 +6,14 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
 from trainables.values import coerced
-
-if TYPE_CHECKING:
-    from trainables.protocols.base import Protocol
 
 Params = Mapping[str, Any]
 Asked = str | tuple[str, Params]
@@ -152,6 +149,10 @@ class Trial:
 
     Two trials with equal `key` have equal numbers on the same kind of machine. The protocol is in the key
     through what it resolves to: two protocols that agree on a cell share its trials.
+
+    Attributes:
+        score_on: Data sets that the trained network is to be scored on besides, each once, sorted. They
+            change none of the trial's numbers, so they are no part of what it is.
     """
 
     dataset: Component
@@ -160,6 +161,7 @@ class Trial:
     training: TrainingSettings
     seed: int
     protocol: str = field(compare=False)
+    score_on: tuple[Component, ...] = field(default=(), compare=False)
 
     def identity(self) -> dict[str, Any]:
         """Everything that changes this trial's numbers, as plain data."""
@@ -203,18 +205,20 @@ def resolve(
     seed: int,
     protocol: str = DEFAULT_PROTOCOL,
     training: Mapping[str, Any] | None = None,
+    score_on: Iterable[Asked] = (),
 ) -> Trial:
     """The trial that a person asks for, with names checked and every setting filled in.
 
     Args:
         training: Settings that differ from what the protocol says for this cell.
+        score_on: Data sets out of distribution to score the trained network on.
 
     Raises:
         ConfigurationError: A name, parameter or combination that does not exist, with the nearest right one.
     """
-    rules = PROTOCOLS.build(protocol)
-    data, network, criterion = resolve_cell(rules, dataset, model, loss)
+    data, network, criterion = resolve_cell(protocol, dataset, model, loss)
     _refuse_impossible(data, network)
+    rules = PROTOCOLS.build(protocol)
     settings = rules.training(data.name, network.name, criterion.label).override(training or {})
     if settings.embedding_learning_rate is not None and not MODELS[network.name].facts.get("tuned_embedding"):
         raise ConfigurationError(
@@ -222,13 +226,37 @@ def resolve(
         )
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ConfigurationError(f"a seed is a whole number from 0 on, not {seed!r}.")
-    return Trial(data, network, criterion, settings, seed, protocol)
+    others = in_order(Component.resolve(DATASETS, asked) for asked in score_on)
+    for other in others:
+        _refuse_to_score(other, data)
+    return Trial(data, network, criterion, settings, seed, protocol, others)
+
+
+def in_order(components: Iterable[Component]) -> tuple[Component, ...]:
+    """Each once, in an order that does not depend on that in which they were asked for."""
+    return tuple(sorted(set(components), key=lambda component: canonical_json(component.identity())))
+
+
+def _refuse_to_score(other: Component, trained_on: Component) -> None:
+    facts, own = DATASETS[other.name].facts, DATASETS[trained_on.name].facts
+    if not facts.get("evaluation_only"):
+        fitting = ", ".join(name for name in DATASETS.names() if DATASETS[name].facts.get("evaluation_only"))
+        raise ConfigurationError(
+            f"score_on: data set {other.label!r} is one to train on; there to be scored are {fitting}."
+        )
+    for fact in ("input", "image_size", "channels"):
+        if facts.get(fact) != own.get(fact):
+            raise ConfigurationError(
+                f"score_on: {other.label!r} has {fact} {facts.get(fact)}, but a network trained on "
+                f"{trained_on.label!r} takes {own.get(fact)}."
+            )
 
 
 def resolve_cell(
-    rules: Protocol, dataset: Asked, model: Asked, loss: Asked
+    protocol: str, dataset: Asked, model: Asked, loss: Asked
 ) -> tuple[Component, Component, Component]:
     """Data set, model and loss as a protocol fixes them."""
+    rules = PROTOCOLS.build(protocol)
     data = Component.resolve(DATASETS, rules.asked_dataset(dataset))
     network = Component.resolve(MODELS, model)
     criterion = Component.resolve(LOSSES, rules.asked_loss(loss, data.name))

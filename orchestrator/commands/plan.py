@@ -3,55 +3,73 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.commands import cost
+from orchestrator.commands.cost import Prices
+from orchestrator.run import to_run
+from results import scored_sets
+from results.pilots import kept
 from results.store import State, Store, Survey
 from sweeps.expand import Sweep, load
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.registry import Registry
 from trainables.trial import Trial
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 STYLES = {State.DONE: "green", State.FAILED: "bold red", State.INTERRUPTED: "yellow", State.MISSING: "dim"}
 
 
-def show(sweep_name: str, uri: str, overrides: list[str], failures: bool, console: Console) -> None:
-    """Prints a sweep's trials by state and by cell. Starts and changes nothing."""
+def show(
+    sweep_name: str, uri: str, overrides: list[str], failures: bool, prices: Prices, console: Console
+) -> int:
+    """Prints a sweep's trials by state and by cell, and what is left to pay. Starts and changes nothing.
+
+    Returns the exit code: 0, or 1 if the rest costs more than the budget.
+    """
     sweep = load(sweep_name, overrides)
     store = Store(uri)
-    survey = store.survey(sweep.trials)
+    survey = scored_sets.survey(store, sweep.trials)
     counts = {state: survey.count(state) for state in State}
     told = Text.assemble((sweep.name, "bold"), f": {len(sweep.trials)} trials")
     for state, count in counts.items():
         if count:
             told.append(f", {count} {state}", style=STYLES[state])
     console.print(told)
-    console.print(_cells(sweep, survey))
+    for dataset in dict.fromkeys(trial.dataset.label for trial in sweep.trials):
+        console.print()
+        console.print(_cells(dataset, [t for t in sweep.trials if t.dataset.label == dataset], survey))
     for key, paths in survey.damaged.items():
         console.print(
             f"damaged: {', '.join(paths)}; run sets it aside and makes trial {key} again.", style="yellow"
         )
     _show_failures(sweep, survey, failures, console)
-    for line in changed_sources(sweep.trials, store):
+    frame = store.trials()
+    for line in changed_sources(sweep.trials, frame):
         console.print(line, style="yellow", soft_wrap=True)
+    wanted = to_run(sweep.trials, survey, retry_failed=False)
+    return cost.show(sweep, wanted, frame, kept(store), prices, console) if wanted else 0
 
 
-def _cells(sweep: Sweep, survey: Survey) -> Table:
-    """Rows: losses. Columns: data set and model. Each cell: finished of all, and what else there is."""
+def _cells(dataset: str, trials: Sequence[Trial], survey: Survey) -> Table:
+    """Rows: losses. Columns: models. Each cell: finished of all, and what else there is."""
     cells: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
-    columns: dict[str, None] = {}
-    for trial in sweep.trials:
-        column = f"{trial.dataset.label}\n{trial.model.label}"
-        columns[column] = None
-        cells[trial.loss.label, column][survey.states[trial.key]] += 1
+    for trial in trials:
+        cells[trial.loss.label, trial.model.label][survey.states[trial.key]] += 1
+    models = list(dict.fromkeys(trial.model.label for trial in trials))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("loss")
-    for column in columns:
-        table.add_column(column, justify="right")
-    for loss in dict.fromkeys(trial.loss.label for trial in sweep.trials):
-        table.add_row(loss, *(_cell(cells[loss, column]) for column in columns))
+    table.add_column(dataset, no_wrap=True)
+    for model in models:
+        table.add_column(model, justify="right", overflow="fold")
+    for loss in dict.fromkeys(trial.loss.label for trial in trials):
+        table.add_row(loss, *(_cell(cells[loss, model]) for model in models))
     return table
 
 
@@ -77,9 +95,8 @@ def _show_failures(sweep: Sweep, survey: Survey, tracebacks: bool, console: Cons
             console.print(failure.traceback, style="dim", highlight=False, soft_wrap=True, markup=False)
 
 
-def changed_sources(trials: tuple[Trial, ...], store: Store) -> list[str]:
+def changed_sources(trials: tuple[Trial, ...], frame: pd.DataFrame) -> list[str]:
     """A line for each component whose file is not the one that finished trials were made by."""
-    frame = store.trials()
     known = {trial.key: trial for trial in trials}
     frame = frame[frame["key"].isin(known)]
     lines = []

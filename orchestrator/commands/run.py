@@ -7,9 +7,13 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.commands import tables
-from orchestrator.run import Outcome, run_missing, to_run
+from orchestrator.estimates import Estimates, longest_first
+from orchestrator.outcome import Outcome
+from orchestrator.run import run_missing, to_run
+from results import scored_sets
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
+from results.pilots import kept
 from results.store import State, Store
 from sweeps.expand import Sweep, load
 from trainables.datasets import default_root
@@ -27,7 +31,7 @@ def run(
     """Runs what is missing of a sweep and prints its tables. Returns the exit code: 0, or 1 if any failed."""
     sweep = load(sweep_name, overrides)
     store = Store(uri)
-    survey = store.survey(sweep.trials)
+    survey = scored_sets.survey(store, sweep.trials)
     done = survey.count(State.DONE)
     wanted = to_run(sweep.trials, survey, retry_failed)
     failed_before = 0 if retry_failed else survey.count(State.FAILED)
@@ -42,6 +46,8 @@ def run(
     console.print(_opening(sweep, store, len(wanted), done, failed_before), highlight=False)
     outcome = Outcome()
     if wanted:
+        estimates = Estimates(store.trials(), kept(store), sweep.run.gpus_per_trial > 0)
+        wanted = longest_first(wanted, estimates)
         outcome = run_missing(sweep, wanted, store, data or default_root(), console, done, address)
     if outcome.store_error:
         raise StoreError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from results import out_of_distribution, scored_sets
 from results.rendering import render
 from results.scores import DEFAULT
 from results.screen import screen
@@ -38,13 +39,16 @@ def show(
 ) -> None:
     """Prints the tables of a store to standard output, in a format or as a view for the screen."""
     sweep = load(sweep_name, overrides) if sweep_name else None
-    frame = trials(Store(uri))
+    store = Store(uri)
+    frame = trials(store)
     expected = expected_frame(sweep.trials) if sweep else None
     chosen = criterion or (sweep.temperature_criterion if sweep else "ece")
     if format is None:
         console.print(screen(frame, expected, chosen))
         return
     built = build(frame, expected, chosen, metrics or DEFAULT)
+    if not metrics:
+        built += out_of_distribution.build(scored_sets.frame(store), sweep.trials if sweep else None, chosen)
     sys.stdout.write(render(built, format, standalone=standalone))
 
 
@@ -71,6 +75,7 @@ def print_and_write(sweep: Sweep, store: Store, console: Console) -> None:
     frame, expected = trials(store), expected_frame(sweep.trials)
     console.print(screen(frame, expected, sweep.temperature_criterion))
     built = build(frame, expected, sweep.temperature_criterion)
+    built += out_of_distribution.build(scored_sets.frame(store), sweep.trials, sweep.temperature_criterion)
     for format, ending in FILES.items():
         text = render(built, format, standalone=True)
         store.folder.write(f"tables/{sweep.name}.{ending}", text.encode())

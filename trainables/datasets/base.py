@@ -47,6 +47,15 @@ class Split:
     def to(self, device: torch.device) -> Split:
         return dataclasses.replace(self, inputs=self.inputs.to(device), labels=self.labels.to(device))
 
+    def first(self, number: int) -> Split:
+        """The first samples alone."""
+        return dataclasses.replace(
+            self,
+            inputs=self.inputs[:number],
+            labels=self.labels[:number],
+            sample_ids=self.sample_ids[:number],
+        )
+
     def content(self) -> list[Tensor]:
         """All that makes this part what it is, for the fingerprint."""
         return [self.inputs, self.labels, self.sample_ids]
@@ -129,7 +138,4 @@ class EvaluationOnly(Dataset):
     """
 
     def __init__(self, test: Split, num_classes: int, input_shape: tuple[int, ...] | None = None):
-        nothing = dataclasses.replace(
-            test, inputs=test.inputs[:0], labels=test.labels[:0], sample_ids=test.sample_ids[:0]
-        )
-        super().__init__(nothing, nothing, test, num_classes, input_shape)
+        super().__init__(test.first(0), test.first(0), test, num_classes, input_shape)

@@ -26,7 +26,16 @@ CIFAR100 = Cifar(
 )
 
 
-@register("cifar100", facts={"input": "image", "image_size": 32})
+@register(
+    "cifar100",
+    facts={
+        "input": "image",
+        "image_size": 32,
+        "channels": 3,
+        "classes": 100,
+        "samples": [45000, 5000, 10000],
+    },
+)
 class Cifar100(ImageDataset):
     """45,000 / 5,000 / 10,000 photographs of 32 x 32 pixels in 100 classes (Krizhevsky, 2009).
 

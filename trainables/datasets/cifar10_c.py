@@ -26,7 +26,17 @@ SEVERITIES = (1, 2, 3, 4, 5)
 IMAGES_PER_SEVERITY = 10_000
 
 
-@register("cifar10_c", facts={"input": "image", "image_size": 32, "evaluation_only": True})
+@register(
+    "cifar10_c",
+    facts={
+        "input": "image",
+        "image_size": 32,
+        "channels": 3,
+        "samples": [0, 0, 10000],
+        "evaluation_only": True,
+        "classes_of": "cifar10",
+    },
+)
 class Cifar10C(EvaluationOnly):
     """CIFAR-10's 10,000 test images in one corruption and severity (Hendrycks and Dietterich, ICLR 2019).
 

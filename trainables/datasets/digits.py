@@ -17,7 +17,10 @@ SPLIT_SEED = 1
 """The split is the data set's own: no seed of a trial changes it."""
 
 
-@register("digits", facts={"input": "image", "image_size": 8})
+@register(
+    "digits",
+    facts={"input": "image", "image_size": 8, "channels": 1, "classes": 10, "samples": [300, 300, 1197]},
+)
 class Digits(Dataset):
     """1,797 handwritten digits of 8 x 8 pixels (Alpaydin and Kaynak, UCI 1998), split stratified by class.
 

@@ -79,7 +79,16 @@ class EvaluationFiles(FileSplit):
         return self.normalisation(middles.to(self.labels.device)), self.labels[indices]
 
 
-@register("imagenet", facts={"input": "image", "image_size": 224})
+@register(
+    "imagenet",
+    facts={
+        "input": "image",
+        "image_size": 224,
+        "channels": 3,
+        "classes": 1000,
+        "samples": [1281167, 25000, 25000],
+    },
+)
 class ImageNet(Dataset):
     """1,281,167 / 25,000 / 25,000 photographs in 1,000 classes (ILSVRC 2012, Russakovsky et al., IJCV 2015).
 

@@ -24,7 +24,16 @@ TEST = RemoteFile(
 )
 
 
-@register("svhn", facts={"input": "image", "image_size": 32, "evaluation_only": True})
+@register(
+    "svhn",
+    facts={
+        "input": "image",
+        "image_size": 32,
+        "channels": 3,
+        "samples": [0, 0, 26032],
+        "evaluation_only": True,
+    },
+)
 class StreetViewHouseNumbers(EvaluationOnly):
     """The 26,032 test digits of Street View House Numbers at 32 x 32 pixels (Netzer et al., 2011).
 

@@ -34,7 +34,16 @@ FROZEN_SEED = 1
 """The split and the frozen crops are the data set's own: no seed of a trial changes them."""
 
 
-@register("tiny_imagenet", facts={"input": "image", "image_size": 64})
+@register(
+    "tiny_imagenet",
+    facts={
+        "input": "image",
+        "image_size": 64,
+        "channels": 3,
+        "classes": 200,
+        "samples": [90000, 10000, 10000],
+    },
+)
 class TinyImageNet(ImageDataset):
     """110,000 labelled photographs of 64 x 64 pixels in 200 classes (Stanford CS231n, 2015).
 

@@ -12,10 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-import torch
 
 from trainables.datasets import files
 
@@ -38,19 +36,6 @@ def real(request: pytest.FixtureRequest) -> Callable[[str], Path]:
         return root
 
     return functools.cache(folder)
-
-
-@pytest.fixture(scope="session")
-def torchvision() -> ModuleType:
-    """torchvision, also where its compiled part was built for another torch: declared operators will do."""
-    try:
-        import torchvision.transforms
-    except RuntimeError:
-        library = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        import torchvision.transforms
-    return torchvision
 
 
 @dataclass

@@ -1,0 +1,177 @@
+"""What is left of a sweep costs: `calibsweep plan` prints it, and `plan --pilot` measures it."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.estimates import (
+    GUESSED_FLOPS_PER_SECOND,
+    Estimate,
+    Estimates,
+    least_makespan,
+    longest_first,
+    makespan,
+)
+from orchestrator.progress import clock
+from results.pilots import Pilot, keep
+from results.store import Store
+from sweeps.expand import Sweep, load
+from trainables.catalogue import DATASETS
+from trainables.errors import ConfigurationError
+from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HOUR = 3600.0
+ROW_BYTES = 32_000
+"""Of a trial's row and learning curves, about."""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What the person who plans says of the cluster; None for what is not said.
+
+    Attributes:
+        gpus: GPUs that the cluster has.
+        per_gpu_hour: Money, of whatever currency.
+        budget_gpu_hours: More than this is too much.
+    """
+
+    gpus: float | None = None
+    per_gpu_hour: float | None = None
+    budget_gpu_hours: float | None = None
+
+
+def show(
+    sweep: Sweep,
+    wanted: Sequence[Trial],
+    finished: pd.DataFrame,
+    pilots: Sequence[Pilot],
+    prices: Prices,
+    console: Console,
+) -> int:
+    """Prints hours, time, storage and money of the trials that are left. Returns 1 if over the budget."""
+    on_gpu = sweep.run.gpus_per_trial > 0
+    width = sweep.run.gpus_per_trial if on_gpu else sweep.run.cpus_per_trial
+    unit = "GPU" if on_gpu else "core"
+    estimates = Estimates(finished, pilots, on_gpu)
+    ordered = longest_first(wanted, estimates)
+    known = [(trial, estimate) for trial in ordered if (estimate := estimates(trial))]
+    jobs = [(estimate.seconds, width) for _, estimate in known]
+    hours = sum(seconds * width for seconds, _ in jobs) / HOUR
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row("to go", f"{len(wanted)} trials, {_short(hours)} {unit}-hours: {_basis(known, unit)}")
+    if len(known) < len(wanted):
+        table.add_row("", f"and {len(wanted) - len(known)} trials of which nothing is known: plan --pilot")
+    capacity = prices.gpus if on_gpu else float(len(os.sched_getaffinity(0)))
+    if capacity is None:
+        table.add_row("time", "say --gpus N for how long it takes on N GPUs")
+    elif capacity < width:
+        raise ConfigurationError(f"a trial takes {width:g} {unit}s, so it never starts on {capacity:g}.")
+    elif known:
+        _add_time(table, known, jobs, capacity, unit)
+    stored = [_stored_bytes(trial) for trial in wanted]
+    if None not in stored:
+        table.add_row("storage", f"{sum(size for size in stored if size) / 2**30:,.2f} GiB")
+    if prices.per_gpu_hour is not None:
+        table.add_row("price", f"{hours * prices.per_gpu_hour:,.2f} at {prices.per_gpu_hour:g} an hour")
+    console.print()
+    console.print(table, highlight=False, soft_wrap=True)
+    if prices.budget_gpu_hours is not None and hours > prices.budget_gpu_hours:
+        over = f"{_short(hours)} {unit}-hours are more than the budget of {prices.budget_gpu_hours:,g}."
+        console.print(over, style="bold red", highlight=False)
+        return 1
+    return 0
+
+
+def _short(hours: float) -> str:
+    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
+
+
+def _basis(known: Sequence[tuple[Trial, Estimate]], unit: str) -> str:
+    counts = Counter(estimate.source for _, estimate in known)
+    rate = GUESSED_FLOPS_PER_SECOND["gpu" if unit == "GPU" else "cpu"]
+    told = {
+        "finished trials": "by finished trials of the same data set and model",
+        "pilot": "by a pilot",
+        "guess": f"guessed from the network's operations at {rate / 1e12:g} TFLOP/s a {unit}",
+    }
+    return "; ".join(f"{counts[source]} {text}" for source, text in told.items() if counts[source])
+
+
+def _add_time(
+    table: Table,
+    known: Sequence[tuple[Trial, Estimate]],
+    jobs: Sequence[tuple[float, float]],
+    capacity: float,
+    unit: str,
+) -> None:
+    expected, least = makespan(jobs, capacity), least_makespan(jobs, capacity)
+    until = datetime.datetime.now() + datetime.timedelta(seconds=expected)
+    units = f"{capacity:g} {unit}{'' if capacity == 1 else 's'}"
+    table.add_row("time", f"{clock(expected)} on {units}, until {until:%a %d %b %H:%M}, longest trials first")
+    bound = "all work shared out evenly" if least > jobs[0][0] else "the longest trial"
+    table.add_row("", f"{clock(least)} at the least, whatever the order: {bound}")
+    table.add_row("longest", f"{known[0][0]}: {clock(known[0][1].seconds)}")
+
+
+def _stored_bytes(trial: Trial) -> float | None:
+    facts = DATASETS[trial.dataset.name].facts
+    if not {"samples", "classes"} <= facts.keys():
+        return None
+    _, validation, test = facts["samples"]
+    # float32 logits, an id and a label.
+    return float((validation + test) * (4 * facts["classes"] + 16) + ROW_BYTES)
+
+
+def run_pilots(sweep_name: str, uri: str, overrides: list[str], data: Path | None, console: Console) -> None:
+    """Measures some steps of each data set and model of a sweep in this process, and keeps what it finds.
+
+    Raises:
+        DataError: A data set that is missing or damaged.
+        StoreError: A store that cannot be written.
+    """
+    import torch
+
+    from trainables.cost import pilot
+    from trainables.training import default_device
+
+    sweep = load(sweep_name, overrides)
+    store = Store(uri)
+    store.folder.check_writable()
+    device = default_device()
+    torch.set_num_threads(max(1, int(sweep.run.cpus_per_trial)))
+    first: dict[tuple[str, str, str], Trial] = {}
+    for trial in sweep.trials:
+        first.setdefault((trial.dataset.label, trial.model.label, trial.training.precision), trial)
+    for (dataset, model, precision), trial in first.items():
+        measured = pilot(trial, data, device)
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        keep(
+            store,
+            Pilot(
+                dataset,
+                model,
+                precision,
+                measured.seconds_per_epoch,
+                measured.device,
+                measured.peak_memory_gib,
+                now,
+            ),
+        )
+        told = f"{clock(measured.seconds_per_epoch)} ({measured.seconds_per_epoch:.2f} s)"
+        line = f"pilot: {dataset} / {model}: an epoch takes {told} on {measured.device}"
+        console.print(line, highlight=False, soft_wrap=True)

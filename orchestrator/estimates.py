@@ -1,0 +1,117 @@
+"""How long trials will take, from the best that is known, and how long it takes to run them all."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from results.pilots import Pilot
+from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GUESSED_FLOPS_PER_SECOND = {"gpu": 20e12, "cpu": 20e9}
+"""Of a GPU, and of one CPU core, in training. Networks of this field keep far below what is on the box."""
+
+Cell = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds that a trial takes, and how that is known: 'finished trials', 'pilot' or 'guess'."""
+
+    seconds: float
+    source: str
+
+
+class Estimates:
+    """Seconds a trial takes: by finished trials of its data set and model, else a pilot, else a guess.
+
+    The guess is the operations of its network over `GUESSED_FLOPS_PER_SECOND`.
+
+    Args:
+        finished: As `Store.trials()` gives them.
+        pilots: The latest first.
+        on_gpu: Whether the trials will run on a GPU, for the guess.
+    """
+
+    def __init__(self, finished: pd.DataFrame, pilots: Iterable[Pilot], on_gpu: bool):
+        self.on_gpu = on_gpu
+        seen: dict[Cell, list[float]] = defaultdict(list)
+        if "training_seconds" in finished:
+            columns = ("dataset", "model", "identity", "training_seconds")
+            for dataset, model, identity, seconds in zip(*(finished[name] for name in columns), strict=True):
+                training = json.loads(identity)["training"]
+                seen[dataset, model, training["precision"]].append(seconds / training["epochs"])
+        self.finished: Mapping[Cell, float] = {cell: statistics.mean(each) for cell, each in seen.items()}
+        self.piloted: dict[Cell, float] = {}
+        for pilot in pilots:
+            self.piloted.setdefault((pilot.dataset, pilot.model, pilot.precision), pilot.seconds_per_epoch)
+        self._guessed: dict[Cell, float | None] = {}
+
+    def __call__(self, trial: Trial) -> Estimate | None:
+        """None for a trial of which nothing at all is known."""
+        cell = trial.dataset.label, trial.model.label, trial.training.precision
+        for source, seconds in (("finished trials", self.finished), ("pilot", self.piloted)):
+            if cell in seconds:
+                return Estimate(trial.training.epochs * seconds[cell], source)
+        guessed = self._guess(cell, trial)
+        return None if guessed is None else Estimate(trial.training.epochs * guessed, "guess")
+
+    def _guess(self, cell: Cell, trial: Trial) -> float | None:
+        if cell not in self._guessed:
+            # Counting operations needs torch, which nothing else here does.
+            from trainables.cost import flops_per_epoch
+
+            try:
+                flops = flops_per_epoch(trial)
+            except Exception:
+                # Somebody's network that cannot be built without values, say: no reason to refuse a plan.
+                flops = None
+            rate = GUESSED_FLOPS_PER_SECOND["gpu" if self.on_gpu else "cpu"]
+            self._guessed[cell] = None if flops is None else flops / rate
+        return self._guessed[cell]
+
+
+def longest_first(trials: Iterable[Trial], estimates: Estimates) -> list[Trial]:
+    """Trials in the order to start them: a long one begun last would keep everything waiting.
+
+    Those of which nothing is known come first, since they may be long.
+    """
+
+    def key(trial: Trial) -> float:
+        estimate = estimates(trial)
+        return float("-inf") if estimate is None else -estimate.seconds
+
+    return sorted(trials, key=key)
+
+
+def makespan(jobs: Sequence[tuple[float, float]], capacity: float) -> float:
+    """Seconds until all jobs are done, started in the order given as soon as there is room.
+
+    Args:
+        jobs: Seconds and width (GPUs, or CPU cores) of each.
+        capacity: GPUs or cores there are; no job is wider.
+    """
+    running: list[tuple[float, float]] = []
+    now, free = 0.0, capacity
+    for seconds, width in jobs:
+        # Fractions of a GPU add up with rounding.
+        while free < width - 1e-9:
+            now, freed = heapq.heappop(running)
+            free += freed
+        heapq.heappush(running, (now + seconds, width))
+        free -= width
+    return max((end for end, _ in running), default=0.0)
+
+
+def least_makespan(jobs: Sequence[tuple[float, float]], capacity: float) -> float:
+    """Seconds that no order of the jobs can beat: all work over all GPUs, or the longest job alone."""
+    work = sum(seconds * width for seconds, width in jobs)
+    return max(work / capacity, max((seconds for seconds, _ in jobs), default=0.0))

@@ -1,0 +1,158 @@
+"""What a plan says of the cost: sources in their order, schedules within bounds, pilots in proportion."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.estimates import (
+    GUESSED_FLOPS_PER_SECOND,
+    Estimates,
+    least_makespan,
+    longest_first,
+    makespan,
+)
+from results.pilots import Pilot, keep, kept
+from results.store import Store
+from trainables import cost, datasets
+from trainables.catalogue import DATASETS
+from trainables.trial import Trial, resolve
+
+from .conftest import Command
+
+JOBS = st.lists(st.tuples(st.floats(0.1, 100), st.sampled_from([0.25, 0.5, 1.0, 2.0, 4.0])), max_size=40)
+
+
+def finished(trial: Trial, seconds: float) -> pd.DataFrame:
+    row = {"dataset": trial.dataset.label, "model": trial.model.label, "training_seconds": seconds}
+    return pd.DataFrame([{**row, "identity": json.dumps(trial.identity())}])
+
+
+def pilot(trial: Trial, seconds: float, occurred: str = "2026-01-01") -> Pilot:
+    return Pilot(
+        trial.dataset.label, trial.model.label, trial.training.precision, seconds, "cpu", 0.5, occurred
+    )
+
+
+@given(JOBS, st.floats(4, 64))
+def test_no_schedule_is_better_than_the_bound_nor_much_worse(
+    jobs: list[tuple[float, float]], capacity: float
+) -> None:
+    time, least = makespan(jobs, capacity), least_makespan(jobs, capacity)
+    assert time >= least * (1 - 1e-9)
+    # While a job waits, less than the widest job's share of the cluster is free.
+    if jobs:
+        widest, longest = max(width for _, width in jobs), max(seconds for seconds, _ in jobs)
+        if capacity > widest:
+            work = sum(seconds * width for seconds, width in jobs)
+            assert time <= work / (capacity - widest) + longest + 1e-6
+
+
+def test_a_schedule_worked_out_by_hand() -> None:
+    # On two GPUs: 5 | 4, then 3 after the 4, then both for the wide one.
+    assert makespan([(5, 1), (4, 1), (3, 1), (2, 2)], 2) == 9
+    assert least_makespan([(5, 1), (4, 1), (3, 1), (2, 2)], 2) == 8
+    assert makespan([(3, 0.25)] * 4 + [(1, 0.25)], 1) == 4
+    assert makespan([], 3) == least_makespan([], 3) == 0
+
+
+def test_finished_trials_come_before_a_pilot_before_a_guess() -> None:
+    trial = resolve("cifar10", "small_cnn", "brier", 0)
+    epochs = trial.training.epochs
+    other = resolve("cifar10", "small_cnn", "focal_1", 3, training={"epochs": 7})
+    slower = pilot(trial, 5.0, "2025-01-01")
+
+    def estimate(frame: pd.DataFrame, *pilots: Pilot) -> tuple[float, str]:
+        found = Estimates(frame, pilots, on_gpu=False)(trial)
+        assert found
+        return found.seconds, found.source
+
+    # Of another loss and other epochs: what counts is the time of an epoch.
+    assert estimate(finished(other, 14.0), pilot(trial, 3.0)) == (epochs * 2.0, "finished trials")
+    assert estimate(pd.DataFrame(), pilot(trial, 3.0), slower) == (epochs * 3.0, "pilot")
+    assert estimate(finished(resolve("digits", "small_cnn", "brier", 0), 1.0))[1] == "guess"
+    bfloat16 = resolve("cifar10", "small_cnn", "brier", 0, training={"precision": "bfloat16"})
+    assert estimate(finished(bfloat16, 1.0))[1] == "guess"
+    # Multiply-adds of small_cnn's layers on 32 x 32 pixels, twice, as torch counts them.
+    products = 32 * 32 * 27 * 16 + 16 * 16 * 144 * 32 + 8 * 8 * 288 * 32 + 128 * 10
+    expected = 2 * products * (3 * 45_000 + 5_000 + 10_000) / GUESSED_FLOPS_PER_SECOND["cpu"]
+    assert estimate(pd.DataFrame())[0] == pytest.approx(epochs * expected)
+
+
+def test_long_trials_and_unknown_ones_start_first() -> None:
+    long = resolve("cifar10", "small_cnn", "brier", 0)
+    short = resolve("digits", "small_cnn", "focal_1", 0)
+    unknown = resolve("digits", "mlp", "focal_1", 0)
+    estimates = Estimates(pd.DataFrame(), [pilot(long, 9.0), pilot(short, 1.0)], on_gpu=True)
+    assert longest_first([short, long], estimates) == [long, short]
+
+    class Unknown(Estimates):
+        def _guess(self, cell: tuple[str, str, str], trial: Trial) -> None:
+            return None
+
+    estimates = Unknown(pd.DataFrame(), [pilot(long, 9.0), pilot(short, 1.0)], on_gpu=True)
+    assert longest_first([short, long, unknown], estimates) == [unknown, long, short]
+
+
+def test_a_pilot_takes_its_share_of_all_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    clock = [0.0]
+
+    class Run(cost.TrialRun):
+        def advance(self) -> dict[str, float | None]:
+            seen[:] = [len(part) for part in (self.dataset.train, self.dataset.validation, self.dataset.test)]
+            clock[0] += 1000.0 if self.epoch == 0 else 0.25
+            return super().advance()
+
+    monkeypatch.setattr(cost, "TrialRun", Run)
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: clock[0])
+    trial = resolve(("digits", {"training_samples": 1200}), "mlp", "brier", 0, training={"batch_size": 10})
+    measured = cost.pilot(trial, None, torch.device("cpu"))
+    # 12 steps of 10 are a tenth of 1,200.
+    assert seen == [120, 30, 30]
+    assert measured.seconds_per_epoch == pytest.approx(2.5) and measured.device == "cpu"
+
+
+def test_marks_tell_what_the_data_sets_have() -> None:
+    facts, digits = DATASETS["digits"].facts, datasets.load("digits")
+    parts = [len(part) for part in (digits.train, digits.validation, digits.test)]
+    assert (facts["samples"], facts["classes"]) == (parts, digits.num_classes)
+    assert (facts["channels"], facts["image_size"], facts["image_size"]) == digits.input_shape
+
+
+def test_the_latest_pilot_is_kept_and_a_damaged_one_forgotten(tmp_path: Path) -> None:
+    store, trial = Store(str(tmp_path)), resolve("digits", "mlp", "brier", 0)
+    assert kept(store) == []
+    keep(store, pilot(trial, 3.0, "2026-01-01"))
+    keep(store, pilot(trial, 2.0, "2026-01-02"))
+    assert kept(store) == [pilot(trial, 2.0, "2026-01-02")]
+    (file,) = (tmp_path / "pilots").rglob("*.parquet")
+    file.write_bytes(file.read_bytes()[:-5])
+    assert kept(store) == []
+
+
+def test_plan_prices_the_rest(calibsweep: Command, tmp_path: Path) -> None:
+    store = str(tmp_path)
+    output = calibsweep("plan", "mukhoti2020", "--store", store, "--gpus", "8", "--price-per-gpu-hour", "3")
+    hours = float(re.search(r"585 trials, ([\d,]+) GPU-hours: 585 guessed", output)[1].replace(",", ""))  # type: ignore[index]
+    price = float(re.search(r"([\d,.]+) at 3 an hour", output)[1].replace(",", ""))  # type: ignore[index]
+    assert price == pytest.approx(3 * hours, rel=1e-3)
+    assert "on 8 GPUs, until" in output and "at the least, whatever the order" in output
+    assert "more than the budget of 100" in calibsweep(
+        "plan", "mukhoti2020", "--store", store, "--budget-gpu-hours", "100", code=1
+    )
+    output = calibsweep("plan", "mukhoti2020", "--gpus", "0.5", code=2)
+    assert "a trial takes 1 GPUs, so it never starts on 0.5" in output
+
+    assert not list(tmp_path.iterdir())
+    arguments = ["plan", "quickstart", "--store", store, "--pilot", "--set", "seeds=1"]
+    output = calibsweep(*arguments)
+    assert re.search(r"pilot: digits / small_cnn: an epoch takes 0:\d\d", output)
+    assert "26 trials" in output and "26 by a pilot" in output and "a pilot" in calibsweep(*arguments[:4])

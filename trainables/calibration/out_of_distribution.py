@@ -1,0 +1,72 @@
+"""How well confidence tells the data that a network was trained for from other data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from trainables.calibration.checks import checked_logits
+from trainables.calibration.scores import score
+from trainables.errors import InputError
+
+
+def separation(test_logits: Tensor, other_logits: Tensor, temperature: float = 1.0) -> dict[str, float]:
+    """Areas under the ROC curve of two detectors, the test samples being the ones to accept.
+
+    As in Ghosh et al., 'AdaFocal' (NeurIPS 2022), section 5.4 and Figure 6: by the greatest softmax
+    probability, and by the entropy of the softmax. 0.5 is guessing; ties count half.
+
+    Args:
+        test_logits: [N, K].
+        other_logits: [M, K], of data of another kind.
+
+    Returns:
+        auroc_max_probability and auroc_entropy, as fractions.
+
+    Raises:
+        InputError: Logits that are not finite, or of different numbers of classes.
+    """
+    if test_logits.shape[1] != other_logits.shape[1]:
+        raise InputError(f"{test_logits.shape[1]} classes against {other_logits.shape[1]}.")
+    both = torch.cat([test_logits, other_logits])
+    both, _ = checked_logits(both, torch.zeros(len(both), dtype=torch.int64))
+    accepted = torch.cat([torch.ones(len(test_logits)), torch.zeros(len(other_logits))]).numpy()
+    # In float32 many confidences would round to the same 1, and a tie tells nothing apart.
+    log_probabilities = torch.log_softmax(both.double() / temperature, dim=1)
+    entropies = -(log_probabilities.exp() * log_probabilities).sum(dim=1)
+    detectors = {"max_probability": log_probabilities.max(dim=1).values, "entropy": -entropies}
+    return {
+        f"auroc_{name}": float(roc_auc_score(accepted, values.cpu().numpy()))
+        for name, values in detectors.items()
+    }
+
+
+def evaluate_on(
+    test_logits: Tensor, other_logits: Tensor, other_labels: Tensor, temperatures: Mapping[str, float]
+) -> dict[str, float]:
+    """All scores of a set out of distribution, before and after each scaling.
+
+    Args:
+        other_labels: [M]; -1 where the classes are not those of the network, and there is nothing but
+            `separation` to score.
+        temperatures: By criterion, as the validation part chose them.
+
+    Returns:
+        test_{score} and test_{score}_after_{criterion}, of `separation` and, where there are labels, of
+        `score`.
+    """
+
+    def scores(temperature: float) -> dict[str, float]:
+        found = separation(test_logits, other_logits, temperature)
+        if bool((other_labels >= 0).all()):
+            found |= score(other_logits, other_labels, temperature)
+        return found
+
+    known = {value: scores(value) for value in {1.0, *temperatures.values()}}
+    result = {f"test_{name}": value for name, value in known[1.0].items()}
+    for criterion, temperature in temperatures.items():
+        result |= {f"test_{name}_after_{criterion}": value for name, value in known[temperature].items()}
+    return result

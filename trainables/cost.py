@@ -1,0 +1,86 @@
+"""What a trial costs: counted from its network, or measured on a few of its steps."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from trainables import models
+from trainables.catalogue import DATASETS
+from trainables.datasets.base import Dataset
+from trainables.training import TrialRun, load_dataset
+from trainables.trial import Trial
+
+BACKWARD = 2
+"""Times the operations of a forward pass that a backward pass takes."""
+
+PILOT_STEPS = 12
+PILOT_REPEATS = 3
+
+
+def flops_per_epoch(trial: Trial) -> float | None:
+    """Floating-point operations of one epoch: training, and one look at validation and test part.
+
+    A multiplication and an addition count as two. None where the data set's mark does not tell the shape and
+    number of its samples: those of documents vary.
+    """
+    facts = DATASETS[trial.dataset.name].facts
+    if not {"channels", "image_size", "samples", "classes"} <= facts.keys():
+        return None
+    shape = (facts["channels"], facts["image_size"], facts["image_size"])
+    with torch.device("meta"):
+        params = dict(trial.model.params)
+        model = models.build(trial.model.name, facts["classes"], input_shape=shape, **params).eval()
+        with FlopCounterMode(display=False) as counter:
+            model(torch.zeros(1, *shape))
+    training, validation, test = facts["samples"]
+    passes = (1 + BACKWARD) * training + validation + test
+    return float(counter.get_total_flops() * passes)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a pilot found.
+
+    Attributes:
+        seconds_per_epoch: Of training, validation and test together.
+        device: Name of the GPU, or 'cpu'.
+    """
+
+    seconds_per_epoch: float
+    device: str
+    peak_memory_gib: float
+
+
+def pilot(trial: Trial, root: Path | str | None, device: torch.device) -> Measured:
+    """Trains some steps of a trial and says how long a whole epoch would take.
+
+    All three parts are cut in the same proportion, so that an epoch of what is left has its share of each.
+    The first, which warms up, does not count.
+    """
+    dataset = load_dataset(trial, root, device)
+    share = min(1.0, PILOT_STEPS * trial.training.batch_size / len(dataset.train))
+    _cut(dataset, share)
+    run = TrialRun(trial, dataset, device)
+    seconds = []
+    for _ in range(1 + PILOT_REPEATS):
+        started = time.perf_counter()
+        # Ends with numbers on the host, so there is nothing left to wait for.
+        run.advance()
+        seconds.append(time.perf_counter() - started)
+    measurements = run.result().measurements
+    return Measured(
+        statistics.median(seconds[1:]) / share, measurements["device"], measurements["peak_memory_gib"]
+    )
+
+
+def _cut(dataset: Dataset, share: float) -> None:
+    dataset.train, dataset.validation, dataset.test = (
+        part.first(max(1, round(share * len(part))))
+        for part in (dataset.train, dataset.validation, dataset.test)
+    )
