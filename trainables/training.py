@@ -134,9 +134,10 @@ class TrialRun:
             pretrained=dataset.pretrained,
             **dict(trial.model.params),
         )
-        # On a GPU the fast convolutions are those of images whose channels come last in memory.
-        memory_format = torch.channels_last if device.type == "cuda" else torch.contiguous_format
-        self.model = model.to(device).to(memory_format=memory_format)
+        self.model = model.to(device)
+        if device.type == "cuda":
+            # The fast convolutions are those of images whose channels come last in memory.
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # Compiled for training alone: evaluation is a small part, and hooks that measure are not seen inside.
         self.forward = torch.compile(self.model, dynamic=False) if settings.compile else self.model
         reduction = "mean" if settings.loss_reduction == "mean" else "sum"
