@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from ray import tune
 
+from orchestrator.resources import bytes_requested, fraction_that_fits
 from results import provenance
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
@@ -38,6 +39,7 @@ class WorkerSettings:
     checkpoint_every: int
     threads: int
     source_commit: str
+    gpus: Mapping[str, float]
 
 
 class RayTrial(tune.Trainable):
@@ -60,6 +62,10 @@ class RayTrial(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.trial = self.trials[new_config["key"]]
         self.run: TrialRun | None = None
+        share = self.settings.gpus[self.trial.key]
+        if torch.cuda.is_available() and 0 < share < 1:
+            # A trial that takes more than its share fails by itself, and not the trials beside it.
+            torch.cuda.set_per_process_memory_fraction(share)
         return True
 
     def step(self) -> dict[str, Any]:
@@ -70,7 +76,7 @@ class RayTrial(tune.Trainable):
         except TrialDiverged as error:
             return self._failed("diverged", error)
         except (torch.OutOfMemoryError, MemoryError) as error:
-            return self._failed("out of memory", error)
+            return self._failed("out of memory", error, _what_would_have_fitted(str(error)))
         except Exception as error:
             return self._failed("bug", error)
 
@@ -104,8 +110,8 @@ class RayTrial(tune.Trainable):
             "test_ece": last["test_ece"],
         }
 
-    def _failed(self, failure_class: FailureClass, error: BaseException) -> dict[str, Any]:
-        message = f"{type(error).__name__}: {error}".splitlines()[0]
+    def _failed(self, failure_class: FailureClass, error: BaseException, advice: str = "") -> dict[str, Any]:
+        message = f"{type(error).__name__}: {error}".splitlines()[0] + advice
         lines = "".join(traceback.format_exception(error)).splitlines()
         told = "\n".join(lines[-TRACEBACK_LINES:])
         self.run = None
@@ -117,3 +123,14 @@ class RayTrial(tune.Trainable):
         except StoreError as store_error:
             return {"done": True, "outcome": "store", "message": str(store_error)}
         return {"done": True, "outcome": "failed", "failure_class": failure_class, "message": message}
+
+
+def _what_would_have_fitted(message: str) -> str:
+    if not torch.cuda.is_available():
+        return ""
+    device = torch.cuda.current_device()
+    total = torch.cuda.get_device_properties(device).total_memory
+    fraction = fraction_that_fits(torch.cuda.max_memory_reserved(device), bytes_requested(message), total)
+    if fraction is None:
+        return " It fits on no GPU of this kind: make the batch smaller."
+    return f" gpus: {fraction:g} would have fitted."

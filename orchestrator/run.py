@@ -54,6 +54,7 @@ def run_missing(
 
     Raises:
         DataError: A data set that is missing or damaged, before any trial has started.
+        ConfigurationError: A trial that can never be placed on this machine.
     """
     # Ray reads these when it is imported or started.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -69,6 +70,7 @@ def run_missing(
         check_data(trials, data_root)
     import ray
 
+    from orchestrator.resources import refuse_what_never_fits
     from orchestrator.tune_driver import fit
 
     started_here = not ray.is_initialized()
@@ -79,6 +81,8 @@ def run_missing(
             logging_level=logging.ERROR,
             include_dashboard=None if address else False,
         )
+    if address is None:
+        refuse_what_never_fits(sweep, trials, ray.nodes())  # type: ignore[no-untyped-call]
     scratch = Path(tempfile.mkdtemp(prefix="calibsweep-tune-"))
     try:
         if address is not None:

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
+from ray.tune import (
+    Callback,
+    CheckpointConfig,
+    FailureConfig,
+    PlacementGroupFactory,
+    RunConfig,
+    TuneConfig,
+    Tuner,
+)
 from ray.tune.stopper import Stopper
 
 from orchestrator.outcome import Outcome
@@ -40,6 +48,7 @@ def fit(
         checkpoint_every=run.checkpoint_every,
         threads=max(1, int(run.cpus_per_trial)),
         source_commit=source_commit,
+        gpus=sweep.gpus,
     )
     by_key = {trial.key: trial for trial in trials}
     outcome = Outcome()
@@ -47,7 +56,9 @@ def fit(
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     trainable = tune.with_resources(
         tune.with_parameters(RayTrial, settings=settings, trials=by_key),
-        {"cpu": run.cpus_per_trial, "gpu": run.gpus_per_trial},
+        lambda config: PlacementGroupFactory(
+            [{"CPU": run.cpus_per_trial, "GPU": settings.gpus[config["key"]]}]
+        ),
     )
     Tuner(
         trainable,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ class Sweep:
 
     Attributes:
         run: What changes no trial's numbers: resources and checkpoints.
+        gpus: The share of a GPU that each trial reserves, by key; of several blocks' the greatest.
         temperature_criterion: What tables fit temperatures by: that of the first trial's protocol.
     """
 
@@ -33,6 +34,7 @@ class Sweep:
     description: str
     run: Run
     trials: tuple[Trial, ...]
+    gpus: Mapping[str, float]
     temperature_criterion: Criterion
 
 
@@ -51,7 +53,11 @@ def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
     """
     file, changes = read(path_or_name), read_overrides(overrides)
     problems: dict[str, str] = {}
+    run = file.run.model_copy(
+        update={name: getattr(changes.run, name) for name in changes.run.model_fields_set}
+    )
     trials: dict[Trial, Trial] = {}
+    gpus: dict[str, float] = {}
     for position, block in enumerate(file.blocks):
         complete = block.model_copy(
             update={
@@ -61,6 +67,8 @@ def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
             }
         )
         for trial in _expanded(complete, f"{path_or_name}: blocks[{position}]", problems):
+            asked = run.gpus_per_trial if block.gpus is None else block.gpus
+            gpus[trial.key] = max(gpus.get(trial.key, 0.0), asked)
             known = trials.setdefault(trial, trial)
             if trial.score_on != known.score_on:
                 both = in_order((*known.score_on, *trial.score_on))
@@ -73,10 +81,9 @@ def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
     return Sweep(
         name=file.name,
         description=file.description,
-        run=file.run.model_copy(
-            update={name: getattr(changes.run, name) for name in changes.run.model_fields_set}
-        ),
+        run=run,
         trials=tuple(trials.values()),
+        gpus=gpus,
         temperature_criterion=PROTOCOLS.build(first.protocol).temperature_criterion,
     )
 

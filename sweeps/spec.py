@@ -68,6 +68,12 @@ def _protocol(value: Any) -> str:
     return PROTOCOLS[value].name
 
 
+def _gpus(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"must be a share of one GPU, from 0 to 1, not {value!r}.")
+    return float(value)
+
+
 def _training(value: Any) -> dict[str, Any]:
     return {name: TrainingSettings.checked(name, setting) for name, setting in _mapping(value).items()}
 
@@ -77,6 +83,7 @@ Models = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(_selected
 Losses = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(_selected, LOSSES))]
 Seeds = Annotated[tuple[int, ...], PlainValidator(_seeds)]
 ProtocolName = Annotated[str, PlainValidator(_protocol)]
+Gpus = Annotated[float, PlainValidator(_gpus)]
 Training = Annotated[dict[str, Any], PlainValidator(_training)]
 
 
@@ -111,6 +118,7 @@ class Block(_Part):
     protocol: ProtocolName = ""
     training: Training = {}
     score_on: list[Datasets] = []
+    gpus: Gpus | None = None
     exclude: list[Exclusion] = []
 
 
@@ -119,12 +127,12 @@ class Run(_Part):
 
     Attributes:
         cpus_per_trial: CPU cores a trial reserves; fractions share a core.
-        gpus_per_trial: GPUs a trial reserves; fractions share a GPU.
+        gpus_per_trial: Share of a GPU that a trial reserves; a block's own `gpus` stands above it.
         checkpoint_every: Epochs from one checkpoint to the next.
     """
 
     cpus_per_trial: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    gpus_per_trial: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    gpus_per_trial: Gpus = 0.0
     checkpoint_every: int = Field(default=20, ge=1)
 
 

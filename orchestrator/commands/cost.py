@@ -61,13 +61,14 @@ def show(
     console: Console,
 ) -> int:
     """Prints hours, time, storage and money of the trials that are left. Returns 1 if over the budget."""
-    on_gpu = sweep.run.gpus_per_trial > 0
-    width = sweep.run.gpus_per_trial if on_gpu else sweep.run.cpus_per_trial
+    on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
     unit = "GPU" if on_gpu else "core"
     estimates = Estimates(finished, pilots, on_gpu)
     ordered = longest_first(wanted, estimates)
     known = [(trial, estimate) for trial in ordered if (estimate := estimates(trial))]
-    jobs = [(estimate.seconds, width) for _, estimate in known]
+    widths = [sweep.gpus[trial.key] if on_gpu else sweep.run.cpus_per_trial for trial, _ in known]
+    jobs = [(estimate.seconds, width) for (_, estimate), width in zip(known, widths, strict=True)]
+    width = max(widths, default=0.0)
     hours = sum(seconds * width for seconds, _ in jobs) / HOUR
 
     table = Table(box=None, pad_edge=False, show_header=False)

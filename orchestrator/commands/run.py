@@ -46,7 +46,7 @@ def run(
     console.print(_opening(sweep, store, len(wanted), done, failed_before), highlight=False)
     outcome = Outcome()
     if wanted:
-        estimates = Estimates(store.trials(), kept(store), sweep.run.gpus_per_trial > 0)
+        estimates = Estimates(store.trials(), kept(store), any(sweep.gpus.values()))
         wanted = longest_first(wanted, estimates)
         outcome = run_missing(sweep, wanted, store, data or default_root(), console, done, address)
     if outcome.store_error:
