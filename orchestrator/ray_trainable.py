@@ -20,9 +20,10 @@ from results.errors import StoreError
 from results.rescore import commit_result, commit_scored
 from results.scored_sets import lacking
 from results.store import FailureClass, Store
+from trainables.datasets.base import Dataset
 from trainables.errors import TrialDiverged
 from trainables.training import TrialRun, default_device, load_dataset
-from trainables.trial import Trial
+from trainables.trial import Component, Trial
 
 REPORT_SECONDS = 1.0
 """At most one report a second from each trial: a report costs the driver time that trials could use."""
@@ -56,6 +57,7 @@ class RayTrial(tune.Trainable):
         self.trials = trials
         self.store = Store(settings.store)
         self.checkpoints = StoredCheckpoints(self.store)
+        self.loaded: tuple[Component, Dataset] | None = None
         torch.set_num_threads(settings.threads)
         self.reset_config(config)
 
@@ -87,8 +89,7 @@ class RayTrial(tune.Trainable):
                 # Another driver on this store was faster.
                 return {"done": True, "outcome": "done", "epoch": self.trial.training.epochs}
             device = default_device()
-            dataset = load_dataset(self.trial, Path(self.settings.data_root), device)
-            self.run = TrialRun.start(self.trial, dataset, device, self.checkpoints)
+            self.run = TrialRun.start(self.trial, self._dataset_on(device), device, self.checkpoints)
         while not self.run.done:
             self.run.advance()
             self.run.checkpoint_if_due(self.checkpoints, self.settings.checkpoint_every)
@@ -109,6 +110,15 @@ class RayTrial(tune.Trainable):
             "test_error": last["test_error"],
             "test_ece": last["test_ece"],
         }
+
+    def _dataset_on(self, device: torch.device) -> Dataset:
+        """The trial's data set, which the trial before in this process has often left."""
+        if self.loaded is None or self.loaded[0] != self.trial.dataset:
+            # Two at once may be more than fits.
+            self.loaded = None
+            dataset = load_dataset(self.trial, Path(self.settings.data_root), device)
+            self.loaded = self.trial.dataset, dataset
+        return self.loaded[1]
 
     def _failed(self, failure_class: FailureClass, error: BaseException, advice: str = "") -> dict[str, Any]:
         message = f"{type(error).__name__}: {error}".splitlines()[0] + advice
