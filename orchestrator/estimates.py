@@ -39,14 +39,27 @@ class Estimates:
         finished: As `Store.trials()` gives them.
         pilots: The latest first.
         on_gpu: Whether the trials will run on a GPU, for the guess.
+        gpus: Of each trial by its key, where it has several: they are taken to share the work evenly.
     """
 
-    def __init__(self, finished: pd.DataFrame, pilots: Iterable[Pilot], on_gpu: bool):
+    def __init__(
+        self,
+        finished: pd.DataFrame,
+        pilots: Iterable[Pilot],
+        on_gpu: bool,
+        gpus: Mapping[str, float] | None = None,
+    ):
         self.on_gpu = on_gpu
+        self.gpus = gpus or {}
         seen: dict[Cell, list[float]] = defaultdict(list)
         if "training_seconds" in finished:
             columns = ("dataset", "model", "identity", "training_seconds")
-            for dataset, model, identity, seconds in zip(*(finished[name] for name in columns), strict=True):
+            # Rows of before GPUs were recorded are of one.
+            workers = finished["gpus"].fillna(1.0).clip(lower=1.0) if "gpus" in finished else 1.0
+            work = finished["training_seconds"] * workers
+            for dataset, model, identity, seconds in zip(
+                *(finished.assign(training_seconds=work)[name] for name in columns), strict=True
+            ):
                 training = json.loads(identity)["training"]
                 seen[dataset, model, training["precision"]].append(seconds / training["epochs"])
         self.finished: Mapping[Cell, float] = {cell: statistics.mean(each) for cell, each in seen.items()}
@@ -58,11 +71,12 @@ class Estimates:
     def __call__(self, trial: Trial) -> Estimate | None:
         """None for a trial of which nothing at all is known."""
         cell = trial.dataset.label, trial.model.label, trial.training.precision
+        epochs = trial.training.epochs / max(1.0, self.gpus.get(trial.key, 1.0))
         for source, seconds in (("finished trials", self.finished), ("pilot", self.piloted)):
             if cell in seconds:
-                return Estimate(trial.training.epochs * seconds[cell], source)
+                return Estimate(epochs * seconds[cell], source)
         guessed = self._guess(cell, trial)
-        return None if guessed is None else Estimate(trial.training.epochs * guessed, "guess")
+        return None if guessed is None else Estimate(epochs * guessed, "guess")
 
     def _guess(self, cell: Cell, trial: Trial) -> float | None:
         if cell not in self._guessed:

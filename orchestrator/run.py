@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.outcome import Outcome
+from orchestrator.placement import check as check_placement
 from orchestrator.progress import Progress
 from results import provenance
 from results.store import State, Store, Survey
@@ -54,7 +55,7 @@ def run_missing(
 
     Raises:
         DataError: A data set that is missing or damaged, before any trial has started.
-        ConfigurationError: A trial that can never be placed on this machine.
+        ConfigurationError: A trial that asks for more than the cluster has, likewise.
     """
     # Ray reads these when it is imported or started.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -70,7 +71,6 @@ def run_missing(
         check_data(trials, data_root)
     import ray
 
-    from orchestrator.resources import refuse_what_never_fits
     from orchestrator.tune_driver import fit
 
     started_here = not ray.is_initialized()
@@ -82,10 +82,11 @@ def run_missing(
             logging_level=logging.ERROR,
             include_dashboard=None if address else False,
         )
-    if address is None:
-        refuse_what_never_fits(sweep, trials, ray.nodes())  # type: ignore[no-untyped-call]
     scratch = Path(tempfile.mkdtemp(prefix="calibsweep-tune-"))
     try:
+        waits = check_placement(sweep, trials, ray.nodes())  # type: ignore[no-untyped-call]
+        if waits:
+            console.print(waits, style="yellow", highlight=False, soft_wrap=True)
         if address is not None:
             # The data is where trials run, which need not be here.
             try:

@@ -8,20 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.tune import (
-    Callback,
-    CheckpointConfig,
-    FailureConfig,
-    PlacementGroupFactory,
-    RunConfig,
-    TuneConfig,
-    Tuner,
-)
+from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
 from ray.tune.stopper import Stopper
 
 from orchestrator.outcome import Outcome
+from orchestrator.placement import Needs
 from orchestrator.progress import Progress
-from orchestrator.ray_trainable import RayTrial, WorkerSettings
+from orchestrator.ray_trainable import RayTrial
+from orchestrator.worker import WorkerSettings
 from results.errors import StoreError
 from results.store import Store
 from sweeps.expand import Sweep
@@ -48,17 +42,18 @@ def fit(
         checkpoint_every=run.checkpoint_every,
         threads=max(1, int(run.cpus_per_trial)),
         source_commit=source_commit,
-        gpus=sweep.gpus,
     )
     by_key = {trial.key: trial for trial in trials}
     outcome = Outcome()
     listener = Listener(progress, store, by_key, outcome)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    gpus = {key: sweep.gpus[key] for key in by_key}
+
+    def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        return reservation(Needs.of(gpus[config["key"]], run.cpus_per_trial))
+
     trainable = tune.with_resources(
-        tune.with_parameters(RayTrial, settings=settings, trials=by_key),
-        lambda config: PlacementGroupFactory(
-            [{"CPU": run.cpus_per_trial, "GPU": settings.gpus[config["key"]]}]
-        ),
+        tune.with_parameters(RayTrial, settings=settings, trials=by_key, gpus=gpus), resources
     )
     Tuner(
         trainable,
@@ -77,6 +72,15 @@ def fit(
     ).fit()
     outcome.done, outcome.failed, outcome.left = progress.done, progress.failed, len(progress.left)
     return outcome
+
+
+def reservation(needs: Needs) -> tune.PlacementGroupFactory:
+    """What Tune reserves for a trial: a bundle for each of its workers.
+
+    Several are packed on as few nodes as possible. Tune's own actor, which listens to them, takes nothing.
+    """
+    own: list[dict[str, float]] = [{}] if needs.workers > 1 else []
+    return tune.PlacementGroupFactory([*own, *[needs.bundle] * needs.workers], strategy="PACK")
 
 
 class StopWhenStoreFails(Stopper):

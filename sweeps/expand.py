@@ -26,7 +26,7 @@ class Sweep:
 
     Attributes:
         run: What changes no trial's numbers: resources and checkpoints.
-        gpus: The share of a GPU that each trial reserves, by key; of several blocks' the greatest.
+        gpus: How many GPUs each trial reserves, by its key: a fraction below 1, or a whole number.
         temperature_criterion: What tables fit temperatures by: that of the first trial's protocol.
     """
 
@@ -41,7 +41,8 @@ class Sweep:
 def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
     """The sweep of a file, or the bundled one of a name.
 
-    A trial asked for twice, by two blocks or by two names, is one trial and stands where it came first.
+    A trial asked for twice, by two blocks or by two names, is one trial: it stands where it came first, with
+    the GPUs that it was given there.
 
     Args:
         overrides: `path=value` from the command line, e.g. 'training.epochs=3', 'seeds=[0]' or
@@ -53,11 +54,11 @@ def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
     """
     file, changes = read(path_or_name), read_overrides(overrides)
     problems: dict[str, str] = {}
+    trials: dict[Trial, Trial] = {}
+    gpus: dict[str, float] = {}
     run = file.run.model_copy(
         update={name: getattr(changes.run, name) for name in changes.run.model_fields_set}
     )
-    trials: dict[Trial, Trial] = {}
-    gpus: dict[str, float] = {}
     for position, block in enumerate(file.blocks):
         complete = block.model_copy(
             update={
@@ -66,10 +67,14 @@ def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
                 "training": {**file.training, **block.training, **changes.training},
             }
         )
-        for trial in _expanded(complete, f"{path_or_name}: blocks[{position}]", problems):
-            asked = run.gpus_per_trial if block.gpus is None else block.gpus
-            gpus[trial.key] = max(gpus.get(trial.key, 0.0), asked)
+        given = None if "gpus_per_trial" in changes.run.model_fields_set else block.gpus
+        wanted = run.gpus_per_trial if given is None else given
+        place = f"{path_or_name}: blocks[{position}]"
+        for trial in _expanded(complete, place, problems):
             known = trials.setdefault(trial, trial)
+            if gpus.setdefault(trial.key, wanted) > trial.training.batch_size:
+                line = f"{place}: {wanted:g} GPUs cannot share batches of {trial.training.batch_size}."
+                problems[line] = line
             if trial.score_on != known.score_on:
                 both = in_order((*known.score_on, *trial.score_on))
                 trials[trial] = dataclasses.replace(known, score_on=both)

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
@@ -68,12 +76,6 @@ def _protocol(value: Any) -> str:
     return PROTOCOLS[value].name
 
 
-def _gpus(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError(f"must be a share of one GPU, from 0 to 1, not {value!r}.")
-    return float(value)
-
-
 def _training(value: Any) -> dict[str, Any]:
     return {name: TrainingSettings.checked(name, setting) for name, setting in _mapping(value).items()}
 
@@ -83,8 +85,19 @@ Models = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(_selected
 Losses = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(_selected, LOSSES))]
 Seeds = Annotated[tuple[int, ...], PlainValidator(_seeds)]
 ProtocolName = Annotated[str, PlainValidator(_protocol)]
-Gpus = Annotated[float, PlainValidator(_gpus)]
 Training = Annotated[dict[str, Any], PlainValidator(_training)]
+
+
+def _gpus(value: float) -> float:
+    if value > 1 and value != int(value):
+        raise ValueError(
+            f"must be 0, a fraction below 1 or a whole number, not {value:g}: a trial has a part of one GPU, "
+            "or some GPUs for itself."
+        )
+    return value
+
+
+Gpus = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_gpus)]
 
 
 class _Part(BaseModel):
@@ -109,7 +122,11 @@ class Exclusion(_Part):
 
 
 class Block(_Part):
-    """A matrix of data sets, models and losses. What it leaves open is as the file has it."""
+    """A matrix of data sets, models and losses. What it leaves open is as the file has it.
+
+    Attributes:
+        gpus: GPUs that each of its trials reserves, instead of `run.gpus_per_trial`; changes no numbers.
+    """
 
     datasets: list[Datasets] = Field(min_length=1)
     models: list[Models] = Field(min_length=1)
@@ -126,8 +143,8 @@ class Run(_Part):
     """How trials are run. Nothing here changes a trial's numbers or its key.
 
     Attributes:
-        cpus_per_trial: CPU cores a trial reserves; fractions share a core.
-        gpus_per_trial: Share of a GPU that a trial reserves; a block's own `gpus` stands above it.
+        cpus_per_trial: CPU cores a trial reserves, for each GPU where it has several; fractions share a core.
+        gpus_per_trial: GPUs a trial reserves; fractions share a GPU. A block's own `gpus` wins.
         checkpoint_every: Epochs from one checkpoint to the next.
     """
 

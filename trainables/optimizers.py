@@ -1,4 +1,4 @@
-"""The optimiser that a trial's settings ask for."""
+"""The optimiser of a trial, also where that is several as one."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Together(torch.optim.Optimizer):
         self.param_groups = [group for member in self.members for group in member.param_groups]
 
 
-def optimizer_of(settings: TrainingSettings, model: nn.Module) -> torch.optim.Optimizer:
-    """The optimiser of a model's parameters, with embeddings apart where they have a rate of their own."""
+def optimizer(settings: TrainingSettings, model: nn.Module) -> torch.optim.Optimizer:
+    """What trains a network as the settings say."""
     if settings.embedding_learning_rate is None:
         return _optimizer_of(settings, list(model.parameters()))
     embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding)]

@@ -20,8 +20,9 @@ from trainables.catalogue import DATASETS
 from trainables.checkpoint import CheckpointStore, decode, encode
 from trainables.curves import ClassificationCurves, Curves, FeatureNorm
 from trainables.datasets.base import Dataset, Split
+from trainables.distributed import Alone
 from trainables.errors import TrialDiverged
-from trainables.optimizers import optimizer_of
+from trainables.optimizers import optimizer
 from trainables.trial import Component, Trial
 
 logger = logging.getLogger(__name__)
@@ -109,7 +110,8 @@ def run_trial(
 class TrialRun:
     """A trial under way: `advance` trains one epoch, and `state` at any epoch's end can be gone on from."""
 
-    def __init__(self, trial: Trial, dataset: Dataset, device: torch.device):
+    def __init__(self, trial: Trial, dataset: Dataset, device: torch.device, workers: Alone | None = None):
+        self.workers = workers or Alone()
         self.trial = trial
         self.dataset = dataset
         self.device = device
@@ -134,7 +136,7 @@ class TrialRun:
             pretrained=dataset.pretrained,
             **dict(trial.model.params),
         )
-        self.model = model.to(device)
+        self.model = self.workers.synchronised(model.to(device))
         if device.type == "cuda":
             # The fast convolutions are those of images whose channels come last in memory.
             self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -143,17 +145,27 @@ class TrialRun:
         reduction = "mean" if settings.loss_reduction == "mean" else "sum"
         loss = losses.build(trial.loss.name, **dict(trial.loss.params), reduction=reduction)
         self.loss = loss.to(device)
-        self.optimizer = optimizer_of(settings, self.model)
+        self.optimizer = optimizer(settings, self.model)
         self.schedule = torch.optim.lr_scheduler.MultiStepLR(
             self.optimizer, list(settings.milestones), settings.milestone_factor
         )
 
     @classmethod
     def start(
-        cls, trial: Trial, dataset: Dataset, device: torch.device, checkpoints: CheckpointStore | None = None
+        cls,
+        trial: Trial,
+        dataset: Dataset,
+        device: torch.device,
+        checkpoints: CheckpointStore | None = None,
+        workers: Alone | None = None,
     ) -> TrialRun:
-        """A run at its first epoch, or where its latest checkpoint that fits left it."""
-        run = cls(trial, dataset, device)
+        """A run at its first epoch, or where its latest checkpoint that fits left it.
+
+        Args:
+            workers: Those that train the trial together. Only the first needs checkpoints: all start from
+                what it has.
+        """
+        run = cls(trial, dataset, device, workers)
         for state in checkpoints.load(trial.key) if checkpoints else ():
             try:
                 run.restore(decode(state))
@@ -162,7 +174,9 @@ class TrialRun:
                 # Made by other code, for instance. Training anew gives the same numbers, if later; a trial
                 # that failed here would fail each time.
                 logger.warning("a checkpoint of %s does not fit and is passed over: %s", trial, error)
-                run = cls(trial, dataset, device)
+                run = cls(trial, dataset, device, workers)
+        if run.workers.size > 1:
+            run.restore(decode(run.workers.from_first(encode(run.state()))))
         return run
 
     @property
@@ -188,6 +202,7 @@ class TrialRun:
         feature_norm = FeatureNorm(self.model, self.device)
         with feature_norm.measuring():
             test_logits, _, test = self._evaluate(self.dataset.test, "test")
+        feature_norm.sums = self.workers.total(feature_norm.sums)
         curves |= validation | test | feature_norm.read()
         self._keep_if_reported(validation["validation_error"], validation_logits, test_logits)
         self.schedule.step()
@@ -217,15 +232,16 @@ class TrialRun:
         clip_norm = settings.gradient_clip_norm or math.inf
         self.model.train()
         for indices in batches:
-            inputs, labels = train.batch(indices)
-            inputs = self.dataset.augment(inputs, augmentation)
+            inputs, labels = self.workers.batch(self.dataset, indices, augmentation)
             self.optimizer.zero_grad()
             with self._autocast():
                 logits = self.forward(inputs)
+            logits, labels = self.workers.gathered(logits, labels)
             loss = self.loss(logits.float(), labels)
             if settings.loss_reduction == "mean_over_samples":
                 loss = loss / len(indices)
             loss.backward()
+            self.workers.sum_gradients(self.model.parameters())
             norm_sum += nn.utils.clip_grad_norm_(self.model.parameters(), clip_norm)
             self.optimizer.step()
             measured.add(logits, labels)
@@ -244,22 +260,23 @@ class TrialRun:
         }
 
     @torch.no_grad()
-    def _logits(self, split: Split, name: str) -> tuple[Tensor, Tensor]:
+    def _logits(self, split: Split, name: str, workers: Alone) -> tuple[Tensor, Tensor]:
         self.model.eval()
         logits, labels = [], []
         everything = torch.arange(len(split), device=split.labels.device)
-        for indices in torch.split(everything, EVALUATION_BATCH):
+        batches = torch.split(everything, EVALUATION_BATCH)
+        for indices in workers.share(batches):
             inputs, batch_labels = split.batch(indices)
             with self._autocast():
                 logits.append(self.model(inputs).float())
             labels.append(batch_labels)
-        all_logits, all_labels = torch.cat(logits), torch.cat(labels)
+        all_logits, all_labels = workers.joined(logits, labels, batches)
         if not bool(torch.isfinite(all_logits).all()):
             raise TrialDiverged(f"epoch {self.epoch} gives {name} logits that are not finite: {self.trial}.")
         return all_logits, all_labels
 
     def _evaluate(self, split: Split, prefix: str) -> tuple[Tensor, Tensor, Curves]:
-        all_logits, all_labels = self._logits(split, prefix)
+        all_logits, all_labels = self._logits(split, prefix, self.workers)
         measured = ClassificationCurves(self.device)
         measured.add(all_logits, all_labels)
         curves = measured.read(prefix)
@@ -316,6 +333,7 @@ class TrialRun:
         self.reported_model = state["reported_model"]
         if (
             self.trial.score_on
+            and self.epoch
             and self.reported_model is None
             and self.trial.training.reported_epoch != "last"
         ):
@@ -337,7 +355,7 @@ class TrialRun:
         dataset = datasets.load(component.name, root, **dict(component.params)).to(self.device)
         if self.reported_model is not None:
             self.model.load_state_dict(self.reported_model)
-        logits, labels = self._logits(dataset.test, component.label)
+        logits, labels = self._logits(dataset.test, component.label, Alone())
         if DATASETS[component.name].facts.get("classes_of") != self.trial.dataset.name:
             labels = torch.full_like(labels, -1)
         return Predictions(logits.cpu(), labels.cpu(), dataset.test.sample_ids.cpu())
@@ -356,7 +374,7 @@ class TrialRun:
             measurements={
                 "training_seconds": self.seconds,
                 "resumed_from_epoch": self.resumed_from_epoch,
-                "peak_memory_gib": _peak_memory_gib(self.device),
+                "peak_memory_gib": self.workers.greatest(_peak_memory_gib(self.device)),
                 "device": _device_name(self.device),
                 "threads": torch.get_num_threads(),
                 **self.dataset.measurements,

@@ -62,14 +62,14 @@ def show(
 ) -> int:
     """Prints hours, time, storage and money of the trials that are left. Returns 1 if over the budget."""
     on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
+    widths = {t.key: sweep.gpus[t.key] if on_gpu else sweep.run.cpus_per_trial for t in wanted}
+    widest = max(widths.values())
     unit = "GPU" if on_gpu else "core"
-    estimates = Estimates(finished, pilots, on_gpu)
+    estimates = Estimates(finished, pilots, on_gpu, sweep.gpus)
     ordered = longest_first(wanted, estimates)
     known = [(trial, estimate) for trial in ordered if (estimate := estimates(trial))]
-    widths = [sweep.gpus[trial.key] if on_gpu else sweep.run.cpus_per_trial for trial, _ in known]
-    jobs = [(estimate.seconds, width) for (_, estimate), width in zip(known, widths, strict=True)]
-    width = max(widths, default=0.0)
-    hours = sum(seconds * width for seconds, _ in jobs) / HOUR
+    jobs = [(estimate.seconds, widths[trial.key]) for trial, estimate in known]
+    hours = sum(seconds * width for seconds, width in jobs) / HOUR
 
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
@@ -80,8 +80,8 @@ def show(
     capacity = prices.gpus if on_gpu else float(len(os.sched_getaffinity(0)))
     if capacity is None:
         table.add_row("time", "say --gpus N for how long it takes on N GPUs")
-    elif capacity < width:
-        raise ConfigurationError(f"a trial takes {width:g} {unit}s, so it never starts on {capacity:g}.")
+    elif capacity < widest:
+        raise ConfigurationError(f"a trial takes {widest:g} {unit}s, so it never starts on {capacity:g}.")
     elif known:
         _add_time(table, known, jobs, capacity, unit)
     stored = [_stored_bytes(trial) for trial in wanted]

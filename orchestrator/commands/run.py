@@ -46,7 +46,8 @@ def run(
     console.print(_opening(sweep, store, len(wanted), done, failed_before), highlight=False)
     outcome = Outcome()
     if wanted:
-        estimates = Estimates(store.trials(), kept(store), any(sweep.gpus.values()))
+        on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
+        estimates = Estimates(store.trials(), kept(store), on_gpu, sweep.gpus)
         wanted = longest_first(wanted, estimates)
         outcome = run_missing(sweep, wanted, store, data or default_root(), console, done, address)
     if outcome.store_error:

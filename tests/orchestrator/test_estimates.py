@@ -19,13 +19,10 @@ from orchestrator.estimates import (
     longest_first,
     makespan,
 )
-from orchestrator.resources import bytes_requested, fraction_that_fits, refuse_what_never_fits
 from results.pilots import Pilot, keep, kept
 from results.store import Store
-from sweeps.expand import load
 from trainables import cost, datasets
 from trainables.catalogue import DATASETS
-from trainables.errors import ConfigurationError
 from trainables.trial import Trial, resolve
 
 from .conftest import Command
@@ -159,45 +156,3 @@ def test_plan_prices_the_rest(calibsweep: Command, tmp_path: Path) -> None:
     output = calibsweep(*arguments)
     assert re.search(r"pilot: digits / small_cnn: an epoch takes 0:\d\d", output)
     assert "26 trials" in output and "26 by a pilot" in output and "a pilot" in calibsweep(*arguments[:4])
-
-
-def test_the_share_of_a_gpu_that_would_have_fitted() -> None:
-    gib = 2**30
-    assert bytes_requested("CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has") == 2.5 * gib
-    assert bytes_requested("Tried to allocate 20.00 MiB (GPU 0)") == 20 * 2**20
-    assert bytes_requested("DefaultCPUAllocator: can't allocate memory") == 0
-    assert fraction_that_fits(18 * gib, 2 * gib, 80 * gib) == 0.25
-    assert fraction_that_fits(18 * gib, 2 * gib + 2**20, 80 * gib) == 0.3
-    assert fraction_that_fits(79 * gib, gib, 80 * gib) == 1.0
-    assert fraction_that_fits(79 * gib, 2 * gib, 80 * gib) is None
-
-
-def test_blocks_ask_for_shares_of_a_gpu_which_are_no_part_of_a_trial(tmp_path: Path) -> None:
-    path = tmp_path / "shares.yaml"
-    block = "{datasets: [digits], models: [mlp], losses: [brier]"
-    path.write_text(
-        f"name: a\nseeds: 1\nrun: {{gpus_per_trial: 1}}\nblocks: [{block}, gpus: 0.25}}, "
-        "{datasets: [digits], models: [small_cnn], losses: [brier]}]\n"
-    )
-    sweep = load(path)
-    assert [sweep.gpus[trial.key] for trial in sweep.trials] == [0.25, 1.0]
-    assert sweep.trials[0].key == resolve("digits", "mlp", "brier", 0).key
-    path.write_text(path.read_text().replace("0.25", "1.5"))
-    with pytest.raises(ConfigurationError, match=r"gpus: must be a share of one GPU, from 0 to 1, not 1\.5"):
-        load(path)
-
-
-def test_a_trial_that_fits_nowhere_is_refused_before_the_start(calibsweep: Command, tmp_path: Path) -> None:
-    store = str(tmp_path / "store")
-    output = calibsweep("run", "quickstart", "--store", store, "--set", "run.cpus_per_trial=5000", code=2)
-    assert "seed 0 asks for 0 GPUs and 5000 cores, but this machine has" in output
-    nodes = [
-        {"Alive": True, "Resources": {"CPU": 4.0, "GPU": 1.0}},
-        {"Alive": False, "Resources": {"GPU": 8.0}},
-    ]
-    sweep = load("mukhoti2020")
-    refuse_what_never_fits(sweep, sweep.trials, nodes)
-    with pytest.raises(
-        ConfigurationError, match="asks for 1 GPUs and 2 cores, but this machine has 0 and 16"
-    ):
-        refuse_what_never_fits(sweep, sweep.trials, [{"Alive": True, "Resources": {"CPU": 16.0}}])

@@ -181,3 +181,22 @@ blocks:
     assert len({trial.key for trial in trials}) == 9 * 5 * 13 * 5
     # Some tenths of a second on one slow core; that it is not seconds is what matters.
     assert time.process_time() - start < 3
+
+
+def test_a_block_says_how_many_gpus_its_trials_have(sweep_file: Write) -> None:
+    text = """
+name: a
+seeds: 1
+blocks:
+  - {datasets: [pictures], models: [dense], losses: [plain], gpus: 0.25}
+  - {datasets: [pictures], models: [conv], losses: [plain], gpus: 4}
+  - {datasets: [pictures], models: [dense, conv], losses: [plain, focal_1]}
+run: {gpus_per_trial: 1}
+"""
+    sweep = load(sweep_file(text))
+    assert [sweep.gpus[trial.key] for trial in sweep.trials] == [0.25, 4, 1, 1]
+    # Not part of what a trial is.
+    plain = load(sweep_file(text.replace(", gpus: 0.25", "").replace(", gpus: 4", "")))
+    assert plain.trials == sweep.trials and set(plain.gpus.values()) == {1}
+    for gpus in (0, 2):
+        assert set(load(sweep_file(text), [f"run.gpus_per_trial={gpus}"]).gpus.values()) == {gpus}

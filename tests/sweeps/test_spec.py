@@ -142,6 +142,23 @@ REFUSED = {
         ("seeds: 1", "run: {cpus_per_trial: 0, gpus_per_trial: -1}"),
         "a.yaml: run.cpus_per_trial: must be more than 0, not 0. (and 1 more problem)",
     ),
+    "GPUs that are neither a part nor whole": (
+        ("seeds: 1", "run: {gpus_per_trial: 1.5}"),
+        "a.yaml: run.gpus_per_trial: must be 0, a fraction below 1 or a whole number, not 1.5: a trial has a "
+        "part of one GPU, or some GPUs for itself.",
+    ),
+    "negative GPUs of a block": (
+        ("[plain]", "[plain]\n    gpus: -0.5"),
+        "a.yaml: blocks[0].gpus: must be at least 0, not -0.5.",
+    ),
+    "GPUs of a block that are no number": (
+        ("[plain]", "[plain]\n    gpus: many"),
+        "a.yaml: blocks[0].gpus: must be a number, not 'many'.",
+    ),
+    "more GPUs than samples in a batch": (
+        ("[plain]", "[plain]\n    gpus: 4\n    training: {batch_size: 3}"),
+        "a.yaml: blocks[0]: 4 GPUs cannot share batches of 3.",
+    ),
     "impossible input": (
         ("[dense]\n    losses: [plain]", "[dense, reader]\n    losses: [plain, focal_1]"),
         "a.yaml: blocks[0], pictures / reader / plain: model 'reader' takes text input, but data set "

@@ -123,6 +123,19 @@ class Dataset:
         """A training batch's inputs with random changes drawn from `generator`; unchanged by default."""
         return inputs
 
+    def training_share(self, indices: Tensor, generator: torch.Generator, share: slice) -> tuple[Any, Tensor]:
+        """Augmented inputs and labels of a slice of a training batch, as they are in the whole batch.
+
+        Args:
+            indices: All samples of the batch, int64 [N].
+            generator: As `augment` takes it; is then where it would be after the whole batch.
+        """
+        if type(self).augment is Dataset.augment:
+            return self.train.batch(indices[share])
+        # What is drawn for a sample depends on the whole batch.
+        inputs, labels = self.train.batch(indices)
+        return self.augment(inputs, generator)[share], labels[share]
+
     def to(self, device: torch.device) -> Dataset:
         """Moves the data to `device`, where batches are then cut and augmented."""
         self.train, self.validation, self.test = (

@@ -127,15 +127,18 @@ class ImageNet(Dataset):
         return root / FOLDER
 
     def augment(self, inputs: list[Image.Image], generator: torch.Generator) -> Tensor:
-        """A random cut-out of each image, flipped or not: normalised float32 [B, 3, 224, 224].
+        """A random cut-out of each image, flipped or not: normalised float32 [B, 3, 224, 224]."""
+        return self._cut_out(inputs, _draws(len(inputs), generator))
 
-        The draws depend on the number of images: workers that share a batch augment the whole of it.
-        """
-        # Always as many draws as the most unlucky image needs, so that no image shifts another's.
-        uniform = torch.rand(
-            len(inputs), 4 * CROP_ATTEMPTS + 1, generator=generator, device=generator.device
-        ).tolist()
+    def training_share(
+        self, indices: Tensor, generator: torch.Generator, share: slice
+    ) -> tuple[Tensor, Tensor]:
+        # Drawn for the whole batch, decoded for the slice alone.
+        draws = _draws(len(indices), generator)
+        images, labels = self.train.batch(indices[share])
+        return self._cut_out(images, draws[share]), labels
 
+    def _cut_out(self, inputs: list[Image.Image], uniform: list[list[float]]) -> Tensor:
         def cut(number: int) -> Tensor:
             *draws, flip = uniform[number]
             box = crop_box(*inputs[number].size, draws)
@@ -144,6 +147,13 @@ class ImageNet(Dataset):
 
         images = torch.stack(in_threads(cut, range(len(inputs))))
         return self.train.normalisation(images.to(self.train.labels.device))
+
+
+def _draws(number: int, generator: torch.Generator) -> list[list[float]]:
+    """Of each image as many draws as the most unlucky needs, so that no image shifts another's."""
+    draws = torch.rand(number, 4 * CROP_ATTEMPTS + 1, generator=generator, device=generator.device)
+    uniform: list[list[float]] = draws.tolist()
+    return uniform
 
 
 def crop_box(width: int, height: int, draws: list[float]) -> tuple[int, int, int, int]:

@@ -1,0 +1,93 @@
+"""What a trial reserves, and whether a cluster will ever have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sweeps.expand import Sweep
+from trainables.errors import ConfigurationError
+from trainables.trial import Trial
+
+GROUP_LABEL = "ray.io/node-group"
+"""Ray gives it to nodes that an autoscaler or KubeRay started."""
+
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a trial reserves: so many workers, each on one node.
+
+    Attributes:
+        cpus: CPU cores of each worker.
+        gpus: GPUs of each worker: a fraction, 1, or 0 for a trial on the CPU.
+    """
+
+    workers: int
+    cpus: float
+    gpus: float
+
+    @classmethod
+    def of(cls, gpus: float, cpus: float) -> Needs:
+        return cls(int(gpus), cpus, 1.0) if gpus > 1 else cls(1, cpus, gpus)
+
+    @property
+    def bundle(self) -> dict[str, float]:
+        """What one worker reserves, as Ray calls it."""
+        return {"CPU": self.cpus, "GPU": self.gpus}
+
+    def __str__(self) -> str:
+        each = " each" if self.workers > 1 else ""
+        cpus = f"{self.cpus:g} CPU core{'' if self.cpus == 1 else 's'}{each}"
+        if not self.gpus:
+            return cpus
+        total = self.workers * self.gpus
+        return f"{total:g} GPU{'s' if total > 1 else ''} with {cpus}"
+
+    def fitting(self, node: Mapping[str, float]) -> int:
+        """How many of the workers an empty node has room for."""
+        wanted = {name: value for name, value in self.bundle.items() if value}
+        return int(min(node.get(name, 0.0) / value + TOLERANCE for name, value in wanted.items()))
+
+
+def check(sweep: Sweep, trials: Iterable[Trial], nodes: Sequence[Mapping[str, Any]]) -> str | None:
+    """Refuses trials that would wait for ever.
+
+    What counts is the cluster as it is, with nothing else running. A cluster that can grow may become
+    anything, as far as is known from here: there, nothing is refused.
+
+    Args:
+        nodes: As `ray.nodes()` gives them.
+
+    Returns:
+        A line to show where trials wait for the cluster to grow, None where all fit.
+
+    Raises:
+        ConfigurationError: A trial that fits nowhere. The line names its cell and what there is.
+    """
+    alive = [node for node in nodes if node["Alive"]]
+    resources = [node["Resources"] for node in alive]
+    for trial in trials:
+        needs = Needs.of(sweep.gpus[trial.key], sweep.run.cpus_per_trial)
+        if sum(map(needs.fitting, resources)) >= needs.workers:
+            continue
+        cell = f"{trial.dataset.label} / {trial.model.label} / {trial.loss.label}"
+        if any(GROUP_LABEL in (node.get("Labels") or {}) for node in alive):
+            return f"{cell} asks for {needs}: it waits until the cluster grows to that."
+        raise ConfigurationError(f"{cell} asks for {needs}, but there is only {_described(resources)}.")
+    return None
+
+
+def _described(nodes: Sequence[Mapping[str, float]]) -> str:
+    def amount(node: Mapping[str, float]) -> str:
+        gpus, cpus = node.get("GPU", 0.0), node.get("CPU", 0.0)
+        gpu = f"{gpus:g} GPU{'' if gpus == 1 else 's'}" if gpus else "no GPU"
+        return f"{gpu} and {cpus:g} CPU core{'' if cpus == 1 else 's'}"
+
+    largest = max(nodes, key=lambda node: (node.get("GPU", 0.0), node.get("CPU", 0.0)), default={})
+    if len(nodes) == 1:
+        return f"one node, with {amount(largest)}"
+    total = {name: sum(node.get(name, 0.0) for node in nodes) for name in ("GPU", "CPU")}
+    return f"{amount(total)} on {len(nodes)} nodes, the largest with {amount(largest)}"

@@ -1,0 +1,133 @@
+"""The workers of a trial of several GPUs: actors in the trial's own placement group, a GPU each.
+
+Tune's own actor of such a trial trains nothing. It starts the workers, listens to them and, when one of them
+dies or fails, ends the others, which may be waiting for it inside a collective operation: nothing hangs. All
+of them are in the placement group that Tune made: Tune knows what is taken, and stopping the trial frees it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from orchestrator.worker import Report, TrialWorker, WorkerSettings
+from trainables.distributed import Workers, connect, listen
+from trainables.training import default_device
+from trainables.trial import Trial
+
+GRACE_SECONDS = 5.0
+"""How long the others have to tell what they saw, once one worker failed: the first may not be the cause."""
+
+
+class TeamLostError(RuntimeError):
+    """A worker died, or the workers lost each other: Tune takes the trial up again from its checkpoint."""
+
+
+class Member:
+    """One worker, in a process with a GPU of its own."""
+
+    def __init__(self, settings: WorkerSettings):
+        self.settings = settings
+
+    def listen(self, size: int) -> tuple[str, int]:
+        """Makes this the worker that the others find each other by; returns its address and port."""
+        address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        self.store = listen(address, size)
+        return address, self.store.port
+
+    def join(self, rank: int, size: int, address: str, port: int) -> None:
+        if rank:
+            self.store = connect(address, port, size)
+        self.worker = TrialWorker(self.settings, Workers(self.store, rank, size, default_device()))
+
+    def begin(self, trial: Trial, gpus: float) -> None:
+        self.worker.begin(trial, gpus)
+
+    def step(self) -> Report:
+        return self.worker.step()
+
+    def finish(self) -> Report:
+        """Trains to the end of the trial."""
+        while not (report := self.worker.step())["done"]:
+            pass
+        return report
+
+
+class Team:
+    """Does what a `TrialWorker` does, by several.
+
+    Args:
+        size: How many: one for each bundle of the placement group that this process is in.
+
+    Raises:
+        ray.exceptions.RayError, TeamLostError: Workers that cannot be started, or died. Also from `step`.
+    """
+
+    def __init__(self, settings: WorkerSettings, size: int):
+        group = ray.util.get_current_placement_group()
+        assert group is not None
+        self.members: list[Any] = []
+        for index in range(size):
+            bundle = group.bundle_specs[index]
+            self.members.append(
+                ray.remote(Member)
+                .options(
+                    num_cpus=bundle.get("CPU", 0),
+                    num_gpus=bundle.get("GPU", 0),
+                    scheduling_strategy=PlacementGroupSchedulingStrategy(
+                        placement_group=group, placement_group_bundle_index=index
+                    ),
+                )
+                .remote(settings)
+            )
+        first = self.members[0]
+        address, port = ray.get(first.listen.remote(size))
+        ray.get([m.join.remote(rank, size, address, port) for rank, m in enumerate(self.members)])
+
+    def begin(self, trial: Trial, gpus: float) -> None:
+        ray.get([member.begin.remote(trial, gpus) for member in self.members])
+        # The first reports as it goes. The others keep its pace, since no step goes without them.
+        self.others = [member.finish.remote() for member in self.members[1:]]
+
+    def step(self) -> Report:
+        first = self.members[0].step.remote()
+        waiting = [first, *self.others]
+        while True:
+            (ready,), waiting = ray.wait(waiting)
+            report = _read(ready)
+            if report["outcome"] not in ("running", "done"):
+                break
+            if ready == first:
+                self.others = waiting
+                return report
+        ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=GRACE_SECONDS) if waiting else ([], [])
+        return self._ended([report, *map(_read, ready)])
+
+    def _ended(self, reports: list[Report]) -> Report:
+        """The report that tells why a trial ended, of those that did not end well."""
+        self.dismiss()
+        by_outcome = {report["outcome"]: report for report in reversed(reports)}
+        if "died" in by_outcome:
+            raise TeamLostError(by_outcome["died"]["message"])
+        for outcome in ("store", "failed"):
+            if outcome in by_outcome:
+                return by_outcome[outcome]
+        raise TeamLostError(by_outcome["lost"]["message"])
+
+    def dismiss(self) -> None:
+        """Ends all workers at once."""
+        for member in self.members:
+            ray.kill(member)
+        self.members = []
+
+
+def _read(reference: Any) -> Report:
+    try:
+        report: Report = ray.get(reference)
+    except ray.exceptions.RayTaskError:
+        raise
+    except ray.exceptions.RayError as error:
+        return {"done": True, "outcome": "died", "message": f"a worker of the trial died: {error}"}
+    return report
