@@ -76,7 +76,8 @@ def run_missing(
     started_here = not ray.is_initialized()
     if started_here:
         ray.init(
-            address=address,
+            # Without any, Ray would join a cluster that someone else has started on this machine.
+            address=address or "local",
             log_to_driver=False,
             logging_level=logging.ERROR,
             include_dashboard=None if address else False,

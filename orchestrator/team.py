@@ -2,7 +2,7 @@
 
 Tune's own actor of such a trial trains nothing. It starts the workers, listens to them and, when one of them
 dies or fails, ends the others, which may be waiting for it inside a collective operation: nothing hangs. All
-are in the placement group that Tune made, so Tune knows what is taken, and stopping the trial frees it.
+of them are in the placement group that Tune made: Tune knows what is taken, and stopping the trial frees it.
 """
 
 from __future__ import annotations

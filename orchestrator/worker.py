@@ -18,10 +18,11 @@ from results.rescore import commit_result, commit_scored
 from results.scored_sets import lacking
 from results.store import FailureClass, Store
 from trainables import memory
+from trainables.datasets.base import Dataset
 from trainables.distributed import Alone, WorkerLostError
 from trainables.errors import TrialDiverged
 from trainables.training import TrialResult, TrialRun, default_device, load_dataset
-from trainables.trial import Trial
+from trainables.trial import Component, Trial
 
 REPORT_SECONDS = 1.0
 """At most one report a second from each trial: a report costs the driver time that trials could use."""
@@ -60,6 +61,7 @@ class TrialWorker:
         self.store = Store(settings.store)
         self.checkpoints = StoredCheckpoints(self.store)
         self.run: TrialRun | None = None
+        self.loaded: tuple[Component, Dataset] | None = None
         torch.set_num_threads(settings.threads)
 
     def begin(self, trial: Trial, gpus: float) -> None:
@@ -92,9 +94,8 @@ class TrialWorker:
         if self.run is None:
             device = default_device()
             memory.limit(self.gpus, device)
-            dataset = load_dataset(self.trial, Path(self.settings.data_root), device)
             checkpoints = self.checkpoints if first else None
-            self.run = TrialRun.start(self.trial, dataset, device, checkpoints, self.workers)
+            self.run = TrialRun.start(self.trial, self._dataset_on(device), device, checkpoints, self.workers)
         while not self.run.done:
             self.run.advance()
             if first:
@@ -113,6 +114,15 @@ class TrialWorker:
             "test_error": last["test_error"],
             "test_ece": last["test_ece"],
         }
+
+    def _dataset_on(self, device: torch.device) -> Dataset:
+        """The trial's data set, which the trial before in this process has often left."""
+        if self.loaded is None or self.loaded[0] != self.trial.dataset:
+            # Two at once may be more than fits.
+            self.loaded = None
+            dataset = load_dataset(self.trial, Path(self.settings.data_root), device)
+            self.loaded = self.trial.dataset, dataset
+        return self.loaded[1]
 
     def _commit(self, run: TrialRun, result: TrialResult) -> None:
         source = provenance.of_trial(self.trial, self.settings.source_commit)

@@ -38,9 +38,12 @@ class TrainingSettings:
             have several labels each, summed over them and averaged over the samples. With clipping this
             matters: a summed loss is nearly always clipped, an averaged one rarely (docs/protocol.md, 4).
         reported_epoch: The epoch whose logits are the trial's result.
-        precision: Arithmetic of the forward pass; weights are always float32.
+        precision: Arithmetic of the forward pass; weights are always float32. With float32 a GPU works
+            as torch has it by default: cuDNN's convolutions may take TensorFloat-32.
         embedding_learning_rate: Where embeddings are trained apart from the rest, by plain SGD without weight
             decay, the rate of that; None where `optimizer` trains them like the rest.
+        compile: Whether training runs through torch.compile: the same mathematics with fewer, larger kernels,
+            whose rounding is another.
     """
 
     epochs: int = 350
@@ -57,6 +60,7 @@ class TrainingSettings:
     reported_epoch: Literal["last", "best_validation_accuracy"] = "last"
     precision: Literal["float32", "bfloat16"] = "float32"
     embedding_learning_rate: float | None = None
+    compile: bool = False
 
     def __post_init__(self) -> None:
         # Settings are in the trial's key: 1 and 1.0, or a list and a tuple, must not make two of one trial.
@@ -88,7 +92,7 @@ class TrainingSettings:
         stay as they are.
         """
         settings = dataclasses.asdict(self)
-        for name in ("embedding_learning_rate",):
+        for name in ("embedding_learning_rate", "compile"):
             if settings[name] == TrainingSettings.__dataclass_fields__[name].default:
                 del settings[name]
         return settings

@@ -25,8 +25,8 @@ class TwentyNewsgroupsForBert(Dataset):
 
     Args:
         root: The folder that holds `20_newsgroup` and the folder of the pretrained network.
-        pretrained: The name of that folder: `config.json`, `vocab.txt` and the weights, as Hugging Face has
-            them. Nothing is ever downloaded.
+        pretrained: The name of that folder: `config.json`, `vocab.txt` and `model.safetensors`, as Hugging
+            Face has them. Nothing is ever downloaded.
         length: Pieces at most, with the two that mark beginning and end.
 
     Raises:
@@ -36,8 +36,8 @@ class TwentyNewsgroupsForBert(Dataset):
 
     def __init__(self, root: Path, pretrained: str = "bert-base-uncased", length: int = 512):
         folder = root / pretrained
-        for name in ("config.json", "vocab.txt"):
-            if not (folder / name).is_file():
+        for name in ("config.json", "vocab.txt", "*.safetensors"):
+            if not any(folder.glob(name)):
                 raise DataError(
                     f"{folder / name} is missing: put the pretrained network there by hand, for instance "
                     f"from https://huggingface.co/{pretrained}."

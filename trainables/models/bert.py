@@ -39,11 +39,12 @@ class Bert(nn.Module):
         # It tells at length that the last layer is not pretrained.
         logging.set_verbosity_error()
         logging.disable_progress_bar()
+        # A damaged file of weights raises what its reader raises, which is of no common kind.
         try:
             self.network = BertForSequenceClassification.from_pretrained(
                 pretrained, num_labels=num_classes, local_files_only=True, ignore_mismatched_sizes=True
             )
-        except (OSError, ValueError) as error:
+        except Exception as error:
             first = str(error).strip().splitlines()[0]
             raise DataError(f"{pretrained} holds no weights of a BERT that can be read: {first}") from error
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from trainables.datasets.trees import TreeBatch
     from trainables.datasets.word_vectors import WordVectors
 
-sigmoid_backward, tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
+# From the gradient of a sigmoid or tanh to that of what it is of, written in place.
+sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 @register("tree_lstm", facts={"input": "tree", "tuned_embedding": True})
@@ -149,14 +151,15 @@ class _Levels(torch.autograd.Function):
         _, *joining = torch.split(towards_leaves, batch.leaves)
         for size, gather, new, towards_new, gate, content, towards_gate in reversed(levels):
             towards_hidden, towards_cell = torch.chunk(towards_frontier[:size], 2, dim=1)
-            spread = (towards_cell + tanh_backward(towards_hidden + towards_new, new))[:, None]
+            spread = (towards_cell + (towards_hidden + towards_new) * (1 - new * new))[:, None]
             through, update = gate[:, :3], gate[:, 3:]
-            passed = spread * through
-            towards_gate[:, :3] = sigmoid_backward(spread * content, through)
-            towards_gate[:, 3:] = tanh_backward(passed[:, :1], update)
-            towards_below = (towards_gate.view(size, -1) @ weight).view(size, 2, memory)
-            towards_children = torch.cat([towards_below, passed[:, 1:]], dim=2).view(2 * size, -1)
-            towards_gathered = torch.cat([towards_children, towards_frontier[size:]])
+            sigmoid_backward(spread * content, through, grad_input=towards_gate[:, :3])
+            tanh_backward(spread * through[:, :1], update, grad_input=towards_gate[:, 3:])
+            towards_gathered = states.new_empty(len(gather), 2 * memory)
+            towards_children = towards_gathered[: 2 * size].view(size, 2, 2, memory)
+            towards_children[:, :, 0] = (towards_gate.view(size, -1) @ weight).view(size, 2, memory)
+            torch.mul(spread, through[:, 1:], out=towards_children[:, :, 1])
+            towards_gathered[2 * size :] = towards_frontier[size:]
             # A node has one parent: each state is gathered once, those of roots never. Nothing adds up.
             before, leaf = left.pop(), joining.pop()
             scattered = states.new_zeros(before + len(leaf), 2 * memory)

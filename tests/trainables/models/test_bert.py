@@ -115,7 +115,11 @@ def test_the_fingerprint_is_of_the_pretrained_network_too(root: Path) -> None:
 def test_what_is_missing_is_named_and_not_downloaded(root: Path) -> None:
     with pytest.raises(DataError, match=r"bert-base-uncased/config\.json is missing: put the pretrained"):
         datasets.load("twenty_newsgroups_bert", root)
-    (root / "tiny-bert" / "model.safetensors").unlink()
+    weights = root / "tiny-bert" / "model.safetensors"
+    weights.rename(weights.with_name("other"))
+    with pytest.raises(DataError, match=r"tiny-bert/\*\.safetensors is missing"):
+        result_of(root)
+    weights.write_bytes(b"none")
     with pytest.raises(DataError, match="tiny-bert holds no weights of a BERT"):
         result_of(root)
     with pytest.raises(ConfigurationError, match="takes wordpieces input"):
