@@ -1,4 +1,4 @@
-"""Trials of several GPUs, on a Ray of our own whose GPUs are pretended: its workers train on CPUs with gloo."""
+"""Trials of several GPUs, on a Ray of our own whose GPUs are pretended: workers train on CPUs with gloo."""
 
 from __future__ import annotations
 
@@ -187,8 +187,8 @@ def test_what_can_never_be_placed_is_refused_at_once(
     output = pretended.run(sweep, tmp_path, "--set", "run.gpus_per_trial=4", code=2)
     (line,) = (line for line in output.splitlines() if line.startswith("calibsweep: "))
     assert line == (
-        "calibsweep: digits / small_cnn / adafocal asks for 4 GPUs with 0.5 CPU cores each, but there is only "
-        "3 GPUs and 3 CPU cores on 2 nodes, the largest with 2 GPUs and 2 CPU cores."
+        "calibsweep: digits / small_cnn / adafocal asks for 4 GPUs with 0.5 CPU cores each, but there is "
+        "only 3 GPUs and 3 CPU cores on 2 nodes, the largest with 2 GPUs and 2 CPU cores."
     )
     assert not list(tmp_path.rglob("*.parquet"))
 
