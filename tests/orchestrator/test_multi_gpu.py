@@ -1,0 +1,216 @@
+"""Trials of several GPUs, on a Ray of our own whose GPUs are pretended: workers train on CPUs with gloo."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+import torch
+from ray.cluster_utils import Cluster
+
+from results.store import Address, Store
+from trainables.training import run_trial
+from trainables.trial import resolve
+
+from .conftest import REPOSITORY, Command, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+SWEEP = """\
+name: shared
+seeds: [0]
+training: {epochs: 40}
+blocks:
+  - {datasets: [digits], models: [small_cnn], losses: [adafocal], gpus: 2}
+  - {datasets: [digits], models: [mlp], losses: [mmce], gpus: 0.25}
+  - {datasets: [digits], models: [mlp], losses: [brier]}
+run: {checkpoint_every: 4, cpus_per_trial: 0.5, gpus_per_trial: 1}
+"""
+
+# Fails on one worker alone, while the other waits for it.
+FAULTY = """
+import torch
+from trainables.models.small_cnn import SmallCNN
+from trainables.registry import register
+
+@register("faulty", facts={"input": "image"})
+class Faulty(SmallCNN):
+    '''Runs out of memory in its eighth batch, on the second worker.'''
+
+    batches = 0
+
+    def forward(self, images):
+        self.batches += 1
+        if self.batches == 8 and torch.distributed.is_initialized() and torch.distributed.get_rank() == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return super().forward(images)
+"""
+
+
+@dataclass
+class Pretended:
+    """Two nodes of two GPUs and of one."""
+
+    command: Command
+    address: str
+
+    def run(self, sweep: Path | str, store: Path, *more: str, code: int = 0) -> str:
+        return self.command(
+            "run", str(sweep), "--store", str(store), "--address", self.address, *more, code=code
+        )
+
+
+def actors(method: str) -> list[psutil.Process]:
+    """Processes of the cluster, which this process started, that are in an actor's method at this moment."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if method in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
+@pytest.fixture(scope="module")
+def pretended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pretended]:
+    source = tmp_path_factory.mktemp("source")
+    for floor in ("trainables", "sweeps", "results", "orchestrator"):
+        shutil.copytree(REPOSITORY / floor, source / floor)
+    (source / "trainables" / "models" / "faulty.py").write_text(FAULTY, encoding="utf-8")
+    command = Command(source)
+    before = dict(os.environ)
+    # The nodes' workers inherit it.
+    os.environ.update(command.environment())
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 2, "include_dashboard": False}
+    )
+    try:
+        cluster.add_node(num_cpus=1, num_gpus=1)
+        yield Pretended(command, cluster.address)
+    finally:
+        cluster.shutdown()
+        os.environ.clear()
+        os.environ.update(before)
+        for process in command.started:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sweep") / "shared.yaml"
+    path.write_text(SWEEP, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(pretended: Pretended, sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    folder = tmp_path_factory.mktemp("store")
+    pretended.run(sweep, folder)
+    return Store(str(folder))
+
+
+def row(store: Store, model: str, loss: str) -> pd.Series:
+    frame = store.trials()
+    (found,) = frame[(frame["model"] == model) & (frame["loss"] == loss)].to_dict("records")
+    return pd.Series(found)
+
+
+def test_trials_of_several_gpus_run_beside_others(undisturbed: Store) -> None:
+    frame = undisturbed.trials()
+    assert len(frame) == 3
+    shared = row(undisturbed, "small_cnn", "adafocal")
+    assert shared["gpus"] == 2 and row(undisturbed, "mlp", "mmce")["gpus"] == 0.25
+    assert row(undisturbed, "mlp", "brier")["gpus"] == 1
+    assert (frame["peak_memory_gib"] > 0).all() and (frame["resumed_from_epoch"] == 0).all()
+
+
+def test_the_result_is_that_of_one_worker(undisturbed: Store) -> None:
+    torch.set_num_threads(1)
+    shared = row(undisturbed, "small_cnn", "adafocal")
+    trial = resolve("digits", "small_cnn", "adafocal", 0, training={"epochs": 40})
+    assert trial.key == shared["key"]
+    alone = run_trial(trial, device=torch.device("cpu"))
+    told = undisturbed.epochs(Address.of(trial)).to_pandas()
+    for epoch in (0, 1, 4, 9):
+        for name in ("train_loss", "gradient_norm", "validation_nll", "test_ece", "feature_norm"):
+            assert told[name][epoch] == pytest.approx(alone.epochs[epoch][name], rel=0.01), (epoch, name)
+    assert shared["test_error"] == pytest.approx(alone.epochs[-1]["test_error"], abs=0.01)
+
+
+@pytest.mark.parametrize("victim", ["Member.finish", "Member.step", "Trainable.train"])
+def test_a_killed_worker_brings_the_whole_trial_back_from_its_checkpoint(
+    pretended: Pretended, sweep: Path, undisturbed: Store, tmp_path: Path, victim: str
+) -> None:
+    expected = row(undisturbed, "small_cnn", "adafocal")
+    folder = tmp_path / "checkpoints" / expected["key"]
+    run = pretended.command.start("run", str(sweep), "--store", str(tmp_path), "--address", pretended.address)
+    wait_until(lambda: list(folder.glob("*.pt")) and actors(victim), f"a checkpoint, and {victim}")
+    before = actors("Member.")
+    for process in actors(victim):
+        process.kill()
+    output, _ = run.communicate(timeout=240)
+    assert run.returncode == 0, output
+    # None of the trial's first workers goes on without the others.
+    _, alive = psutil.wait_procs(before, timeout=30)
+    assert not alive
+    again = row(Store(str(tmp_path)), "small_cnn", "adafocal")
+    assert again["resumed_from_epoch"] > 0
+    for name in ("predictions_digest", "epochs_digest"):
+        assert again[name] == expected[name]
+    assert not list(folder.glob("*.pt"))
+
+
+def test_one_worker_s_failure_is_the_trial_s(pretended: Pretended, sweep: Path, tmp_path: Path) -> None:
+    text = SWEEP.replace("[small_cnn]", "[faulty]").replace("[adafocal]", "[adafocal, brier]")
+    (tmp_path / "faulty.yaml").write_text(text, encoding="utf-8")
+    output = pretended.run(tmp_path / "faulty.yaml", tmp_path / "store", code=1)
+    assert "2 trials failed" in output
+    store = Store(str(tmp_path / "store"))
+    assert len(store.trials()) == 2
+    told = pretended.command(
+        "plan", str(tmp_path / "faulty.yaml"), "--store", str(tmp_path / "store"), "--failures"
+    )
+    assert told.count("out of memory (attempt 1)") == 2 and "Tried to allocate 2.00 GiB" in told
+    assert not actors("Member.")
+
+
+def test_what_can_never_be_placed_is_refused_at_once(
+    pretended: Pretended, sweep: Path, tmp_path: Path
+) -> None:
+    output = pretended.run(sweep, tmp_path, "--set", "run.gpus_per_trial=4", code=2)
+    (line,) = (line for line in output.splitlines() if line.startswith("calibsweep: "))
+    assert line == (
+        "calibsweep: digits / small_cnn / adafocal asks for 4 GPUs with 0.5 CPU cores each, but there is "
+        "only 3 GPUs and 3 CPU cores on 2 nodes, the largest with 2 GPUs and 2 CPU cores."
+    )
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_everything_is_free_again(pretended: Pretended, undisturbed: Store) -> None:
+    import ray
+
+    ray.init(address=pretended.address, log_to_driver=False)
+    try:
+        total = ray.cluster_resources()
+        wait_until(
+            lambda: all(ray.available_resources().get(name, 0) == total[name] for name in ("CPU", "GPU")),
+            "free CPUs and GPUs",
+        )
+        assert total["GPU"] == 3
+    finally:
+        ray.shutdown()
+
+
+def test_this_machine_is_asked_too(
+    calibsweep: Command, sweep_file: Callable[..., str], tmp_path: Path
+) -> None:
+    text = SWEEP.replace("gpus: 2", "gpus: 100")
+    output = calibsweep("run", sweep_file(text), "--store", str(tmp_path / "store"), code=2)
+    assert "digits / small_cnn / adafocal asks for 100 GPUs with 0.5 CPU cores each, but there is" in output
