@@ -158,7 +158,7 @@ def test_a_killed_worker_brings_the_whole_trial_back_from_its_checkpoint(
     output, _ = run.communicate(timeout=240)
     assert run.returncode == 0, output
     # None of the trial's first workers goes on without the others.
-    _, alive = psutil.wait_procs(before, timeout=30)
+    _, alive = psutil.wait_procs(before, timeout=120)
     assert not alive
     again = row(Store(str(tmp_path)), "small_cnn", "adafocal")
     assert again["resumed_from_epoch"] > 0
