@@ -15,7 +15,7 @@ from orchestrator.outcome import Outcome
 from orchestrator.placement import Needs
 from orchestrator.progress import Progress
 from orchestrator.ray_trainable import RayTrial
-from orchestrator.worker import WorkerSettings
+from orchestrator.worker import TRACEBACK_LINES, WorkerSettings
 from results.errors import StoreError
 from results.store import Store
 from sweeps.expand import Sweep
@@ -137,8 +137,10 @@ class Listener(Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         key = trial.config["key"]
         message = f"its process or node died {MACHINERY_RETRIES + 1} times"
+        # What Tune saw the last time; of a trial of several workers, why they lost each other.
+        told = "\n".join(str(trial.get_error() or "").splitlines()[-TRACEBACK_LINES:])
         try:
-            self.store.record_failure(self.trials[key], "preempted", message, "", socket.gethostname())
+            self.store.record_failure(self.trials[key], "preempted", message, told, socket.gethostname())
         except StoreError as error:
             self.outcome.store_error = str(error)
         self.progress.finish(key, f"preempted: {message}; the next run tries again", failed=True)

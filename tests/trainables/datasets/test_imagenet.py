@@ -110,6 +110,10 @@ def test_training_batches_are_cut_out_at_random(root: Path) -> None:
     lowest, highest = (NORMALISATIONS["imagenet"](torch.full((3, 1, 1), v)) for v in (0, 255))
     assert bool(((batch(0) >= lowest) & (batch(0) <= highest)).all())
     assert labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    # One of several workers decodes its slice alone, and cuts it as the whole batch is cut.
+    generator = torch.Generator().manual_seed(0)
+    slice_, slice_labels = dataset.training_share(torch.arange(12), generator, slice(5, 9))
+    assert torch.equal(slice_, batch(0)[5:9]) and torch.equal(slice_labels, labels[5:9])
 
 
 def test_cut_outs_have_the_published_areas_and_ratios() -> None:

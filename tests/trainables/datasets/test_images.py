@@ -79,6 +79,9 @@ def test_a_batch_is_what_its_draws_say() -> None:
     assert torch.equal(augmented, expected)
     assert augmented.shape == inputs.shape
     assert augmented.is_contiguous()
+    generator = torch.Generator().manual_seed(3)
+    slice_, slice_labels = dataset.training_share(torch.arange(49, -1, -1), generator, slice(17, 33))
+    assert torch.equal(slice_, augmented[17:33]) and torch.equal(slice_labels, labels[17:33])
 
 
 def test_one_seed_gives_one_sequence_and_another_seed_another() -> None:
