@@ -24,14 +24,27 @@ CELLS = {
         ("twenty_newsgroups_bert", "bert"),
     },
     "sst": {("sst", "tree_lstm")},
+    "sst_published": {("sst", "tree_lstm")},
     "twenty_newsgroups": {("twenty_newsgroups", "text_cnn")},
 }
-LOSSES_PER_CELL = {"mukhoti2020": 13, "adafocal2022": 6, "sst": 13, "twenty_newsgroups": 13}
+LOSSES_PER_CELL = {
+    "mukhoti2020": 13,
+    "adafocal2022": 6,
+    "sst": 13,
+    "sst_published": 13,
+    "twenty_newsgroups": 13,
+}
 
 
 @pytest.mark.parametrize(
     ("name", "trials"),
-    [("mukhoti2020", 585), ("adafocal2022", 450), ("sst", 65), ("twenty_newsgroups", 65)],
+    [
+        ("mukhoti2020", 585),
+        ("adafocal2022", 450),
+        ("sst", 65),
+        ("sst_published", 65),
+        ("twenty_newsgroups", 65),
+    ],
 )
 def test_every_cell_is_there_with_every_loss_and_five_seeds(name: str, trials: int) -> None:
     sweep = load(name)
@@ -55,6 +68,7 @@ def test_temperatures_are_chosen_as_each_paper_chose_them() -> None:
         "mukhoti2020": "ece",
         "adafocal2022": "adaptive_ece",
         "sst": "ece",
+        "sst_published": "ece",
         "twenty_newsgroups": "ece",
     }
 
@@ -170,7 +184,7 @@ OFFICIAL = {"split": "released", "augmentation": "frozen"}
             },
         ),
         (
-            "sst",
+            "sst_published",
             [],
             ("sst", "tree_lstm", "flsc"),
             {"neutral": "third_class", "vectors": "glove.840B.300d", "words": None},
