@@ -28,6 +28,7 @@ from torchvision import transforms
 
 from trainables import models
 from trainables.datasets.images import NORMALISATIONS, ImageDataset, ImageSplit
+from trainables.execution import use_ieee_float32
 from trainables.training import TrialRun, default_device
 from trainables.trial import resolve
 
@@ -84,6 +85,9 @@ def straightforward(
     )
 
     def epoch() -> None:
+        # What torch allows by itself, and ours does not where it promises float32.
+        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
         model.train()
         total = 0.0
         for inputs, targets in loader:
@@ -94,6 +98,7 @@ def straightforward(
             nn.utils.clip_grad_norm_(model.parameters(), 2)
             optimizer.step()
             total += loss.item()
+        use_ieee_float32()
 
     return epoch
 

@@ -69,7 +69,8 @@ def check(sweep: Sweep, trials: Iterable[Trial], nodes: Sequence[Mapping[str, An
     """
     alive = [node for node in nodes if node["Alive"]]
     resources = [node["Resources"] for node in alive]
-    for trial in trials:
+    # What asks for most is named first.
+    for trial in sorted(trials, key=lambda trial: sweep.gpus[trial.key], reverse=True):
         needs = Needs.of(sweep.gpus[trial.key], sweep.run.cpus_per_trial)
         if sum(map(needs.fitting, resources)) >= needs.workers:
             continue

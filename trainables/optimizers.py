@@ -45,15 +45,13 @@ def optimizer(settings: TrainingSettings, model: nn.Module) -> torch.optim.Optim
 
 
 def _optimizer_of(settings: TrainingSettings, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    rate, decay = settings.learning_rate, settings.weight_decay
+    # One kernel for all parameters. On a CPU None leaves torch's own choice, and its rounding, as it is.
+    fused = True if parameters[0].is_cuda else None
     match settings.optimizer:
         case "sgd":
-            return torch.optim.SGD(
-                parameters,
-                settings.learning_rate,
-                settings.momentum,
-                weight_decay=settings.weight_decay,
-            )
+            return torch.optim.SGD(parameters, rate, settings.momentum, weight_decay=decay, fused=fused)
         case "adam":
-            return torch.optim.Adam(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
+            return torch.optim.Adam(parameters, rate, weight_decay=decay, fused=fused)
         case "adagrad":
-            return torch.optim.Adagrad(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
+            return torch.optim.Adagrad(parameters, rate, weight_decay=decay)

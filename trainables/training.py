@@ -22,13 +22,11 @@ from trainables.curves import ClassificationCurves, Curves, FeatureNorm
 from trainables.datasets.base import Dataset, Split
 from trainables.distributed import Alone
 from trainables.errors import TrialDiverged
+from trainables.execution import Execution
 from trainables.optimizers import optimizer
 from trainables.trial import Component, Trial
 
 logger = logging.getLogger(__name__)
-
-EVALUATION_BATCH = 1024
-"""Samples of one forward pass where no gradient is needed. Fixed, since rounding may depend on it."""
 
 GIB = 2**30
 
@@ -137,11 +135,9 @@ class TrialRun:
             **dict(trial.model.params),
         )
         self.model = self.workers.synchronised(model.to(device))
-        if device.type == "cuda":
-            # The fast convolutions are those of images whose channels come last in memory.
-            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # Compiled for training alone: evaluation is a small part, and hooks that measure are not seen inside.
-        self.forward = torch.compile(self.model, dynamic=False) if settings.compile else self.model
+        self.execution = Execution(
+            self.model, device, settings, dataset.input_shape, together=self.workers.size > 1
+        )
         reduction = "mean" if settings.loss_reduction == "mean" else "sum"
         loss = losses.build(trial.loss.name, **dict(trial.loss.params), reduction=reduction)
         self.loss = loss.to(device)
@@ -234,8 +230,7 @@ class TrialRun:
         for indices in batches:
             inputs, labels = self.workers.batch(self.dataset, indices, augmentation)
             self.optimizer.zero_grad()
-            with self._autocast():
-                logits = self.forward(inputs)
+            logits = self.execution.training_logits(inputs)
             logits, labels = self.workers.gathered(logits, labels)
             loss = self.loss(logits.float(), labels)
             if settings.loss_reduction == "mean_over_samples":
@@ -264,11 +259,10 @@ class TrialRun:
         self.model.eval()
         logits, labels = [], []
         everything = torch.arange(len(split), device=split.labels.device)
-        batches = torch.split(everything, EVALUATION_BATCH)
+        batches = torch.split(everything, self.execution.evaluation_batch)
         for indices in workers.share(batches):
             inputs, batch_labels = split.batch(indices)
-            with self._autocast():
-                logits.append(self.model(inputs).float())
+            logits.append(self.execution.logits(inputs).float())
             labels.append(batch_labels)
         all_logits, all_labels = workers.joined(logits, labels, batches)
         if not bool(torch.isfinite(all_logits).all()):
@@ -282,10 +276,6 @@ class TrialRun:
         curves = measured.read(prefix)
         curves[f"{prefix}_ece"] = ece(torch.softmax(all_logits, dim=1), all_labels)
         return all_logits, all_labels, curves
-
-    def _autocast(self) -> torch.autocast:
-        bfloat16 = self.trial.training.precision == "bfloat16"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bfloat16)
 
     def _keep_if_reported(self, validation_error: float | None, validation: Tensor, test: Tensor) -> None:
         accuracy = 1.0 - (validation_error or 0.0)
@@ -376,6 +366,7 @@ class TrialRun:
                 "resumed_from_epoch": self.resumed_from_epoch,
                 "peak_memory_gib": self.workers.greatest(_peak_memory_gib(self.device)),
                 "device": _device_name(self.device),
+                "execution": self.execution.description,
                 "threads": torch.get_num_threads(),
                 **self.dataset.measurements,
                 "parameters": sum(parameter.numel() for parameter in self.model.parameters()),

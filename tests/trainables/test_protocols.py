@@ -29,6 +29,7 @@ CIFAR = {
     "reported_epoch": "last",
     "precision": "float32",
     "embedding_learning_rate": None,
+    "compile": False,
 }
 TINY = {**CIFAR, "epochs": 100, "batch_size": 64, "milestones": (40, 60)}
 IMAGENET = {
@@ -56,6 +57,7 @@ DOCUMENTS = {
     "reported_epoch": "best_validation_accuracy",
     "precision": "float32",
     "embedding_learning_rate": None,
+    "compile": False,
 }
 FINE_TUNING = {
     **DOCUMENTS,

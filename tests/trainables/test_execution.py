@@ -1,0 +1,262 @@
+"""How training runs on a device: nothing is read within an epoch, and a compiled step is the same step."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._dynamo.utils import counters
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from trainables import execution, models
+from trainables.catalogue import LOSSES
+from trainables.datasets.base import Dataset
+from trainables.datasets.images import NORMALISATIONS, ImageDataset, ImageSplit
+from trainables.execution import EVALUATION_BATCH, Execution, compiled, gpu_evaluation_batch
+from trainables.losses.base import Loss
+from trainables.training import TrialRun
+from trainables.trial import TrainingSettings, Trial, resolve
+
+CPU = torch.device("cpu")
+LOSS_NAMES = [name for name in LOSSES.names() if not LOSSES[name].facts.get("example") or LOSSES[name].preset]
+
+
+def images(number: int, seed: int) -> ImageSplit:
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (number, 3, 16, 16), generator=generator, dtype=torch.uint8)
+    labels = torch.randint(0, 10, (number,), generator=generator)
+    return ImageSplit(pixels, labels, torch.arange(number), NORMALISATIONS["cifar10"])
+
+
+def dataset_of(number: int) -> ImageDataset:
+    return ImageDataset(images(number, 0), images(30, 1), images(30, 2), num_classes=10)
+
+
+def trial_of(loss: str = "flsd_53", **training: Any) -> Trial:
+    settings = {"epochs": 3, "batch_size": 16, "milestones": [2], **training}
+    return resolve("cifar10", ("small_cnn", {"channels": 4}), loss, 0, training=settings)
+
+
+class Refused(AssertionError):
+    """What would make a GPU's host wait."""
+
+
+WAITS = {
+    f"aten::{name}"
+    for name in (
+        "_local_scalar_dense", "item", "is_nonzero", "equal", "nonzero", "masked_select", "_unique2",
+        "unique_dim", "unique_consecutive", "bincount",
+    )
+}  # fmt: skip
+"""Operators that give the host a value, or a shape that hangs on values."""
+
+READS = ("item", "tolist", "numpy", "cpu", "__array__", "__bool__", "__float__", "__int__", "__index__")
+
+
+class Refusing(TorchDispatchMode):
+    """Refuses what reads a tensor's values on the host, while `watching`."""
+
+    watching = False
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = function.name().partition(".")[0]
+        if self.watching:
+            by_mask = name in ("aten::index", "aten::index_put", "aten::index_put_") and any(
+                isinstance(index, Tensor) and index.dtype in (torch.bool, torch.uint8) for index in args[1]
+            )
+            if name in WAITS or by_mask:
+                raise Refused(name)
+        return function(*args, **(kwargs or {}))
+
+
+@contextmanager
+def refusing(training: TrialRun, monkeypatch: pytest.MonkeyPatch) -> Iterator[Refusing]:
+    """Reads are refused from the moment an epoch's first batch is cut to its last optimiser step."""
+    mode = Refusing()
+    left = 0
+    train = training.dataset.train
+    cut = train.batch
+    batches = -(-len(train) // training.trial.training.batch_size)
+
+    def batch(indices: Tensor) -> tuple[Any, Tensor]:
+        nonlocal left
+        if not mode.watching:
+            mode.watching, left = True, batches
+        return cut(indices)
+
+    def stepped(*_: Any) -> None:
+        nonlocal left
+        left -= 1
+        mode.watching = left > 0
+
+    monkeypatch.setattr(train, "batch", batch)
+    training.optimizer.register_step_post_hook(stepped)
+    for name in READS:
+        monkeypatch.setattr(Tensor, name, refused_while(mode, name))
+    with mode:
+        yield mode
+
+
+def refused_while(mode: Refusing, name: str) -> Any:
+    """A tensor's method, which on a CPU may go past the dispatcher."""
+    usual = getattr(Tensor, name)
+
+    def read(tensor: Tensor, *given: Any, **named: Any) -> Any:
+        if mode.watching:
+            raise Refused(name)
+        return usual(tensor, *given, **named)
+
+    return read
+
+
+@pytest.mark.parametrize("loss", LOSS_NAMES)
+def test_no_value_is_read_within_an_epoch(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = run_trial_on(dataset_of(40), trial_of(loss))
+    training = TrialRun(trial_of(loss), dataset_of(40), CPU)
+    with refusing(training, monkeypatch) as mode:
+        while not training.done:
+            training.advance()
+            assert not mode.watching
+    assert repr(training.epochs) == repr(expected.epochs)
+
+
+def run_trial_on(dataset: Dataset, trial: Trial) -> TrialRun:
+    training = TrialRun(trial, dataset, CPU)
+    while not training.done:
+        training.advance()
+    return training
+
+
+class Reading(Loss):
+    """A loss that reads values in one of the usual ways."""
+
+    def __init__(self, way: str):
+        super().__init__("sum")
+        self.way = way
+
+    def per_sample(self, logits: Tensor, labels: Tensor) -> Tensor:
+        values = nn.functional.cross_entropy(logits, labels, reduction="none")
+        match self.way:
+            case "item":
+                return values * torch.tensor([2.0 if value.item() > 1 else 1.0 for value in values])
+            case "if":
+                return values if values.max() > 1 else 2 * values
+            case "tolist":
+                return values * torch.tensor([min(value, 1.0) for value in values.tolist()])
+            case "numpy":
+                return values * float(values.detach().numpy().mean())
+            case "cpu":
+                return values * values.detach().cpu()
+            case "mask":
+                return values[values > 1]
+            case "nonzero":
+                return values[torch.nonzero(values > 1).flatten()]
+            case _:
+                return values
+
+
+@pytest.mark.parametrize("way", ["item", "if", "tolist", "numpy", "cpu", "mask", "nonzero"])
+def test_each_way_to_read_a_value_would_be_seen(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = TrialRun(trial_of(), dataset_of(40), CPU)
+    training.loss = Reading(way)
+    with refusing(training, monkeypatch), pytest.raises(Refused):
+        training.advance()
+
+
+def test_a_loss_that_reads_nothing_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = TrialRun(trial_of(), dataset_of(40), CPU)
+    training.loss = Reading("not")
+    with refusing(training, monkeypatch):
+        training.advance()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="on a CPU torch.compile needs a C++ compiler")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_compiled_step_is_the_eager_step_and_compiled_once(precision: str) -> None:
+    """In the memory format of a GPU too, and although each epoch ends with a smaller batch."""
+    trial = trial_of(precision=precision)
+    eager, fast = TrialRun(trial, dataset_of(40), CPU), TrialRun(trial, dataset_of(40), CPU)
+    fast.execution.channels_last = precision == "bfloat16"
+    if fast.execution.channels_last:
+        fast.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = compiled(fast.model, CPU, fast.execution.channels_last)
+    sizes: list[int] = []
+
+    def noted(inputs: Tensor) -> Tensor:
+        assert inputs.is_contiguous(memory_format=torch.channels_last) == fast.execution.channels_last
+        sizes.append(len(inputs))
+        return model(inputs)
+
+    fast.execution.compiled = noted
+    counters.clear()
+    # bfloat16 has 8 bits, and its kernels add up in another order.
+    tolerance = 1e-5 if precision == "float32" else 0.05
+    for _ in range(trial.training.epochs):
+        expected, found = eager.advance(), fast.advance()
+        for name in ("train_loss", "gradient_norm", "test_nll"):
+            assert found[name] == pytest.approx(expected[name], rel=tolerance), name
+    assert sizes == [16, 16] * trial.training.epochs
+    assert counters["stats"]["unique_graphs"] == 1
+    assert eager.execution.description == "eager, contiguous"
+    assert fast.execution.description.startswith("compiled, ")
+    weights, expected_weights = (
+        torch.cat([parameter.detach().reshape(-1) for parameter in each.model.parameters()])
+        for each in (fast, eager)
+    )
+    assert float((weights - expected_weights).norm() / expected_weights.norm()) < tolerance
+
+
+GPU = torch.device("cuda")
+
+
+@pytest.fixture
+def pretended_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is decided for a GPU can be seen without one."""
+    monkeypatch.setattr(execution, "compiled", lambda model, device, channels_last: model)
+    flags = torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32
+    yield
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = flags
+
+
+def on_a_gpu(model: str = "small_cnn", together: bool = False, **training: Any) -> Execution:
+    shape = dataset_of(4).input_shape
+    network = models.build(model, 10, input_shape=shape)
+    return Execution(network, GPU, TrainingSettings(**training), shape, together)
+
+
+@pytest.mark.usefixtures("pretended_gpu")
+def test_what_runs_how_on_a_gpu() -> None:
+    torch.backends.cudnn.allow_tf32 = True
+    assert on_a_gpu().description == "eager, contiguous"
+    # Float32 is float32, and on true float32 channels_last is of no use.
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+    assert torch.backends.cudnn.conv.fp32_precision != "tf32" != torch.backends.cudnn.rnn.fp32_precision
+    assert on_a_gpu(compile=True).description == "compiled, contiguous"
+    half = on_a_gpu(precision="bfloat16", compile=True)
+    assert half.description == "compiled, channels_last"
+    assert on_a_gpu(precision="bfloat16", compile=True, together=True).description == "eager, channels_last"
+    weight = half.model.get_parameter("features.4.weight")
+    assert weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
+    without_convolutions = on_a_gpu("mlp", precision="bfloat16")
+    assert without_convolutions.description == "eager, contiguous"
+    assert without_convolutions.evaluation_batch == EVALUATION_BATCH
+
+
+@pytest.mark.usefixtures("pretended_gpu")
+def test_evaluation_batches_fill_a_gpu_and_not_its_memory() -> None:
+    assert on_a_gpu().evaluation_batch == gpu_evaluation_batch((3, 16, 16)) == 8192
+    assert [gpu_evaluation_batch((3, side, side)) for side in (32, 64, 224)] == [2048, 512, 256]
+    assert TrialRun(trial_of(), dataset_of(40), CPU).execution.evaluation_batch == EVALUATION_BATCH
+
+
+def test_compiling_makes_another_trial_and_its_default_does_not() -> None:
+    assert trial_of(compile=True).key != trial_of().key == trial_of(compile=False).key
+    assert "compile" not in trial_of().identity()["training"]
