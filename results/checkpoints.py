@@ -15,13 +15,17 @@ class StoredCheckpoints:
     def __init__(self, store: Store):
         self.store = store
 
-    def save(self, key: str, epoch: int, state: bytes) -> None:
+    def save(self, key: str, epoch: int, state: bytes, batch: int = 0) -> None:
         """Keeps `state`, then forgets the checkpoints before it.
+
+        Args:
+            epoch: How many epochs are done.
+            batch: And how many batches of the next.
 
         Raises:
             StoreError: A store that cannot be written.
         """
-        path = f"checkpoints/{key}/{epoch:06d}-{sha256(state)[:DIGEST_LENGTH]}.pt"
+        path = f"checkpoints/{key}/{epoch:06d}.{batch:06d}-{sha256(state)[:DIGEST_LENGTH]}.pt"
         self.store.folder.write(path, state)
         for info in self.store.folder.list(f"checkpoints/{key}"):
             if info.path < path:

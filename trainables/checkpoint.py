@@ -12,7 +12,9 @@ import torch
 class CheckpointStore(Protocol):
     """A place for the checkpoints of trials. What `load` yields is whole: half-written ones are not seen."""
 
-    def save(self, key: str, epoch: int, state: bytes) -> None: ...
+    def save(self, key: str, epoch: int, state: bytes, batch: int = 0) -> None:
+        """Keeps a state after so many whole epochs and so many batches of the next."""
+        ...
 
     def load(self, key: str) -> Iterator[bytes]:
         """Checkpoints of a trial, the latest first."""

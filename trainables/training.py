@@ -105,8 +105,60 @@ def run_trial(
     return run.result()
 
 
+@dataclass
+class EpochUnderWay:
+    """An epoch of which some batches are trained.
+
+    Attributes:
+        learning_rate: Of the whole epoch.
+        augmentation: Draws the augmentations of its batches, one after the other.
+        loss_sum: Of the loss per sample, float64, on the device.
+        norm_sum: Of the gradient norms before clipping, likewise.
+        batches: How many are trained.
+    """
+
+    learning_rate: float
+    augmentation: torch.Generator
+    measured: ClassificationCurves
+    loss_sum: Tensor
+    norm_sum: Tensor
+    batches: int = 0
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "learning_rate": self.learning_rate,
+            "augmentation": self.augmentation.get_state(),
+            "measured": self.measured.sums,
+            "loss_sum": self.loss_sum,
+            "norm_sum": self.norm_sum,
+            "batches": self.batches,
+        }
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any], device: torch.device) -> EpochUnderWay:
+        augmentation = torch.Generator(device)
+        augmentation.set_state(state["augmentation"])
+        measured = ClassificationCurves(device)
+        measured.sums = state["measured"].to(device)
+        return cls(
+            state["learning_rate"],
+            augmentation,
+            measured,
+            state["loss_sum"].to(device),
+            state["norm_sum"].to(device),
+            state["batches"],
+        )
+
+
+def never() -> bool:
+    return False
+
+
 class TrialRun:
-    """A trial under way: `advance` trains one epoch, and `state` at any epoch's end can be gone on from."""
+    """A trial under way: `advance` trains one epoch, `advance_until` a part of one.
+
+    After either, `state` is something that can be gone on from.
+    """
 
     def __init__(self, trial: Trial, dataset: Dataset, device: torch.device, workers: Alone | None = None):
         self.workers = workers or Alone()
@@ -121,6 +173,7 @@ class TrialRun:
         self.reported_epoch = -1
         self.logits: dict[str, Tensor] = {}
         self.reported_model: dict[str, Tensor] | None = None
+        self.under_way: EpochUnderWay | None = None
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
@@ -185,12 +238,28 @@ class TrialRun:
         Raises:
             TrialDiverged: A loss or logit that is not finite.
         """
+        curves = self.advance_until(never)
+        assert curves is not None
+        return curves
+
+    def advance_until(self, pause: Callable[[], bool]) -> Curves | None:
+        """Does what `advance` does, or a part of it.
+
+        Args:
+            pause: Asked after each training batch but the last. Where it says yes the epoch is left there, and
+                the next call goes on with it: to the same numbers.
+
+        Returns:
+            The epoch's curves; None where it was left.
+
+        Raises:
+            TrialDiverged: A loss or logit that is not finite.
+        """
         started = time.monotonic()
-        settings = self.trial.training
-        learning_rate = float(self.optimizer.param_groups[0]["lr"])
-        curves: Curves = {"epoch": self.epoch, "learning_rate": learning_rate}
-        self.loss.on_epoch_start(self.epoch, settings.epochs)
-        curves |= self.train_epoch()
+        trained = self.train_epoch(pause)
+        if trained is None:
+            self.seconds += time.monotonic() - started
+            return None
         validation_logits, validation_labels, validation = self._evaluate(
             self.dataset.validation, "validation"
         )
@@ -199,7 +268,7 @@ class TrialRun:
         with feature_norm.measuring():
             test_logits, _, test = self._evaluate(self.dataset.test, "test")
         feature_norm.sums = self.workers.total(feature_norm.sums)
-        curves |= validation | test | feature_norm.read()
+        curves = {"epoch": self.epoch, **trained, **validation, **test, **feature_norm.read()}
         self._keep_if_reported(validation["validation_error"], validation_logits, test_logits)
         self.schedule.step()
         self.epochs.append(curves)
@@ -207,7 +276,7 @@ class TrialRun:
         self.seconds += time.monotonic() - started
         return curves
 
-    def train_epoch(self) -> Curves:
+    def train_epoch(self, pause: Callable[[], bool] = never) -> Curves | None:
         """Trains on each sample once. Nothing is read from the device before the last batch is on its way.
 
         Raises:
@@ -217,18 +286,16 @@ class TrialRun:
         train = self.dataset.train
         order_generator = torch.Generator().manual_seed(seeds.batch_order(self.trial, self.epoch))
         order = torch.randperm(len(train), generator=order_generator).to(train.labels.device)
-        augmentation = torch.Generator(self.device).manual_seed(seeds.augmentation(self.trial, self.epoch))
         batches = list(torch.split(order, settings.batch_size))
         if settings.drop_last and len(batches[-1]) < settings.batch_size and len(batches) > 1:
             batches.pop()
-        measured = ClassificationCurves(self.device)
-        # The sum over the epoch of the loss per sample, and of the gradient norms before clipping.
-        loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
-        norm_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        if self.under_way is None:
+            self.under_way = self._begin_epoch()
+        under_way = self.under_way
         clip_norm = settings.gradient_clip_norm or math.inf
         self.model.train()
-        for indices in batches:
-            inputs, labels = self.workers.batch(self.dataset, indices, augmentation)
+        for indices in batches[under_way.batches :]:
+            inputs, labels = self.workers.batch(self.dataset, indices, under_way.augmentation)
             self.optimizer.zero_grad()
             logits = self.execution.training_logits(inputs)
             logits, labels = self.workers.gathered(logits, labels)
@@ -237,22 +304,38 @@ class TrialRun:
                 loss = loss / len(indices)
             loss.backward()
             self.workers.sum_gradients(self.model.parameters())
-            norm_sum += nn.utils.clip_grad_norm_(self.model.parameters(), clip_norm)
+            under_way.norm_sum += nn.utils.clip_grad_norm_(self.model.parameters(), clip_norm)
             self.optimizer.step()
-            measured.add(logits, labels)
+            under_way.measured.add(logits, labels)
             averaged_over = {"sum": 1, "mean": len(labels), "mean_over_samples": len(indices)}
-            loss_sum += loss.detach() * averaged_over[settings.loss_reduction]
+            under_way.loss_sum += loss.detach() * averaged_over[settings.loss_reduction]
+            under_way.batches += 1
+            if under_way.batches < len(batches) and pause():
+                return None
+        self.under_way = None
         samples = sum(len(indices) for indices in batches)
-        loss_per_sample, gradient_norm = (loss_sum / samples).item(), (norm_sum / len(batches)).item()
+        loss_per_sample = (under_way.loss_sum / samples).item()
+        gradient_norm = (under_way.norm_sum / len(batches)).item()
         if not math.isfinite(loss_per_sample):
             raise TrialDiverged(
                 f"the training loss of epoch {self.epoch} is {loss_per_sample}: {self.trial}."
             )
         return {
+            "learning_rate": under_way.learning_rate,
             "train_loss": loss_per_sample,
             "gradient_norm": gradient_norm if math.isfinite(gradient_norm) else None,
-            **measured.read("train"),
+            **under_way.measured.read("train"),
         }
+
+    def _begin_epoch(self) -> EpochUnderWay:
+        self.loss.on_epoch_start(self.epoch, self.trial.training.epochs)
+        return EpochUnderWay(
+            learning_rate=float(self.optimizer.param_groups[0]["lr"]),
+            augmentation=torch.Generator(self.device).manual_seed(seeds.augmentation(self.trial, self.epoch)),
+            measured=ClassificationCurves(self.device),
+            loss_sum=torch.zeros((), dtype=torch.float64, device=self.device),
+            norm_sum=torch.zeros((), dtype=torch.float64, device=self.device),
+        )
 
     @torch.no_grad()
     def _logits(self, split: Split, name: str, workers: Alone) -> tuple[Tensor, Tensor]:
@@ -291,7 +374,7 @@ class TrialRun:
             self.reported_model = {name: value.clone() for name, value in self.model.state_dict().items()}
 
     def state(self) -> dict[str, Any]:
-        """Everything that the rest of the run depends on, at the end of an epoch."""
+        """Everything that the rest of the run depends on."""
         return {
             "key": self.trial.key,
             "epoch": self.epoch,
@@ -306,6 +389,7 @@ class TrialRun:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "generators": seeds.generator_states(),
+            "under_way": None if self.under_way is None else self.under_way.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -316,6 +400,8 @@ class TrialRun:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         seeds.restore_generators(state["generators"])
+        under_way = state["under_way"]
+        self.under_way = None if under_way is None else EpochUnderWay.restored(under_way, self.device)
         self.epoch, self.seconds, self.epochs = state["epoch"], state["seconds"], list(state["epochs"])
         self.resumed_from_epoch = self.epoch
         self.best_accuracy, self.reported_epoch = state["best_accuracy"], state["reported_epoch"]
@@ -331,8 +417,13 @@ class TrialRun:
 
     def checkpoint_if_due(self, checkpoints: CheckpointStore | None, every: int | None) -> None:
         """Saves after each `every` epochs but the last, whose result is about to be committed anyway."""
-        if checkpoints and every and not self.done and self.epoch % every == 0:
-            checkpoints.save(self.trial.key, self.epoch, encode(self.state()))
+        if checkpoints and every and not self.done and self.under_way is None and self.epoch % every == 0:
+            self.checkpoint(checkpoints)
+
+    def checkpoint(self, checkpoints: CheckpointStore) -> None:
+        """Saves the run as it stands, also in the middle of an epoch."""
+        batch = self.under_way.batches if self.under_way else 0
+        checkpoints.save(self.trial.key, self.epoch, encode(self.state()), batch)
 
     def predictions_on(self, component: Component, root: Path | str | None) -> Predictions:
         """What the network of the reported epoch says of one of the sets that `Trial.score_on` names.

@@ -58,8 +58,9 @@ class Kept:
     def __init__(self, *states: bytes):
         self.states = dict(enumerate(states))
 
-    def save(self, key: str, epoch: int, state: bytes) -> None:
+    def save(self, key: str, epoch: int, state: bytes, batch: int = 0) -> None:
         self.states[epoch] = state
+        self.batch = batch
 
     def load(self, key: str) -> Iterator[bytes]:
         yield from (self.states[epoch] for epoch in sorted(self.states, reverse=True))
@@ -96,6 +97,49 @@ def killed_after_each_epoch(trial: Trial) -> TrialRun:
         going_on.checkpoint_if_due(kept, every=1)
         draw_from_global_generators()
     raise AssertionError("unreachable: the last epoch is never checkpointed")
+
+
+def killed_after_each_batch(trial: Trial, dataset: Dataset) -> TrialRun:
+    """A run that goes on from a checkpoint in a new `TrialRun` after every batch of every epoch."""
+    kept = Kept()
+    places = []
+    while not (going_on := TrialRun.start(trial, dataset, CPU, kept)).done:
+        curves = going_on.advance_until(lambda: True)
+        if going_on.done:
+            # 75 samples are three batches, and an epoch's last is its end.
+            assert places == [(epoch, batch) for epoch in range(7) for batch in range(3)][1:]
+            return going_on
+        going_on.checkpoint(kept)
+        assert (curves is None) == (kept.batch > 0)
+        places.append((going_on.epoch, kept.batch))
+        draw_from_global_generators()
+    raise AssertionError("unreachable: the last epoch is never checkpointed")
+
+
+class Shaken(Dataset):
+    """Digits with an augmentation that draws numbers."""
+
+    def __init__(self, plain: Dataset):
+        super().__init__(plain.train, plain.validation, plain.test, 10, plain.input_shape)
+
+    def augment(self, inputs: Any, generator: torch.Generator) -> Any:
+        return inputs * (1 + 0.5 * torch.randn(len(inputs), 1, 1, 1, generator=generator))
+
+
+@pytest.mark.parametrize("loss", ["flsc_531", "adafocal", "mmce"])
+def test_resuming_within_an_epoch_is_as_if_undisturbed(loss: str, noisy: str) -> None:
+    trial = trial_of(noisy, loss, reported_epoch="best_validation_accuracy")
+    dataset = Shaken(load_dataset(trial, None, CPU))
+    undisturbed = TrialRun(trial, dataset, CPU)
+    while not undisturbed.done:
+        undisturbed.advance()
+    resumed = killed_after_each_batch(trial, dataset)
+    assert_equal(resumed.result(), undisturbed.result())
+    for part in ("model", "loss", "optimizer", "schedule"):
+        assert repr(resumed.state()[part]) == repr(undisturbed.state()[part])
+    # Without the state of an epoch's augmentation it would be another run.
+    plain = TrialRun(trial, load_dataset(trial, None, CPU), CPU)
+    assert plain.advance()["train_loss"] != undisturbed.epochs[0]["train_loss"]
 
 
 @pytest.mark.parametrize("loss", LOSSES.names())
