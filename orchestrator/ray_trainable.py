@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import ray
 from ray import tune
 
+from orchestrator import notices
 from orchestrator.team import Team
 from orchestrator.worker import Report, TrialWorker, WorkerSettings
 from results.checkpoints import StoredCheckpoints
@@ -53,22 +55,26 @@ class RayTrial(tune.Trainable):
                 # Another driver on this store was faster.
                 return {"done": True, "outcome": "done", "epoch": self.trial.training.epochs}
             if self.worker is None:
-                self.worker = Team(self.settings, int(gpus)) if gpus > 1 else TrialWorker(self.settings)
+                self.worker = Team(self.settings, int(gpus)) if gpus > 1 else self._alone()
             self.worker.begin(self.trial, gpus)
             self.begun = True
         assert self.worker is not None
         report = self.worker.step()
+        if report["outcome"] in ("failed", "stopped") and isinstance(self.worker, Team):
+            # Where the first left the others is not known.
+            self._dismiss()
         if report["outcome"] != "failed":
             return report
-        if isinstance(self.worker, Team):
-            # Where the one that failed left the others is not known.
-            self._dismiss()
         traceback, host = report.pop("traceback"), report.pop("host")
         self.store.record_failure(self.trial, report["failure_class"], report["message"], traceback, host)
         if report["failure_class"] != "out of memory":
             # Once its code is mended the trial starts anew: half a run by each code would be neither's.
             StoredCheckpoints(self.store).delete(self.trial.key)
         return report
+
+    def _alone(self) -> TrialWorker:
+        node = ray.get_runtime_context().get_node_id()
+        return TrialWorker(self.settings, notices.watch(self.settings.run, [node]))
 
     def cleanup(self) -> None:
         self._dismiss()

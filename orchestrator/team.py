@@ -12,6 +12,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from orchestrator import notices
 from orchestrator.worker import Report, TrialWorker, WorkerSettings
 from trainables.distributed import Workers, connect, listen
 from trainables.training import default_device
@@ -37,10 +38,16 @@ class Member:
         self.store = listen(address, size)
         return address, self.store.port
 
-    def join(self, rank: int, size: int, address: str, port: int) -> None:
+    def node(self) -> str:
+        node: str = ray.get_runtime_context().get_node_id()
+        return node
+
+    def join(self, rank: int, size: int, address: str, port: int, nodes: list[str]) -> None:
         if rank:
             self.store = connect(address, port, size)
-        self.worker = TrialWorker(self.settings, Workers(self.store, rank, size, default_device()))
+        workers = Workers(self.store, rank, size, default_device())
+        # The nodes of all: the first keeps the checkpoint, whichever of them will be gone.
+        self.worker = TrialWorker(self.settings, notices.watch(self.settings.run, nodes), workers)
 
     def begin(self, trial: Trial, gpus: float) -> None:
         self.worker.begin(trial, gpus)
@@ -84,7 +91,8 @@ class Team:
             )
         first = self.members[0]
         address, port = ray.get(first.listen.remote(size))
-        ray.get([m.join.remote(rank, size, address, port) for rank, m in enumerate(self.members)])
+        nodes = ray.get([member.node.remote() for member in self.members])
+        ray.get([m.join.remote(rank, size, address, port, nodes) for rank, m in enumerate(self.members)])
 
     def begin(self, trial: Trial, gpus: float) -> None:
         ray.get([member.begin.remote(trial, gpus) for member in self.members])
@@ -97,7 +105,7 @@ class Team:
         while True:
             (ready,), waiting = ray.wait(waiting)
             report = _read(ready)
-            if report["outcome"] not in ("running", "done"):
+            if report["outcome"] not in ("running", "done", "stopped"):
                 break
             if ready == first:
                 self.others = waiting

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from ray import tune
 from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
 from ray.tune.stopper import Stopper
 
+from orchestrator import notices
 from orchestrator.outcome import Outcome
 from orchestrator.placement import Needs
 from orchestrator.progress import Progress
+from orchestrator.queue import TrialQueue
 from orchestrator.ray_trainable import RayTrial
 from orchestrator.worker import TRACEBACK_LINES, WorkerSettings
 from results.errors import StoreError
-from results.store import Store
+from results.store import FailureClass, Store
 from sweeps.expand import Sweep
 from trainables.trial import Trial
 
-MACHINERY_RETRIES = 8
-"""How often a trial is taken up again in one run after its process or node died. The next run tries anew."""
+MEMORY_KILLS = 3
+"""How often in a row Ray ends a trial's process, because its node has no memory left, before the trial has
+failed by its own fault."""
+
+STOP_SECONDS = 300.0
+"""How long trials that were asked to stop have to keep a checkpoint."""
 
 
 def fit(
@@ -34,42 +46,51 @@ def fit(
     scratch: Path,
     source_commit: str,
 ) -> Outcome:
-    """Runs `trials` to their ends on the Ray that is connected."""
+    """Runs `trials` to their ends on the Ray that is connected, in their order.
+
+    SIGTERM and SIGINT end it early, with a checkpoint of each trial that runs.
+    """
     run = sweep.run
     settings = WorkerSettings(
         store=store.uri if "://" in store.uri else store.folder.root,
         data_root=str(data_root.absolute()),
         checkpoint_every=run.checkpoint_every,
+        checkpoint_minutes=run.checkpoint_minutes,
+        hours_per_trial=run.hours_per_trial,
         threads=max(1, int(run.cpus_per_trial)),
         source_commit=source_commit,
+        run=f"{sweep.name}-{uuid.uuid4()}",
     )
     by_key = {trial.key: trial for trial in trials}
-    outcome = Outcome()
-    listener = Listener(progress, store, by_key, outcome)
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     gpus = {key: sweep.gpus[key] for key in by_key}
-
-    def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        return reservation(Needs.of(gpus[config["key"]], run.cpus_per_trial))
-
+    needs = {key: Needs.of(gpus[key], run.cpus_per_trial) for key in by_key}
+    queue = TrialQueue(by_key, needs)
+    outcome = Outcome()
+    stop = Stop(queue, progress, outcome, settings.run)
+    limit = None if run.hours_per_trial is None else 3600 * run.hours_per_trial
+    listener = Listener(progress, store, by_key, outcome, queue, limit)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     trainable = tune.with_resources(
-        tune.with_parameters(RayTrial, settings=settings, trials=by_key, gpus=gpus), resources
+        tune.with_parameters(RayTrial, settings=settings, trials=by_key, gpus=gpus),
+        lambda config: reservation(needs[config["key"]]),
     )
-    Tuner(
+    tuner = Tuner(
         trainable,
-        param_space={"key": tune.grid_search(list(by_key))},
-        tune_config=TuneConfig(reuse_actors=True),
+        tune_config=TuneConfig(search_alg=queue, num_samples=-1, reuse_actors=True),
         run_config=RunConfig(
             name="sweep",
             storage_path=str(scratch),
             callbacks=[listener],
             # Trials keep their own checkpoints in the store, where any machine finds them.
             checkpoint_config=CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-            failure_config=FailureConfig(max_failures=MACHINERY_RETRIES),
-            stop=StopWhenStoreFails(outcome),
+            # Trials come again through the queue.
+            failure_config=FailureConfig(max_failures=0),
+            stop=stop,
             verbose=0,
         ),
-    ).fit()
+    )
+    with stop.on_signals():
+        tuner.fit()
     outcome.done, outcome.failed, outcome.left = progress.done, progress.failed, len(progress.left)
     return outcome
 
@@ -83,34 +104,95 @@ def reservation(needs: Needs) -> tune.PlacementGroupFactory:
     return tune.PlacementGroupFactory([*own, *[needs.bundle] * needs.workers], strategy="PACK")
 
 
-class StopWhenStoreFails(Stopper):
-    """Ends the sweep when results can no longer be kept: training on would be for nothing."""
+class Stop(Stopper):
+    """Ends the sweep early: when it is asked to, or when results can no longer be kept.
 
-    def __init__(self, outcome: Outcome):
+    Args:
+        run: Names the run to its workers.
+    """
+
+    def __init__(self, queue: TrialQueue, progress: Progress, outcome: Outcome, run: str):
+        self.queue = queue
+        self.progress = progress
         self.outcome = outcome
+        self.run = run
+        self.asked: float | None = None
+        self.told = False
+
+    def __reduce__(self) -> tuple[type[Stopper], tuple[()]]:
+        # Tune writes a copy of everything to its scratch folder, which is never read again.
+        return Stopper, ()
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """While this is open, SIGTERM or SIGINT stops the sweep, and a second one at once."""
+        signals = (signal.SIGTERM, signal.SIGINT)
+        before = {number: signal.getsignal(number) for number in signals}
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            self.asked = time.monotonic()
+            self.queue.stopping = True
+            for each in signals:
+                signal.signal(each, before[each])
+
+        for each in signals:
+            signal.signal(each, ask)
+        try:
+            yield
+        finally:
+            for each in signals:
+                signal.signal(each, before[each])
+            if self.told:
+                notices.withdraw(self.run)
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
-        return self.outcome.store_error is not None
+        if self.outcome.store_error is not None:
+            # Training on would be for nothing.
+            return True
+        if self.asked is None:
+            return False
+        if not self.told:
+            # Not in the signal's handler, which may have interrupted Ray in anything.
+            notices.ask_to_stop(self.run)
+            self.told = True
+            self.progress.note("stopping: each trial that runs keeps a checkpoint first (again: at once)")
+        return not self.progress.running or time.monotonic() > self.asked + STOP_SECONDS
 
 
 class Listener(Callback):
-    """Tells the progress display what Tune reports, and records trials whose process died too often."""
+    """Tells the progress display and the queue what Tune reports, and records what died.
 
-    def __init__(self, progress: Progress, store: Store, trials: dict[str, Trial], outcome: Outcome):
+    Args:
+        seconds_per_trial: After which a trial's process ends itself; None for no limit.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        store: Store,
+        trials: dict[str, Trial],
+        outcome: Outcome,
+        queue: TrialQueue,
+        seconds_per_trial: float | None,
+    ):
+        self.seconds_per_trial = seconds_per_trial
         self.progress = progress
         self.store = store
         self.trials = trials
         self.outcome = outcome
+        self.queue = queue
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
         # Tune writes a copy of everything to its scratch folder, which is never read again.
         return Callback, ()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.progress.start(trial.config["key"])
+        key = trial.config["key"]
+        self.queue.started(key)
+        self.progress.start(key)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -123,24 +205,49 @@ class Listener(Callback):
                 scores = ""
                 if "test_error" in result:
                     scores = f", error {result['test_error']:.2%}, ECE {result['test_ece']:.2%}"
-                self.progress.finish(key, f"done{scores}")
+                self._settle(key, f"done{scores}")
             case "failed":
-                told = f"{result['failure_class']}: {result['message']}"
-                self.progress.finish(key, told, failed=True)
+                self._settle(key, f"{result['failure_class']}: {result['message']}", failed=True)
+            case "stopped":
+                self.progress.stop(key)
             case "store":
                 self.progress.stop(key)
                 self.outcome.store_error = result["message"]
 
-    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.progress.stop(trial.config["key"])
-
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        key = trial.config["key"]
-        message = f"its process or node died {MACHINERY_RETRIES + 1} times"
-        # What Tune saw the last time; of a trial of several workers, why they lost each other.
-        told = "\n".join(str(trial.get_error() or "").splitlines()[-TRACEBACK_LINES:])
+        """A process or node that died, or the end that a trial's time limit makes."""
+        trial_ = self.trials[trial.config["key"]]
+        error = str(trial.get_error() or "")
         try:
-            self.store.record_failure(self.trials[key], "preempted", message, told, socket.gethostname())
-        except StoreError as error:
-            self.outcome.store_error = str(error)
-        self.progress.finish(key, f"preempted: {message}; the next run tries again", failed=True)
+            self._record(trial_, error)
+        except StoreError as store_error:
+            self.progress.stop(trial_.key)
+            self.outcome.store_error = str(store_error)
+
+    def _record(self, trial: Trial, error: str) -> None:
+        key = trial.key
+        run = self.progress.running.get(key)
+        if run and self.seconds_per_trial and time.monotonic() >= run.started + self.seconds_per_trial:
+            # Its own process has recorded it, before it ended itself.
+            known = self.store.failure(trial)
+            if known and known.failure_class == "timed out":
+                self._settle(key, f"{known.failure_class}: {known.message}", failed=True)
+                return
+        deaths, pause = self.queue.died(key, run.epoch if run else 0)
+        told = "\n".join(error.splitlines()[-TRACEBACK_LINES:])
+        memory = "OutOfMemoryError" in error
+        message = (
+            "its process was ended: the node had no memory left" if memory else "its process or node died"
+        )
+        blamed = memory and deaths >= MEMORY_KILLS
+        failure_class: FailureClass = "out of memory" if blamed else "preempted"
+        self.store.record_failure(trial, failure_class, message, told, socket.gethostname())
+        if blamed:
+            self._settle(key, f"{failure_class}: {message}, {deaths} times in a row", failed=True)
+        else:
+            self.progress.stop(key)
+            self.progress.note(f"{trial}: {message}; it goes on in {pause:.0f} s")
+
+    def _settle(self, key: str, told: str, failed: bool = False) -> None:
+        self.queue.settled(key)
+        self.progress.finish(key, told, failed=failed)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
+import threading
 import time
 import traceback
 from dataclasses import dataclass
@@ -27,25 +30,49 @@ from trainables.trial import Component, Trial
 REPORT_SECONDS = 1.0
 """At most one report a second from each trial: a report costs the driver time that trials could use."""
 
+STEP_SECONDS = 15.0
+"""The longest that training goes on without a report: within an epoch a GPU stands still for each."""
+
 TRACEBACK_LINES = 30
 
 Report = dict[str, Any]
 """What a step tells: `done`, `outcome` and what belongs to it.
 
 Outcomes: 'running' (epoch), 'done' (epoch, scores), 'failed' (failure_class, message, traceback, host),
-'store' (message: results cannot be kept) and 'lost' (message: the trial's other workers are out of reach).
+'stopped' (epoch: a checkpoint is kept, as was asked), 'store' (message: results cannot be kept) and 'lost'
+(message: the trial's other workers are out of reach).
 """
+
+
+@dataclass
+class Notices:
+    """What a worker is told from outside while it trains; written by another thread, at any moment.
+
+    Attributes:
+        stopping: The sweep is to stop: keep a checkpoint and end.
+        draining: The node will be gone soon: keep a checkpoint, and go on for as long as it lasts.
+    """
+
+    stopping: bool = False
+    draining: bool = False
 
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What every worker of a sweep must know; the same for all trials."""
+    """What every worker of a sweep must know; the same for all trials.
+
+    Attributes:
+        run: Names this run of the sweep within its cluster.
+    """
 
     store: str
     data_root: str
     checkpoint_every: int
+    checkpoint_minutes: float
+    hours_per_trial: float | None
     threads: int
     source_commit: str
+    run: str
 
 
 class TrialWorker:
@@ -55,13 +82,16 @@ class TrialWorker:
         workers: Those that train together; only the first of them reads checkpoints and writes.
     """
 
-    def __init__(self, settings: WorkerSettings, workers: Alone | None = None):
+    def __init__(self, settings: WorkerSettings, notices: Notices, workers: Alone | None = None):
         self.settings = settings
+        self.notices = notices
         self.workers = workers or Alone()
+        self.first = self.workers.rank == 0
         self.store = Store(settings.store)
         self.checkpoints = StoredCheckpoints(self.store)
         self.run: TrialRun | None = None
         self.loaded: tuple[Component, Dataset] | None = None
+        self.limit: threading.Timer | None = None
         torch.set_num_threads(settings.threads)
 
     def begin(self, trial: Trial, gpus: float) -> None:
@@ -72,9 +102,21 @@ class TrialWorker:
         """
         self.trial, self.gpus = trial, gpus
         self.run = None
+        self.warned = False
+        self.checkpointed = time.monotonic()
+        if self.first and self.settings.hours_per_trial is not None:
+            self.limit = threading.Timer(self.settings.hours_per_trial * 3600, self._time_out, [trial])
+            self.limit.daemon = True
+            self.limit.start()
 
     def step(self) -> Report:
-        """Trains for about a second, or to the end."""
+        """Trains for some seconds, or to the end."""
+        report = self._step()
+        if report["done"] and self.limit:
+            self.limit.cancel()
+        return report
+
+    def _step(self) -> Report:
         try:
             return self._train()
         except StoreError as error:
@@ -83,27 +125,36 @@ class TrialWorker:
             return {"done": True, "outcome": "lost", "message": str(error)}
         except TrialDiverged as error:
             return self._failed("diverged", error)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            return self._failed("out of memory", error, memory.advice(self.gpus, default_device(), error))
         except Exception as error:
+            if memory.is_exhausted(error):
+                return self._failed("out of memory", error, memory.advice(self.gpus, default_device(), error))
             return self._failed("bug", error)
 
     def _train(self) -> Report:
-        deadline = time.monotonic() + REPORT_SECONDS
-        first = self.workers.rank == 0
+        started = time.monotonic()
+        if self.first and self.notices.stopping and self.run is None:
+            return {"done": True, "outcome": "stopped", "epoch": 0}
         if self.run is None:
             device = default_device()
             memory.limit(self.gpus, device)
-            checkpoints = self.checkpoints if first else None
+            checkpoints = self.checkpoints if self.first else None
             self.run = TrialRun.start(self.trial, self._dataset_on(device), device, checkpoints, self.workers)
+
+        def pause() -> bool:
+            # Of several workers the others wait within the next batch for the first, which alone pauses.
+            return self.first and (self._checkpoint_wanted() or time.monotonic() > started + STEP_SECONDS)
+
         while not self.run.done:
-            self.run.advance()
-            if first:
-                self.run.checkpoint_if_due(self.checkpoints, self.settings.checkpoint_every)
-            if time.monotonic() > deadline and not self.run.done:
+            within_epoch = self.run.advance_until(pause) is None
+            if self.first and not self.run.done:
+                self._keep_checkpoint(self.run)
+                if self.notices.stopping:
+                    return {"done": True, "outcome": "stopped", "epoch": self.run.epoch}
+            late = time.monotonic() > started + (STEP_SECONDS if within_epoch else REPORT_SECONDS)
+            if late and not self.run.done:
                 return {"done": False, "outcome": "running", "epoch": self.run.epoch}
         result = self.run.result()
-        if first:
+        if self.first:
             result.measurements["gpus"] = self.gpus
             self._commit(self.run, result)
         last = self.run.epochs[self.run.reported_epoch]
@@ -114,6 +165,28 @@ class TrialWorker:
             "test_error": last["test_error"],
             "test_ece": last["test_ece"],
         }
+
+    def _checkpoint_wanted(self) -> bool:
+        overdue = time.monotonic() > self.checkpointed + 60 * self.settings.checkpoint_minutes
+        return overdue or self.notices.stopping or (self.notices.draining and not self.warned)
+
+    def _keep_checkpoint(self, run: TrialRun) -> None:
+        if self._checkpoint_wanted():
+            run.checkpoint(self.checkpoints)
+            self.warned = self.notices.draining
+        elif not run.checkpoint_if_due(self.checkpoints, self.settings.checkpoint_every):
+            return
+        self.checkpointed = time.monotonic()
+
+    def _time_out(self, trial: Trial) -> None:
+        """Ends this process, whatever it waits for: the only way out of a trial that hangs."""
+        frame = sys._current_frames().get(threading.main_thread().ident or 0)
+        lines = traceback.format_stack(frame)[-TRACEBACK_LINES:] if frame else []
+        message = f"not done after {self.settings.hours_per_trial:g} hours (run.hours_per_trial)"
+        try:
+            self.store.record_failure(trial, "timed out", message, "".join(lines), socket.gethostname())
+        finally:
+            os._exit(1)
 
     def _dataset_on(self, device: torch.device) -> Dataset:
         """The trial's data set, which the trial before in this process has often left."""

@@ -45,7 +45,7 @@ LABEL_LENGTH = 100
 SOURCE_COLUMNS = ("source_path", "source_size", "source_modified_ns")
 """Columns of the compacted copy that tell which file, in which state, each row was read from."""
 
-FailureClass = Literal["preempted", "out of memory", "diverged", "bug"]
+FailureClass = Literal["preempted", "out of memory", "diverged", "timed out", "bug"]
 
 
 class State(StrEnum):
@@ -228,12 +228,18 @@ class Store:
         """Whether the trial's row is there: a quick look, without checking the digests."""
         return self.folder.exists(Address.of(trial).path("trials"))
 
+    def failure(self, trial: Trial) -> Failure | None:
+        """The latest failed attempt at a trial."""
+        folder = Address.of(trial).path("failures").rpartition("/")[0]
+        latest = _latest(self.files(folder)).get(trial.key)
+        return self._failure(trial.key, *latest) if latest else None
+
     def survey(self, trials: Iterable[Trial]) -> Survey:
         """Where each trial stands. A trial is done only if its row and data are what was committed."""
         wanted = list(trials)
         # By key alone: a label may have changed since the trial was committed, and is no part of what it is.
         committed = {_key_of(info.path): info.path for info in self.files("trials")}
-        failed = self._latest_failures()
+        failed = _latest(self.files("failures"))
         checkpointed = {info.path.split("/")[1] for info in self.folder.list("checkpoints")}
         states: dict[str, State] = {}
         damaged: dict[str, tuple[str, ...]] = {}
@@ -298,16 +304,6 @@ class Store:
         # Without its data the row counts for nothing.
         return (*bad, row_path) if bad else ()
 
-    def _latest_failures(self) -> dict[str, tuple[int, str]]:
-        """Number and file of the latest failed attempt at each trial that has one, by key."""
-        latest: dict[str, tuple[int, str]] = {}
-        for info in self.files("failures"):
-            name = FAILURE_NAME.fullmatch(info.path.rsplit("/", 1)[1])
-            if name:
-                key, attempt = name[1], int(name[2])
-                latest[key] = max(latest.get(key, (0, "")), (attempt, info.path))
-        return latest
-
     def _failure(self, key: str, attempt: int, path: str) -> Failure:
         try:
             fields = rows.failure_fields(self.folder.read(path))
@@ -352,6 +348,17 @@ class Store:
             found = list(zip(infos, executor.map(read, infos), strict=True))
         read_rows = [(info, table) for info, (table, _) in found if table is not None]
         return read_rows, [info.path for info, (_, damaged) in found if damaged]
+
+
+def _latest(failures: Iterable[FileInfo]) -> dict[str, tuple[int, str]]:
+    """Number and file of the latest failed attempt at each trial that has one, by key."""
+    latest: dict[str, tuple[int, str]] = {}
+    for info in failures:
+        name = FAILURE_NAME.fullmatch(info.path.rsplit("/", 1)[1])
+        if name:
+            key, attempt = name[1], int(name[2])
+            latest[key] = max(latest.get(key, (0, "")), (attempt, info.path))
+    return latest
 
 
 def _key_of(path: str) -> str:

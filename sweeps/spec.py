@@ -146,11 +146,16 @@ class Run(_Part):
         cpus_per_trial: CPU cores a trial reserves, for each GPU where it has several; fractions share a core.
         gpus_per_trial: GPUs a trial reserves; fractions share a GPU. A block's own `gpus` wins.
         checkpoint_every: Epochs from one checkpoint to the next.
+        checkpoint_minutes: Minutes after which one is due all the same, in the middle of an epoch if need be.
+        hours_per_trial: Wall-clock time after which a trial that is not done has failed; None for no limit. A
+            trial that was interrupted has all of it again.
     """
 
     cpus_per_trial: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     gpus_per_trial: Gpus = 0.0
     checkpoint_every: int = Field(default=20, ge=1)
+    checkpoint_minutes: float = Field(default=15.0, gt=0, allow_inf_nan=False)
+    hours_per_trial: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class SweepFile(_Part):

@@ -68,6 +68,12 @@ def fitting_share(reserved: int, requested: int, total: int) -> float | None:
     return rounded if rounded <= 1 else None
 
 
+def is_exhausted(error: BaseException) -> bool:
+    """Whether an error says that there was no memory left, of a GPU or of the machine."""
+    # What torch raises where the machine's own memory is at its end is any RuntimeError.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
 def requested_bytes(message: str) -> int | None:
     """How much the allocation wanted that failed, by torch's message; None if it does not say."""
     found = re.search(r"Tried to allocate ([0-9.]+) (bytes|KiB|MiB|GiB)", message)

@@ -246,8 +246,8 @@ class TrialRun:
         """Does what `advance` does, or a part of it.
 
         Args:
-            pause: Asked after each training batch but the last. Where it says yes the epoch is left there, and
-                the next call goes on with it: to the same numbers.
+            pause: Asked after each training batch but the last. Where it says yes the epoch is left there,
+                and the next call goes on with it: to the same numbers.
 
         Returns:
             The epoch's curves; None where it was left.
@@ -415,10 +415,16 @@ class TrialRun:
         ):
             raise ValueError("the checkpoint lacks the network of the reported epoch, which is to be scored")
 
-    def checkpoint_if_due(self, checkpoints: CheckpointStore | None, every: int | None) -> None:
-        """Saves after each `every` epochs but the last, whose result is about to be committed anyway."""
-        if checkpoints and every and not self.done and self.under_way is None and self.epoch % every == 0:
+    def checkpoint_if_due(self, checkpoints: CheckpointStore | None, every: int | None) -> bool:
+        """Saves after each `every` epochs but the last, whose result is about to be committed anyway.
+
+        Returns:
+            Whether it did.
+        """
+        due = checkpoints and every and not self.done and self.under_way is None and self.epoch % every == 0
+        if checkpoints and due:
             self.checkpoint(checkpoints)
+        return bool(due)
 
     def checkpoint(self, checkpoints: CheckpointStore) -> None:
         """Saves the run as it stands, also in the middle of an epoch."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from ray.cluster_utils import Cluster
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEADLINE = 240.0
@@ -73,6 +75,32 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < end, f"never happened: {what}"
         time.sleep(0.02)
+
+
+def source_with(folder: Path, **plug_ins: str) -> Path:
+    """A copy of the source tree with more models, as someone adds one: a file each."""
+    for floor in ("trainables", "sweeps", "results", "orchestrator"):
+        shutil.copytree(REPOSITORY / floor, folder / floor, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in plug_ins.items():
+        (folder / "trainables" / "models" / f"{name}.py").write_text(textwrap.dedent(text), encoding="utf-8")
+    return folder
+
+
+@contextlib.contextmanager
+def cluster(command: Command, *gpus: int) -> Iterator[Cluster]:
+    """A Ray of several nodes on this machine, each with so many pretended GPUs and as many CPUs."""
+    before = dict(os.environ)
+    # The nodes' workers inherit it.
+    os.environ.update(command.environment())
+    nodes = Cluster()
+    try:
+        for number in gpus:
+            nodes.add_node(num_cpus=number, num_gpus=number, include_dashboard=False)
+        yield nodes
+    finally:
+        nodes.shutdown()
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture

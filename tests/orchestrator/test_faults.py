@@ -1,0 +1,284 @@
+"""What may happen to a cluster in a weekend, done for real on nodes of this machine with pretended GPUs.
+
+After each every trial of the sweep is done, with the numbers of an undisturbed run, or recorded as failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import pytest
+from ray.cluster_utils import Cluster
+
+from results.store import Store
+
+from .conftest import Command, cluster, source_with, wait_until
+from .test_recovery import assert_as_undisturbed, checkpoints, commits, numbers
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+SWEEP = """
+name: faults
+seeds: [0, 1, 2]
+training: {epochs: 60}
+blocks:
+  - {datasets: [digits], models: [small_cnn], losses: [adafocal, flsc_531]}
+run: {checkpoint_every: 5, gpus_per_trial: 1, cpus_per_trial: 0.5}
+"""
+
+# Each goes wrong in its own way, some batches into its training.
+FAULTY = """
+    import time
+
+    import torch
+    from trainables.models.small_cnn import SmallCNN
+    from trainables.registry import register
+
+
+    class Faulty(SmallCNN):
+        batches = 0
+
+        def forward(self, images):
+            self.batches += 1
+            logits = super().forward(images)
+            return self.fault(logits) if self.batches > 8 else logits
+
+
+    @register("raising", facts={"input": "image"})
+    class Raising(Faulty):
+        def fault(self, logits):
+            raise ValueError("a plug-in's mistake")
+
+
+    @register("hanging", facts={"input": "image"})
+    class Hanging(Faulty):
+        def fault(self, logits):
+            time.sleep(3600)
+            return logits
+
+
+    @register("hungry", facts={"input": "image"})
+    class Hungry(Faulty):
+        def fault(self, logits):
+            return logits + torch.empty(2**50)[0]
+
+
+    @register("diverging", facts={"input": "image"})
+    class Diverging(Faulty):
+        def fault(self, logits):
+            return logits * float("nan")
+"""
+
+FAULTS = """
+name: own-faults
+seeds: [0, 1]
+training: {epochs: 6}
+blocks:
+  - {datasets: [digits], models: [raising, hanging, hungry, diverging, small_cnn], losses: [brier]}
+run: {gpus_per_trial: 1, cpus_per_trial: 0.5, hours_per_trial: 0.006}
+"""
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sweep") / "faults.yaml"
+    path.write_text(SWEEP, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The numbers of an undisturbed run, without a cluster."""
+    store = tmp_path_factory.mktemp("undisturbed")
+    Command()("run", str(sweep), "--store", str(store), "--set", "run.gpus_per_trial=0")
+    return numbers(store)
+
+
+@pytest.fixture
+def nodes(calibsweep: Command) -> Iterator[Cluster]:
+    """A head without GPUs, and two nodes with one each."""
+    with cluster(calibsweep, 0, 1, 1) as found:
+        yield found
+
+
+def start(calibsweep: Command, sweep: Path, store: Path, nodes: Cluster, *more: str) -> subprocess.Popen[str]:
+    return calibsweep.start("run", str(sweep), "--store", str(store), "--address", nodes.address, *more)
+
+
+def finish(run: subprocess.Popen[str], code: int = 0) -> str:
+    output, _ = run.communicate(timeout=240)
+    assert run.returncode == code, output
+    return output
+
+
+def training(node: Any = None) -> list[psutil.Process]:
+    """The processes that train a trial at this moment: on a node, or on any."""
+    root = psutil.Process(node.all_processes["raylet"][0].process.pid) if node else psutil.Process()
+    found = []
+    for process in root.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "Trainable.train" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
+def place(path: Path) -> tuple[int, int]:
+    """Epochs and batches of a checkpoint."""
+    epoch, batch = path.name.partition("-")[0].split(".")
+    return int(epoch), int(batch)
+
+
+def both_under_way(store: Path, expected: pd.DataFrame) -> Callable[[], bool]:
+    """A trial is done, and two others have checkpoints and a while to go."""
+
+    def found() -> bool:
+        going = [path for path in checkpoints(store) if place(path)[0] < 40]
+        return bool(commits(store)) and len(going) == 2 and len(training()) == 2
+
+    return found
+
+
+def kill(nodes: Cluster, *ended: Any) -> None:
+    for node in ended:
+        nodes.remove_node(node, allow_graceful=False)
+
+
+def restart(nodes: Cluster, number: int) -> None:
+    for _ in range(number):
+        nodes.add_node(num_cpus=1, num_gpus=1, include_dashboard=False)
+
+
+@pytest.mark.parametrize("ended", [1, 2])
+def test_nodes_that_die_and_are_replaced(
+    ended: int, calibsweep: Command, nodes: Cluster, sweep: Path, expected: pd.DataFrame, tmp_path: Path
+) -> None:
+    run = start(calibsweep, sweep, tmp_path, nodes)
+    wait_until(both_under_way(tmp_path, expected), "two trials with checkpoints")
+    before = commits(tmp_path)
+    under_way = {path.parent.name: place(path)[0] for path in checkpoints(tmp_path)}
+    kill(nodes, *list(nodes.worker_nodes)[1:][:ended])
+    restart(nodes, ended)
+    output = finish(run)
+    assert output.count("its process or node died; it goes on in") == ended
+    after = commits(tmp_path)
+    assert {name: after[name] for name in before} == before
+    assert_as_undisturbed(tmp_path, expected)
+    resumed = Store(str(tmp_path)).trials().set_index("key")["resumed_from_epoch"]
+    gone_on = resumed[resumed > 0]
+    # Those that died lost at most what came after their last checkpoint; no other noticed anything.
+    assert len(gone_on) == ended and set(gone_on.index) <= set(under_way)
+    assert all(epoch >= under_way[key] for key, epoch in gone_on.items())
+    told = calibsweep("plan", str(sweep), "--store", str(tmp_path))
+    assert "6 done" in told
+
+
+def test_a_driver_and_a_head_that_die_with_everything(
+    calibsweep: Command, sweep: Path, expected: pd.DataFrame, tmp_path: Path
+) -> None:
+    with cluster(calibsweep, 0, 1, 1) as first:
+        run = start(calibsweep, sweep, tmp_path, first)
+        wait_until(both_under_way(tmp_path, expected), "two trials with checkpoints")
+        run.kill()
+        run.wait()
+        kill(first, first.head_node)
+    before = commits(tmp_path)
+    assert 0 < len(before) < len(expected)
+    with cluster(calibsweep, 0, 1, 1) as second:
+        finish(start(calibsweep, sweep, tmp_path, second))
+    after = commits(tmp_path)
+    assert {name: after[name] for name in before} == before
+    assert_as_undisturbed(tmp_path, expected)
+    assert (Store(str(tmp_path)).trials()["resumed_from_epoch"] > 0).any()
+
+
+def test_a_node_that_is_drained_keeps_a_checkpoint_first(
+    calibsweep: Command, nodes: Cluster, sweep: Path, expected: pd.DataFrame, tmp_path: Path
+) -> None:
+    # Without the notice there would be none.
+    run = start(calibsweep, sweep, tmp_path, nodes, "--set", "run.checkpoint_every=1000")
+    wait_until(lambda: len(training()) == 2, "two trials that train")
+    node = list(nodes.worker_nodes)[1]
+    notice = 20
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "ray.scripts.scripts", "drain-node", "--address", nodes.address),
+            *("--node-id", node.node_id, "--reason", "DRAIN_NODE_REASON_PREEMPTION"),
+            *("--reason-message", "spot", "--deadline-remaining-seconds", str(notice)),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    wait_until(lambda: checkpoints(tmp_path), "a checkpoint")
+    (kept,) = checkpoints(tmp_path)
+    key = kept.parent.name
+    kill(nodes, node)
+    restart(nodes, 1)
+    finish(run)
+    assert_as_undisturbed(tmp_path, expected)
+    resumed = Store(str(tmp_path)).trials().set_index("key")["resumed_from_epoch"]
+    assert resumed[key] == place(kept)[0]
+    assert (resumed.drop(key) == 0).all()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_sweep_that_is_asked_to_stop_keeps_checkpoints_first(
+    number: signal.Signals, calibsweep: Command, sweep: Path, expected: pd.DataFrame, tmp_path: Path
+) -> None:
+    here = ("run", str(sweep), "--store", str(tmp_path), "--set", "run.gpus_per_trial=0")
+    run = calibsweep.start(*here, "--set", "run.checkpoint_every=1000", "--set", "run.cpus_per_trial=1")
+    wait_until(lambda: len(training()) == 2, "two trials that train")
+    run.send_signal(number)
+    output = finish(run, code=1)
+    assert "stopping: each trial that runs keeps a checkpoint first" in output
+    assert "To go on: calibsweep run" in output
+    kept = {path.parent.name: place(path)[0] for path in checkpoints(tmp_path)}
+    done = set(commits(tmp_path))
+    assert len(kept) == 2
+    calibsweep(*here)
+    assert_as_undisturbed(tmp_path, expected)
+    resumed = Store(str(tmp_path)).trials().set_index("key")["resumed_from_epoch"]
+    assert {key: resumed[key] for key in kept} == kept
+    assert done.isdisjoint(f"{key}.parquet" for key in kept)
+
+
+def test_a_trial_s_own_fault_is_recorded_and_the_others_never_notice(tmp_path: Path) -> None:
+    command = Command(source_with(tmp_path / "source", faulty=FAULTY))
+    sweep = tmp_path / "own-faults.yaml"
+    sweep.write_text(FAULTS, encoding="utf-8")
+    store = tmp_path / "store"
+    with cluster(command, 1, 1) as nodes:
+        output = finish(start(command, sweep, store, nodes), code=1)
+        assert "8 trials failed" in output
+        kept = Store(str(store))
+        frame = kept.trials()
+        assert set(frame["model"]) == {"small_cnn"} and len(frame) == 2
+        plan = command("plan", str(sweep), "--store", str(store), "--failures")
+        for model, kind, message in (
+            ("raising", "bug", "ValueError: a plug-in's mistake"),
+            ("hanging", "timed out", "not done after 0.006 hours"),
+            ("hungry", "out of memory", "RuntimeError: "),
+            ("diverging", "diverged", "TrialDiverged: "),
+        ):
+            for seed in (0, 1):
+                assert f"{kind} (attempt 1): digits / {model} / brier / seed {seed}: {message}" in plan
+        # Where it hung can be read.
+        assert "time.sleep(3600)" in plan
+        # They are not tried again by themselves.
+        again = finish(start(command, sweep, store, nodes), code=1)
+        assert "2 done before, 0 to run, 8 failed before" in again
+        # Once their code is mended.
+        model = command.source / "trainables" / "models" / "faulty.py"
+        model.write_text(model.read_text(encoding="utf-8").replace("> 8", "> 10**9"), encoding="utf-8")
+        mended = start(command, sweep, store, nodes, "--retry-failed", "--set", "run.hours_per_trial=1")
+        finish(mended)
+        assert len(kept.trials()) == 10
+        assert (kept.trials()["resumed_from_epoch"] == 0).all()
