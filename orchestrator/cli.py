@@ -101,6 +101,103 @@ def run(
     raise typer.Exit(command.run(sweep, store, set_ or [], data, address, retry_failed, console()))
 
 
+ClusterOption = Annotated[
+    Path | None,
+    typer.Option("--cluster", metavar="FILE", help="Ray's launcher makes the cluster of this file."),
+]
+DashboardOption = Annotated[
+    str | None,
+    typer.Option("--address", metavar="http://...", help="The dashboard of a cluster that runs."),
+]
+
+
+@app.command(
+    epilog="Example: `calibsweep launch mukhoti2020 --store s3://bucket/results --cluster cluster.yaml`"
+)
+def launch(
+    sweep: SweepArgument,
+    store: StoreOption,
+    cluster: ClusterOption = None,
+    address: DashboardOption = None,
+    set_: SetOption = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="FOLDER", help="Where data sets lie on the cluster's machines."),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Also run trials that failed by their own fault.")
+    ] = False,
+) -> None:
+    """Runs a sweep on a cluster: its driver becomes a job there that outlives this terminal.
+
+    The code at hand goes along, plug-ins too. Again, after whatever died, goes on with what is missing.
+    """
+    from orchestrator.commands import launch as command
+
+    wanted = command.target(sweep, store, set_ or [], cluster, address)
+    raise typer.Exit(command.launch(wanted, data, retry_failed, console()))
+
+
+@app.command(
+    epilog="Example: `calibsweep status mukhoti2020 --store s3://bucket/results --cluster cluster.yaml`"
+)
+def status(
+    sweep: SweepArgument,
+    store: StoreOption,
+    cluster: ClusterOption = None,
+    address: DashboardOption = None,
+    set_: SetOption = None,
+    gpus: Annotated[float | None, typer.Option(min=0.0, metavar="N", help="GPUs of the cluster.")] = None,
+    price: Annotated[
+        float | None, typer.Option("--price-per-gpu-hour", min=0.0, metavar="X", help="What one costs.")
+    ] = None,
+) -> None:
+    """Shows how a launched sweep stands: the job, and the plan's view of done, running, failed and missing.
+
+    Exit code 1 if the job itself failed.
+    """
+    from orchestrator.commands import cost
+    from orchestrator.commands import launch as command
+
+    wanted = command.target(sweep, store, set_ or [], cluster, address)
+    raise typer.Exit(command.status(wanted, cost.Prices(gpus, price, None), console()))
+
+
+@app.command(
+    epilog="Example: `calibsweep logs mukhoti2020 --store s3://bucket/results --cluster cluster.yaml`"
+)
+def logs(
+    sweep: SweepArgument,
+    store: StoreOption,
+    cluster: ClusterOption = None,
+    address: DashboardOption = None,
+    set_: SetOption = None,
+    follow: Annotated[bool, typer.Option(help="Go on until the driver ends.")] = True,
+) -> None:
+    """Prints what a launched sweep's driver prints."""
+    from orchestrator.commands import launch as command
+
+    wanted = command.target(sweep, store, set_ or [], cluster, address)
+    raise typer.Exit(command.logs(wanted, follow, console()))
+
+
+@app.command(
+    epilog="Example: `calibsweep stop mukhoti2020 --store s3://bucket/results --cluster cluster.yaml`"
+)
+def stop(
+    sweep: SweepArgument,
+    store: StoreOption,
+    cluster: ClusterOption = None,
+    address: DashboardOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Ends a launched sweep, with a checkpoint of every trial that runs. `launch` goes on from there."""
+    from orchestrator.commands import launch as command
+
+    wanted = command.target(sweep, store, set_ or [], cluster, address)
+    raise typer.Exit(command.stop(wanted, console()))
+
+
 @app.command(epilog="Example: `calibsweep plan quickstart --store ./store`")
 def plan(
     sweep: SweepArgument,

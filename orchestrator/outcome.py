@@ -1,8 +1,11 @@
-"""How a run ended."""
+"""How a run ends."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+STOP_SECONDS = 300.0
+"""How long trials that were asked to stop have to keep a checkpoint."""
 
 
 @dataclass

@@ -15,6 +15,9 @@ from rich.text import Text
 
 from trainables.trial import Trial
 
+TELL_SECONDS = 600.0
+"""Without a terminal, a line at least this often: trials may take hours."""
+
 
 @dataclass
 class Running:
@@ -43,6 +46,7 @@ class Progress:
         self.by_key = {trial.key: trial for trial in self.trials}
         self.left = set(self.by_key)
         self.started = time.monotonic()
+        self.told = self.started
         self.most_running = 1
         # Seconds of finished trials by (data set, model): cells differ far more than the trials of one.
         self.seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
@@ -92,7 +96,19 @@ class Progress:
         elif not self.console.is_terminal:
             ended = self.done + self.failed
             text = f"[{ended}/{len(self.trials)}] {trial}: {told}; {self.time_left()} left"
-            self.console.print(text, highlight=False, soft_wrap=True)
+            self._tell(text)
+
+    def tell_if_due(self) -> None:
+        """Without a terminal, prints where the sweep stands if no line has come for a while."""
+        if self.console.is_terminal or time.monotonic() < self.told + TELL_SECONDS:
+            return
+        waiting = len(self.left) - len(self.running)
+        counts = f"{len(self.running)} running, {self.done} done, {self.failed} failed, {waiting} waiting"
+        self._tell(f"{counts}; {self.time_left()} left")
+
+    def _tell(self, line: str) -> None:
+        self.told = time.monotonic()
+        self.console.print(line, highlight=False, soft_wrap=True)
 
     def seconds_left(self) -> float | None:
         """From finished trials of the same data set and model, or of all; None while there are none."""

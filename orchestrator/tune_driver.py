@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import signal
 import socket
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,13 +19,14 @@ from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneC
 from ray.tune.stopper import Stopper
 
 from orchestrator import notices
-from orchestrator.outcome import Outcome
+from orchestrator.outcome import STOP_SECONDS, Outcome
 from orchestrator.placement import Needs
 from orchestrator.progress import Progress
 from orchestrator.queue import TrialQueue
 from orchestrator.ray_trainable import RayTrial
 from orchestrator.worker import TRACEBACK_LINES, WorkerSettings
 from results.errors import StoreError
+from results.running import publish, withdraw
 from results.store import FailureClass, Store
 from sweeps.expand import Sweep
 from trainables.trial import Trial
@@ -33,8 +35,7 @@ MEMORY_KILLS = 3
 """How often in a row Ray ends a trial's process, because its node has no memory left, before the trial has
 failed by its own fault."""
 
-STOP_SECONDS = 300.0
-"""How long trials that were asked to stop have to keep a checkpoint."""
+PUBLISH_SECONDS = 30.0
 
 
 def fit(
@@ -68,7 +69,7 @@ def fit(
     outcome = Outcome()
     stop = Stop(queue, progress, outcome, settings.run)
     limit = None if run.hours_per_trial is None else 3600 * run.hours_per_trial
-    listener = Listener(progress, store, by_key, outcome, queue, limit)
+    listener = Listener(progress, store, by_key, outcome, queue, settings.run, limit)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     trainable = tune.with_resources(
         tune.with_parameters(RayTrial, settings=settings, trials=by_key, gpus=gpus),
@@ -91,6 +92,8 @@ def fit(
     )
     with stop.on_signals():
         tuner.fit()
+    with contextlib.suppress(StoreError):
+        withdraw(store, settings.run)
     outcome.done, outcome.failed, outcome.left = progress.done, progress.failed, len(progress.left)
     return outcome
 
@@ -123,7 +126,7 @@ class Stop(Stopper):
         # Tune writes a copy of everything to its scratch folder, which is never read again.
         return Stopper, ()
 
-    @contextmanager
+    @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
         """While this is open, SIGTERM or SIGINT stops the sweep, and a second one at once."""
         signals = (signal.SIGTERM, signal.SIGINT)
@@ -166,6 +169,7 @@ class Listener(Callback):
     """Tells the progress display and the queue what Tune reports, and records what died.
 
     Args:
+        run: Names the run to whoever looks at the store.
         seconds_per_trial: After which a trial's process ends itself; None for no limit.
     """
 
@@ -176,8 +180,11 @@ class Listener(Callback):
         trials: dict[str, Trial],
         outcome: Outcome,
         queue: TrialQueue,
+        run: str,
         seconds_per_trial: float | None,
     ):
+        self.run = run
+        self.published = -math.inf
         self.seconds_per_trial = seconds_per_trial
         self.progress = progress
         self.store = store
@@ -188,6 +195,14 @@ class Listener(Callback):
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
         # Tune writes a copy of everything to its scratch folder, which is never read again.
         return Callback, ()
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self.progress.tell_if_due()
+        if time.monotonic() > self.published + PUBLISH_SECONDS:
+            self.published = time.monotonic()
+            # A store that is out of reach for results stops the sweep; for this it may be away for a while.
+            with contextlib.suppress(StoreError):
+                publish(self.store, self.run, {k: r.epoch for k, r in self.progress.running.items()})
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         key = trial.config["key"]

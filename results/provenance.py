@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import os
 import platform
 import socket
 import subprocess
@@ -16,9 +17,15 @@ from trainables.trial import Trial
 PACKAGES = ("calibsweep", "torch", "numpy", "scikit-learn", "ray", "pyarrow")
 
 
+COMMIT_VARIABLE = "CALIBSWEEP_SOURCE_COMMIT"
+"""Tells the commit of a source tree that was sent to a cluster, where it is in no repository."""
+
+
 @functools.cache
 def source_commit() -> str:
     """Commit of this source tree, with '-dirty' where it has changes in no commit; '' outside git."""
+    if told := os.environ.get(COMMIT_VARIABLE):
+        return told
     folder = Path(__file__).resolve().parents[1]
 
     def git(*arguments: str) -> str:

@@ -49,9 +49,10 @@ FailureClass = Literal["preempted", "out of memory", "diverged", "timed out", "b
 
 
 class State(StrEnum):
-    """Where a trial stands, as the store has it."""
+    """Where a trial stands. The store knows all but `RUNNING`, which `results.running` tells."""
 
     DONE = "done"
+    RUNNING = "running"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     MISSING = "missing"

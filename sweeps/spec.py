@@ -193,7 +193,7 @@ def read(path_or_name: Path | str) -> SweepFile:
     """
     source = str(path_or_name)
     try:
-        text = _located(source).read_text(encoding="utf-8")
+        text = located(source).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{source}: is not UTF-8 text (byte {error.start + 1}).") from error
     except OSError as error:
@@ -258,7 +258,12 @@ def _bundled_paths() -> dict[str, Path]:
     return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
 
 
-def _located(source: str) -> Path:
+def located(source: str) -> Path:
+    """The path of a sweep file, or of the bundled one of a name.
+
+    Raises:
+        ConfigurationError: There is no such file.
+    """
     path, known = Path(source), _bundled_paths()
     if path.is_file() or (path.suffix in (".yaml", ".yml") and path.exists()):
         return path

@@ -15,6 +15,7 @@ from orchestrator.commands.cost import Prices
 from orchestrator.run import to_run
 from results import scored_sets
 from results.pilots import kept
+from results.running import overlaid, running
 from results.store import State, Store, Survey
 from sweeps.expand import Sweep, load
 from trainables.catalogue import DATASETS, LOSSES, MODELS
@@ -24,7 +25,13 @@ from trainables.trial import Trial
 if TYPE_CHECKING:
     import pandas as pd
 
-STYLES = {State.DONE: "green", State.FAILED: "bold red", State.INTERRUPTED: "yellow", State.MISSING: "dim"}
+STYLES = {
+    State.DONE: "green",
+    State.RUNNING: "cyan",
+    State.FAILED: "bold red",
+    State.INTERRUPTED: "yellow",
+    State.MISSING: "dim",
+}
 
 
 def show(
@@ -36,7 +43,8 @@ def show(
     """
     sweep = load(sweep_name, overrides)
     store = Store(uri)
-    survey = scored_sets.survey(store, sweep.trials)
+    stored = scored_sets.survey(store, sweep.trials)
+    survey = overlaid(stored, running(store))
     counts = {state: survey.count(state) for state in State}
     told = Text.assemble((sweep.name, "bold"), f": {len(sweep.trials)} trials")
     for state, count in counts.items():
@@ -54,7 +62,7 @@ def show(
     frame = store.trials()
     for line in changed_sources(sweep.trials, frame):
         console.print(line, style="yellow", soft_wrap=True)
-    wanted = to_run(sweep.trials, survey, retry_failed=False)
+    wanted = to_run(sweep.trials, stored, retry_failed=False)
     return cost.show(sweep, wanted, frame, kept(store), prices, console) if wanted else 0
 
 
@@ -78,7 +86,7 @@ def _cell(counts: Counter[State]) -> Text:
         return Text("-", style="dim")
     total = counts.total()
     text = Text(f"{counts[State.DONE]}/{total}", style="green" if counts[State.DONE] == total else "")
-    for state in (State.FAILED, State.INTERRUPTED):
+    for state in (State.RUNNING, State.FAILED, State.INTERRUPTED):
         if counts[state]:
             text.append(f" {counts[state]} {state}", style=STYLES[state])
     return text

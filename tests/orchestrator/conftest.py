@@ -77,17 +77,17 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.02)
 
 
-def source_with(folder: Path, **plug_ins: str) -> Path:
-    """A copy of the source tree with more models, as someone adds one: a file each."""
+def source_with(folder: Path, kind: str = "models", **plug_ins: str) -> Path:
+    """A copy of the source tree with more components, as someone adds one: a file each."""
     for floor in ("trainables", "sweeps", "results", "orchestrator"):
         shutil.copytree(REPOSITORY / floor, folder / floor, ignore=shutil.ignore_patterns("__pycache__"))
     for name, text in plug_ins.items():
-        (folder / "trainables" / "models" / f"{name}.py").write_text(textwrap.dedent(text), encoding="utf-8")
+        (folder / "trainables" / kind / f"{name}.py").write_text(textwrap.dedent(text), encoding="utf-8")
     return folder
 
 
 @contextlib.contextmanager
-def cluster(command: Command, *gpus: int) -> Iterator[Cluster]:
+def cluster(command: Command, *gpus: int, dashboard: bool = False) -> Iterator[Cluster]:
     """A Ray of several nodes on this machine, each with so many pretended GPUs and as many CPUs."""
     before = dict(os.environ)
     # The nodes' workers inherit it.
@@ -95,7 +95,7 @@ def cluster(command: Command, *gpus: int) -> Iterator[Cluster]:
     nodes = Cluster()
     try:
         for number in gpus:
-            nodes.add_node(num_cpus=number, num_gpus=number, include_dashboard=False)
+            nodes.add_node(num_cpus=number, num_gpus=number, include_dashboard=dashboard)
         yield nodes
     finally:
         nodes.shutdown()

@@ -38,6 +38,7 @@ def values(name: str) -> st.SearchStrategy[Any]:
         "epochs": st.integers(250, 10_000),
         "batch_size": st.integers(1, 10_000),
         "drop_last": st.booleans(),
+        "compile": st.booleans(),
         "milestones": st.sets(st.integers(1, 350), max_size=4).map(lambda found: tuple(sorted(found))),
         "gradient_clip_norm": st.none() | st.floats(1e-6, 1e6),
     }.get(name, st.floats(1e-9, 10.0))

@@ -1,0 +1,94 @@
+"""Clusters that Ray's cluster launcher makes from a file: started, and reached through ssh."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from trainables.errors import ConfigurationError
+
+RAY = (sys.executable, "-m", "ray.scripts.scripts")
+
+TUNNEL_SECONDS = 120.0
+
+
+def up(file: Path) -> None:
+    """Starts the cluster of a file, or brings the one that runs up to it. Ray tells on the terminal how.
+
+    Raises:
+        ConfigurationError: Ray could not.
+    """
+    _check(file)
+    if subprocess.run([*RAY, "up", str(file), "--yes"], check=False).returncode:
+        raise ConfigurationError(
+            f"Ray could not start the cluster of {file}: what it printed above says why."
+        )
+
+
+@contextlib.contextmanager
+def dashboard(file: Path) -> Iterator[str]:
+    """The address of the cluster's dashboard on this machine, through an ssh tunnel while this is open.
+
+    Raises:
+        ConfigurationError: There is no such cluster, or it cannot be reached.
+    """
+    _check(file)
+    port = _free_port()
+    tunnel = subprocess.Popen(
+        [*RAY, "dashboard", str(file), "--port", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        end = time.monotonic() + TUNNEL_SECONDS
+        while not _answers(address):
+            if tunnel.poll() is not None:
+                told = (tunnel.stdout.read() if tunnel.stdout else "").strip().splitlines()
+                raise ConfigurationError(
+                    f"no way to the cluster of {file}: {told[-1] if told else 'ray dashboard ended'}"
+                )
+            if time.monotonic() > end:
+                raise ConfigurationError(
+                    f"the dashboard of {file}'s cluster does not answer: does its head node run?"
+                )
+            time.sleep(0.5)
+        yield address
+    finally:
+        tunnel.terminate()
+        tunnel.wait()
+
+
+def _check(file: Path) -> None:
+    if not file.is_file():
+        raise ConfigurationError(f"there is no cluster file {str(file)!r}.")
+    if not shutil.which("ssh"):
+        raise ConfigurationError("a cluster of a file is reached through ssh, which is not installed here.")
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/api/version", timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        # Also 'not without a token' is an answer.
+        return True
+    except OSError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -1,0 +1,184 @@
+"""`calibsweep launch`, `status`, `logs` and `stop`: a sweep whose driver is a job on a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from rich.console import Console
+
+from orchestrator import clusters
+from orchestrator.commands import plan
+from orchestrator.commands.cost import Prices
+from orchestrator.jobs import Job, Jobs
+from sweeps.expand import load
+from trainables.errors import ConfigurationError
+
+LOG_LINES = 20
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which sweep, and where: a cluster by its file or by the address of its dashboard."""
+
+    sweep: str
+    store: str
+    overrides: tuple[str, ...]
+    cluster: Path | None
+    address: str | None
+
+    @property
+    def options(self) -> str:
+        """As they are typed again for the next command."""
+        where = ["--cluster", str(self.cluster)] if self.cluster else ["--address", self.address or ""]
+        sets = [part for override in self.overrides for part in ("--set", override)]
+        return shlex.join([self.sweep, "--store", self.store, *where, *sets])
+
+    @contextlib.contextmanager
+    def jobs(self) -> Iterator[Jobs]:
+        name = load(self.sweep, self.overrides).name
+        if self.cluster:
+            with clusters.dashboard(self.cluster) as address:
+                yield Jobs(address, name, self.store)
+        else:
+            yield Jobs(self.address or "", name, self.store)
+
+
+def target(
+    sweep: str, store: str, overrides: Sequence[str], cluster: Path | None, address: str | None
+) -> Target:
+    """Raises ConfigurationError where it is not said which cluster, or what a cluster cannot reach."""
+    if (cluster is None) == (address is None):
+        raise ConfigurationError(
+            "say which cluster: --cluster FILE of one that Ray's launcher makes, or --address of the "
+            "dashboard of one that runs, for example http://127.0.0.1:8265."
+        )
+    if address is not None and not address.startswith(("http://", "https://")):
+        raise ConfigurationError(
+            f"--address must be that of the cluster's dashboard, for example http://127.0.0.1:8265, not "
+            f"{address!r}."
+        )
+    _reachable_from_all_nodes("--store", store, "object storage (s3://, gs://) or ")
+    return Target(sweep, store, tuple(overrides), cluster, address)
+
+
+def launch(wanted: Target, data: str | None, retry_failed: bool, console: Console) -> int:
+    """Submits the sweep's driver to the cluster. Returns the exit code, 0."""
+    sweep = load(wanted.sweep, wanted.overrides)
+    if data is not None:
+        _reachable_from_all_nodes("--data", data, "")
+    if wanted.cluster:
+        clusters.up(wanted.cluster)
+    options = ["--store", wanted.store]
+    options += ["--data", data] if data is not None else []
+    options += ["--retry-failed"] if retry_failed else []
+    options += [part for override in wanted.overrides for part in ("--set", override)]
+    with wanted.jobs() as jobs:
+        before = jobs.latest()
+        if before and before.under_way:
+            raise ConfigurationError(
+                f"{sweep.name} is under way already, as {before.id}: calibsweep status {wanted.options}"
+            )
+        job = jobs.submit(wanted.sweep, options)
+    console.print(
+        f"{sweep.name}: {len(sweep.trials)} trials, launched as {job}. This terminal may be closed.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print("\nNext:", style="bold")
+    for command, told in (
+        ("status", "what is done, running, failed and missing, and what the rest costs"),
+        ("logs", "what the driver prints, as it comes"),
+        ("stop", "ends it, with a checkpoint of every trial that runs"),
+        ("launch", "once it has ended, or died: goes on with what is missing"),
+    ):
+        console.print(
+            f"  calibsweep {command} {wanted.options}", style="cyan", highlight=False, soft_wrap=True
+        )
+        console.print(f"      {told}", style="dim", highlight=False)
+    _tell_dashboard(wanted, console)
+    return 0
+
+
+def status(wanted: Target, prices: Prices, console: Console) -> int:
+    """Shows how the job stands, then the plan's view. Returns 0, or 1 where the job failed."""
+    with wanted.jobs() as jobs:
+        job = jobs.latest()
+        told = jobs.logs(job).splitlines()[-LOG_LINES:] if job and job.status == "FAILED" else []
+    if job is None:
+        console.print(f"No job of this sweep and store on the cluster. calibsweep launch {wanted.options}")
+    else:
+        console.print(_line(job), highlight=False, soft_wrap=True)
+    for line in told:
+        console.print(line, style="dim", highlight=False, soft_wrap=True, markup=False)
+    _tell_dashboard(wanted, console)
+    console.print()
+    plan.show(wanted.sweep, wanted.store, list(wanted.overrides), False, prices, console)
+    return int(job is not None and job.status == "FAILED")
+
+
+def logs(wanted: Target, follow: bool, console: Console) -> int:
+    """Prints what the driver printed, and goes on doing so until it ends. Returns 0."""
+
+    def tell(text: str) -> None:
+        console.print(text, end="", highlight=False, soft_wrap=True, markup=False)
+
+    with wanted.jobs() as jobs:
+        job = _only(jobs, wanted)
+        if follow:
+            jobs.follow(job, tell)
+        else:
+            tell(jobs.logs(job))
+    return 0
+
+
+def stop(wanted: Target, console: Console) -> int:
+    """Asks the driver to stop, and waits until it has. Returns 0."""
+    with wanted.jobs() as jobs:
+        job = _only(jobs, wanted)
+        if not job.under_way:
+            console.print(f"Nothing to stop: {_line(job)}", highlight=False, soft_wrap=True)
+            return 0
+        jobs.stop(job)
+        with console.status("Each trial that runs keeps a checkpoint..."):
+            ended = jobs.wait(job)
+    console.print(_line(ended), highlight=False, soft_wrap=True)
+    console.print(f"To go on: calibsweep launch {wanted.options}", highlight=False, soft_wrap=True)
+    if wanted.cluster:
+        console.print(
+            f"The cluster's machines still run, and cost: ray down {wanted.cluster}", style="yellow"
+        )
+    return 0
+
+
+def _only(jobs: Jobs, wanted: Target) -> Job:
+    job = jobs.latest()
+    if job is None:
+        raise ConfigurationError(
+            f"no job of this sweep and store on the cluster: calibsweep launch {wanted.options}"
+        )
+    return job
+
+
+def _line(job: Job) -> str:
+    since = datetime.datetime.fromtimestamp(job.submitted)
+    return f"{job.id}: {job.status.lower()}, submitted {since:%a %d %b %H:%M}. {job.message}"
+
+
+def _tell_dashboard(wanted: Target, console: Console) -> None:
+    where = f"ray dashboard {wanted.cluster}" if wanted.cluster else wanted.address
+    console.print(
+        f"Ray's dashboard: {where} (never open its port to the world)", style="dim", highlight=False
+    )
+
+
+def _reachable_from_all_nodes(option: str, place: str, or_: str) -> None:
+    if "://" not in place and not PurePosixPath(place).is_absolute():
+        raise ConfigurationError(
+            f"{option} {place}: on a cluster it must be {or_}the absolute path of a file system that all "
+            "nodes share."
+        )

@@ -1,0 +1,164 @@
+"""A sweep's driver as a Ray job: submitted with the code at hand, found again, followed and stopped.
+
+Nothing about it is kept here: which job is whose is asked of the cluster, by what the job says of itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import shlex
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.outcome import STOP_SECONDS
+from results import provenance
+from sweeps.spec import located
+from trainables.errors import ConfigurationError
+
+SOURCE = Path(__file__).resolve().parents[1]
+FLOORS = ("orchestrator", "results", "sweeps", "trainables")
+
+NOT_SHIPPED = ("__pycache__", "*.pyc", "recorded")
+"""Of the source tree: what no driver needs."""
+
+SWEEP_FILE = "launched-sweep.yaml"
+
+UNDER_WAY = ("PENDING", "RUNNING")
+
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A driver on a cluster.
+
+    Attributes:
+        status: As Ray has it: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED.
+        message: What Ray says of it.
+        submitted: Seconds since 1970.
+    """
+
+    id: str
+    status: str
+    message: str
+    submitted: float
+
+    @property
+    def under_way(self) -> bool:
+        return self.status in UNDER_WAY
+
+
+class Jobs:
+    """The jobs of one sweep and store on a cluster.
+
+    Args:
+        address: Of the cluster's dashboard, http://...:8265.
+        sweep: The sweep's name.
+        store: Its store's URI.
+
+    Raises:
+        ConfigurationError: Nobody answers there.
+    """
+
+    def __init__(self, address: str, sweep: str, store: str):
+        from ray.job_submission import JobSubmissionClient
+
+        self.address = address
+        self.whose = {"calibsweep_sweep": sweep, "calibsweep_store": store}
+        with reaching(address):
+            self.client = JobSubmissionClient(address)
+
+    def latest(self) -> Job | None:
+        """The job that was submitted last, if there is any."""
+        return max(self._all(), key=lambda job: job.submitted, default=None)
+
+    def submit(self, sweep: str, options: Sequence[str]) -> str:
+        """Submits the driver, with this source tree and the sweep file; returns the job's id.
+
+        Args:
+            sweep: The sweep file, or the name of a bundled one.
+            options: What `calibsweep run` is called with beside the sweep.
+        """
+        now = datetime.datetime.now(datetime.UTC)
+        command = ["python", "-m", "orchestrator", "run", SWEEP_FILE, "--address", "auto", *options]
+        with shipped(sweep) as folder, reaching(self.address):
+            return self.client.submit_job(
+                entrypoint=shlex.join(command),
+                submission_id=f"calibsweep-{self.whose['calibsweep_sweep']}-{now:%Y%m%d-%H%M%S}",
+                metadata=self.whose,
+                runtime_env={
+                    "working_dir": str(folder),
+                    "env_vars": {
+                        provenance.COMMIT_VARIABLE: provenance.source_commit(),
+                        # Ray would end a job three seconds after it asked it to stop.
+                        "RAY_JOB_STOP_WAIT_TIME_S": str(int(STOP_SECONDS) + 60),
+                        "PYTHONUNBUFFERED": "1",
+                    },
+                },
+            )
+
+    def stop(self, job: Job) -> None:
+        """Asks the driver to stop; it then waits for the checkpoints of what runs."""
+        with reaching(self.address):
+            self.client.stop_job(job.id)
+
+    def wait(self, job: Job) -> Job:
+        """Waits until the job has ended; returns how."""
+        while True:
+            now = next((each for each in self._all() if each.id == job.id), None)
+            if now is None or not now.under_way:
+                return now or job
+            time.sleep(POLL_SECONDS)
+
+    def logs(self, job: Job) -> str:
+        """What the driver has printed until now."""
+        with reaching(self.address):
+            return self.client.get_job_logs(job.id)
+
+    def follow(self, job: Job, tell: Callable[[str], None]) -> None:
+        """Hands over what the driver prints, as it comes, until it ends."""
+
+        async def read() -> None:
+            async for lines in self.client.tail_job_logs(job.id):
+                tell(lines)
+
+        with reaching(self.address):
+            asyncio.run(read())
+
+    def _all(self) -> list[Job]:
+        with reaching(self.address):
+            found = self.client.list_jobs()
+        return [
+            Job(each.submission_id, each.status.value, each.message or "", (each.start_time or 0) / 1000)
+            for each in found
+            if each.submission_id and self.whose.items() <= (each.metadata or {}).items()
+        ]
+
+
+@contextlib.contextmanager
+def reaching(address: str) -> Iterator[None]:
+    """Makes one line of a cluster that does not answer, or refuses."""
+    try:
+        yield
+    except (ConnectionError, RuntimeError) as error:
+        told = " ".join(str(error).split())[:300]
+        raise ConfigurationError(
+            f"the cluster's dashboard at {address} does not answer as it should: {told}"
+        ) from error
+
+
+@contextlib.contextmanager
+def shipped(sweep: str) -> Iterator[Path]:
+    """A folder with all that a driver needs of this machine: the code, plug-ins too, and the sweep file."""
+    with tempfile.TemporaryDirectory(prefix="calibsweep-ship-") as made:
+        folder = Path(made)
+        for floor in FLOORS:
+            shutil.copytree(SOURCE / floor, folder / floor, ignore=shutil.ignore_patterns(*NOT_SHIPPED))
+        shutil.copyfile(located(sweep), folder / SWEEP_FILE)
+        yield folder

@@ -1,0 +1,141 @@
+"""A sweep launched as a job on a cluster: seen, stopped, launched again, with the code at hand."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestrator.jobs import SWEEP_FILE, shipped
+from results.store import Store
+
+from .conftest import Command, cluster, source_with, wait_until
+from .test_recovery import checkpoints, numbers
+
+SWEEP = """
+name: launched
+seeds: [0, 1]
+training: {epochs: 150}
+blocks:
+  - {datasets: [digits], models: [small_cnn], losses: [halved]}
+run: {checkpoint_every: 1000, gpus_per_trial: 1, cpus_per_trial: 0.5}
+"""
+
+PLUG_IN = '''
+    from torch.nn import functional
+
+    from trainables.losses.base import Loss
+    from trainables.registry import register
+
+
+    @register("halved")
+    class Halved(Loss):
+        """Half the cross-entropy: a file that only the one who launches has."""
+
+        def per_sample(self, logits, labels):
+            return 0.5 * functional.cross_entropy(logits, labels, reduction="none")
+'''
+
+
+@dataclass
+class Launched:
+    command: Command
+    options: tuple[str, ...]
+    sweep: Path
+    store: Path
+    commit: str
+
+    def __call__(self, name: str, *more: str, code: int = 0) -> str:
+        where = (name, str(self.sweep), "--store", str(self.store))
+        return self.command(*where, *self.options, *more, code=code)
+
+
+@pytest.fixture
+def launched(tmp_path: Path) -> Iterator[Launched]:
+    source = source_with(tmp_path / "source", "losses", halved=PLUG_IN)
+    git = ["git", "-C", str(source), "-c", "user.name=someone", "-c", "user.email=someone@example.org"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "--quiet", "-m", "a plug-in"], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
+    sweep = tmp_path / "launched.yaml"
+    sweep.write_text(SWEEP, encoding="utf-8")
+    # The cluster's machines have not this source: it is shipped.
+    with cluster(Command(tmp_path), 1, 1, dashboard=True) as nodes:
+        address = f"http://{nodes.head_node.webui_url}"
+        yield Launched(Command(source), ("--address", address), sweep, tmp_path / "store", commit.strip())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, tmp_path: Path) -> None:
+    output = launched("launch")
+    assert "launched: 2 trials, launched as calibsweep-launched-" in output
+    assert "is under way already" in launched("launch", code=2)
+    assert "halved" in (tmp_path / "source" / "trainables" / "losses" / "halved.py").read_text()
+
+    wait_until(lambda: "2 running" in launched("status"), "two trials that run")
+    assert ": running, submitted" in launched("status")
+    stopped = launched("stop")
+    assert ": stopped, submitted" in stopped and "To go on: calibsweep launch" in stopped
+    kept = {path.parent.name: int(path.name[:6]) for path in checkpoints(launched.store)}
+    assert len(kept) == 2 and not Store(str(launched.store)).trials().size
+    assert "stopping: each trial that runs keeps a checkpoint first" in launched("logs", "--no-follow")
+    assert "Nothing to stop" in launched("stop")
+    assert "2 interrupted" in launched("status")
+
+    launched("launch")
+    followed = launched("logs")
+    assert "[2/2] digits / small_cnn / halved" in followed
+    assert ": succeeded, submitted" in launched("status") and "2 done" in launched("status")
+    frame = Store(str(launched.store)).trials().set_index("key")
+    assert frame["resumed_from_epoch"].to_dict() == kept
+    assert set(frame["source_commit"]) == {launched.commit}
+    # The same as on the machine of the one who launched it.
+    here = tmp_path / "here"
+    launched.command("run", str(launched.sweep), "--store", str(here), "--set", "run.gpus_per_trial=0")
+    assert numbers(here).equals(numbers(launched.store))
+
+
+def test_what_is_shipped_is_the_code_and_nothing_else() -> None:
+    with shipped("quickstart") as folder:
+        names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        assert (folder / SWEEP_FILE).read_text().startswith("# ")
+    floors = {name.partition("/")[0] for name in names}
+    assert floors == {"orchestrator", "results", "sweeps", "trainables", SWEEP_FILE}
+    assert {"trainables/losses/focal.py", "orchestrator/cli.py"} <= names
+    assert not any("__pycache__" in name or "recorded" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--store", "s3://bucket/x"), "say which cluster: --cluster FILE"),
+        (("--store", "s3://bucket/x", "--cluster", "a", "--address", "http://b"), "say which cluster"),
+        (
+            ("--store", "s3://bucket/x", "--address", "ray://head:10001"),
+            "must be that of the cluster's dashboard",
+        ),
+        (
+            ("--store", "results", "--address", "http://127.0.0.1:1"),
+            "--store results: on a cluster it must be",
+        ),
+        (
+            ("--store", "/r", "--data", "d", "--address", "http://127.0.0.1:1"),
+            "--data d: on a cluster it must be",
+        ),
+        (
+            ("--store", "/r", "--address", "http://127.0.0.1:1"),
+            "http://127.0.0.1:1 does not answer as it should",
+        ),
+        (("--store", "/r", "--cluster", "nowhere.yaml"), "there is no cluster file 'nowhere.yaml'"),
+    ],
+)
+def test_what_cannot_be_launched_is_told_in_a_line(
+    options: tuple[str, ...], told: str, calibsweep: Command
+) -> None:
+    output = calibsweep("launch", "quickstart", *options, code=2)
+    assert told in output and output.count("\n") == 1
