@@ -68,7 +68,7 @@ if [ ! -f "$driver" ]; then
   echo "Ray did not start, so nothing was run (symmetric-run itself then says 0)." >&2
   code=2
 fi
-rm -rf "$RAY_TMPDIR"
+rm -rf "$RAY_TMPDIR" || true
 if [ "$again" = yes ] && [ "$code" -ne 0 ]; then
   scontrol requeue "$SLURM_JOB_ID"
 fi
