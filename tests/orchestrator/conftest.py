@@ -103,6 +103,13 @@ def cluster(command: Command, *gpus: int, dashboard: bool = False) -> Iterator[C
         os.environ.update(before)
 
 
+def program(name: str) -> str:
+    """One that pip installed beside this Python, or any other."""
+    found = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    assert found, f"no {name}: make test installs it"
+    return found
+
+
 @pytest.fixture
 def calibsweep() -> Iterator[Command]:
     command = Command()
