@@ -27,7 +27,10 @@ def up(file: Path) -> None:
         ConfigurationError: Ray could not.
     """
     _check(file)
-    if subprocess.run([*RAY, "up", str(file), "--yes"], check=False).returncode:
+    # Else Ray would start itself anew on a head that runs, and end the jobs there.
+    runs = subprocess.run([*RAY, "get-head-ip", str(file)], check=False, capture_output=True).returncode == 0
+    more = ["--no-restart"] if runs else []
+    if subprocess.run([*RAY, "up", str(file), "--yes", *more], check=False).returncode:
         raise ConfigurationError(
             f"Ray could not start the cluster of {file}: what it printed above says why."
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import os
 import shlex
 import shutil
 import tempfile
@@ -28,6 +29,8 @@ NOT_SHIPPED = ("__pycache__", "*.pyc", "recorded")
 """Of the source tree: what no driver needs."""
 
 SWEEP_FILE = "launched-sweep.yaml"
+
+TOKEN = Path.home() / ".ray" / "auth_token"
 
 UNDER_WAY = ("PENDING", "RUNNING")
 
@@ -67,6 +70,9 @@ class Jobs:
     """
 
     def __init__(self, address: str, sweep: str, store: str):
+        if TOKEN.is_file():
+            # Ray has a token and would not show it, unless it is told to.
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
         from ray.job_submission import JobSubmissionClient
 
         self.address = address

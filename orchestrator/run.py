@@ -65,6 +65,8 @@ def run_missing(
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
     # The newer of Tune's two outputs prints a box for each trial whatever `verbose` says.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # Signals are ours to handle.
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     # How many trials wait for a place at once is our queue's to say; Tune would allow it one.
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")
     warnings.filterwarnings("ignore", module="ray.*")

@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -35,7 +35,7 @@ MEMORY_KILLS = 3
 """How often in a row Ray ends a trial's process, because its node has no memory left, before the trial has
 failed by its own fault."""
 
-PUBLISH_SECONDS = 30.0
+PUBLISH_SECONDS, PUBLISH_CHANGES_SECONDS = 30.0, 3.0
 
 
 def fit(
@@ -185,6 +185,7 @@ class Listener(Callback):
     ):
         self.run = run
         self.published = -math.inf
+        self.told: Collection[str] = ()
         self.seconds_per_trial = seconds_per_trial
         self.progress = progress
         self.store = store
@@ -198,11 +199,13 @@ class Listener(Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self.progress.tell_if_due()
-        if time.monotonic() > self.published + PUBLISH_SECONDS:
-            self.published = time.monotonic()
+        running = {key: run.epoch for key, run in self.progress.running.items()}
+        changed = running.keys() != self.told
+        if time.monotonic() > self.published + (PUBLISH_CHANGES_SECONDS if changed else PUBLISH_SECONDS):
+            self.published, self.told = time.monotonic(), running.keys()
             # A store that is out of reach for results stops the sweep; for this it may be away for a while.
             with contextlib.suppress(StoreError):
-                publish(self.store, self.run, {k: r.epoch for k, r in self.progress.running.items()})
+                publish(self.store, self.run, running)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         key = trial.config["key"]

@@ -30,7 +30,10 @@ class Command:
 
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CALIBSWEEP_")}
-        return {**kept, "PYTHONPATH": str(self.source), "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
+        # As where this environment is activated.
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        ours = {"PYTHONPATH": str(self.source), "OMP_NUM_THREADS": "1", "COLUMNS": "160", "PATH": path}
+        return {**kept, **ours}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(

@@ -18,10 +18,10 @@ from .test_recovery import checkpoints, numbers
 SWEEP = """
 name: launched
 seeds: [0, 1]
-training: {epochs: 150}
+training: {epochs: 400}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [halved]}
-run: {checkpoint_every: 1000, gpus_per_trial: 1, cpus_per_trial: 0.5}
+run: {checkpoint_every: 10, gpus_per_trial: 1, cpus_per_trial: 0.5}
 """
 
 PLUG_IN = '''
@@ -63,8 +63,9 @@ def launched(tmp_path: Path) -> Iterator[Launched]:
     commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
     sweep = tmp_path / "launched.yaml"
     sweep.write_text(SWEEP, encoding="utf-8")
-    # The cluster's machines have not this source: it is shipped.
-    with cluster(Command(tmp_path), 1, 1, dashboard=True) as nodes:
+    # The cluster has not this source: it is shipped. One node, since several on one machine share the folder
+    # of what is shipped, and the first that needs it no more deletes it.
+    with cluster(Command(tmp_path), 2, dashboard=True) as nodes:
         address = f"http://{nodes.head_node.webui_url}"
         yield Launched(Command(source), ("--address", address), sweep, tmp_path / "store", commit.strip())
 
@@ -77,12 +78,15 @@ def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, t
     assert "is under way already" in launched("launch", code=2)
     assert "halved" in (tmp_path / "source" / "trainables" / "losses" / "halved.py").read_text()
 
-    wait_until(lambda: "2 running" in launched("status"), "two trials that run")
+    wait_until(lambda: len(list(checkpoints(launched.store))) >= 2, "two trials that train")
+    wait_until(lambda: "2 running" in launched("status"), "a status that tells them")
     assert ": running, submitted" in launched("status")
+    before = checkpoints(launched.store)
     stopped = launched("stop")
     assert ": stopped, submitted" in stopped and "To go on: calibsweep launch" in stopped
     kept = {path.parent.name: int(path.name[:6]) for path in checkpoints(launched.store)}
     assert len(kept) == 2 and not Store(str(launched.store)).trials().size
+    assert checkpoints(launched.store).isdisjoint(before)
     assert "stopping: each trial that runs keeps a checkpoint first" in launched("logs", "--no-follow")
     assert "Nothing to stop" in launched("stop")
     assert "2 interrupted" in launched("status")
