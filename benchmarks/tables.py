@@ -26,7 +26,7 @@ import torch
 from results.rescore import epochs_table, predictions_table, score_predictions
 from results.store import Store
 from trainables.catalogue import LOSSES
-from trainables.training import Predictions
+from trainables.result import Predictions
 from trainables.trial import Trial, resolve
 
 CLAIMED_SECONDS = 3.0

@@ -85,7 +85,7 @@ class TrialQueue(Searcher):
         deaths, reached = self.deaths.get(key, (0, -1))
         deaths = 1 if epoch > reached else deaths + 1
         self.deaths[key] = deaths, max(epoch, reached)
-        pause = min(FIRST_PAUSE * 2 ** (deaths - 1), LONGEST_PAUSE)
+        pause = min(FIRST_PAUSE * 2 ** min(deaths - 1, 30), LONGEST_PAUSE)
         heapq.heappush(self.paused, (self.clock() + pause, key))
         return deaths, pause
 

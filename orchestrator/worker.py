@@ -24,7 +24,8 @@ from trainables import memory
 from trainables.datasets.base import Dataset
 from trainables.distributed import Alone, WorkerLostError
 from trainables.errors import TrialDiverged
-from trainables.training import TrialResult, TrialRun, default_device, load_dataset
+from trainables.result import TrialResult
+from trainables.training import TrialRun, default_device, load_dataset
 from trainables.trial import Component, Trial
 
 REPORT_SECONDS = 1.0

@@ -158,7 +158,7 @@ class Folder:
                 Path(self._absolute(path)).rmdir()
 
     def move(self, source: str, target: str) -> None:
-        """Moves a file, unless another process has just done so."""
+        """Moves a file, unless there is none: another process has just done so."""
         try:
             if self.is_local:
                 Path(self._absolute(target)).parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +166,9 @@ class Folder:
         except FileNotFoundError:
             pass
         except OSError as error:
-            raise store_error("move", self.name(source), error) from error
+            # Object stores have their own words for it.
+            if self.exists(source):
+                raise store_error("move", self.name(source), error) from error
 
     def check_writable(self) -> None:
         """Raises StoreError, in one line, if nothing can be written here; leaves nothing behind."""

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 import pyarrow as pa
 
 from results import rows
-from results.store import Store, folder_name
+from results.address import folder_name
+from results.store import Store
 
 FOLDER = "pilots"
 

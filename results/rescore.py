@@ -15,13 +15,14 @@ import pyarrow.compute
 import torch
 
 from results import scored_sets
-from results.store import Address, Store
+from results.address import Address
+from results.store import Store
 from trainables.calibration import evaluate
 from trainables.calibration.out_of_distribution import evaluate_on
 
 if TYPE_CHECKING:
     from trainables.curves import Curves
-    from trainables.training import Predictions, TrialResult
+    from trainables.result import Predictions, TrialResult
     from trainables.trial import Component
 
 PARTS = ("validation", "test")

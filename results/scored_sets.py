@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from results import rows
+from results.address import Address
 from results.errors import StoreError
-from results.store import Address, State, Store, Survey, sha256
+from results.store import State, Store, Survey, sha256
 from trainables.trial import Component, Trial, digest
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 
 from results import rows
+from results.address import Address
 from results.errors import StoreError
 from results.files import FileInfo, Folder
 from trainables.trial import Trial
@@ -38,9 +39,6 @@ READERS = 4
 """Threads that read small files at once: more only wait for each other's Python."""
 
 FAILURE_NAME = re.compile(r"([0-9a-f]+)-([0-9]+)\.parquet")
-
-LABEL_LENGTH = 100
-"""Of a folder's name, in characters. File systems take 255 bytes."""
 
 SOURCE_COLUMNS = ("source_path", "source_size", "source_modified_ns")
 """Columns of the compacted copy that tell which file, in which state, each row was read from."""
@@ -85,35 +83,6 @@ class Survey:
 
     def count(self, state: State) -> int:
         return sum(found == state for found in self.states.values())
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a trial's files lie: the labels of its cell, and its key."""
-
-    dataset: str
-    model: str
-    loss: str
-    key: str
-
-    @classmethod
-    def of(cls, trial: Trial) -> Address:
-        return cls(trial.dataset.label, trial.model.label, trial.loss.label, trial.key)
-
-    def path(self, kind: str, suffix: str = "") -> str:
-        """kind/data set/model/loss/key.parquet, with what no file name should have replaced.
-
-        Labels that become alike share a folder. Trials do not share a file: the key tells them apart.
-        """
-        folders = "/".join(folder_name(label) for label in (self.dataset, self.model, self.loss))
-        return f"{kind}/{folders}/{self.key}{suffix}.parquet"
-
-
-def folder_name(label: str) -> str:
-    """A label with what no file name should have replaced."""
-    # No dot at the start: '..' would leave the store, and '.x' is hidden from many readers.
-    plain = re.sub(r"[^\w.+-]+", "-", label, flags=re.ASCII).lstrip(".-")
-    return plain[:LABEL_LENGTH].rstrip("-") or "-"
 
 
 def sha256(content: bytes) -> str:
@@ -204,12 +173,15 @@ class Store:
 
     # Reading
 
-    def trials(self) -> pd.DataFrame:
+    def trials(self, like: Iterable[Trial] | None = None) -> pd.DataFrame:
         """One row per finished trial: identity, `test_*` and `validation_*` scores, temperatures, provenance.
 
         Fractions, and nats for NLL. Rows that are damaged are left out, named in `attrs["damaged"]`.
+
+        Args:
+            like: Only trials of the data sets and models of these; None for all there are.
         """
-        loose, compacted = self._split_rows()
+        loose, compacted = self._split_rows(like)
         read, damaged = self.read_rows(loose)
         fresh = rows.frame([table for _, table in read])
         frame = _joined(compacted, fresh).drop(columns=list(SOURCE_COLUMNS), errors="ignore")
@@ -236,18 +208,26 @@ class Store:
         return self._failure(trial.key, *latest) if latest else None
 
     def survey(self, trials: Iterable[Trial]) -> Survey:
-        """Where each trial stands. A trial is done only if its row and data are what was committed."""
+        """Where each trial stands. A trial is done only if its row and data are what was committed.
+
+        On a file system that is what their digests say. In an object store, which digests its objects itself,
+        data only has to be there: it would all have to be fetched, each time. `store verify` does that.
+        """
         wanted = list(trials)
-        # By key alone: a label may have changed since the trial was committed, and is no part of what it is.
-        committed = {_key_of(info.path): info.path for info in self.files("trials")}
-        failed = _latest(self.files("failures"))
+        # By key alone: a loss's label may have changed since the trial was committed, and is no part of what
+        # it is. What other sweeps left in other folders is not even listed.
+        cells = dict.fromkeys(Address.of(trial).cell for trial in wanted)
+        committed = {_key_of(info.path): info.path for info in self._files_of("trials", cells)}
+        failed = _latest(self._files_of("failures", cells))
         checkpointed = {info.path.split("/")[1] for info in self.folder.list("checkpoints")}
         states: dict[str, State] = {}
         damaged: dict[str, tuple[str, ...]] = {}
         failures: dict[str, Failure] = {}
         to_check = [committed[trial.key] for trial in wanted if trial.key in committed]
+        present = None if self.folder.is_local else self._data_of(cells)
         with ThreadPoolExecutor(READERS) as executor:
-            for path, bad in zip(to_check, executor.map(self._damage, to_check), strict=True):
+            checked = executor.map(lambda path: self._damage(path, present), to_check)
+            for path, bad in zip(to_check, checked, strict=True):
                 if bad:
                     damaged[_key_of(path)] = bad
                 else:
@@ -287,8 +267,19 @@ class Store:
                 f"{self.folder.name(path)} is missing or damaged: run the sweep again."
             ) from error
 
-    def _damage(self, row_path: str) -> tuple[str, ...]:
-        """The files of a committed trial that must be set aside; none if all are what was committed."""
+    def _files_of(self, kind: str, cells: Iterable[str]) -> list[FileInfo]:
+        return [info for cell in cells for info in self.files(f"{kind}/{cell}")]
+
+    def _data_of(self, cells: Iterable[str]) -> set[str]:
+        cells = list(cells)
+        return {info.path for kind in ("predictions", "epochs") for info in self._files_of(kind, cells)}
+
+    def _damage(self, row_path: str, present: Collection[str] | None) -> tuple[str, ...]:
+        """The files of a committed trial that must be set aside; none if all are what was committed.
+
+        Args:
+            present: Data files that are there; None to read them all.
+        """
         try:
             row = rows.checked_row(self.folder.read(row_path), _key_of(row_path))
         except (FileNotFoundError, rows.DamagedFileError):
@@ -296,10 +287,13 @@ class Store:
         bad = []
         for kind in ("predictions", "epochs"):
             path = row_path.replace("trials", kind, 1)
-            try:
-                whole = sha256(self.folder.read(path)) == row[f"{kind}_digest"][0].as_py()
-            except FileNotFoundError:
-                whole = False
+            if present is not None:
+                whole = path in present
+            else:
+                try:
+                    whole = sha256(self.folder.read(path)) == row[f"{kind}_digest"][0].as_py()
+                except FileNotFoundError:
+                    whole = False
             if not whole:
                 bad.append(path)
         # Without its data the row counts for nothing.
@@ -314,9 +308,11 @@ class Store:
             pass
         return Failure(key, attempt, "bug", f"the record {path} is damaged", "")
 
-    def _split_rows(self) -> tuple[list[FileInfo], pd.DataFrame | None]:
+    def _split_rows(self, like: Iterable[Trial] | None = None) -> tuple[list[FileInfo], pd.DataFrame | None]:
         """The row files to read one by one, and the rows that the compacted copy has of the others."""
-        present = {info.path: info for info in self.files("trials")}
+        cells = None if like is None else dict.fromkeys(Address.of(trial).cell for trial in like)
+        infos = self.files("trials") if cells is None else self._files_of("trials", cells)
+        present = {info.path: info for info in infos}
         for info in self.folder.list("compacted"):
             try:
                 content = self.folder.read(info.path)

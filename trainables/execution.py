@@ -135,3 +135,7 @@ def compiled(model: nn.Module, device: torch.device, channels_last: bool) -> Cal
         "layout_optimization": channels_last,
     }
     return torch.compile(model, dynamic=False, options=options)
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -1,9 +1,10 @@
-"""Several trials on one GPU: what each may allocate, and what would have been enough."""
+"""Memory: what a trial took of it, what it may take of a GPU it shares, what would have been enough."""
 
 from __future__ import annotations
 
 import math
 import re
+import resource
 
 import torch
 
@@ -78,3 +79,11 @@ def requested_bytes(message: str) -> int | None:
     """How much the allocation wanted that failed, by torch's message; None if it does not say."""
     found = re.search(r"Tried to allocate ([0-9.]+) (bytes|KiB|MiB|GiB)", message)
     return round(float(found[1]) * UNITS[found[2]]) if found else None
+
+
+def peak_gib(device: torch.device) -> float:
+    """Of the GPU the most that was allocated in this run, of a CPU the most that the process ever held."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / GIB
+    # Linux counts in KiB. A reused process keeps the peak of the trials before: an upper bound.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB

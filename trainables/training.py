@@ -4,65 +4,29 @@ from __future__ import annotations
 
 import logging
 import math
-import resource
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from trainables import datasets, losses, models, seeds
+from trainables import datasets, losses, memory, models, seeds
 from trainables.calibration import ece
 from trainables.catalogue import DATASETS
 from trainables.checkpoint import CheckpointStore, decode, encode
 from trainables.curves import ClassificationCurves, Curves, FeatureNorm
 from trainables.datasets.base import Dataset, Split
 from trainables.distributed import Alone
+from trainables.epoch import EpochUnderWay
 from trainables.errors import TrialDiverged
-from trainables.execution import Execution
+from trainables.execution import Execution, device_name
 from trainables.optimizers import optimizer
+from trainables.result import Predictions, TrialResult
 from trainables.trial import Component, Trial
 
 logger = logging.getLogger(__name__)
-
-GIB = 2**30
-
-
-@dataclass
-class Predictions:
-    """What a trained network says of one part of a data set, on the CPU.
-
-    Attributes:
-        logits: float32 [N, K].
-        labels: int64 [N].
-        sample_ids: int64 [N], each sample's position in the published data set.
-    """
-
-    logits: Tensor
-    labels: Tensor
-    sample_ids: Tensor
-
-
-@dataclass
-class TrialResult:
-    """All that a finished trial leaves behind.
-
-    Attributes:
-        epochs: The learning curves, one dictionary an epoch.
-        reported_epoch: The epoch (from 0) that the predictions are of.
-        measurements: What the run cost and ran on; differs from run to run.
-    """
-
-    trial: Trial
-    validation: Predictions
-    test: Predictions
-    epochs: list[Curves]
-    reported_epoch: int
-    dataset_fingerprint: str
-    measurements: dict[str, Any] = field(default_factory=dict)
 
 
 def default_device() -> torch.device:
@@ -103,51 +67,6 @@ def run_trial(
         if on_epoch:
             on_epoch(run.epoch - 1, curves)
     return run.result()
-
-
-@dataclass
-class EpochUnderWay:
-    """An epoch of which some batches are trained.
-
-    Attributes:
-        learning_rate: Of the whole epoch.
-        augmentation: Draws the augmentations of its batches, one after the other.
-        loss_sum: Of the loss per sample, float64, on the device.
-        norm_sum: Of the gradient norms before clipping, likewise.
-        batches: How many are trained.
-    """
-
-    learning_rate: float
-    augmentation: torch.Generator
-    measured: ClassificationCurves
-    loss_sum: Tensor
-    norm_sum: Tensor
-    batches: int = 0
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "learning_rate": self.learning_rate,
-            "augmentation": self.augmentation.get_state(),
-            "measured": self.measured.sums,
-            "loss_sum": self.loss_sum,
-            "norm_sum": self.norm_sum,
-            "batches": self.batches,
-        }
-
-    @classmethod
-    def restored(cls, state: Mapping[str, Any], device: torch.device) -> EpochUnderWay:
-        augmentation = torch.Generator(device)
-        augmentation.set_state(state["augmentation"])
-        measured = ClassificationCurves(device)
-        measured.sums = state["measured"].to(device)
-        return cls(
-            state["learning_rate"],
-            augmentation,
-            measured,
-            state["loss_sum"].to(device),
-            state["norm_sum"].to(device),
-            state["batches"],
-        )
 
 
 def never() -> bool:
@@ -461,25 +380,11 @@ class TrialRun:
             measurements={
                 "training_seconds": self.seconds,
                 "resumed_from_epoch": self.resumed_from_epoch,
-                "peak_memory_gib": self.workers.greatest(_peak_memory_gib(self.device)),
-                "device": _device_name(self.device),
+                "peak_memory_gib": self.workers.greatest(memory.peak_gib(self.device)),
+                "device": device_name(self.device),
                 "execution": self.execution.description,
                 "threads": torch.get_num_threads(),
                 **self.dataset.measurements,
                 "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
             },
         )
-
-
-def _peak_memory_gib(device: torch.device) -> float:
-    """Of the GPU the most that was allocated in this run, of a CPU the most that the process ever held."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / GIB
-    # Linux counts in KiB. A reused process keeps the peak of the trials before: an upper bound.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return "cpu"

@@ -59,7 +59,7 @@ def show(
             f"damaged: {', '.join(paths)}; run sets it aside and makes trial {key} again.", style="yellow"
         )
     _show_failures(sweep, survey, failures, console)
-    frame = store.trials()
+    frame = store.trials(sweep.trials)
     for line in changed_sources(sweep.trials, frame):
         console.print(line, style="yellow", soft_wrap=True)
     wanted = to_run(sweep.trials, stored, retry_failed=False)

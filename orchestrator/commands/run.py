@@ -47,7 +47,7 @@ def run(
     outcome = Outcome()
     if wanted:
         on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
-        estimates = Estimates(store.trials(), kept(store), on_gpu, sweep.gpus)
+        estimates = Estimates(store.trials(sweep.trials), kept(store), on_gpu, sweep.gpus)
         wanted = longest_first(wanted, estimates)
         outcome = run_missing(sweep, wanted, store, data or default_root(), console, done, address)
     if outcome.store_error:

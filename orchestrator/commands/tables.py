@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,6 +16,7 @@ from results.store import Store
 from results.tables import build
 from sweeps.expand import Sweep, expected_frame, load
 from trainables.errors import ConfigurationError
+from trainables.trial import Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,7 @@ def show(
     """Prints the tables of a store to standard output, in a format or as a view for the screen."""
     sweep = load(sweep_name, overrides) if sweep_name else None
     store = Store(uri)
-    frame = trials(store)
+    frame = trials(store, sweep.trials if sweep else None)
     expected = expected_frame(sweep.trials) if sweep else None
     chosen = criterion or (sweep.temperature_criterion if sweep else "ece")
     if format is None:
@@ -52,13 +53,16 @@ def show(
     sys.stdout.write(render(built, format, standalone=standalone))
 
 
-def trials(store: Store) -> pd.DataFrame:
-    """All finished trials of a store, with a warning on standard error for each damaged row.
+def trials(store: Store, like: Iterable[Trial] | None = None) -> pd.DataFrame:
+    """Finished trials of a store, with a warning on standard error for each damaged row.
+
+    Args:
+        like: Only trials of the data sets and models of these; None for all there are.
 
     Raises:
         ConfigurationError: A store without any.
     """
-    frame = store.trials()
+    frame = store.trials(like)
     for path in frame.attrs["damaged"]:
         sys.stderr.write(
             f"calibsweep: damaged and left out: {store.folder.name(path)}; run the sweep again.\n"
@@ -72,7 +76,7 @@ def trials(store: Store) -> pd.DataFrame:
 
 def print_and_write(sweep: Sweep, store: Store, console: Console) -> None:
     """The tables of a sweep on the screen, and in all formats as files under tables/ in the store."""
-    frame, expected = trials(store), expected_frame(sweep.trials)
+    frame, expected = trials(store, sweep.trials), expected_frame(sweep.trials)
     console.print(screen(frame, expected, sweep.temperature_criterion))
     built = build(frame, expected, sweep.temperature_criterion)
     built += out_of_distribution.build(scored_sets.frame(store), sweep.trials, sweep.temperature_criterion)

@@ -17,8 +17,9 @@ from typing import Any
 import pandas as pd
 
 from results import tables
+from results.address import Address
 from results.scores import CRITERIA, DEFAULT, SCORES
-from results.store import Address, Store
+from results.store import Store
 from sweeps.expand import Sweep, expected_frame, load
 
 HERE = Path(__file__).parent

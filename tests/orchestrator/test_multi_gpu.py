@@ -15,7 +15,8 @@ import pytest
 import torch
 from ray.cluster_utils import Cluster
 
-from results.store import Address, Store
+from results.address import Address
+from results.store import Store
 from trainables.training import run_trial
 from trainables.trial import resolve
 

@@ -16,7 +16,7 @@ import torch
 
 from results.rescore import commit_result, epochs_table, predictions_table, score_predictions
 from results.store import Store
-from trainables.training import Predictions, TrialResult
+from trainables.result import Predictions, TrialResult
 from trainables.trial import Trial, resolve
 
 CLASSES, VALIDATION, TEST, EPOCHS = 5, 7, 11, 3

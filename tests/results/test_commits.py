@@ -12,8 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from results.address import Address
 from results.checkpoints import StoredCheckpoints
-from results.store import Address, State, Store
+from results.store import State, Store
 
 from .conftest import arguments_of_commit, commit, content_of, trial_of
 
@@ -109,7 +110,7 @@ def test_the_latest_whole_checkpoint_is_the_one_to_go_on_from(store: Store) -> N
     (first,) = content_of(store)
     checkpoints.save(trial.key, 10, b"ten")
     (second,) = content_of(store)
-    assert "000010-" in second and list(checkpoints.load(trial.key)) == [b"ten"]
+    assert "000010.000000-" in second and list(checkpoints.load(trial.key)) == [b"ten"]
     # A kill between the two steps of `save` leaves both.
     store.folder.write(first, b"nine")
     assert list(checkpoints.load(trial.key)) == [b"ten", b"nine"]

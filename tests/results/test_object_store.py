@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import boto3
 import pandas as pd
 import pytest
 from moto.server import ThreadedMotoServer
 
+from results.address import Address
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
-from results.store import Address, State, Store
+from results.store import State, Store
 
 from .conftest import arguments_of_commit, commit, content_of, trial_of
 
@@ -152,15 +154,36 @@ def test_it_is_the_same_store_as_on_a_disk(remote: Store, store: Store) -> None:
     StoredCheckpoints(remote).delete(trial_of(8).key)
     assert remote.survey([trial_of(8)]).states == {trial_of(8).key: State.MISSING}
 
-    path = Address.of(trials[0]).path("predictions")
+    path, row = (Address.of(trials[0]).path(kind) for kind in ("predictions", "trials"))
     remote.folder.write(path, b"altered")
+    # Found by whoever reads it. To see where trials stand nobody fetches all data from afar.
+    with pytest.raises(StoreError, match="missing or damaged"):
+        remote.predictions(Address.of(trials[0]))
+    committed = remote.folder.read(row)
+    remote.folder.delete(path)
     survey = remote.survey(trials)
     assert survey.states[trials[0].key] == State.MISSING
     remote.set_aside(survey.damaged[trials[0].key])
-    assert remote.folder.read(f"damaged/{path}") == b"altered"
+    assert remote.folder.read(f"damaged/{row}") == committed
     assert commit(remote, *trials) == [True, False, False, False]
     assert remote.compact() == 4
     pd.testing.assert_frame_equal(remote.trials(), store.trials(), check_exact=True)
+
+
+def test_other_sweeps_are_not_even_listed(remote: Store, line: Line) -> None:
+    trial = trial_of()
+    commit(remote, trial)
+    remote.record_failure(trial_of(9), "diverged", "loss is nan", "", "here")
+    line.requests.clear()
+    remote.survey([trial, trial_of(9)])
+    assert remote.trials([trial]).shape[0] == 1
+    queries = [parse_qs(urlsplit(path).query) for _, path in line.requests]
+    listed = [unquote(query["prefix"][0]) for query in queries if "prefix" in query]
+    # Checkpoints are of what is not done, and of the compacted copy there is one.
+    of_everything = ("checkpoints/", "compacted/")
+    assert listed and all("/digits/mlp/" in each or each.endswith(of_everything) for each in listed)
+    # Nor is data fetched.
+    assert not [path for _, path in line.requests if "/predictions/digits/mlp/brier" in path]
 
 
 def test_a_small_file_is_one_request(remote: Store, line: Line) -> None:

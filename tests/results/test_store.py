@@ -13,8 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from results.address import Address
 from results.errors import StoreError
-from results.store import Address, State, Store
+from results.store import State, Store
 from trainables.trial import Trial
 
 from .conftest import (

@@ -24,7 +24,8 @@ from trainables.checkpoint import decode, encode
 from trainables.curves import ClassificationCurves
 from trainables.datasets.base import Dataset, Split
 from trainables.errors import TrialDiverged
-from trainables.training import TrialResult, TrialRun, load_dataset, run_trial
+from trainables.result import TrialResult
+from trainables.training import TrialRun, load_dataset, run_trial
 from trainables.trial import Trial, resolve
 
 CPU = torch.device("cpu")

@@ -14,7 +14,8 @@ from trainables import datasets
 from trainables.curves import last_linear
 from trainables.datasets import newsgroups
 from trainables.errors import ConfigurationError, DataError
-from trainables.training import TrialResult, TrialRun, load_dataset, run_trial
+from trainables.result import TrialResult
+from trainables.training import TrialRun, load_dataset, run_trial
 from trainables.trial import resolve
 
 CPU = torch.device("cpu")
