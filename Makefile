@@ -4,7 +4,7 @@ STORE ?= quickstart
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test format clean
+.PHONY: quickstart test chaos format clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/calibsweep run quickstart --store $(STORE)
@@ -14,6 +14,12 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# Kills at random, for so long, drawn from this seed.
+SECONDS ?= 600
+SEED ?= 0
+chaos: $(VENV)/installed-dev
+	CHAOS_SECONDS=$(SECONDS) CHAOS_SEED=$(SEED) $(BIN)/pytest -s tests/chaos
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format .

@@ -149,11 +149,27 @@ def both_under_way(store: Path, expected: pd.DataFrame) -> Callable[[], bool]:
 def kill(nodes: Cluster, *ended: Any) -> None:
     """Ends nodes with all that runs on them, in the same moment."""
     for node in ended:
-        raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-        for process in (raylet, *raylet.children(recursive=True)):
-            process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+            for process in (raylet, *raylet.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
     for node in ended:
         nodes.remove_node(node, allow_graceful=False)
+
+
+def drain(nodes: Cluster, node: Any, seconds: int) -> None:
+    """The notice that a cloud gives before it takes a spot machine away."""
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "ray.scripts.scripts", "drain-node", "--address", nodes.address),
+            *("--node-id", node.node_id, "--reason", "DRAIN_NODE_REASON_PREEMPTION"),
+            *("--reason-message", "spot", "--deadline-remaining-seconds", str(seconds)),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
 
 
 def restart(nodes: Cluster, number: int) -> None:
@@ -211,17 +227,7 @@ def test_a_node_that_is_drained_keeps_a_checkpoint_first(
     run = start(calibsweep, sweep, tmp_path, nodes, "--set", "run.checkpoint_every=1000")
     wait_until(lambda: len(training()) == 2, "two trials that train")
     node = next(iter(nodes.worker_nodes))
-    notice = 20
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "ray.scripts.scripts", "drain-node", "--address", nodes.address),
-            *("--node-id", node.node_id, "--reason", "DRAIN_NODE_REASON_PREEMPTION"),
-            *("--reason-message", "spot", "--deadline-remaining-seconds", str(notice)),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
+    drain(nodes, node, seconds=20)
     wait_until(lambda: checkpoints(tmp_path), "a checkpoint")
     (kept,) = checkpoints(tmp_path)
     key = kept.parent.name

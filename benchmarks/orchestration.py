@@ -1,0 +1,203 @@
+"""What running many trials costs beside the trials: ours against plain Ray Tune.
+
+    python benchmarks/orchestration.py [--trials 200 2000 10000] [--slots 64] [--seconds 2]
+
+The trials sleep and report as real ones do, on a Ray of this machine with so many pretended GPUs. Their times
+differ (a fixed draw, log-normal, with the mean that is asked for), the longest come first, and processes are
+reused. The rival is `Tuner` with a grid of the same trials in the same order, the same trainable,
+`reuse_actors` and no output: what one writes who needs no store. Each case runs in a process of its own, one
+after the other.
+
+Printed for each: makespan over the bound that no schedule can beat (all work over all slots, or the longest
+trial), both without the start of Ray and of the processes that trials run in; overhead (slots times what the
+makespan is over the bound, per trial); the time from a trial's end to the start of the next in its process
+(median, 95th percentile); the driver's peak memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+CLAIMED_OVER_BOUND = 1.10
+REPORTS = 3
+
+
+def durations(number: int, mean: float) -> list[float]:
+    """Seconds of each trial, the longest first."""
+    drawn = np.random.default_rng(0).lognormal(0, 0.5, number)
+    return sorted((drawn * mean / drawn.mean()).tolist(), reverse=True)
+
+
+def folder() -> Path:
+    """Where a case and its trials' processes leave and find what they need."""
+    return Path(os.environ["ORCHESTRATION_FOLDER"])
+
+
+def sleeping() -> type:
+    """A trainable that sleeps as long as its trial takes, and notes when and where."""
+    from ray import tune
+
+    class Sleeping(tune.Trainable):
+        def setup(
+            self, config: dict[str, Any], settings: Any, trials: Mapping[str, Any], gpus: Mapping[str, float]
+        ) -> None:
+            self.seconds = json.loads(folder().joinpath("seconds").read_text())
+            self.notes = folder() / f"{os.getpid()}.notes"
+            self.reset_config(config)
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self.key, self.steps = new_config["key"], 0
+            return True
+
+        def step(self) -> dict[str, Any]:
+            if not self.steps:
+                self.began = time.time()
+            self.steps += 1
+            time.sleep(self.seconds[self.key] / REPORTS)
+            done = self.steps == REPORTS
+            if done:
+                with self.notes.open("a") as notes:
+                    notes.write(f"{self.began} {time.time()}\n")
+            return {"done": done, "outcome": "done" if done else "running", "epoch": self.steps}
+
+    return Sleeping
+
+
+def ours(number: int, scratch: Path) -> None:
+    """`calibsweep`'s own driver, with that trainable instead of the one that trains."""
+    from rich.console import Console
+
+    from orchestrator import tune_driver
+    from orchestrator.progress import Progress
+    from results.store import Store
+    from sweeps.expand import load
+
+    tune_driver.RayTrial = sleeping()  # type: ignore[misc, assignment]
+    sweep = load(
+        "quickstart", [f"seeds={-(-number // 26)}", "run.gpus_per_trial=1", "run.cpus_per_trial=0.01"]
+    )
+    trials = list(sweep.trials)[:number]
+    start_ray([trial.key for trial in trials])
+    with Progress(trials, 0, Console(file=StringIO())) as progress:
+        outcome = tune_driver.fit(
+            sweep, trials, Store(str(scratch / "store")), scratch, progress, scratch, ""
+        )
+    assert (outcome.done, outcome.failed, outcome.left) == (number, 0, 0)
+
+
+def plain(number: int, scratch: Path) -> None:
+    """Ray Tune as its documentation has it."""
+    from ray import tune
+
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    keys = [str(position) for position in range(number)]
+    start_ray(keys)
+    trainable = tune.with_parameters(sleeping(), settings=None, trials={}, gpus={})
+    results = tune.Tuner(
+        tune.with_resources(trainable, tune.PlacementGroupFactory([{"CPU": 0.01, "GPU": 1}])),
+        param_space={"key": tune.grid_search(keys)},
+        tune_config=tune.TuneConfig(reuse_actors=True),
+        run_config=tune.RunConfig(name="plain", storage_path=str(scratch), verbose=0),
+    ).fit()
+    assert len(results) == number and not results.errors
+
+
+def start_ray(keys: list[str]) -> None:
+    """Starts a Ray whose processes know how long each trial takes."""
+    import ray
+
+    seconds = json.loads(folder().joinpath("durations").read_text())
+    folder().joinpath("seconds").write_text(json.dumps(dict(zip(keys, seconds, strict=True))))
+    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
+    ray.init(
+        address="local",
+        num_cpus=2,
+        num_gpus=int(os.environ["SLOTS"]),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+
+
+def measured(case: str, number: int, slots: int, mean: float) -> dict[str, float]:
+    seconds = durations(number, mean)
+    with tempfile.TemporaryDirectory() as made:
+        Path(made, "durations").write_text(json.dumps(seconds))
+        told = {"ORCHESTRATION_FOLDER": made, "SLOTS": str(slots)}
+        command = [sys.executable, __file__, "--case", case, "--trials", str(number)]
+        done = subprocess.run(command, env={**os.environ, **told}, check=True, capture_output=True, text=True)
+        spans = [
+            sorted(tuple(map(float, line.split())) for line in each.read_text().splitlines())
+            for each in Path(made).glob("*.notes")
+        ]
+    assert sum(map(len, spans)) == number
+    # From the moment at which a process is there for half of the slots: before, Ray starts.
+    first = sorted(span[0][0] for span in spans)[len(spans) // 2]
+    last = max(end for span in spans for _, end in span)
+    gaps = [after[0] - before[1] for span in spans for before, after in itertools.pairwise(span)]
+    bound = max(sum(seconds) / slots, seconds[0])
+    return {
+        "bound": bound,
+        "makespan": last - first,
+        "over_bound": (last - first) / bound,
+        "overhead": slots * (last - first - bound) / number,
+        "gap": float(np.median(gaps)),
+        "gap_95": float(np.quantile(gaps, 0.95)),
+        "memory_mib": float(done.stdout.splitlines()[-1]) / 1024,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--trials", type=int, nargs="+", default=[200, 2000, 10_000])
+    parser.add_argument("--slots", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=2.0, help="mean of a trial")
+    parser.add_argument("--case", choices=("ours", "plain"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.case:
+        with tempfile.TemporaryDirectory() as scratch:
+            {"ours": ours, "plain": plain}[arguments.case](arguments.trials[0], Path(scratch))
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        return
+    print(f"{arguments.slots} slots, trials of {arguments.seconds:g} s on average, {os.cpu_count()} cores")
+    print(
+        "trials  driver         bound  makespan  over bound  overhead/trial  gap median / 95%  driver memory"
+    )
+    for number in arguments.trials:
+        found = {
+            case: measured(case, number, arguments.slots, arguments.seconds) for case in ("ours", "plain")
+        }
+        for case, name in (("ours", "calibsweep"), ("plain", "plain Ray Tune")):
+            one = found[case]
+            print(
+                f"{number:6}  {name:14}{one['bound']:5.0f} s {one['makespan']:7.1f} s "
+                f"{one['over_bound']:11.2f} {one['overhead']:13.2f} s "
+                f"{one['gap']:9.2f} / {one['gap_95']:.2f} s {one['memory_mib']:10.0f} MiB",
+                flush=True,
+            )
+        ratio = found["plain"]["overhead"] / found["ours"]["overhead"]
+        within = found["ours"]["over_bound"] <= CLAIMED_OVER_BOUND
+        print(
+            f"{number:6}  plain Ray Tune's overhead is {ratio:.2f} times ours (claimed: at least 1); within "
+            f"{CLAIMED_OVER_BOUND - 1:.0%} of the bound: {'yes' if within else 'no'}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Kills at random, drawn from a seed, and then the whole store against that of an undisturbed run.
+
+    make chaos SECONDS=600 SEED=7
+
+Without them: a minute, with the seed 0. What was done is printed, for whoever has to find out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from ray.cluster_utils import Cluster
+
+from results.store import Store
+
+from ..orchestrator.conftest import Command, cluster
+from ..orchestrator.test_faults import drain, kill, restart, training
+from ..orchestrator.test_recovery import assert_as_undisturbed, numbers
+
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "60"))
+SEED = int(os.environ.get("CHAOS_SEED", "0"))
+
+# A trial takes some seconds, and two run at once: more than there is time for.
+SWEEP = f"""
+name: chaos
+seeds: {max(4, int(SECONDS / 8))}
+training: {{epochs: 60}}
+blocks:
+  - {{datasets: [digits], models: [small_cnn], losses: [adafocal, flsc_531]}}
+run: {{checkpoint_every: 7, gpus_per_trial: 1, cpus_per_trial: 0.5}}
+"""
+
+
+class Chaos:
+    """A sweep under way on a cluster, and what can be done to both."""
+
+    def __init__(self, start: Callable[[], subprocess.Popen[str]], nodes: Cluster, chance: random.Random):
+        self.start, self.nodes, self.chance = start, nodes, chance
+        self.run = start()
+        self.done: list[str] = []
+
+    def worker_killed(self) -> None:
+        for process in self.chance.sample(found := training(), min(1, len(found))):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def node_killed(self) -> None:
+        kill(self.nodes, self.chance.choice(sorted(self.nodes.worker_nodes, key=lambda node: node.node_id)))
+        restart(self.nodes, 1)
+
+    def both_nodes_killed(self) -> None:
+        kill(self.nodes, *self.nodes.worker_nodes)
+        restart(self.nodes, 2)
+
+    def node_drained(self) -> None:
+        node = self.chance.choice(sorted(self.nodes.worker_nodes, key=lambda node: node.node_id))
+        drain(self.nodes, node, seconds=10)
+        time.sleep(self.chance.uniform(0, 5))
+        kill(self.nodes, node)
+        restart(self.nodes, 1)
+
+    def driver_killed(self) -> None:
+        self.run.kill()
+
+    def driver_stopped(self) -> None:
+        self.run.send_signal(self.chance.choice([signal.SIGTERM, signal.SIGINT]))
+
+    def nothing(self) -> None:
+        pass
+
+    def go_on(self) -> None:
+        """Does something, and sees to it that a driver runs."""
+        time.sleep(self.chance.uniform(0, 8))
+        act = self.chance.choice(
+            [
+                *(self.worker_killed, self.node_killed, self.both_nodes_killed, self.node_drained),
+                *(self.driver_killed, self.driver_stopped, self.nothing),
+            ]
+        )
+        self.done.append(act.__name__)
+        print(f"{time.strftime('%X')} {act.__name__}", flush=True)  # noqa: T201
+        act()
+        if act in (self.driver_killed, self.driver_stopped) or self.run.poll() is not None:
+            output, _ = self.run.communicate(timeout=240)
+            # Interrupted, killed, or done before its time.
+            assert self.run.returncode in (0, 1, -signal.SIGKILL), output
+            self.run = self.start()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS * 10 + 1200)
+def test_kills_at_random_lose_nothing(calibsweep: Command, tmp_path: Path) -> None:
+    sweep = tmp_path / "chaos.yaml"
+    sweep.write_text(SWEEP, encoding="utf-8")
+    undisturbed, store = tmp_path / "undisturbed", tmp_path / "store"
+    reference = calibsweep.start(
+        "run", str(sweep), "--store", str(undisturbed), "--set", "run.gpus_per_trial=0"
+    )
+    output, _ = reference.communicate(timeout=SECONDS * 5 + 300)
+    assert reference.returncode == 0, output
+    expected = numbers(undisturbed)
+
+    with cluster(calibsweep, 0, 1, 1) as nodes:
+        where = ("--store", str(store), "--address", nodes.address)
+        chaos = Chaos(lambda: calibsweep.start("run", str(sweep), *where), nodes, random.Random(SEED))
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            chaos.go_on()
+        output, _ = chaos.run.communicate(timeout=SECONDS * 5 + 300)
+        assert chaos.run.returncode == 0, output
+    assert len(set(chaos.done)) >= 3, "too short a time to have done anything"
+    assert_as_undisturbed(store, expected)
+    frame = Store(str(store)).trials()
+    assert frame["key"].is_unique and not frame.attrs["damaged"]
+    assert not list(store.glob("damaged/**/*")) and not list(store.glob("running/*"))
+    assert ", 0 differ or are damaged" in calibsweep("store", "verify", "--store", str(store))
