@@ -96,7 +96,7 @@ class Progress:
         elif not self.console.is_terminal:
             ended = self.done + self.failed
             text = f"[{ended}/{len(self.trials)}] {trial}: {told}; {self.time_left()} left"
-            self._tell(text)
+            self.tell(text)
 
     def tell_if_due(self) -> None:
         """Without a terminal, prints where the sweep stands if no line has come for a while."""
@@ -104,9 +104,10 @@ class Progress:
             return
         waiting = len(self.left) - len(self.running)
         counts = f"{len(self.running)} running, {self.done} done, {self.failed} failed, {waiting} waiting"
-        self._tell(f"{counts}; {self.time_left()} left")
+        self.tell(f"{counts}; {self.time_left()} left")
 
-    def _tell(self, line: str) -> None:
+    def tell(self, line: str) -> None:
+        """Prints a line, above the live ones where there are any."""
         self.told = time.monotonic()
         self.console.print(line, highlight=False, soft_wrap=True)
 

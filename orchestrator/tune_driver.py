@@ -24,6 +24,7 @@ from orchestrator.placement import Needs
 from orchestrator.progress import Progress
 from orchestrator.queue import TrialQueue
 from orchestrator.ray_trainable import RayTrial
+from orchestrator.watching import callbacks
 from orchestrator.worker import TRACEBACK_LINES, WorkerSettings
 from results.errors import StoreError
 from results.running import publish, withdraw
@@ -70,6 +71,9 @@ def fit(
     stop = Stop(queue, progress, outcome, settings.run)
     limit = None if run.hours_per_trial is None else 3600 * run.hours_per_trial
     listener = Listener(progress, store, by_key, outcome, queue, settings.run, limit)
+    watchers, lines = callbacks(run.watch, sweep.name, store, by_key)
+    for line in lines:
+        progress.tell(line)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     trainable = tune.with_resources(
         tune.with_parameters(RayTrial, settings=settings, trials=by_key, gpus=gpus),
@@ -81,7 +85,7 @@ def fit(
         run_config=RunConfig(
             name="sweep",
             storage_path=str(scratch),
-            callbacks=[listener],
+            callbacks=[listener, *watchers],
             # Trials keep their own checkpoints in the store, where any machine finds them.
             checkpoint_config=CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             # Trials come again through the queue.
@@ -221,8 +225,8 @@ class Listener(Callback):
                 self.progress.epoch(key, result["epoch"])
             case "done":
                 scores = ""
-                if "test_error" in result:
-                    scores = f", error {result['test_error']:.2%}, ECE {result['test_ece']:.2%}"
+                if "error" in result:
+                    scores = f", error {result['error']:.2%}, ECE {result['ece']:.2%}"
                 self._settle(key, f"done{scores}")
             case "failed":
                 self._settle(key, f"{result['failure_class']}: {result['message']}", failed=True)

@@ -39,9 +39,9 @@ TRACEBACK_LINES = 30
 Report = dict[str, Any]
 """What a step tells: `done`, `outcome` and what belongs to it.
 
-Outcomes: 'running' (epoch), 'done' (epoch, scores), 'failed' (failure_class, message, traceback, host),
-'stopped' (epoch: a checkpoint is kept, as was asked), 'store' (message: results cannot be kept) and 'lost'
-(message: the trial's other workers are out of reach).
+Outcomes: 'running' (epoch, curves of the latest), 'done' (likewise; error and ece of the epoch that counts),
+'failed' (failure_class, message, traceback, host), 'stopped' (epoch: a checkpoint is kept, as was asked),
+'store' (message: results cannot be kept) and 'lost' (message: the trial's other workers are out of reach).
 """
 
 
@@ -153,19 +153,14 @@ class TrialWorker:
                     return {"done": True, "outcome": "stopped", "epoch": self.run.epoch}
             late = time.monotonic() > started + (STEP_SECONDS if within_epoch else REPORT_SECONDS)
             if late and not self.run.done:
-                return {"done": False, "outcome": "running", "epoch": self.run.epoch}
+                return {"done": False, "outcome": "running", **_latest(self.run)}
         result = self.run.result()
         if self.first:
             result.measurements["gpus"] = self.gpus
             self._commit(self.run, result)
-        last = self.run.epochs[self.run.reported_epoch]
-        return {
-            "done": True,
-            "outcome": "done",
-            "epoch": self.run.epoch,
-            "test_error": last["test_error"],
-            "test_ece": last["test_ece"],
-        }
+        counts = self.run.epochs[self.run.reported_epoch]
+        scores = {"error": counts["test_error"], "ece": counts["test_ece"]}
+        return {"done": True, "outcome": "done", **_latest(self.run), **scores}
 
     def _checkpoint_wanted(self) -> bool:
         overdue = time.monotonic() > self.checkpointed + 60 * self.settings.checkpoint_minutes
@@ -218,3 +213,9 @@ class TrialWorker:
             "traceback": "\n".join(lines[-TRACEBACK_LINES:]),
             "host": socket.gethostname(),
         }
+
+
+def _latest(run: TrialRun) -> Report:
+    """How many epochs are done, and the curves of the latest."""
+    curves = run.epochs[-1] if run.epochs else {}
+    return {**{name: value for name, value in curves.items() if value is not None}, "epoch": run.epoch}

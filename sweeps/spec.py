@@ -139,6 +139,31 @@ class Block(_Part):
     exclude: list[Exclusion] = []
 
 
+WATCHERS = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
+"""Programs that draw curves while a sweep runs, and the package that each needs."""
+
+SECRETS = ("api_key", "tracking_token")
+
+Watch = tuple[str, dict[str, Any]]
+
+
+def _watch(value: Any) -> tuple[Watch, ...]:
+    found: list[Watch] = []
+    for entry in value if isinstance(value, list) else [value]:
+        name, options = (
+            next(iter(entry.items())) if isinstance(entry, dict) and len(entry) == 1 else (entry, {})
+        )
+        if name not in WATCHERS:
+            raise ValueError(f"there is no {name!r} to watch with.{closest(str(name), WATCHERS)}")
+        for option in _mapping(options):
+            if option in SECRETS:
+                raise ValueError(
+                    f"{name}.{option}: a secret does not belong in a sweep file: give it to the environment."
+                )
+        found.append((name, dict(options)))
+    return tuple(found)
+
+
 class Run(_Part):
     """How trials are run. Nothing here changes a trial's numbers or its key.
 
@@ -149,6 +174,8 @@ class Run(_Part):
         checkpoint_minutes: Minutes after which one is due all the same, in the middle of an epoch if need be.
         hours_per_trial: Wall-clock time after which a trial that is not done has failed; None for no limit. A
             trial that was interrupted has all of it again.
+        watch: Programs that draw curves while it runs: tensorboard, mlflow, wandb, by name or with the
+            options of Tune's callback for it, e.g. `[tensorboard, {mlflow: {tracking_uri: "http://..."}}]`.
     """
 
     cpus_per_trial: float = Field(default=1.0, gt=0, allow_inf_nan=False)
@@ -156,6 +183,7 @@ class Run(_Part):
     checkpoint_every: int = Field(default=20, ge=1)
     checkpoint_minutes: float = Field(default=15.0, gt=0, allow_inf_nan=False)
     hours_per_trial: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    watch: Annotated[tuple[Watch, ...], PlainValidator(_watch)] = (("tensorboard", {}),)
 
 
 class SweepFile(_Part):
