@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from ray import tune
-from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
+from ray.tune import Callback, CheckpointConfig
 from ray.tune.stopper import Stopper
 
 from orchestrator import notices
@@ -79,23 +79,25 @@ def fit(
         tune.with_parameters(RayTrial, settings=settings, trials=by_key, gpus=gpus),
         lambda config: reservation(needs[config["key"]]),
     )
-    tuner = Tuner(
-        trainable,
-        tune_config=TuneConfig(search_alg=queue, num_samples=-1, reuse_actors=True),
-        run_config=RunConfig(
+    with stop.on_signals():
+        # Not `Tuner`: through ray:// it would run on the cluster, away from this terminal and its signals.
+        tune.run(
+            trainable,
             name="sweep",
             storage_path=str(scratch),
+            search_alg=queue,
+            num_samples=-1,
+            reuse_actors=True,
             callbacks=[listener, *watchers],
+            stop=stop,
             # Trials keep their own checkpoints in the store, where any machine finds them.
             checkpoint_config=CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             # Trials come again through the queue.
-            failure_config=FailureConfig(max_failures=0),
-            stop=stop,
+            max_failures=0,
+            raise_on_failed_trial=False,
             verbose=0,
-        ),
-    )
-    with stop.on_signals():
-        tuner.fit()
+            _remote=False,
+        )
     with contextlib.suppress(StoreError):
         withdraw(store, settings.run)
     outcome.done, outcome.failed, outcome.left = progress.done, progress.failed, len(progress.left)
