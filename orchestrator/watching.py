@@ -16,7 +16,7 @@ from tensorboardX import SummaryWriter
 
 from results.address import Address
 from results.store import Store
-from sweeps.spec import WATCHERS, Watch
+from sweeps.fields import WATCHERS, Watch
 from trainables.errors import ConfigurationError
 from trainables.trial import Trial
 

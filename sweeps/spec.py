@@ -2,102 +2,31 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    PlainValidator,
     ValidationError,
     model_validator,
 )
 from pydantic_core import ErrorDetails
 
-from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
+from sweeps import fields
+from sweeps.fields import Datasets, Gpus, Losses, Models, ProtocolName, Seeds, Training, Watches
 from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
-from trainables.trial import Asked, TrainingSettings
+from trainables.trial import TrainingSettings
 
 FOLDER = Path(__file__).parent
 """Where the bundled sweep files lie."""
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise ValueError(f"must be a mapping of names to values, not {value!r}.")
-    return value
-
-
-def _selected(registry: Registry, value: Any) -> tuple[Asked, ...]:
-    """What one entry of a list asks for: several where a parameter is given as a list of values."""
-    if isinstance(value, str):
-        value = {value: {}}
-    if not isinstance(value, dict) or len(value) != 1:
-        raise ValueError(f"must be a name, or one name with its parameters in braces, not {value!r}.")
-    ((name, params),) = _mapping(value).items()
-    known = registry[name].parameters
-    choices = []
-    for key, given in _mapping(params).items():
-        # Where a parameter is itself a list, only a list of lists is several values of it.
-        takes_list = key in known and "tuple[" in known[key].annotation
-        several = isinstance(given, list) and (not takes_list or any(isinstance(one, list) for one in given))
-        if several and not given:
-            raise ValueError(f"{name}.{key} is an empty list, which asks for nothing.")
-        choices.append(given if several else [given])
-    asked = [(name, dict(zip(params, chosen, strict=True))) for chosen in itertools.product(*choices)]
-    for _, chosen in asked:
-        registry.chosen(name, chosen)
-    return tuple(asked)
-
-
-def _seeds(value: Any) -> tuple[int, ...]:
-    if type(value) is int and value >= 1:
-        return tuple(range(value))
-    if isinstance(value, list) and value and all(type(seed) is int and seed >= 0 for seed in value):
-        return tuple(value)
-    raise ValueError(
-        f"must be a list of whole numbers from 0 on, or how many to take from 0 on, not {value!r}."
-    )
-
-
-def _protocol(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"must be the name of a protocol, not {value!r}.")
-    return PROTOCOLS[value].name
-
-
-def _training(value: Any) -> dict[str, Any]:
-    return {name: TrainingSettings.checked(name, setting) for name, setting in _mapping(value).items()}
-
-
-Datasets = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(_selected, DATASETS))]
-Models = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(_selected, MODELS))]
-Losses = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(_selected, LOSSES))]
-Seeds = Annotated[tuple[int, ...], PlainValidator(_seeds)]
-ProtocolName = Annotated[str, PlainValidator(_protocol)]
-Training = Annotated[dict[str, Any], PlainValidator(_training)]
-
-
-def _gpus(value: float) -> float:
-    if value > 1 and value != int(value):
-        raise ValueError(
-            f"must be 0, a fraction below 1 or a whole number, not {value:g}: a trial has a part of one GPU, "
-            "or some GPUs for itself."
-        )
-    return value
-
-
-Gpus = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_gpus)]
 
 
 class _Part(BaseModel):
@@ -139,31 +68,6 @@ class Block(_Part):
     exclude: list[Exclusion] = []
 
 
-WATCHERS = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
-"""Programs that draw curves while a sweep runs, and the package that each needs."""
-
-SECRETS = ("api_key", "tracking_token")
-
-Watch = tuple[str, dict[str, Any]]
-
-
-def _watch(value: Any) -> tuple[Watch, ...]:
-    found: list[Watch] = []
-    for entry in value if isinstance(value, list) else [value]:
-        name, options = (
-            next(iter(entry.items())) if isinstance(entry, dict) and len(entry) == 1 else (entry, {})
-        )
-        if name not in WATCHERS:
-            raise ValueError(f"there is no {name!r} to watch with.{closest(str(name), WATCHERS)}")
-        for option in _mapping(options):
-            if option in SECRETS:
-                raise ValueError(
-                    f"{name}.{option}: a secret does not belong in a sweep file: give it to the environment."
-                )
-        found.append((name, dict(options)))
-    return tuple(found)
-
-
 class Run(_Part):
     """How trials are run. Nothing here changes a trial's numbers or its key.
 
@@ -183,7 +87,7 @@ class Run(_Part):
     checkpoint_every: int = Field(default=20, ge=1)
     checkpoint_minutes: float = Field(default=15.0, gt=0, allow_inf_nan=False)
     hours_per_trial: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    watch: Annotated[tuple[Watch, ...], PlainValidator(_watch)] = (("tensorboard", {}),)
+    watch: Watches = (("tensorboard", {}),)
 
 
 class SweepFile(_Part):
@@ -265,7 +169,7 @@ def selected(registry: Registry, text: str, place: str) -> tuple[str, dict[str, 
     Raises ConfigurationError for a name or parameter that does not exist, or for several components.
     """
     try:
-        asked = _selected(registry, _parsed(text, place))
+        asked = fields.selected(registry, _parsed(text, place))
     except ValueError as error:
         prefix = "" if str(error).startswith(place) else f"{place}: "
         raise ConfigurationError(f"{prefix}{error}") from error

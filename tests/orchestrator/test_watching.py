@@ -47,6 +47,7 @@ def test_event_files_have_what_was_reported(tmp_path: Path) -> None:
     [
         ("[tensorbord]", "there is no 'tensorbord' to watch with. Did you mean 'tensorboard'?"),
         ("[{wandb: {api_key: abc}}]", "wandb.api_key: a secret does not belong in a sweep file"),
+        ("[[mlflow]]", "there is no ['mlflow'] to watch with."),
         ("[{mlflow: 3}]", "must be a mapping of names to values, not 3"),
     ],
 )

@@ -232,7 +232,14 @@ def test_refuses_in_one_line(change: tuple[str, str], expected: str, sweep_file:
 def test_a_right_file_is_read(sweep_file: Write) -> None:
     sweep = load(sweep_file(RIGHT))
     assert (sweep.name, sweep.description, len(sweep.trials)) == ("a", "", 1)
-    assert sweep.run.model_dump() == {"cpus_per_trial": 1.0, "gpus_per_trial": 0.0, "checkpoint_every": 20}
+    assert sweep.run.model_dump() == {
+        "cpus_per_trial": 1.0,
+        "gpus_per_trial": 0.0,
+        "checkpoint_every": 20,
+        "checkpoint_minutes": 15.0,
+        "hours_per_trial": None,
+        "watch": (("tensorboard", {}),),
+    }
 
 
 def test_numbers_may_be_written_with_an_exponent(sweep_file: Write) -> None:
