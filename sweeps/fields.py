@@ -12,7 +12,6 @@ from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.registry import Registry, closest
 from trainables.trial import Asked, TrainingSettings
 
-
 WATCHERS = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 """Programs that draw curves while a sweep runs, and the package that each needs."""
 
