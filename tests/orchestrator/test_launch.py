@@ -18,7 +18,7 @@ from .test_recovery import checkpoints, numbers
 SWEEP = """
 name: launched
 seeds: [0, 1]
-training: {epochs: 400}
+training: {epochs: 800}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [halved]}
 run: {checkpoint_every: 10, gpus_per_trial: 1, cpus_per_trial: 0.5}
