@@ -51,14 +51,21 @@ def run(
         wanted = longest_first(wanted, estimates)
         outcome = run_missing(sweep, wanted, store, data or default_root(), console, done, address)
     if outcome.store_error:
-        raise StoreError(
-            f"{outcome.store_error} {done + outcome.done} of {len(sweep.trials)} trials are kept."
-        )
+        here = _kept(sweep, store, done + outcome.done)
+        raise StoreError(f"{outcome.store_error} {here} of {len(sweep.trials)} trials are kept.")
     failed = failed_before + outcome.failed
     if done + outcome.done:
         tables.print_and_write(sweep, store, console)
     _closing(sweep_name, uri, overrides, outcome, failed, console)
     return 1 if failed or outcome.left else 0
+
+
+def _kept(sweep: Sweep, store: Store, told: int) -> int:
+    """How many trials are done. Some ended after the driver had stopped listening."""
+    try:
+        return scored_sets.survey(store, sweep.trials).count(State.DONE)
+    except StoreError:
+        return told
 
 
 def _opening(sweep: Sweep, store: Store, wanted: int, done: int, failed: int) -> str:

@@ -121,5 +121,7 @@ def test_kills_at_random_lose_nothing(calibsweep: Command, tmp_path: Path) -> No
     assert_as_undisturbed(store, expected)
     frame = Store(str(store)).trials()
     assert frame["key"].is_unique and not frame.attrs["damaged"]
-    assert not list(store.glob("damaged/**/*")) and not list(store.glob("running/*"))
+    assert not list(store.glob("damaged/**/*"))
+    # Of a driver that was killed, the list of what it had running stays until it is too old to be believed.
+    assert len(list(store.glob("running/*"))) <= chaos.done.count("driver_killed")
     assert ", 0 differ or are damaged" in calibsweep("store", "verify", "--store", str(store))
