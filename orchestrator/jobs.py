@@ -162,9 +162,16 @@ def reaching(address: str) -> Iterator[None]:
 @contextlib.contextmanager
 def shipped(sweep: str) -> Iterator[Path]:
     """A folder with all that a driver needs of this machine: the code, plug-ins too, and the sweep file."""
+    with shipped_code() as folder:
+        shutil.copyfile(located(sweep), folder / SWEEP_FILE)
+        yield folder
+
+
+@contextlib.contextmanager
+def shipped_code() -> Iterator[Path]:
+    """A folder with the code at hand, plug-ins too."""
     with tempfile.TemporaryDirectory(prefix="calibsweep-ship-") as made:
         folder = Path(made)
         for floor in FLOORS:
             shutil.copytree(SOURCE / floor, folder / floor, ignore=shutil.ignore_patterns(*NOT_SHIPPED))
-        shutil.copyfile(located(sweep), folder / SWEEP_FILE)
         yield folder

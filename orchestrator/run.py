@@ -6,6 +6,7 @@ Running the same command again is the only recovery there is.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from orchestrator.jobs import shipped_code
 from orchestrator.outcome import Outcome
 from orchestrator.placement import check as check_placement
 from orchestrator.progress import Progress
@@ -23,6 +25,7 @@ from results import provenance
 from results.store import State, Store, Survey
 from sweeps.expand import Sweep
 from trainables import datasets
+from trainables.errors import ConfigurationError
 from trainables.trial import Trial
 
 
@@ -55,7 +58,7 @@ def run_missing(
 
     Raises:
         DataError: A data set that is missing or damaged, before any trial has started.
-        ConfigurationError: A trial that asks for more than the cluster has, likewise.
+        ConfigurationError: A cluster that does not answer, or that lacks what a trial asks for, likewise.
     """
     # Ray reads these when it is imported or started.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -79,13 +82,7 @@ def run_missing(
 
     started_here = not ray.is_initialized()
     if started_here:
-        ray.init(
-            # Without any, Ray would join a cluster that someone else has started on this machine.
-            address=address or "local",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            include_dashboard=None if address else False,
-        )
+        _connect(address)
     scratch = Path(tempfile.mkdtemp(prefix="calibsweep-tune-"))
     try:
         waits = check_placement(sweep, trials, ray.nodes())  # type: ignore[no-untyped-call]
@@ -94,7 +91,7 @@ def run_missing(
         if address is not None:
             # The data is where trials run, which need not be here.
             try:
-                ray.get(ray.remote(check_data).remote(trials, data_root))
+                ray.get(ray.remote(num_cpus=0)(check_data).remote(trials, data_root))
             except ray.exceptions.RayTaskError as error:
                 raise error.cause from None
         with Progress(trials, already_done, console) as progress:
@@ -103,3 +100,22 @@ def run_missing(
         shutil.rmtree(scratch, ignore_errors=True)
         if started_here:
             ray.shutdown()
+
+
+def _connect(address: str | None) -> None:
+    """Joins the cluster, or starts a Ray of our own."""
+    import ray
+
+    if address is None:
+        # Without any, Ray would join a cluster that someone else has started on this machine.
+        ray.init(address="local", log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+        return
+    # The machines of ray:// need not have this code: it is handed over while this connects.
+    ships = shipped_code() if address.startswith("ray://") else contextlib.nullcontext()
+    try:
+        with ships as folder:
+            runtime_env = {"working_dir": str(folder)} if folder else None
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime_env)
+    except (ConnectionError, RuntimeError) as error:
+        told = " ".join(str(error).split())[:300]
+        raise ConfigurationError(f"no Ray cluster answers at {address!r} as it should: {told}") from error

@@ -13,8 +13,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from unittest import mock
 
+import ray.util.client
 from ray import tune
+from ray.train._internal import storage
 from ray.tune import Callback, CheckpointConfig
 from ray.tune.stopper import Stopper
 
@@ -79,7 +82,7 @@ def fit(
         tune.with_parameters(RayTrial, settings=settings, trials=by_key, gpus=gpus),
         lambda config: reservation(needs[config["key"]]),
     )
-    with stop.on_signals():
+    with stop.on_signals(), _through_client(scratch):
         # Not `Tuner`: through ray:// it would run on the cluster, away from this terminal and its signals.
         tune.run(
             trainable,
@@ -102,6 +105,13 @@ def fit(
         withdraw(store, settings.run)
     outcome.done, outcome.failed, outcome.left = progress.done, progress.failed, len(progress.left)
     return outcome
+
+
+def _through_client(scratch: Path) -> contextlib.AbstractContextManager[object]:
+    """Through ray://, gives Tune a folder on this machine: it would ask the node that this machine is not."""
+    if not ray.util.client.ray.is_connected():  # type: ignore[no-untyped-call]
+        return contextlib.nullcontext()
+    return mock.patch.object(storage, "_get_ray_train_session_dir", lambda: str(scratch))
 
 
 def reservation(needs: Needs) -> tune.PlacementGroupFactory:

@@ -63,12 +63,18 @@ def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return []
 
 
+def is_training(process: psutil.Process) -> bool:
+    """Whether this is a process of Ray's that trains a trial at this moment."""
+    # Ray names it so, by a class that differs through ray://.
+    return " ".join(process.cmdline()).startswith(("ray::ResourceTrainable.train", "ray::RayTrial.train"))
+
+
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """The processes that are training a trial at this moment."""
     found = []
     for child in family(process):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if "Trainable.train" in " ".join(child.cmdline()):
+            if is_training(child):
                 found.append(child)
     return found
 
@@ -90,15 +96,23 @@ def source_with(folder: Path, kind: str = "models", **plug_ins: str) -> Path:
 
 
 @contextlib.contextmanager
-def cluster(command: Command, *gpus: int, dashboard: bool = False) -> Iterator[Cluster]:
-    """A Ray of several nodes on this machine, each with so many pretended GPUs and as many CPUs."""
+def cluster(
+    command: Command, *gpus: int, dashboard: bool = False, client_port: int | None = None
+) -> Iterator[Cluster]:
+    """A Ray of several nodes on this machine, each with so many pretended GPUs and as many CPUs.
+
+    Args:
+        client_port: Where the first listens for ray://.
+    """
     before = dict(os.environ)
     # The nodes' workers inherit it.
     os.environ.update(command.environment())
     nodes = Cluster()
     try:
+        listening = {} if client_port is None else {"ray_client_server_port": client_port}
         for number in gpus:
-            nodes.add_node(num_cpus=number, num_gpus=number, include_dashboard=dashboard)
+            nodes.add_node(num_cpus=number, num_gpus=number, include_dashboard=dashboard, **listening)
+            listening = {}
         yield nodes
     finally:
         nodes.shutdown()

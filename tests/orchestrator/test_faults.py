@@ -20,7 +20,7 @@ from ray.cluster_utils import Cluster
 
 from results.store import Store
 
-from .conftest import Command, cluster, source_with, wait_until
+from .conftest import Command, cluster, is_training, source_with, wait_until
 from .test_recovery import assert_as_undisturbed, checkpoints, commits, numbers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -125,7 +125,7 @@ def training(node: Any = None) -> list[psutil.Process]:
     found = []
     for process in root.children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if "Trainable.train" in " ".join(process.cmdline()):
+            if is_training(process):
                 found.append(process)
     return found
 

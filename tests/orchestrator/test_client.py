@@ -1,0 +1,62 @@
+"""A sweep run from a terminal elsewhere: through ray://, with the code at hand."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from results.store import Store
+
+from .conftest import Command, cluster, source_with, wait_until
+from .test_faults import finish, training
+from .test_launch import PLUG_IN
+from .test_recovery import assert_as_undisturbed, checkpoints, numbers
+
+SWEEP = """
+name: client
+seeds: [0, 1, 2]
+training: {epochs: 120}
+blocks:
+  - {datasets: [digits], models: [small_cnn], losses: [halved]}
+run: {checkpoint_every: 5, gpus_per_trial: 1, cpus_per_trial: 0.5}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_it_ships_its_code_and_stops_and_recovers_as_elsewhere(tmp_path: Path) -> None:
+    here = Command(source_with(tmp_path / "source", "losses", halved=PLUG_IN))
+    sweep, store, undisturbed = tmp_path / "client.yaml", tmp_path / "store", tmp_path / "undisturbed"
+    sweep.write_text(SWEEP, encoding="utf-8")
+    here("run", str(sweep), "--store", str(undisturbed), "--set", "run.gpus_per_trial=0")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ("run", str(sweep), "--store", str(store), "--address", f"ray://127.0.0.1:{port}")
+    # The cluster's own source has no such loss.
+    with cluster(Command(tmp_path), 2, client_port=port):
+        run = here.start(*command)
+        wait_until(lambda: len(training()) == 2, "two trials that train")
+        run.send_signal(signal.SIGTERM)
+        output = finish(run, code=1)
+        assert "stopping: each trial that runs keeps a checkpoint first" in output
+        kept = {path.parent.name for path in checkpoints(store)}
+        assert len(kept) == 2
+        run = here.start(*command)
+        wait_until(lambda: len(training()) == 2, "two trials that go on")
+        training()[0].kill()
+        assert "its process or node died; it goes on in" in finish(run)
+    assert_as_undisturbed(store, numbers(undisturbed))
+    resumed = Store(str(store)).trials().set_index("key")["resumed_from_epoch"]
+    assert set(resumed[resumed > 0].index) >= kept
+
+
+@pytest.mark.slow
+def test_nobody_there_is_one_line(calibsweep: Command, tmp_path: Path) -> None:
+    where = ("--store", str(tmp_path / "store"), "--address", "ray://127.0.0.1:9")
+    assert "calibsweep: no Ray cluster answers at 'ray://127.0.0.1:9'" in calibsweep(
+        "run", "quickstart", *where, code=2
+    )
