@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -21,27 +21,31 @@ FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0
 
 
 class TrialQueue(Searcher):
-    """Hands out the keys of trials, in their order, and keeps those back that are to wait.
+    """Hands out trials, in their order, and keeps those back that are to wait.
 
     Tune asks it as it asks any search algorithm. So Tune knows of a trial only when it is about to start, and
     a trial whose machinery failed comes again as a new one: without limit, after pauses that grow, and
     without the others noticing.
 
     Args:
-        keys: In the order in which they should start.
+        configs: What Tune is to know of each trial, by key, in the order in which they should start.
         needs: What each trial reserves. Trials of other needs do not queue behind each other.
         clock: Seconds that only grow.
     """
 
     def __init__(
-        self, keys: Iterable[str], needs: Mapping[str, Needs], clock: Callable[[], float] = time.monotonic
+        self,
+        configs: Mapping[str, dict[str, Any]],
+        needs: Mapping[str, Needs],
+        clock: Callable[[], float] = time.monotonic,
     ):
         super().__init__()
+        self.configs = configs
         self.needs = needs
         self.clock = clock
         self.stopping = False
         self.ready: dict[Needs, deque[str]] = defaultdict(deque)
-        for key in keys:
+        for key in configs:
             self.ready[needs[key]].append(key)
         self.unsettled = {key for queue in self.ready.values() for key in queue}
         self.waiting: dict[Needs, set[str]] = {needs: set() for needs in self.ready}
@@ -65,7 +69,7 @@ class TrialQueue(Searcher):
         needs = min(open_, key=lambda needs: len(self.waiting[needs]))
         key = self.ready[needs].popleft()
         self.waiting[needs].add(key)
-        return {"key": key}
+        return {"key": key, **self.configs[key]}
 
     def started(self, key: str) -> None:
         self.waiting[self.needs[key]].discard(key)

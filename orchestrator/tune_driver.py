@@ -69,14 +69,12 @@ def fit(
     by_key = {trial.key: trial for trial in trials}
     gpus = {key: sweep.gpus[key] for key in by_key}
     needs = {key: Needs.of(gpus[key], run.cpus_per_trial) for key in by_key}
-    queue = TrialQueue(by_key, needs)
+    queue = TrialQueue({trial.key: _told(trial) for trial in trials}, needs)
     outcome = Outcome()
     stop = Stop(queue, progress, outcome, settings.run)
     limit = None if run.hours_per_trial is None else 3600 * run.hours_per_trial
     listener = Listener(progress, store, by_key, outcome, queue, settings.run, limit)
-    watchers, lines = callbacks(run.watch, sweep.name, store, by_key)
-    for line in lines:
-        progress.tell(line)
+    watchers = callbacks(run.watch, sweep.name, store, by_key, progress.tell)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     trainable = tune.with_resources(
         tune.with_parameters(RayTrial, settings=settings, trials=by_key, gpus=gpus),
@@ -89,6 +87,8 @@ def fit(
             name="sweep",
             storage_path=str(scratch),
             search_alg=queue,
+            trial_name_creator=lambda trial: str(by_key[trial.config["key"]]),
+            trial_dirname_creator=lambda trial: trial.trial_id,
             num_samples=-1,
             reuse_actors=True,
             callbacks=[listener, *watchers],
@@ -105,6 +105,12 @@ def fit(
         withdraw(store, settings.run)
     outcome.done, outcome.failed, outcome.left = progress.done, progress.failed, len(progress.left)
     return outcome
+
+
+def _told(trial: Trial) -> dict[str, Any]:
+    """What programs that watch are told of a trial, in labels as everywhere."""
+    labels = {"dataset": trial.dataset.label, "model": trial.model.label, "loss": trial.loss.label}
+    return {**labels, "seed": trial.seed, "protocol": trial.protocol}
 
 
 def _through_client(scratch: Path) -> contextlib.AbstractContextManager[object]:

@@ -7,12 +7,19 @@ import os
 from pathlib import Path
 from types import ModuleType
 
+import hypothesis
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 # One thread, as in a sweep's workers: bytes are compared between runs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long anything takes is no test's business, least of all on a machine that does other things too.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

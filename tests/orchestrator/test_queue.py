@@ -23,7 +23,7 @@ class Clock:
 
 def queue_of(needs: dict[str, Needs]) -> tuple[TrialQueue, Clock]:
     clock = Clock()
-    return TrialQueue(needs, needs, clock), clock
+    return TrialQueue({key: {} for key in needs}, needs, clock), clock
 
 
 def next_of(queue: TrialQueue) -> str | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from ray.tune import Callback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from orchestrator.watching import TensorBoard
+from orchestrator.watching import AWAY_SECONDS, Outside, TensorBoard
 from sweeps.expand import load
 from trainables.errors import ConfigurationError
 from trainables.trial import resolve
@@ -40,6 +43,36 @@ def test_event_files_have_what_was_reported(tmp_path: Path) -> None:
         assert set(events.Tags()["scalars"]) == {"test_error", "train_loss"}
         found = {event.step: event.value for event in events.Scalars("test_error")}
         assert found == pytest.approx({3: trial.seed + 0.03, 7: trial.seed + 0.07, 12: trial.seed + 0.12})
+
+
+class Away(Callback):
+    """A program that answers at first, and then no more."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def on_trial_start(self, **told: Any) -> None:
+        self.heard.append(told["trial"])
+
+    def on_trial_result(self, **told: Any) -> None:
+        self.heard.append(told["result"])
+        raise ConnectionError("connection\nrefused")
+
+
+def test_a_program_that_is_away_does_not_end_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    away, lines = Away(), list[str]()
+    outside = Outside("mlflow", away, lines.append)
+    outside.on_trial_start(iteration=0, trials=[], trial="first")
+    for epoch in (1, 2):
+        outside.on_trial_result(iteration=0, trials=[], trial="first", result={"epoch": epoch})
+    assert away.heard == ["first", {"epoch": 1}]
+    told = "mlflow fails, the sweep goes on without it for a while: ConnectionError: connection refused"
+    assert lines == [told]
+    later = time.monotonic() + AWAY_SECONDS + 1
+    monkeypatch.setattr("time.monotonic", lambda: later)
+    outside.on_trial_start(iteration=0, trials=[], trial="second")
+    outside.on_experiment_end(trials=[])
+    assert away.heard[2:] == ["second"] and lines == [told]
 
 
 @pytest.mark.parametrize(
@@ -74,3 +107,31 @@ def test_a_run_leaves_curves_and_says_where(
     output = calibsweep("run", sweep, "--store", str(store))
     assert f"Curves while it runs: tensorboard --logdir {store}/tensorboard/watched" in output
     assert len(list(store.glob("tensorboard/watched/digits/mlp/brier/seed-*/events.*"))) == 5
+
+
+@pytest.mark.slow
+def test_mlflow_has_each_trial_by_name(
+    calibsweep: Command, sweep_file: Callable[[str], str], tmp_path: Path
+) -> None:
+    for package in ("mlflow", "sqlalchemy", "alembic"):
+        pytest.importorskip(package)
+    tracking = f"sqlite:///{tmp_path}/mlflow.db"
+    sweep = sweep_file(SWEEP.format(watch=f'[{{mlflow: {{tracking_uri: "{tracking}"}}}}]'))
+    assert "MLflow, experiment watched" in calibsweep("run", sweep, "--store", str(tmp_path / "store"))
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking)
+    experiment = client.get_experiment_by_name("watched")
+    runs = {run.info.run_name: run.data for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {f"digits / mlp / brier / seed {seed}" for seed in range(5)}
+    run = runs["digits / mlp / brier / seed 3"]
+    assert run.params["loss"] == "brier" and 0 <= run.metrics["test_ece"] <= 1
+
+
+def test_a_program_that_does_not_answer_is_one_line(
+    calibsweep: Command, sweep_file: Callable[[str], str], tmp_path: Path
+) -> None:
+    pytest.importorskip("mlflow")
+    sweep = sweep_file(SWEEP.format(watch='[{mlflow: {tracking_uri: "http://127.0.0.1:9"}}]'))
+    told = calibsweep("run", sweep, "--store", str(tmp_path / "store"), code=2)
+    assert "calibsweep: run.watch: mlflow cannot be used: MlflowException" in told

@@ -66,7 +66,7 @@ def of_cells(drawn: dict[Any, Any]) -> list[dict[str, Any]]:
 
 
 @given(cells)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_agrees_with_the_standard_library_and_averages_no_two_variants(drawn: dict[Any, Any]) -> None:
     trials = of_cells(drawn)
     summary = summarise(pd.DataFrame(trials), COLUMNS)
@@ -89,7 +89,7 @@ def test_agrees_with_the_standard_library_and_averages_no_two_variants(drawn: di
 
 
 @given(cells, st.randoms(use_true_random=False))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_order_of_rows_changes_nothing(drawn: dict[Any, Any], random: Any) -> None:
     trials = of_cells(drawn)
     before = summarise(pd.DataFrame(trials), COLUMNS)
@@ -98,7 +98,7 @@ def test_order_of_rows_changes_nothing(drawn: dict[Any, Any], random: Any) -> No
 
 
 @given(cells, st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_seed_that_is_there_twice_is_refused(drawn: dict[Any, Any], data: Any) -> None:
     trials = of_cells(drawn)
     again = data.draw(st.sampled_from(trials)) | {"key": "another", "test_ece": 0.7}

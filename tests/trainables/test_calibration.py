@@ -106,7 +106,7 @@ def plain_ece(confidences, correct, edges):
 
 
 @given(predictions(), st.integers(1, 20))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 def test_metrics_agree_with_plain_loops(drawn, bins):
     logits, labels = drawn
     probabilities = logits.softmax(1)
@@ -134,7 +134,7 @@ def test_metrics_agree_with_plain_loops(drawn, bins):
 
 
 @given(predictions(), st.floats(0.05, 20.0))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 def test_scores_keep_their_bounds_and_their_meaning(drawn, temperature):
     logits, labels = drawn
     scores, scaled = calibration.score(logits, labels), calibration.score(logits, labels, temperature)

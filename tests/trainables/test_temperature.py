@@ -58,7 +58,7 @@ def test_it_finds_what_a_plain_loop_finds(samples, classes, scale, criterion):
 @given(
     st.integers(1, 40), st.integers(1, 8), st.sampled_from([0.1, 1.0, 30.0, 1000.0]), st.integers(0, 10**6)
 )
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 def test_its_choice_is_as_good_as_the_best_of_a_plain_loop(samples, classes, scale, seed):
     generator = torch.Generator().manual_seed(seed)
     logits = scale * torch.randn(samples, classes, generator=generator)
