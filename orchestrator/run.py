@@ -28,6 +28,10 @@ from trainables import datasets
 from trainables.errors import ConfigurationError
 from trainables.trial import Trial
 
+CLIENT_ATTEMPTS = 3
+"""Ray 2.60's server for ray:// starts a process for each client, which now and then crashes while it forks
+(ray-project/ray#63202)."""
+
 
 def to_run(trials: Iterable[Trial], survey: Survey, retry_failed: bool) -> list[Trial]:
     """The trials that are neither done nor, unless asked for, failed by their own fault."""
@@ -110,12 +114,18 @@ def _connect(address: str | None) -> None:
         # Without any, Ray would join a cluster that someone else has started on this machine.
         ray.init(address="local", log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
         return
+    through_client = address.startswith("ray://")
     # The machines of ray:// need not have this code: it is handed over while this connects.
-    ships = shipped_code() if address.startswith("ray://") else contextlib.nullcontext()
-    try:
-        with ships as folder:
-            runtime_env = {"working_dir": str(folder)} if folder else None
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime_env)
-    except (ConnectionError, RuntimeError) as error:
-        told = " ".join(str(error).split())[:300]
-        raise ConfigurationError(f"no Ray cluster answers at {address!r} as it should: {told}") from error
+    ships = shipped_code() if through_client else contextlib.nullcontext()
+    with ships as folder:
+        runtime_env = {"working_dir": str(folder)} if folder else None
+        for _ in range(CLIENT_ATTEMPTS if through_client else 1):
+            try:
+                ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime_env)
+                return
+            except (ConnectionError, RuntimeError) as error:
+                failure = error
+                if "Initialization failure" not in str(error):
+                    break
+    told = " ".join(str(failure).split())[:300]
+    raise ConfigurationError(f"no Ray cluster answers at {address!r} as it should: {told}") from failure

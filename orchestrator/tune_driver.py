@@ -80,7 +80,7 @@ def fit(
         tune.with_parameters(RayTrial, settings=settings, trials=by_key, gpus=gpus),
         lambda config: reservation(needs[config["key"]]),
     )
-    with stop.on_signals(), _through_client(scratch):
+    with stop.on_signals(), _through_client(scratch, progress):
         # Not `Tuner`: through ray:// it would run on the cluster, away from this terminal and its signals.
         tune.run(
             trainable,
@@ -113,11 +113,21 @@ def _told(trial: Trial) -> dict[str, Any]:
     return {**labels, "seed": trial.seed, "protocol": trial.protocol}
 
 
-def _through_client(scratch: Path) -> contextlib.AbstractContextManager[object]:
-    """Through ray://, gives Tune a folder on this machine: it would ask the node that this machine is not."""
-    if not ray.util.client.ray.is_connected():  # type: ignore[no-untyped-call]
-        return contextlib.nullcontext()
-    return mock.patch.object(storage, "_get_ray_train_session_dir", lambda: str(scratch))
+@contextlib.contextmanager
+def _through_client(scratch: Path, progress: Progress) -> Iterator[None]:
+    """What is different through ray://, where this machine is no node of the cluster."""
+    is_connected = ray.util.client.ray.is_connected
+    if not is_connected():  # type: ignore[no-untyped-call]
+        yield
+        return
+    # Tune would ask this machine's node for a folder.
+    with mock.patch.object(storage, "_get_ray_train_session_dir", lambda: str(scratch)):
+        try:
+            yield
+        except Exception:
+            if is_connected():  # type: ignore[no-untyped-call]
+                raise
+            progress.note("the connection to the cluster broke")
 
 
 def reservation(needs: Needs) -> tune.PlacementGroupFactory:

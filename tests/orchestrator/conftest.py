@@ -107,6 +107,9 @@ def cluster(
     before = dict(os.environ)
     # The nodes' workers inherit it.
     os.environ.update(command.environment())
+    if client_port is not None:
+        # Else what listens there crashes now and then: ray-project/ray#63202.
+        os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     nodes = Cluster()
     try:
         listening = {} if client_port is None else {"ray_client_server_port": client_port}

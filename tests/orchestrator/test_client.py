@@ -11,7 +11,7 @@ import pytest
 from results.store import Store
 
 from .conftest import Command, cluster, source_with, wait_until
-from .test_faults import finish, training
+from .test_faults import finish, kill, training
 from .test_launch import PLUG_IN
 from .test_recovery import assert_as_undisturbed, checkpoints, numbers
 
@@ -37,7 +37,7 @@ def test_it_ships_its_code_and_stops_and_recovers_as_elsewhere(tmp_path: Path) -
         port = free.getsockname()[1]
     command = ("run", str(sweep), "--store", str(store), "--address", f"ray://127.0.0.1:{port}")
     # The cluster's own source has no such loss.
-    with cluster(Command(tmp_path), 2, client_port=port):
+    with cluster(Command(tmp_path), 2, client_port=port) as nodes:
         run = here.start(*command)
         wait_until(lambda: len(training()) == 2, "two trials that train")
         run.send_signal(signal.SIGTERM)
@@ -49,6 +49,11 @@ def test_it_ships_its_code_and_stops_and_recovers_as_elsewhere(tmp_path: Path) -
         wait_until(lambda: len(training()) == 2, "two trials that go on")
         training()[0].kill()
         assert "its process or node died; it goes on in" in finish(run)
+        another = here.start(*command, "--set", "training.epochs=5000")
+        wait_until(training, "a trial that trains")
+        kill(nodes, nodes.head_node)
+        output = finish(another, code=1)
+    assert "the connection to the cluster broke\nInterrupted with 3 trials left" in output, output
     assert_as_undisturbed(store, numbers(undisturbed))
     resumed = Store(str(store)).trials().set_index("key")["resumed_from_epoch"]
     assert set(resumed[resumed > 0].index) >= kept
