@@ -1,6 +1,6 @@
 """Writes docs/results.md: what was measured with this tool, beside what the papers printed.
 
-    .venv/bin/python docs/results.py > docs/results.md
+    .venv/bin/python docs/results_page.py > docs/results.md
 
 It reads the stores under results/recorded/ and results/published/, and trains nothing. Every number of the
 page, those within sentences too, comes from there.
@@ -59,6 +59,18 @@ class Compared:
         """Spearman's, between our ranking of the losses and the paper's."""
         pairs = [(each.mean, each.value) for each in self.shared]
         return float(stats.spearmanr(*zip(*pairs, strict=True)).statistic)
+
+    @property
+    def excess(self) -> list[float]:
+        """By how much ours is above the paper's, percent, from the smallest to the greatest."""
+        return sorted(100 * (each.mean - each.value) for each in self.shared)
+
+    def better_than(self, loss: str) -> list[str]:
+        """The losses of a smaller mean of ours."""
+        return [other for other, each in self.by_loss.items() if each.mean < self.by_loss[loss].mean]
+
+    def outside(self) -> list[str]:
+        return [loss for loss, each in self.by_loss.items() if each.verdict in ("above", "below")]
 
     def best(self, of: str) -> str:
         """The losses of the smallest number, ours ('mean') or the paper's ('value'), among those of both."""

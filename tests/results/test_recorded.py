@@ -1,0 +1,38 @@
+"""The results that docs/results.md shows, made again from the stores they were recorded in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from results.rescore import scores_that_differ
+from results.store import State, Store
+from sweeps.expand import load
+
+RECORDED = {"sst": "sst-tree-lstm"}
+"""Sweep and folder."""
+
+
+def test_the_page_is_what_the_recorded_stores_say(repository: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "docs/results_page.py"], cwd=repository, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == (repository / "docs/results.md").read_text(encoding="utf-8"), (
+        "if this is meant: .venv/bin/python docs/results_page.py > docs/results.md"
+    )
+
+
+@pytest.mark.parametrize(("sweep", "folder"), RECORDED.items())
+def test_each_trial_is_one_of_its_sweep_and_its_scores_follow_from_its_logits(
+    repository: Path, sweep: str, folder: str
+) -> None:
+    trials = load(sweep).trials
+    store = Store(str(repository / "results/recorded" / folder))
+    survey = store.survey(trials)
+    assert not survey.damaged and survey.count(State.DONE) == len(trials)
+    rows = [{str(name): value for name, value in row.items()} for row in store.trials().to_dict("records")]
+    assert {row["key"] for row in rows} == {trial.key for trial in trials}
+    assert {row["key"]: scores_that_differ(store, row) for row in rows} == {row["key"]: {} for row in rows}
