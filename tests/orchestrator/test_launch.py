@@ -57,6 +57,7 @@ class Launched:
 def launched(tmp_path: Path) -> Iterator[Launched]:
     source = source_with(tmp_path / "source", "losses", halved=PLUG_IN)
     git = ["git", "-C", str(source), "-c", "user.name=someone", "-c", "user.email=someone@example.org"]
+    (source / ".gitignore").write_text("__pycache__/\n", encoding="utf-8")
     subprocess.run([*git, "init", "--quiet"], check=True)
     subprocess.run([*git, "add", "."], check=True)
     subprocess.run([*git, "commit", "--quiet", "-m", "a plug-in"], check=True)
