@@ -5,13 +5,13 @@
 The trials sleep and report as real ones do, on a Ray of this machine with so many pretended GPUs. Their times
 differ (a fixed draw, log-normal, with the mean that is asked for), the longest come first, and processes are
 reused. The rival is `Tuner` with a grid of the same trials in the same order, the same trainable,
-`reuse_actors` and no output: what one writes who needs no store. Each case runs in a process of its own, one
-after the other.
+`reuse_actors`, no checkpoints and no output: what one writes who needs no store. Each case runs in a process
+of its own, one after the other.
 
-Printed for each: makespan over the bound that no schedule can beat (all work over all slots, or the longest
-trial), both without the start of Ray and of the processes that trials run in; overhead (slots times what the
-makespan is over the bound, per trial); the time from a trial's end to the start of the next in its process
-(median, 95th percentile); the driver's peak memory.
+Printed for each: the seconds until there is a process for each slot, for which all trials wait; from then on
+the makespan over the bound that no schedule can beat (all work over all slots, or the longest trial);
+overhead (slots times what the makespan is over the bound, per trial); the time from a trial's end to the
+start of the next in its process (median, 95th percentile); the driver's peak memory.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def sleeping() -> type:
         ) -> None:
             self.seconds = json.loads(folder().joinpath("seconds").read_text())
             self.notes = folder() / f"{os.getpid()}.notes"
+            self.notes.touch()
             self.reset_config(config)
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -65,6 +66,8 @@ def sleeping() -> type:
 
         def step(self) -> dict[str, Any]:
             if not self.steps:
+                while len(list(folder().glob("*.notes"))) < int(os.environ["SLOTS"]):
+                    time.sleep(0.2)
                 self.began = time.time()
             self.steps += 1
             time.sleep(self.seconds[self.key] / REPORTS)
@@ -81,6 +84,9 @@ def ours(number: int, scratch: Path) -> None:
     """`calibsweep`'s own driver, with that trainable instead of the one that trains."""
     from rich.console import Console
 
+    from orchestrator.run import configure_ray
+
+    configure_ray()
     from orchestrator import tune_driver
     from orchestrator.progress import Progress
     from results.store import Store
@@ -112,7 +118,13 @@ def plain(number: int, scratch: Path) -> None:
         tune.with_resources(trainable, tune.PlacementGroupFactory([{"CPU": 0.01, "GPU": 1}])),
         param_space={"key": tune.grid_search(keys)},
         tune_config=tune.TuneConfig(reuse_actors=True),
-        run_config=tune.RunConfig(name="plain", storage_path=str(scratch), verbose=0),
+        run_config=tune.RunConfig(
+            name="plain",
+            storage_path=str(scratch),
+            verbose=0,
+            # Trials that sleep have nothing to keep.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+        ),
     ).fit()
     assert len(results) == number and not results.errors
 
@@ -136,29 +148,34 @@ def start_ray(keys: list[str]) -> None:
 
 def measured(case: str, number: int, slots: int, mean: float) -> dict[str, float]:
     seconds = durations(number, mean)
+    slots = min(slots, number)
     with tempfile.TemporaryDirectory() as made:
         Path(made, "durations").write_text(json.dumps(seconds))
         told = {"ORCHESTRATION_FOLDER": made, "SLOTS": str(slots)}
         command = [sys.executable, __file__, "--case", case, "--trials", str(number)]
-        done = subprocess.run(command, env={**os.environ, **told}, check=True, capture_output=True, text=True)
+        started = time.time()
+        done = subprocess.run(command, env={**os.environ, **told}, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{case} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+        memory = float(Path(made, "memory").read_text())
         spans = [
             sorted(tuple(map(float, line.split())) for line in each.read_text().splitlines())
             for each in Path(made).glob("*.notes")
         ]
     assert sum(map(len, spans)) == number
-    # From the moment at which a process is there for half of the slots: before, Ray starts.
-    first = sorted(span[0][0] for span in spans)[len(spans) // 2]
+    first = min(span[0][0] for span in spans)
     last = max(end for span in spans for _, end in span)
     gaps = [after[0] - before[1] for span in spans for before, after in itertools.pairwise(span)]
     bound = max(sum(seconds) / slots, seconds[0])
     return {
+        "start": first - started,
         "bound": bound,
         "makespan": last - first,
         "over_bound": (last - first) / bound,
         "overhead": slots * (last - first - bound) / number,
         "gap": float(np.median(gaps)),
         "gap_95": float(np.quantile(gaps, 0.95)),
-        "memory_mib": float(done.stdout.splitlines()[-1]) / 1024,
+        "memory_mib": memory / 1024,
     }
 
 
@@ -172,11 +189,13 @@ def main() -> None:
     if arguments.case:
         with tempfile.TemporaryDirectory() as scratch:
             {"ours": ours, "plain": plain}[arguments.case](arguments.trials[0], Path(scratch))
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        # Not on standard output, where Ray prints what it likes.
+        folder().joinpath("memory").write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
         return
     print(f"{arguments.slots} slots, trials of {arguments.seconds:g} s on average, {os.cpu_count()} cores")
     print(
-        "trials  driver         bound  makespan  over bound  overhead/trial  gap median / 95%  driver memory"
+        "trials  driver          start    bound  makespan  over bound  overhead/trial  gap median / 95%  "
+        "driver memory"
     )
     for number in arguments.trials:
         found = {
@@ -185,7 +204,7 @@ def main() -> None:
         for case, name in (("ours", "calibsweep"), ("plain", "plain Ray Tune")):
             one = found[case]
             print(
-                f"{number:6}  {name:14}{one['bound']:5.0f} s {one['makespan']:7.1f} s "
+                f"{number:6}  {name:14} {one['start']:5.0f} s {one['bound']:6.0f} s {one['makespan']:7.1f} s "
                 f"{one['over_bound']:11.2f} {one['overhead']:13.2f} s "
                 f"{one['gap']:9.2f} / {one['gap_95']:.2f} s {one['memory_mib']:10.0f} MiB",
                 flush=True,

@@ -46,6 +46,22 @@ def check_data(trials: Iterable[Trial], root: Path) -> None:
         datasets.load(component.name, root, **dict(component.params))
 
 
+def configure_ray() -> None:
+    """What Ray and Tune read from the environment when they are imported or started."""
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    # Tune's snapshot of the experiment grows with it and is never read here.
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
+    # The newer of Tune's two outputs prints a box for each trial whatever `verbose` says.
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # Signals are ours to handle.
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+    # How many trials wait for a place at once is our queue's to say; Tune would allow it one.
+    os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")
+    warnings.filterwarnings("ignore", module="ray.*")
+
+
 def run_missing(
     sweep: Sweep,
     trials: list[Trial],
@@ -64,20 +80,7 @@ def run_missing(
         DataError: A data set that is missing or damaged, before any trial has started.
         ConfigurationError: A cluster that does not answer, or that lacks what a trial asks for, likewise.
     """
-    # Ray reads these when it is imported or started.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
-    # Tune's snapshot of the experiment grows with it and is never read here.
-    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
-    # The newer of Tune's two outputs prints a box for each trial whatever `verbose` says.
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    # Signals are ours to handle.
-    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
-    # How many trials wait for a place at once is our queue's to say; Tune would allow it one.
-    os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")
-    warnings.filterwarnings("ignore", module="ray.*")
-
+    configure_ray()
     if address is None:
         check_data(trials, data_root)
     import ray

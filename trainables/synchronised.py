@@ -61,7 +61,6 @@ class SharedDropout(nn.Module):
         self.dropout = dropout
         self.workers = workers
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # the rows change from batch to batch
     def forward(self, values: Tensor) -> Tensor:
         workers = self.workers
         if not (self.training and workers.sharing and len(values) == workers.rows[workers.rank]):
@@ -95,7 +94,6 @@ class SynchronisedBatchNorm(_BatchNorm):
     def _check_input_dim(self, input: Tensor) -> None:
         """Any shape [N, C, ...]: the layer that this one stands for has been chosen for it."""
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # it talks to other processes
     def forward(self, values: Tensor) -> Tensor:
         if not (self.training and self.workers.sharing):
             return super().forward(values)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from trainables.calibration.checks import checked_logits
@@ -29,6 +28,9 @@ def separation(test_logits: Tensor, other_logits: Tensor, temperature: float = 1
     Raises:
         InputError: Logits that are not finite, or of different numbers of classes.
     """
+    # It takes a second to load, in each process of a trial, and few trials come here.
+    from sklearn.metrics import roc_auc_score
+
     if test_logits.shape[1] != other_logits.shape[1]:
         raise InputError(f"{test_logits.shape[1]} classes against {other_logits.shape[1]}.")
     both = torch.cat([test_logits, other_logits])
