@@ -52,9 +52,7 @@ def sleeping() -> type:
     from ray import tune
 
     class Sleeping(tune.Trainable):
-        def setup(
-            self, config: dict[str, Any], settings: Any, trials: Mapping[str, Any], gpus: Mapping[str, float]
-        ) -> None:
+        def setup(self, config: dict[str, Any], settings: Any, trials: Mapping[str, Any]) -> None:
             self.seconds = json.loads(folder().joinpath("seconds").read_text())
             self.notes = folder() / f"{os.getpid()}.notes"
             self.notes.touch()
@@ -113,7 +111,7 @@ def plain(number: int, scratch: Path) -> None:
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     keys = [str(position) for position in range(number)]
     start_ray(keys)
-    trainable = tune.with_parameters(sleeping(), settings=None, trials={}, gpus={})
+    trainable = tune.with_parameters(sleeping(), settings=None, trials={})
     results = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([{"CPU": 0.01, "GPU": 1}])),
         param_space={"key": tune.grid_search(keys)},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -48,8 +48,11 @@ class Progress:
         self.started = time.monotonic()
         self.told = self.started
         self.most_running = 1
-        # Seconds of finished trials by (data set, model): cells differ far more than the trials of one.
-        self.seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+        # By (data set, model): these differ far more than the trials of one do. Sums, since what is left is
+        # told with every trial that ends.
+        self.left_of = Counter(_cell(trial) for trial in self.trials)
+        self.finished_of: Counter[tuple[str, str]] = Counter()
+        self.seconds_of: dict[tuple[str, str], float] = defaultdict(float)
         self._live = Live(
             get_renderable=self._render, console=self.console, refresh_per_second=4, transient=True
         )
@@ -87,10 +90,12 @@ class Progress:
             return
         self.left.discard(key)
         trial = self.by_key[key]
+        self.left_of[_cell(trial)] -= 1
         self.failed += failed
         self.done += not failed
         if run and not failed:
-            self.seconds[trial.dataset.label, trial.model.label].append(time.monotonic() - run.started)
+            self.finished_of[_cell(trial)] += 1
+            self.seconds_of[_cell(trial)] += time.monotonic() - run.started
         if failed:
             self.note(f"failed: {trial}: {told}")
         elif not self.console.is_terminal:
@@ -113,15 +118,17 @@ class Progress:
 
     def seconds_left(self) -> float | None:
         """From finished trials of the same data set and model, or of all; None while there are none."""
-        everything = [seconds for cell in self.seconds.values() for seconds in cell]
-        if not everything:
+        if not self.finished_of:
             return None
-        work = 0.0
-        for key in self.left:
-            trial = self.by_key[key]
-            cell = self.seconds.get((trial.dataset.label, trial.model.label)) or everything
-            spent = time.monotonic() - self.running[key].started if key in self.running else 0.0
-            work += max(0.0, sum(cell) / len(cell) - spent)
+        overall = sum(self.seconds_of.values()) / self.finished_of.total()
+        means = {
+            cell: self.seconds_of[cell] / self.finished_of[cell] if cell in self.finished_of else overall
+            for cell in self.left_of
+        }
+        work = sum(number * means[cell] for cell, number in self.left_of.items())
+        now = time.monotonic()
+        for key, run in self.running.items():
+            work -= min(means[_cell(self.by_key[key])], now - run.started)
         return work / self.most_running
 
     def time_left(self) -> str:
@@ -154,6 +161,10 @@ class Progress:
             Text(f"{clock(time.monotonic() - self.started)} passed, {self.time_left()} to go", style="cyan"),
         )
         return Group(lines, overall)
+
+
+def _cell(trial: Trial) -> tuple[str, str]:
+    return trial.dataset.label, trial.model.label
 
 
 def clock(seconds: float) -> str:

@@ -25,20 +25,19 @@ class RayTrial(tune.Trainable):
     it nor the process is lost: what Tune sees fail is the machinery alone.
     """
 
-    def setup(  # type: ignore[override]  # the last three come from tune.with_parameters
+    def setup(  # type: ignore[override]  # the last two come from tune.with_parameters
         self,
         config: dict[str, Any],
         settings: WorkerSettings,
         trials: Mapping[str, Trial],
-        gpus: Mapping[str, float],
     ) -> None:
-        self.settings, self.trials, self.gpus = settings, trials, gpus
+        self.settings, self.trials = settings, trials
         self.store = Store(settings.store)
         self.worker: TrialWorker | Team | None = None
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.trial = self.trials[new_config["key"]]
+        self.trial, self.gpus = self.trials[new_config["key"]], new_config["gpus"]
         self.begun = False
         return True
 
@@ -49,14 +48,13 @@ class RayTrial(tune.Trainable):
             return {"done": True, "outcome": "store", "message": str(error)}
 
     def _advance(self) -> Report:
-        gpus = self.gpus[self.trial.key]
         if not self.begun:
             if self.store.is_done(self.trial) and not lacking(self.store, self.trial):
                 # Another driver on this store was faster.
                 return {"done": True, "outcome": "done", "epoch": self.trial.training.epochs}
             if self.worker is None:
-                self.worker = Team(self.settings, int(gpus)) if gpus > 1 else self._alone()
-            self.worker.begin(self.trial, gpus)
+                self.worker = Team(self.settings, int(self.gpus)) if self.gpus > 1 else self._alone()
+            self.worker.begin(self.trial, self.gpus)
             self.begun = True
         assert self.worker is not None
         report = self.worker.step()

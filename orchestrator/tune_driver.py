@@ -67,9 +67,9 @@ def fit(
         run=f"{sweep.name}-{uuid.uuid4()}",
     )
     by_key = {trial.key: trial for trial in trials}
-    gpus = {key: sweep.gpus[key] for key in by_key}
-    needs = {key: Needs.of(gpus[key], run.cpus_per_trial) for key in by_key}
-    queue = TrialQueue({trial.key: _told(trial) for trial in trials}, needs)
+    cpus = run.cpus_per_trial
+    configs = {trial.key: {"gpus": sweep.gpus[trial.key], **_told(trial)} for trial in trials}
+    queue = TrialQueue(configs, {key: Needs.of(sweep.gpus[key], cpus) for key in by_key})
     outcome = Outcome()
     stop = Stop(queue, progress, outcome, settings.run)
     limit = None if run.hours_per_trial is None else 3600 * run.hours_per_trial
@@ -77,8 +77,9 @@ def fit(
     watchers = callbacks(run.watch, sweep.name, store, by_key, progress.tell)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     trainable = tune.with_resources(
-        tune.with_parameters(RayTrial, settings=settings, trials=by_key, gpus=gpus),
-        lambda config: reservation(needs[config["key"]]),
+        tune.with_parameters(RayTrial, settings=settings, trials=by_key),
+        # Of this and of `_name` Tune keeps a copy for each trial: with all that they refer to.
+        lambda config: reservation(Needs.of(config["gpus"], cpus)),
     )
     with stop.on_signals(), _through_client(scratch, progress):
         # Not `Tuner`: through ray:// it would run on the cluster, away from this terminal and its signals.
@@ -87,7 +88,7 @@ def fit(
             name="sweep",
             storage_path=str(scratch),
             search_alg=queue,
-            trial_name_creator=lambda trial: str(by_key[trial.config["key"]]),
+            trial_name_creator=_name,
             trial_dirname_creator=lambda trial: trial.trial_id,
             num_samples=-1,
             reuse_actors=True,
@@ -111,6 +112,12 @@ def _told(trial: Trial) -> dict[str, Any]:
     """What programs that watch are told of a trial, in labels as everywhere."""
     labels = {"dataset": trial.dataset.label, "model": trial.model.label, "loss": trial.loss.label}
     return {**labels, "seed": trial.seed, "protocol": trial.protocol}
+
+
+def _name(trial: Any) -> str:
+    """A trial of Tune's as it is called everywhere else."""
+    told = trial.config
+    return f"{told['dataset']} / {told['model']} / {told['loss']} / seed {told['seed']}"
 
 
 @contextlib.contextmanager
