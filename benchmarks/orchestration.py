@@ -1,6 +1,6 @@
 """What running many trials costs beside the trials: ours against plain Ray Tune.
 
-    python benchmarks/orchestration.py [--trials 200 2000 10000] [--slots 64] [--seconds 2]
+    python benchmarks/orchestration.py [--trials 200 2000 10000] [--slots 64] [--seconds 5]
 
 The trials sleep and report as real ones do, on a Ray of this machine with so many pretended GPUs. Their times
 differ (a fixed draw, log-normal, with the mean that is asked for), the longest come first, and processes are
@@ -181,7 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--trials", type=int, nargs="+", default=[200, 2000, 10_000])
     parser.add_argument("--slots", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=2.0, help="mean of a trial")
+    parser.add_argument("--seconds", type=float, default=5.0, help="mean of a trial")
     parser.add_argument("--case", choices=("ours", "plain"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.case:
