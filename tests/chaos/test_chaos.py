@@ -91,8 +91,9 @@ class Chaos:
         act()
         if act in (self.driver_killed, self.driver_stopped) or self.run.poll() is not None:
             output, _ = self.run.communicate(timeout=240)
-            # Interrupted, killed, ended before it had begun with the trials, or done before its time.
-            assert self.run.returncode in (0, 1, -signal.SIGKILL, -signal.SIGTERM), output
+            # Done before its time, interrupted, or killed; the last two while it had not yet begun with trials.
+            ends = (0, 1, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGINT)
+            assert self.run.returncode in ends, output
             self.run = self.start()
 
 
