@@ -91,7 +91,7 @@ class Chaos:
         act()
         if act in (self.driver_killed, self.driver_stopped) or self.run.poll() is not None:
             output, _ = self.run.communicate(timeout=240)
-            # Done before its time, interrupted, or killed; the last two while it had not yet begun with trials.
+            # Done before its time, interrupted, or killed; the last two before it had begun with trials.
             ends = (0, 1, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGINT)
             assert self.run.returncode in ends, output
             self.run = self.start()
