@@ -74,34 +74,35 @@ def fit(
     stop = Stop(queue, progress, outcome, settings.run)
     limit = None if run.hours_per_trial is None else 3600 * run.hours_per_trial
     listener = Listener(progress, store, by_key, outcome, queue, settings.run, limit)
-    watchers = callbacks(run.watch, sweep.name, store, by_key, progress.tell)
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    trainable = tune.with_resources(
-        tune.with_parameters(RayTrial, settings=settings, trials=by_key),
-        # Of this and of `_name` Tune keeps a copy for each trial: with all that they refer to.
-        lambda config: reservation(Needs.of(config["gpus"], cpus)),
-    )
-    with stop.on_signals(), _through_client(scratch, progress):
-        # Not `Tuner`: through ray:// it would run on the cluster, away from this terminal and its signals.
-        tune.run(
-            trainable,
-            name="sweep",
-            storage_path=str(scratch),
-            search_alg=queue,
-            trial_name_creator=_name,
-            trial_dirname_creator=lambda trial: trial.trial_id,
-            num_samples=-1,
-            reuse_actors=True,
-            callbacks=[listener, *watchers],
-            stop=stop,
-            # Trials keep their own checkpoints in the store, where any machine finds them.
-            checkpoint_config=CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-            # Trials come again through the queue.
-            max_failures=0,
-            raise_on_failed_trial=False,
-            verbose=0,
-            _remote=False,
+    with stop.on_signals():
+        watchers = callbacks(run.watch, sweep.name, store, by_key, progress.tell)
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        trainable = tune.with_resources(
+            tune.with_parameters(RayTrial, settings=settings, trials=by_key),
+            # Of this and of `_name` Tune keeps a copy for each trial: with all that they refer to.
+            lambda config: reservation(Needs.of(config["gpus"], cpus)),
         )
+        with _through_client(scratch, progress):
+            # Not `Tuner`: through ray:// it would run on the cluster, away from this terminal's signals.
+            tune.run(
+                trainable,
+                name="sweep",
+                storage_path=str(scratch),
+                search_alg=queue,
+                trial_name_creator=_name,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+                num_samples=-1,
+                reuse_actors=True,
+                callbacks=[listener, *watchers],
+                stop=stop,
+                # Trials keep their own checkpoints in the store, where any machine finds them.
+                checkpoint_config=CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+                # Trials come again through the queue.
+                max_failures=0,
+                raise_on_failed_trial=False,
+                verbose=0,
+                _remote=False,
+            )
     with contextlib.suppress(StoreError):
         withdraw(store, settings.run)
     outcome.done, outcome.failed, outcome.left = progress.done, progress.failed, len(progress.left)

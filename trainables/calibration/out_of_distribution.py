@@ -28,7 +28,7 @@ def separation(test_logits: Tensor, other_logits: Tensor, temperature: float = 1
     Raises:
         InputError: Logits that are not finite, or of different numbers of classes.
     """
-    # It takes a second to load, in each process of a trial, and few trials come here.
+    # It takes long to load, in each process of a trial, and few trials come here.
     from sklearn.metrics import roc_auc_score
 
     if test_logits.shape[1] != other_logits.shape[1]:
