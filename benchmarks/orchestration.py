@@ -53,6 +53,9 @@ def sleeping() -> type:
 
     class Sleeping(tune.Trainable):
         def setup(self, config: dict[str, Any], settings: Any, trials: Mapping[str, Any]) -> None:
+            # Whoever drives it, a trial that trains has torch loaded.
+            import torch  # noqa: F401
+
             self.seconds = json.loads(folder().joinpath("seconds").read_text())
             self.notes = folder() / f"{os.getpid()}.notes"
             self.notes.touch()
@@ -87,6 +90,7 @@ def ours(number: int, scratch: Path) -> None:
     configure_ray()
     from orchestrator import tune_driver
     from orchestrator.progress import Progress
+    from orchestrator.stop_request import StopRequest
     from results.store import Store
     from sweeps.expand import load
 
@@ -98,7 +102,7 @@ def ours(number: int, scratch: Path) -> None:
     start_ray([trial.key for trial in trials])
     with Progress(trials, 0, Console(file=StringIO())) as progress:
         outcome = tune_driver.fit(
-            sweep, trials, Store(str(scratch / "store")), scratch, progress, scratch, ""
+            sweep, trials, Store(str(scratch / "store")), scratch, progress, scratch, "", StopRequest()
         )
     assert (outcome.done, outcome.failed, outcome.left) == (number, 0, 0)
 

@@ -96,9 +96,14 @@ def run(
     Running the same command again is how one recovers from anything: finished trials are skipped,
     interrupted ones go on from their last checkpoint. Exit code 1 if a trial failed.
     """
-    from orchestrator.commands import run as command
+    from orchestrator.stop_request import StopRequest
 
-    raise typer.Exit(command.run(sweep, store, set_ or [], data, address, retry_failed, console()))
+    # What is imported next takes seconds, and a signal in them ends the sweep like any other.
+    with StopRequest().heard() as request:
+        from orchestrator.commands import run as command
+
+        asked = (sweep, store, set_ or [], data, address, retry_failed)
+        raise typer.Exit(command.run(*asked, request, console()))
 
 
 ClusterOption = Annotated[

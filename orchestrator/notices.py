@@ -45,6 +45,7 @@ def watch(run: str, nodes: Iterable[str]) -> Notices:
             # A head node that is away for a moment is no reason to stop looking.
             with contextlib.suppress(Exception):
                 notices.draining = not own.isdisjoint(ray._private.state.state.get_draining_nodes())
+            with contextlib.suppress(Exception):
                 notices.stopping = internal_kv._internal_kv_exists(run, namespace=NAMESPACE)
 
     threading.Thread(target=look, name="calibsweep-notices", daemon=True).start()

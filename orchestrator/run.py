@@ -14,6 +14,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from unittest import mock
 
 from rich.console import Console
 
@@ -21,6 +22,7 @@ from orchestrator.jobs import shipped_code
 from orchestrator.outcome import Outcome
 from orchestrator.placement import check as check_placement
 from orchestrator.progress import Progress
+from orchestrator.stop_request import StopRequest
 from results import provenance
 from results.store import State, Store, Survey
 from sweeps.expand import Sweep
@@ -68,12 +70,14 @@ def run_missing(
     store: Store,
     data_root: Path,
     console: Console,
+    request: StopRequest,
     already_done: int = 0,
     address: str | None = None,
 ) -> Outcome:
     """Trains `trials` and waits until each is committed or recorded as failed.
 
     Args:
+        request: Ends it early.
         address: A Ray cluster ('auto', 'ray://...'); None for a Ray of our own on this machine.
 
     Raises:
@@ -90,6 +94,8 @@ def run_missing(
     started_here = not ray.is_initialized()
     if started_here:
         _connect(address)
+        # Ray's core has taken SIGTERM meanwhile, to abort.
+        request.listen()
     scratch = Path(tempfile.mkdtemp(prefix="calibsweep-tune-"))
     try:
         waits = check_placement(sweep, trials, ray.nodes())  # type: ignore[no-untyped-call]
@@ -102,7 +108,9 @@ def run_missing(
             except ray.exceptions.RayTaskError as error:
                 raise error.cause from None
         with Progress(trials, already_done, console) as progress:
-            return fit(sweep, trials, store, data_root, progress, scratch, provenance.source_commit())
+            return fit(
+                sweep, trials, store, data_root, progress, scratch, provenance.source_commit(), request
+            )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         if started_here:
@@ -111,6 +119,14 @@ def run_missing(
 
 def _connect(address: str | None) -> None:
     """Joins the cluster, or starts a Ray of our own."""
+    import ray
+
+    # Ray would have SIGTERM exit wherever this is at that moment; `StopRequest` is to hear it.
+    with mock.patch.object(ray._private.utils, "set_sigterm_handler", lambda handler: None):
+        _initialise(address)
+
+
+def _initialise(address: str | None) -> None:
     import ray
 
     if address is None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import signal
 import socket
 import time
 import uuid
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from unittest import mock
 
@@ -27,6 +25,7 @@ from orchestrator.placement import Needs
 from orchestrator.progress import Progress
 from orchestrator.queue import TrialQueue
 from orchestrator.ray_trainable import RayTrial
+from orchestrator.stop_request import StopRequest
 from orchestrator.watching import callbacks
 from orchestrator.worker import TRACEBACK_LINES, WorkerSettings
 from results.errors import StoreError
@@ -50,10 +49,11 @@ def fit(
     progress: Progress,
     scratch: Path,
     source_commit: str,
+    request: StopRequest,
 ) -> Outcome:
     """Runs `trials` to their ends on the Ray that is connected, in their order.
 
-    SIGTERM and SIGINT end it early, with a checkpoint of each trial that runs.
+    `request` ends it early, with a checkpoint of each trial that runs.
     """
     run = sweep.run
     settings = WorkerSettings(
@@ -70,18 +70,19 @@ def fit(
     cpus = run.cpus_per_trial
     configs = {trial.key: {"gpus": sweep.gpus[trial.key], **_told(trial)} for trial in trials}
     queue = TrialQueue(configs, {key: Needs.of(sweep.gpus[key], cpus) for key in by_key})
+    queue.stopping = request.asked is not None
     outcome = Outcome()
-    stop = Stop(queue, progress, outcome, settings.run)
+    stop = Stop(request, queue, progress, outcome, settings.run)
     limit = None if run.hours_per_trial is None else 3600 * run.hours_per_trial
     listener = Listener(progress, store, by_key, outcome, queue, settings.run, limit)
-    with stop.on_signals():
-        watchers = callbacks(run.watch, sweep.name, store, by_key, progress.tell)
-        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-        trainable = tune.with_resources(
-            tune.with_parameters(RayTrial, settings=settings, trials=by_key),
-            # Of this and of `_name` Tune keeps a copy for each trial: with all that they refer to.
-            lambda config: reservation(Needs.of(config["gpus"], cpus)),
-        )
+    watchers = callbacks(run.watch, sweep.name, store, by_key, progress.tell)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    trainable = tune.with_resources(
+        tune.with_parameters(RayTrial, settings=settings, trials=by_key),
+        # Of this and of `_name` Tune keeps a copy for each trial: with all that they refer to.
+        lambda config: reservation(Needs.of(config["gpus"], cpus)),
+    )
+    try:
         with _through_client(scratch, progress):
             # Not `Tuner`: through ray:// it would run on the cluster, away from this terminal's signals.
             tune.run(
@@ -103,6 +104,9 @@ def fit(
                 verbose=0,
                 _remote=False,
             )
+    finally:
+        if stop.told:
+            notices.withdraw(settings.run)
     with contextlib.suppress(StoreError):
         withdraw(store, settings.run)
     outcome.done, outcome.failed, outcome.left = progress.done, progress.failed, len(progress.left)
@@ -154,39 +158,19 @@ class Stop(Stopper):
         run: Names the run to its workers.
     """
 
-    def __init__(self, queue: TrialQueue, progress: Progress, outcome: Outcome, run: str):
+    def __init__(
+        self, request: StopRequest, queue: TrialQueue, progress: Progress, outcome: Outcome, run: str
+    ):
+        self.request = request
         self.queue = queue
         self.progress = progress
         self.outcome = outcome
         self.run = run
-        self.asked: float | None = None
         self.told = False
 
     def __reduce__(self) -> tuple[type[Stopper], tuple[()]]:
         # Tune writes a copy of everything to its scratch folder, which is never read again.
         return Stopper, ()
-
-    @contextlib.contextmanager
-    def on_signals(self) -> Iterator[None]:
-        """While this is open, SIGTERM or SIGINT stops the sweep, and a second one at once."""
-        signals = (signal.SIGTERM, signal.SIGINT)
-        before = {number: signal.getsignal(number) for number in signals}
-
-        def ask(number: int, frame: FrameType | None) -> None:
-            self.asked = time.monotonic()
-            self.queue.stopping = True
-            for each in signals:
-                signal.signal(each, before[each])
-
-        for each in signals:
-            signal.signal(each, ask)
-        try:
-            yield
-        finally:
-            for each in signals:
-                signal.signal(each, before[each])
-            if self.told:
-                notices.withdraw(self.run)
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
@@ -195,14 +179,15 @@ class Stop(Stopper):
         if self.outcome.store_error is not None:
             # Training on would be for nothing.
             return True
-        if self.asked is None:
+        asked = self.request.asked
+        if asked is None:
             return False
         if not self.told:
-            # Not in the signal's handler, which may have interrupted Ray in anything.
+            self.queue.stopping = True
             notices.ask_to_stop(self.run)
             self.told = True
             self.progress.note("stopping: each trial that runs keeps a checkpoint first (again: at once)")
-        return not self.progress.running or time.monotonic() > self.asked + STOP_SECONDS
+        return not self.progress.running or time.monotonic() > asked + STOP_SECONDS
 
 
 class Listener(Callback):

@@ -10,6 +10,7 @@ from orchestrator.commands import tables
 from orchestrator.estimates import Estimates, longest_first
 from orchestrator.outcome import Outcome
 from orchestrator.run import run_missing, to_run
+from orchestrator.stop_request import StopRequest
 from results import scored_sets
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
@@ -26,9 +27,13 @@ def run(
     data: Path | None,
     address: str | None,
     retry_failed: bool,
+    request: StopRequest,
     console: Console,
 ) -> int:
-    """Runs what is missing of a sweep and prints its tables. Returns the exit code: 0, or 1 if any failed."""
+    """Runs what is missing of a sweep and prints its tables. Returns the exit code: 0, or 1 if any failed.
+
+    `request` ends it early.
+    """
     sweep = load(sweep_name, overrides)
     store = Store(uri)
     survey = scored_sets.survey(store, sweep.trials)
@@ -44,12 +49,12 @@ def run(
     for key in survey.leftover:
         StoredCheckpoints(store).delete(key)
     console.print(_opening(sweep, store, len(wanted), done, failed_before), highlight=False)
-    outcome = Outcome()
-    if wanted:
+    outcome = Outcome(left=len(wanted))
+    if wanted and request.asked is None:
         on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
         estimates = Estimates(store.trials(sweep.trials), kept(store), on_gpu, sweep.gpus)
         wanted = longest_first(wanted, estimates)
-        outcome = run_missing(sweep, wanted, store, data or default_root(), console, done, address)
+        outcome = run_missing(sweep, wanted, store, data or default_root(), console, request, done, address)
     if outcome.store_error:
         here = _kept(sweep, store, done + outcome.done)
         raise StoreError(f"{outcome.store_error} {here} of {len(sweep.trials)} trials are kept.")

@@ -93,9 +93,12 @@ class Chaos:
             output, _ = self.run.communicate(timeout=240)
             # Done before its time, interrupted, or killed.
             ends = {0, 1, -signal.SIGKILL}
-            if "Curves while it runs" not in output:
-                # It had not come as far as its trials, where it listens to signals.
+            if "trials, " not in output:
+                # It had not come as far as its first line, from which on it listens to signals.
                 ends |= {-signal.SIGTERM, 128 + signal.SIGINT}
+            elif "Curves while it runs" not in output:
+                # For a moment of its start, Ray's core has SIGTERM for itself.
+                ends |= {-signal.SIGABRT}
             assert self.run.returncode in ends, output
             self.run = self.start()
 

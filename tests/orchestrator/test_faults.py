@@ -9,6 +9,7 @@ import contextlib
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,18 @@ def test_a_node_that_is_drained_keeps_a_checkpoint_first(
     resumed = Store(str(tmp_path)).trials().set_index("key")["resumed_from_epoch"]
     assert resumed[key] == place(kept)[0]
     assert (resumed.drop(key) == 0).all()
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 2, 3])
+def test_a_signal_while_a_sweep_starts_is_heard(
+    seconds: int, calibsweep: Command, sweep: Path, tmp_path: Path
+) -> None:
+    run = calibsweep.start("run", str(sweep), "--store", str(tmp_path), "--set", "run.gpus_per_trial=0")
+    assert run.stdout is not None and "0 done before" in run.stdout.readline()
+    # It imports and starts Ray meanwhile, which has handlers of its own.
+    time.sleep(seconds)
+    run.send_signal(signal.SIGTERM)
+    assert "Interrupted with" in finish(run, code=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
