@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from scipy import stats
 
 from results import names, tables
+from results.address import Address
 from results.layout import Cell, Row, Table
 from results.published import published
 from results.store import Store
@@ -37,6 +38,12 @@ class Comparison:
     verdict: str
     mean: float
     value: float
+    doubt: str = ""
+
+    @property
+    def difference(self) -> str:
+        """Ours less the paper's, in the units of print."""
+        return "" if math.isnan(self.value) else f"{100 * (self.mean - self.value):+.2f}"
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Compared:
 
     @property
     def shared(self) -> list[Comparison]:
-        return [each for each in self.by_loss.values() if each.verdict]
+        return [each for each in self.by_loss.values() if not math.isnan(each.value)]
 
     def count(self, verdict: str) -> int:
         return sum(each.verdict == verdict for each in self.shared)
@@ -74,15 +81,18 @@ class Compared:
 
     def best(self, of: str) -> str:
         """The losses of the smallest number, ours ('mean') or the paper's ('value'), among those of both."""
-        both = {loss: getattr(each, of) for loss, each in self.by_loss.items() if each.verdict}
+        both = {loss: getattr(each, of) for loss, each in self.by_loss.items() if not math.isnan(each.value)}
         return ", ".join(loss for loss, number in both.items() if number == min(both.values()))
 
 
 def verdict(cell: Cell, value: float) -> str:
     """Where a printed number lies: 'within', 'above' or 'below' what one more seed of ours would give.
 
-    That is the 95% prediction interval of one more draw from a normal distribution of which there are n.
+    That is the 95% prediction interval of one more draw from a normal distribution of which there are n. One
+    seed tells nothing of that: ''.
     """
+    if cell.seeds == 1:
+        return ""
     reach = stats.t.ppf(0.975, cell.seeds - 1) * cell.deviation * math.sqrt(1 + 1 / cell.seeds)
     if abs(value - cell.mean) <= reach:
         return "within"
@@ -100,7 +110,9 @@ def compared(table: Table, row: Row, paper: pd.DataFrame) -> list[Compared]:
             cell = cells[loss, scaling]
             assert cell is not None and cell.seeds == table.seeds, f"{loss} lacks seeds"
             mean, deviation, temperature, _ = table.pieces(cell)
-            ours = f"{mean} ± {deviation}" + (f" ({temperature})" if temperature else "")
+            ours = (
+                mean + (f" ± {deviation}" if deviation else "") + (f" ({temperature})" if temperature else "")
+            )
             theirs = paper[
                 (paper["loss"] == names.loss(loss))
                 & (paper["metric"] == table.score.title)
@@ -114,7 +126,9 @@ def compared(table: Table, row: Row, paper: pd.DataFrame) -> list[Compared]:
             if not math.isnan(theirs.temperature):
                 printed += f" ({theirs.temperature:.1f})"
             value = theirs.value / 100
-            by_loss[names.loss(loss)] = Comparison(ours, printed, verdict(cell, value), cell.mean, value)
+            by_loss[names.loss(loss)] = Comparison(
+                ours, printed, verdict(cell, value), cell.mean, value, theirs.doubt
+            )
         found.append(Compared(table.score.title, f"{table.score.title}{headings[scaling]}", by_loss))
     return found
 
@@ -134,6 +148,10 @@ def section(sweep_name: str, folder: str, paper: str) -> dict[str, object]:
         "parts": parts,
         "groups": [[part for part in parts.values() if part.title == table.score.title] for table in built],
         "losses": [names.loss(loss) for loss in built[0].losses],
+        "curves": {
+            names.loss(trial.loss.label): store.epochs(Address.of(trial)).to_pandas()
+            for trial in sweep.trials
+        },
         "seeds": built[0].seeds,
     }
 
@@ -143,7 +161,8 @@ def page() -> str:
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.get_template("results.md.j2").render(
-        sst=section("sst", "sst-tree-lstm", "mukhoti2020")
+        sst=section("sst", "sst-tree-lstm", "mukhoti2020"),
+        newsgroups=section("twenty_newsgroups_part", "20-newsgroups-cnn", "mukhoti2020"),
     )
 
 

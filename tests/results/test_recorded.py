@@ -12,7 +12,7 @@ from results.rescore import scores_that_differ
 from results.store import State, Store
 from sweeps.expand import load
 
-RECORDED = {"sst": "sst-tree-lstm"}
+RECORDED = {"sst": "sst-tree-lstm", "twenty_newsgroups_part": "20-newsgroups-cnn"}
 """Sweep and folder."""
 
 
