@@ -43,7 +43,7 @@ class Comparison:
     @property
     def difference(self) -> str:
         """Ours less the paper's, in the units of print."""
-        return "" if math.isnan(self.value) else f"{100 * (self.mean - self.value):+.2f}"
+        return f"{100 * (self.mean - self.value):+.2f}" if self.printed else ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Compared:
 
     @property
     def shared(self) -> list[Comparison]:
-        return [each for each in self.by_loss.values() if not math.isnan(each.value)]
+        return [each for each in self.by_loss.values() if each.printed]
 
     def count(self, verdict: str) -> int:
         return sum(each.verdict == verdict for each in self.shared)
@@ -81,7 +81,7 @@ class Compared:
 
     def best(self, of: str) -> str:
         """The losses of the smallest number, ours ('mean') or the paper's ('value'), among those of both."""
-        both = {loss: getattr(each, of) for loss, each in self.by_loss.items() if not math.isnan(each.value)}
+        both = {loss: getattr(each, of) for loss, each in self.by_loss.items() if each.printed}
         return ", ".join(loss for loss, number in both.items() if number == min(both.values()))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from orchestrator.placement import Needs
+from orchestrator.stop_request import StopRequest
 
 MOST_WAITING = 64
 """Trials of equal needs that wait for a place at once: enough for an autoscaler to see what is wanted, few
@@ -30,6 +31,7 @@ class TrialQueue(Searcher):
     Args:
         configs: What Tune is to know of each trial, by key, in the order in which they should start.
         needs: What each trial reserves. Trials of other needs do not queue behind each other.
+        request: Once it has come, no further trial is handed out.
         clock: Seconds that only grow.
     """
 
@@ -37,13 +39,14 @@ class TrialQueue(Searcher):
         self,
         configs: Mapping[str, dict[str, Any]],
         needs: Mapping[str, Needs],
+        request: StopRequest,
         clock: Callable[[], float] = time.monotonic,
     ):
         super().__init__()
         self.configs = configs
         self.needs = needs
         self.clock = clock
-        self.stopping = False
+        self.request = request
         self.ready: dict[Needs, deque[str]] = defaultdict(deque)
         for key in configs:
             self.ready[needs[key]].append(key)
@@ -57,7 +60,7 @@ class TrialQueue(Searcher):
         self, trial_id: str
     ) -> dict[str, Any] | str | None:
         """The next trial, None if there is none at this moment, FINISHED once no trial is left."""
-        if self.stopping or not self.unsettled:
+        if self.request.asked is not None or not self.unsettled:
             finished: str = Searcher.FINISHED
             return finished
         while self.paused and self.paused[0][0] <= self.clock():

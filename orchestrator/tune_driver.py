@@ -69,10 +69,9 @@ def fit(
     by_key = {trial.key: trial for trial in trials}
     cpus = run.cpus_per_trial
     configs = {trial.key: {"gpus": sweep.gpus[trial.key], **_told(trial)} for trial in trials}
-    queue = TrialQueue(configs, {key: Needs.of(sweep.gpus[key], cpus) for key in by_key})
-    queue.stopping = request.asked is not None
+    queue = TrialQueue(configs, {key: Needs.of(sweep.gpus[key], cpus) for key in by_key}, request)
     outcome = Outcome()
-    stop = Stop(request, queue, progress, outcome, settings.run)
+    stop = Stop(request, progress, outcome, settings.run)
     limit = None if run.hours_per_trial is None else 3600 * run.hours_per_trial
     listener = Listener(progress, store, by_key, outcome, queue, settings.run, limit)
     watchers = callbacks(run.watch, sweep.name, store, by_key, progress.tell)
@@ -158,11 +157,8 @@ class Stop(Stopper):
         run: Names the run to its workers.
     """
 
-    def __init__(
-        self, request: StopRequest, queue: TrialQueue, progress: Progress, outcome: Outcome, run: str
-    ):
+    def __init__(self, request: StopRequest, progress: Progress, outcome: Outcome, run: str):
         self.request = request
-        self.queue = queue
         self.progress = progress
         self.outcome = outcome
         self.run = run
@@ -183,7 +179,6 @@ class Stop(Stopper):
         if asked is None:
             return False
         if not self.told:
-            self.queue.stopping = True
             notices.ask_to_stop(self.run)
             self.told = True
             self.progress.note("stopping: each trial that runs keeps a checkpoint first (again: at once)")

@@ -10,6 +10,7 @@ from ray.tune.search import Searcher
 
 from orchestrator.placement import Needs
 from orchestrator.queue import LONGEST_PAUSE, MOST_WAITING, TrialQueue
+from orchestrator.stop_request import StopRequest
 
 SMALL, LARGE = Needs.of(0.5, 1), Needs.of(4, 1)
 
@@ -23,7 +24,7 @@ class Clock:
 
 def queue_of(needs: dict[str, Needs]) -> tuple[TrialQueue, Clock]:
     clock = Clock()
-    return TrialQueue({key: {} for key in needs}, needs, clock), clock
+    return TrialQueue({key: {} for key in needs}, needs, StopRequest(), clock), clock
 
 
 def next_of(queue: TrialQueue) -> str | None:
@@ -76,7 +77,7 @@ def test_it_ends_when_all_is_settled_or_when_asked() -> None:
     queue.settled("b")
     assert next_of(queue) == Searcher.FINISHED
     other, _ = queue_of({"a": SMALL})
-    other.stopping = True
+    other.request.asked = 0.0
     assert next_of(other) == Searcher.FINISHED
 
 
