@@ -14,6 +14,7 @@ from orchestrator import progress as progress_module
 from orchestrator import tune_driver
 from orchestrator.placement import Needs
 from orchestrator.progress import Progress
+from orchestrator.stop_request import StopRequest
 from results.store import Store
 from sweeps.expand import load
 from trainables.trial import Asked, Trial, resolve
@@ -29,7 +30,7 @@ def kept_of_each(sweep_seeds: int, folder: Path, monkeypatch: pytest.MonkeyPatch
     sweep = load("quickstart", [f"seeds={sweep_seeds}", "run.gpus_per_trial=2", "run.cpus_per_trial=3"])
     trials = list(sweep.trials)
     with Progress(trials, 0, Console(file=StringIO())) as shown:
-        tune_driver.fit(sweep, trials, Store(str(folder)), folder, shown, folder, "")
+        tune_driver.fit(sweep, trials, Store(str(folder)), folder, shown, folder, "", StopRequest())
     config = handed["search_alg"].suggest("first")
     assert handed["resources"](config) == tune_driver.reservation(Needs(2, 3.0, 1.0))
 
