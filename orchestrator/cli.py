@@ -355,9 +355,10 @@ def prepare(
 
 
 def console() -> Console:
-    """Where commands print. What is no terminal has no width of its own: wide enough for every column."""
-    found = Console()
-    return found if found.is_terminal else Console(width=PLAIN_WIDTH)
+    """Where commands print, as it is: a path or a message of an error may look like Rich's markup."""
+    found = Console(markup=False, emoji=False)
+    # What is no terminal has no width of its own: wide enough for every column.
+    return found if found.is_terminal else Console(width=PLAIN_WIDTH, markup=False, emoji=False)
 
 
 def main() -> None:

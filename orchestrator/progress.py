@@ -83,6 +83,10 @@ class Progress:
         if key in self.running:
             self.running[key].epoch = epoch
 
+    def epochs(self) -> dict[str, int]:
+        """Keys of the trials that run, each with its epochs that are done. Any thread may ask."""
+        return {key: run.epoch for key, run in list(self.running.items())}
+
     def finish(self, key: str, told: str, failed: bool = False) -> None:
         """Counts a trial that ended. `told` is what its plain line says of it."""
         run = self.running.pop(key, None)

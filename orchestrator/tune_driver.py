@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import socket
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,6 +19,7 @@ from ray.tune import Callback, CheckpointConfig
 from ray.tune.stopper import Stopper
 
 from orchestrator import notices
+from orchestrator.announcement import Announcement
 from orchestrator.outcome import STOP_SECONDS, Outcome
 from orchestrator.placement import Needs
 from orchestrator.progress import Progress
@@ -29,7 +29,6 @@ from orchestrator.stop_request import StopRequest
 from orchestrator.watching import callbacks
 from orchestrator.worker import TRACEBACK_LINES, WorkerSettings
 from results.errors import StoreError
-from results.running import publish, withdraw
 from results.store import FailureClass, Store
 from sweeps.expand import Sweep
 from trainables.trial import Trial
@@ -37,8 +36,6 @@ from trainables.trial import Trial
 MEMORY_KILLS = 3
 """How often in a row Ray ends a trial's process, because its node has no memory left, before the trial has
 failed by its own fault."""
-
-PUBLISH_SECONDS, PUBLISH_CHANGES_SECONDS = 30.0, 3.0
 
 
 def fit(
@@ -73,7 +70,7 @@ def fit(
     outcome = Outcome()
     stop = Stop(request, progress, outcome, settings.run)
     limit = None if run.hours_per_trial is None else 3600 * run.hours_per_trial
-    listener = Listener(progress, store, by_key, outcome, queue, settings.run, limit)
+    listener = Listener(progress, store, by_key, outcome, queue, limit)
     watchers = callbacks(run.watch, sweep.name, store, by_key, progress.tell)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     trainable = tune.with_resources(
@@ -82,7 +79,7 @@ def fit(
         lambda config: reservation(Needs.of(config["gpus"], cpus)),
     )
     try:
-        with _through_client(scratch, progress):
+        with Announcement(store, settings.run, progress.epochs), _through_client(scratch, progress):
             # Not `Tuner`: through ray:// it would run on the cluster, away from this terminal's signals.
             tune.run(
                 trainable,
@@ -106,8 +103,6 @@ def fit(
     finally:
         if stop.told:
             notices.withdraw(settings.run)
-    with contextlib.suppress(StoreError):
-        withdraw(store, settings.run)
     outcome.done, outcome.failed, outcome.left = progress.done, progress.failed, len(progress.left)
     return outcome
 
@@ -189,7 +184,6 @@ class Listener(Callback):
     """Tells the progress display and the queue what Tune reports, and records what died.
 
     Args:
-        run: Names the run to whoever looks at the store.
         seconds_per_trial: After which a trial's process ends itself; None for no limit.
     """
 
@@ -200,12 +194,8 @@ class Listener(Callback):
         trials: dict[str, Trial],
         outcome: Outcome,
         queue: TrialQueue,
-        run: str,
         seconds_per_trial: float | None,
     ):
-        self.run = run
-        self.published = -math.inf
-        self.told: Collection[str] = ()
         self.seconds_per_trial = seconds_per_trial
         self.progress = progress
         self.store = store
@@ -219,13 +209,6 @@ class Listener(Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self.progress.tell_if_due()
-        running = {key: run.epoch for key, run in self.progress.running.items()}
-        changed = running.keys() != self.told
-        if time.monotonic() > self.published + (PUBLISH_CHANGES_SECONDS if changed else PUBLISH_SECONDS):
-            self.published, self.told = time.monotonic(), running.keys()
-            # A store that is out of reach for results stops the sweep; for this it may be away for a while.
-            with contextlib.suppress(StoreError):
-                publish(self.store, self.run, running)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         key = trial.config["key"]

@@ -114,7 +114,7 @@ def status(wanted: Target, prices: Prices, console: Console) -> int:
     else:
         console.print(_line(job), highlight=False, soft_wrap=True)
     for line in told:
-        console.print(line, style="dim", highlight=False, soft_wrap=True, markup=False)
+        console.print(line, style="dim", highlight=False, soft_wrap=True)
     _tell_dashboard(wanted, console)
     console.print()
     plan.show(wanted.sweep, wanted.store, list(wanted.overrides), False, prices, console)
@@ -125,7 +125,7 @@ def logs(wanted: Target, follow: bool, console: Console) -> int:
     """Prints what the driver printed, and goes on doing so until it ends. Returns 0."""
 
     def tell(text: str) -> None:
-        console.print(text, end="", highlight=False, soft_wrap=True, markup=False)
+        console.print(text, end="", highlight=False, soft_wrap=True)
 
     with wanted.jobs() as jobs:
         job = _only(jobs, wanted)

@@ -98,9 +98,9 @@ def _show_failures(sweep: Sweep, survey: Survey, tracebacks: bool, console: Cons
         if failure is None or survey.states[trial.key] == State.DONE:
             continue
         line = f"{failure.failure_class} (attempt {failure.attempt}): {trial}: {failure.message}"
-        console.print(line, style="red", highlight=False, soft_wrap=True, markup=False)
+        console.print(line, style="red", highlight=False, soft_wrap=True)
         if tracebacks and failure.traceback:
-            console.print(failure.traceback, style="dim", highlight=False, soft_wrap=True, markup=False)
+            console.print(failure.traceback, style="dim", highlight=False, soft_wrap=True)
 
 
 def changed_sources(trials: tuple[Trial, ...], frame: pd.DataFrame) -> list[str]:

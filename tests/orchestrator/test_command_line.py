@@ -182,7 +182,8 @@ class Newcomer(Loss):
 '''
     faults = {
         "newcomer": "pass",
-        "raising": 'raise KeyError("no such thing")',
+        # Rich would take the end of it for the end of a style that never began.
+        "raising": 'raise KeyError("no such thing [/bold]")',
         "hungry": "raise torch.OutOfMemoryError('out of memory')",
         "diverging": "self.per_sample = lambda logits, labels: logits.sum(1) * float('nan')",
     }
@@ -201,14 +202,15 @@ class Newcomer(Loss):
     store = tmp_path / "store"
     output = calibsweep("run", sweep, "--store", str(store), code=1)
     assert "3 trials failed" in output
+    assert re.search(r"raising / seed 0: bug: KeyError: 'no such thing \[/bold\]'", output)
     frame = Store(str(store)).trials()
     assert sorted(frame["loss"]) == ["brier", "newcomer"]
     plan = calibsweep("plan", sweep, "--store", str(store), "--failures")
     assert "2 done, 3 failed" in plan
-    assert re.search(r"bug \(attempt 1\): .*raising.*KeyError: 'no such thing'", plan)
+    assert re.search(r"bug \(attempt 1\): .*raising.*KeyError: 'no such thing \[/bold\]'", plan)
     assert re.search(r"out of memory \(attempt 1\): .*hungry", plan)
     assert re.search(r"diverged \(attempt 1\): .*diverging", plan)
-    assert 'raise KeyError("no such thing")' in plan
+    assert 'raise KeyError("no such thing [/bold]")' in plan
 
     # Half a run by the wrong code is no start for the mended one. What ran out of memory may go on elsewhere.
     (kept,) = (store / "checkpoints").iterdir()
