@@ -5,6 +5,7 @@ Everything heavy is imported by the command that needs it: `calibsweep tables` l
 
 from __future__ import annotations
 
+import io
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -363,6 +364,9 @@ def console() -> Console:
 
 def main() -> None:
     """Entry point: a user's mistake is one line on standard error and exit code 2, never a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Nor is it a reason to end a sweep that a terminal lacks a letter.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except CalibsweepError as error:

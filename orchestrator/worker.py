@@ -130,6 +130,11 @@ class TrialWorker:
             if memory.is_exhausted(error):
                 return self._failed("out of memory", error, memory.advice(self.gpus, default_device(), error))
             return self._failed("bug", error)
+        except SystemExit as error:
+            if hasattr(error, "ray_terminate_msg"):
+                # Ray's own, by which it ends this process.
+                raise
+            return self._failed("bug", error)
 
     def _train(self) -> Report:
         started = time.monotonic()
@@ -202,17 +207,26 @@ class TrialWorker:
         self.checkpoints.delete(self.trial.key)
 
     def _failed(self, failure_class: FailureClass, error: BaseException, advice: str = "") -> Report:
-        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        try:
+            message = f"{type(error).__name__}: {error}".splitlines()[0]
+        except Exception:
+            # An error of a plug-in's may fail to tell what it is.
+            message = type(error).__name__
         lines = "".join(traceback.format_exception(error)).splitlines()
         self.run = None
         return {
             "done": True,
             "outcome": "failed",
             "failure_class": failure_class,
-            "message": message + advice,
-            "traceback": "\n".join(lines[-TRACEBACK_LINES:]),
+            "message": _storable(message + advice),
+            "traceback": _storable("\n".join(lines[-TRACEBACK_LINES:])),
             "host": socket.gethostname(),
         }
+
+
+def _storable(text: str) -> str:
+    """The text with what UTF-8 cannot hold, such as half-decoded names of files, written out as `\\udcff`."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _latest(run: TrialRun) -> Report:

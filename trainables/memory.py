@@ -71,8 +71,10 @@ def fitting_share(reserved: int, requested: int, total: int) -> float | None:
 
 def is_exhausted(error: BaseException) -> bool:
     """Whether an error says that there was no memory left, of a GPU or of the machine."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
     # What torch raises where the machine's own memory is at its end is any RuntimeError.
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def requested_bytes(message: str) -> int | None:

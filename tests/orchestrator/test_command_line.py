@@ -185,6 +185,10 @@ class Newcomer(Loss):
         # Rich would take the end of it for the end of a style that never began.
         "raising": 'raise KeyError("no such thing [/bold]")',
         "hungry": "raise torch.OutOfMemoryError('out of memory')",
+        "leaving": "raise SystemExit(3)",
+        # What no file of UTF-8 can hold, and an error that fails to say what it is.
+        "garbling": 'raise OSError("no file \\udcff")',
+        "mute": 'raise type("Mute", (Exception,), {"__str__": lambda self: self.nothing})()',
         "diverging": "self.per_sample = lambda logits, labels: logits.sum(1) * float('nan')",
     }
     for name, fault in faults.items():
@@ -201,13 +205,16 @@ class Newcomer(Loss):
     )
     store = tmp_path / "store"
     output = calibsweep("run", sweep, "--store", str(store), code=1)
-    assert "3 trials failed" in output
+    assert "6 trials failed" in output
     assert re.search(r"raising / seed 0: bug: KeyError: 'no such thing \[/bold\]'", output)
     frame = Store(str(store)).trials()
     assert sorted(frame["loss"]) == ["brier", "newcomer"]
     plan = calibsweep("plan", sweep, "--store", str(store), "--failures")
-    assert "2 done, 3 failed" in plan
+    assert "2 done, 6 failed" in plan
     assert re.search(r"bug \(attempt 1\): .*raising.*KeyError: 'no such thing \[/bold\]'", plan)
+    assert re.search(r"bug \(attempt 1\): .*leaving.*SystemExit: 3", plan)
+    assert re.search(r"bug \(attempt 1\): .*garbling.*OSError: no file \\udcff", plan)
+    assert re.search(r"bug \(attempt 1\): .*mute.*Mute", plan)
     assert re.search(r"out of memory \(attempt 1\): .*hungry", plan)
     assert re.search(r"diverged \(attempt 1\): .*diverging", plan)
     assert 'raise KeyError("no such thing [/bold]")' in plan
