@@ -358,8 +358,10 @@ def prepare(
 def console() -> Console:
     """Where commands print, as it is: a path or a message of an error may look like Rich's markup."""
     found = Console(markup=False, emoji=False)
-    # What is no terminal has no width of its own: wide enough for every column.
-    return found if found.is_terminal else Console(width=PLAIN_WIDTH, markup=False, emoji=False)
+    if not found.is_terminal:
+        # It has no width of its own: wide enough for every column.
+        found.width = PLAIN_WIDTH
+    return found
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from ray.tune import Callback, CheckpointConfig
 from ray.tune.stopper import Stopper
 
 from orchestrator import notices
-from orchestrator.announcement import Announcement
+from orchestrator.announcement import announced
 from orchestrator.outcome import STOP_SECONDS, Outcome
 from orchestrator.placement import Needs
 from orchestrator.progress import Progress
@@ -79,7 +79,7 @@ def fit(
         lambda config: reservation(Needs.of(config["gpus"], cpus)),
     )
     try:
-        with Announcement(store, settings.run, progress.epochs), _through_client(scratch, progress):
+        with announced(store, settings.run, progress.epochs), _through_client(scratch, progress):
             # Not `Tuner`: through ray:// it would run on the cluster, away from this terminal's signals.
             tune.run(
                 trainable,
