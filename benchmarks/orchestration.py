@@ -88,7 +88,7 @@ def ours(number: int, scratch: Path) -> None:
     """`calibsweep`'s own driver, with that trainable instead of the one that trains."""
     from rich.console import Console
 
-    from orchestrator.run import configure_ray
+    from orchestrator.ray_start import configure_ray
 
     configure_ray()
     from orchestrator import tune_driver
