@@ -58,9 +58,10 @@ class RayTrial(tune.Trainable):
             self.begun = True
         assert self.worker is not None
         report = self.worker.step()
-        if report["outcome"] in ("failed", "stopped") and isinstance(self.worker, Team):
-            # Where the first left the others is not known.
+        if report["done"] and not report["reusable"] and isinstance(self.worker, Team):
+            # The processes that trained it end here; this one did not.
             self._dismiss()
+            report["reusable"] = True
         if report["outcome"] != "failed":
             return report
         traceback, host = report.pop("traceback"), report.pop("host")

@@ -109,9 +109,18 @@ class Team:
                 break
             if ready == first:
                 self.others = waiting
-                return report
+                return self._whole(report) if report["done"] else report
         ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=GRACE_SECONDS) if waiting else ([], [])
         return self._ended([report, *map(_read, ready)])
+
+    def _whole(self, report: Report) -> Report:
+        """The report of the first worker at the end of a trial, with what all left in their processes."""
+        if report["outcome"] == "stopped":
+            # It alone was asked to stop: the others wait for it in the next batch.
+            return report
+        reports = [report, *map(_read, self.others)]
+        left = tuple(dict.fromkeys(name for each in reports for name in each.get("left", ())))
+        return {**report, "reusable": all(each.get("reusable") for each in reports), "left": left}
 
     def _ended(self, reports: list[Report]) -> Report:
         """The report that tells why a trial ended, of those that did not end well."""

@@ -16,6 +16,7 @@ import ray.util.client
 from ray import tune
 from ray.train._internal import storage
 from ray.tune import Callback, CheckpointConfig
+from ray.tune.execution.tune_controller import TuneController
 from ray.tune.stopper import Stopper
 
 from orchestrator import notices
@@ -79,7 +80,11 @@ def fit(
         lambda config: reservation(Needs.of(config["gpus"], cpus)),
     )
     try:
-        with announced(store, settings.run, progress.epochs), _through_client(scratch, progress):
+        with (
+            announced(store, settings.run, progress.epochs),
+            _through_client(scratch, progress),
+            _clean_processes(),
+        ):
             # Not `Tuner`: through ray:// it would run on the cluster, away from this terminal's signals.
             tune.run(
                 trainable,
@@ -134,6 +139,21 @@ def _through_client(scratch: Path, progress: Progress) -> Iterator[None]:
             if is_connected():  # type: ignore[no-untyped-call]
                 raise
             progress.note("the connection to the cluster broke")
+
+
+@contextlib.contextmanager
+def _clean_processes() -> Iterator[None]:
+    """Tune ends a process that is not to be used again, in place of handing it the next trial.
+
+    It has no public way for that: a `reset_config` that says no makes the next trial fail.
+    """
+    keep = TuneController._maybe_cache_trial_actor
+
+    def keep_if_reusable(controller: TuneController, trial: Any) -> bool:
+        return trial.last_result.get("reusable", True) and keep(controller, trial)
+
+    with mock.patch.object(TuneController, "_maybe_cache_trial_actor", keep_if_reusable):
+        yield
 
 
 def reservation(needs: Needs) -> tune.PlacementGroupFactory:
@@ -202,6 +222,7 @@ class Listener(Callback):
         self.trials = trials
         self.outcome = outcome
         self.queue = queue
+        self.told: set[str] = set()
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
         # Tune writes a copy of everything to its scratch folder, which is never read again.
@@ -219,6 +240,8 @@ class Listener(Callback):
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         key = trial.config["key"]
+        if result["outcome"] == "done" and result.get("left"):
+            self._tell_left(self.trials[key], ", ".join(result["left"]))
         match result["outcome"]:
             case "running":
                 self.progress.epoch(key, result["epoch"])
@@ -234,6 +257,13 @@ class Listener(Callback):
             case "store":
                 self.progress.stop(key)
                 self.outcome.store_error = result["message"]
+
+    def _tell_left(self, trial: Trial, left: str) -> None:
+        """Tells once of each loss, model and data set what its trials leave in their processes."""
+        cell = f"{trial.dataset.label} / {trial.model.label} / {trial.loss.label}"
+        if cell not in self.told:
+            self.told.add(cell)
+            self.progress.note(f"{cell} leaves in its process: {left}; each such process is replaced")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A process or node that died, or the end that a trial's time limit makes."""

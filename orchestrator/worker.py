@@ -21,9 +21,11 @@ from results.rescore import commit_result, commit_scored
 from results.scored_sets import lacking
 from results.store import FailureClass, Store
 from trainables import memory
+from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.datasets.base import Dataset
 from trainables.distributed import Alone, WorkerLostError
 from trainables.errors import TrialDiverged
+from trainables.process_state.state import ProcessState
 from trainables.result import TrialResult
 from trainables.training import TrialRun, default_device, load_dataset
 from trainables.trial import Component, Trial
@@ -37,7 +39,8 @@ STEP_SECONDS = 15.0
 TRACEBACK_LINES = 30
 
 Report = dict[str, Any]
-"""What a step tells: `done`, `outcome` and what belongs to it.
+"""What a step tells: `done`, `outcome` and what belongs to it; at the end of a trial also `reusable` (whether
+the next one may be trained in this process) and `left` (what the trial left behind that stays, in words).
 
 Outcomes: 'running' (epoch, curves of the latest), 'done' (likewise; error and ece of the epoch that counts),
 'failed' (failure_class, message, traceback, host), 'stopped' (epoch: a checkpoint is kept, as was asked),
@@ -94,6 +97,7 @@ class TrialWorker:
         self.loaded: tuple[Component, Dataset] | None = None
         self.limit: threading.Timer | None = None
         torch.set_num_threads(settings.threads)
+        self.process = ProcessState()
 
     def begin(self, trial: Trial, gpus: float) -> None:
         """Makes this the trial of the next steps.
@@ -109,13 +113,22 @@ class TrialWorker:
             self.limit = threading.Timer(self.settings.hours_per_trial * 3600, self._time_out, [trial])
             self.limit.daemon = True
             self.limit.start()
+        asked = ((DATASETS, trial.dataset), (MODELS, trial.model), (LOSSES, trial.loss))
+        self.process.begin(registry[component.name].module for registry, component in asked)
 
     def step(self) -> Report:
         """Trains for some seconds, or to the end."""
         report = self._step()
-        if report["done"] and self.limit:
+        if not report["done"]:
+            return report
+        if self.limit:
             self.limit.cancel()
-        return report
+        self.run = None
+        left = self.process.end()
+        if self.loaded and self.loaded[1].tensors != self.tensors:
+            # The trial changed its data in place.
+            self.loaded = None
+        return {**report, "reusable": report["outcome"] == "done" and not left.lasting, "left": left.lasting}
 
     def _step(self) -> Report:
         try:
@@ -196,6 +209,7 @@ class TrialWorker:
             self.loaded = None
             dataset = load_dataset(self.trial, Path(self.settings.data_root), device)
             self.loaded = self.trial.dataset, dataset
+            self.tensors = dataset.tensors
         return self.loaded[1]
 
     def _commit(self, run: TrialRun, result: TrialResult) -> None:

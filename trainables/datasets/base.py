@@ -119,6 +119,13 @@ class Dataset:
             sha.update(tensor.cpu().contiguous().numpy().data)
         return sha.hexdigest()
 
+    @property
+    def tensors(self) -> list[tuple[int, int]]:
+        """Which tensors this holds and how often each was changed in place: equal where it is as it was."""
+        held = [self, self.train, self.validation, self.test, self.word_vectors]
+        values = [value for part in held if part is not None for value in vars(part).values()]
+        return [(id(value), value._version) for value in values if isinstance(value, Tensor)]
+
     def augment(self, inputs: Any, generator: torch.Generator) -> Any:
         """A training batch's inputs with random changes drawn from `generator`; unchanged by default."""
         return inputs

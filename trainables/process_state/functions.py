@@ -1,0 +1,98 @@
+"""Functions and classes of torch, NumPy, Python and ours that something else was put in place of."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import math
+import random
+import sys
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainables.process_state.setting import is_library
+
+MODULES = (
+    *(builtins, math, random, np, np.random, torch, torch.nn.functional, torch.nn.init),
+    *(torch.linalg, torch.autograd),
+)
+WITH_CLASSES = (torch.nn, torch.optim)
+
+ABSENT = object()
+
+
+class Functions:
+    """The functions of those modules and of the classes in them, as they are when this is made.
+
+    What a library puts in place of another's function around it (torch's compiler does, when it is first
+    used) stays.
+    """
+
+    def __init__(self) -> None:
+        ours = [module for name, module in sys.modules.items() if name.partition(".")[0] == "trainables"]
+        with_classes = (*WITH_CLASSES, *ours)
+        classes = [owner for module in with_classes for owner in _classes(module)]
+        self.seen: dict[int, tuple[Any, dict[str, Any]]] = {}
+        for owner in (*MODULES, *with_classes, torch.Tensor, *classes):
+            self._see(owner)
+
+    def _see(self, owner: Any) -> None:
+        self.seen[id(owner)] = owner, dict(vars(owner))
+
+    def put_back(self) -> list[str]:
+        """Puts the functions back that were replaced. Returns their names."""
+        told = []
+        for owner, before in list(self.seen.values()):
+            if _equal(vars(owner), before):
+                continue
+            for name in _replaced(owner, before):
+                with contextlib.suppress(Exception):
+                    if name in before:
+                        setattr(owner, name, before[name])
+                    else:
+                        delattr(owner, name)
+                told.append(f"{owner.__name__}.{name}")
+            self._see(owner)
+        return told
+
+
+def _classes(module: ModuleType) -> Iterable[type]:
+    package = module.__name__.partition(".")[0]
+    for value in list(vars(module).values()):
+        if isinstance(value, type) and value.__module__.partition(".")[0] == package:
+            yield value
+
+
+def _equal(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    try:
+        return bool(now == before)
+    except Exception:
+        # An array where another was.
+        return False
+
+
+def _replaced(owner: Any, before: Mapping[str, Any]) -> list[str]:
+    now = vars(owner)
+    # A class may be given a function that hides an inherited one; a module's new names are nobody's.
+    names = before if isinstance(owner, ModuleType) else {**before, **now}
+    found = []
+    for name in names:
+        was, is_ = before.get(name, ABSENT), now.get(name, ABSENT)
+        function = is_ if was is ABSENT else was
+        if was is not is_ and _is_function(function) and not _is_service(is_):
+            found.append(name)
+    return found
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) or isinstance(value, staticmethod | classmethod | property)
+
+
+def _is_service(value: Any) -> bool:
+    """Whether a library made this function to put it in place of another."""
+    code = getattr(value, "__code__", None)
+    return code is not None and "<locals>" in value.__qualname__ and is_library(code.co_filename)

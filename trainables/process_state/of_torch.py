@@ -1,0 +1,205 @@
+"""What is global in torch. Whatever of it a trial did not set may change its numbers, or end it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import torch
+from torch.nn.modules import module as torch_module
+from torch.optim import optimizer as torch_optimizer
+
+from trainables.process_state.setting import Setting, attribute
+
+SMALLEST_NORMAL = sys.float_info.min
+HALF_OF_EPSILON = sys.float_info.epsilon / 4
+
+HOOKS = [
+    (owner, name)
+    for owner in (torch_module, torch_optimizer)
+    for name in vars(owner)
+    if name.startswith("_global_")
+]
+
+
+def _default_device(device: torch.device) -> None:
+    torch.set_default_device(None)
+    if torch.get_default_device() != device:
+        torch.set_default_device(device)
+
+
+def _autocast(device: str) -> list[Setting]:
+    return [
+        Setting(
+            f"autocast on {device}",
+            lambda: torch.is_autocast_enabled(device),
+            lambda value: torch.set_autocast_enabled(device, value),
+        ),
+        Setting(
+            f"dtype of autocast on {device}",
+            lambda: torch.get_autocast_dtype(device),
+            lambda value: torch.set_autocast_dtype(device, value),
+        ),
+    ]
+
+
+def _hooks() -> list[Any]:
+    found = [getattr(owner, name) for owner, name in HOOKS]
+    return [dict(value) if isinstance(value, dict) else value for value in found]
+
+
+def _put_hooks(hooks: list[Any]) -> None:
+    for (owner, name), value in zip(HOOKS, hooks, strict=True):
+        if isinstance(value, dict):
+            # Others may hold on to the dictionary.
+            there = getattr(owner, name)
+            there.clear()
+            there.update(value)
+        else:
+            setattr(owner, name, value)
+
+
+def _cuda_device() -> int:
+    return torch.cuda.current_device() if _has_cuda() else 0
+
+
+def _has_cuda() -> bool:
+    started: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return started
+
+
+def _cuda_stream() -> int:
+    return torch.cuda.current_stream().cuda_stream if _has_cuda() else 0
+
+
+def _put_cuda_stream(stream: int) -> None:
+    default = torch.cuda.default_stream()
+    torch.cuda.set_stream(torch.cuda.ExternalStream(stream) if stream else default)  # type: ignore[no-untyped-call]
+
+
+ATTRIBUTES = (
+    "utils.deterministic.fill_uninitialized_memory",
+    "backends.cudnn.enabled",
+    "backends.cudnn.benchmark",
+    "backends.cudnn.benchmark_limit",
+    "backends.cudnn.deterministic",
+    "backends.mkldnn.enabled",
+    "backends.mkldnn.deterministic",
+    "backends.opt_einsum.enabled",
+    "backends.opt_einsum.strategy",
+    "backends.quantized.engine",
+    "backends.cuda.matmul.allow_fp16_reduced_precision_reduction",
+    "backends.cuda.matmul.allow_bf16_reduced_precision_reduction",
+    "backends.cuda.matmul.allow_fp16_accumulation",
+    # The same thing by three names, each of which changes the others: put back in several rounds.
+    "backends.fp32_precision",
+    "backends.cudnn.fp32_precision",
+    "backends.cudnn.conv.fp32_precision",
+    "backends.cudnn.rnn.fp32_precision",
+    "backends.cuda.matmul.fp32_precision",
+    "backends.mkldnn.fp32_precision",
+    "backends.mkldnn.matmul.fp32_precision",
+    "backends.mkldnn.conv.fp32_precision",
+    "backends.mkldnn.rnn.fp32_precision",
+    "backends.cudnn.allow_tf32",
+    "backends.cuda.matmul.allow_tf32",
+)
+
+TORCH = [
+    # First, since modes reach into whatever torch is asked for afterwards.
+    Setting("torch's default device", torch.get_default_device, _default_device),
+    Setting(
+        "modes of torch functions",
+        torch._C._len_torch_function_stack,
+        # A device that was set is such a mode too, also where it is the one that would be taken anyway.
+        lambda depth: torch.set_default_device(None),
+    ),
+    Setting("modes of torch dispatch", torch._C._len_torch_dispatch_stack),
+    Setting("inference mode", torch.is_inference_mode_enabled),
+    Setting("gradient mode", torch.is_grad_enabled, torch.set_grad_enabled),
+    Setting("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
+    Setting("torch's threads", torch.get_num_threads, torch.set_num_threads),
+    Setting("torch's threads between operations", torch.get_num_interop_threads),
+    Setting(
+        "deterministic algorithms",
+        lambda: (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        lambda value: torch.use_deterministic_algorithms(value[0], warn_only=value[1]),
+    ),
+    Setting(
+        "anomaly detection",
+        lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
+        lambda value: torch.autograd.set_detect_anomaly(*value),
+    ),
+    Setting(
+        "threads of autograd",
+        torch._C._is_multithreading_enabled,
+        lambda value: torch._C._set_multithreading_enabled(value),
+    ),
+    *_autocast("cpu"),
+    *_autocast("cuda"),
+    Setting("cache of autocast", torch.is_autocast_cache_enabled, torch.set_autocast_cache_enabled),
+    *[attribute(torch, name, "torch.") for name in ATTRIBUTES],
+    Setting(
+        "precision of float32 products",
+        torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+    ),
+    *[
+        Setting(
+            f"attention by {kind}",
+            getattr(torch.backends.cuda, f"{kind}_sdp_enabled"),
+            getattr(torch.backends.cuda, f"enable_{kind}_sdp"),
+        )
+        for kind in ("flash", "mem_efficient", "math", "cudnn")
+    ],
+    Setting(
+        "reductions of attention",
+        torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed,
+        torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp,
+    ),
+    Setting(
+        "library of linear algebra",
+        torch.backends.cuda.preferred_linalg_library,
+        torch.backends.cuda.preferred_linalg_library,
+    ),
+    Setting(
+        "library of products",
+        torch.backends.cuda.preferred_blas_library,
+        torch.backends.cuda.preferred_blas_library,
+    ),
+    Setting(
+        "fast path of attention",
+        torch.backends.mha.get_fastpath_enabled,
+        torch.backends.mha.set_fastpath_enabled,
+    ),
+    Setting(
+        "checks of sparse tensors",
+        torch.sparse.check_sparse_tensor_invariants.is_enabled,
+        torch._C._set_check_sparse_tensor_invariants,
+    ),
+    Setting(
+        "how modules change their parameters' type: in place",
+        torch.__future__.get_overwrite_module_params_on_conversion,
+        torch.__future__.set_overwrite_module_params_on_conversion,
+    ),
+    Setting(
+        "how modules change their parameters' type: by swapping",
+        torch.__future__.get_swap_module_params_on_conversion,
+        torch.__future__.set_swap_module_params_on_conversion,
+    ),
+    Setting("hooks of all modules and optimizers", _hooks, _put_hooks),
+    Setting("torch's repeated warnings", torch.is_warn_always_enabled, torch.set_warn_always),
+    Setting("CUDA's device", _cuda_device, lambda device: torch.cuda.set_device(device)),
+    Setting("CUDA's stream", _cuda_stream, _put_cuda_stream),
+    Setting(
+        "how torch's processes share tensors",
+        torch.multiprocessing.get_sharing_strategy,
+        torch.multiprocessing.set_sharing_strategy,
+    ),
+    # Processors keep these two for each thread: those of a pool that was started meanwhile would go on.
+    Setting("flushing of denormal numbers", lambda: SMALLEST_NORMAL / 2 == 0),
+    Setting("rounding", lambda: (1.0 + HALF_OF_EPSILON, 1.0 - HALF_OF_EPSILON / 2)),
+]
