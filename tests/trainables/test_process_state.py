@@ -30,6 +30,7 @@ import pytest
 import torch
 from torch import nn
 
+from trainables.execution import use_ieee_float32
 from trainables.process_state.state import Left, ProcessState
 
 F = nn.functional
@@ -102,6 +103,10 @@ SPOILS: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
             torch.backends.cuda.matmul.fp32_precision,
             torch.backends.mkldnn.conv.fp32_precision,
         ),
+    ),
+    "what a GPU's trials set": (
+        lambda: (use_ieee_float32(), setattr(torch.backends.cudnn, "benchmark", True)),
+        lambda: (torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32),
     ),
     "attention": (
         lambda: torch.backends.cuda.enable_flash_sdp(False),
@@ -200,7 +205,7 @@ LASTING = """
     import ctypes, json, os, subprocess, sys, threading, time, tempfile
     import torch
     from concurrent.futures import ThreadPoolExecutor
-    from trainables.process_state.state import ProcessState
+    from trainables.process_state.state import ProcessState, _children
 
     def dispatch():
         from torch.utils._python_dispatch import TorchDispatchMode
@@ -251,6 +256,8 @@ LASTING = """
             kept = spoil()
             os.write(write, json.dumps(process.end().lasting).encode())
             os.close(write)
+            for started in _children():
+                os.kill(started, 9)
             os._exit(0)
         os.close(write)
         with os.fdopen(read) as told:

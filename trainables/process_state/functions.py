@@ -47,8 +47,12 @@ class Functions:
         """Puts the functions back that were replaced. Returns their names."""
         told = []
         for owner, before in list(self.seen.values()):
-            if _equal(vars(owner), before):
-                continue
+            try:
+                if vars(owner) == before:
+                    continue
+            except Exception:
+                # Arrays that differ do not say so by True or False.
+                pass
             for name in _replaced(owner, before):
                 with contextlib.suppress(Exception):
                     if name in before:
@@ -65,14 +69,6 @@ def _classes(module: ModuleType) -> Iterable[type]:
     for value in list(vars(module).values()):
         if isinstance(value, type) and value.__module__.partition(".")[0] == package:
             yield value
-
-
-def _equal(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    try:
-        return bool(now == before)
-    except Exception:
-        # An array where another was.
-        return False
 
 
 def _replaced(owner: Any, before: Mapping[str, Any]) -> list[str]:

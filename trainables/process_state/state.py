@@ -77,7 +77,10 @@ class ProcessState:
             modules: Of its components. One that cannot be imported is passed over: it fails where it is used.
         """
         self.values = _values()
-        self.generators = seeds.generator_states()
+        self.generators = None
+        with contextlib.suppress(Exception):
+            # A GPU may be full, which is then told where the trial needs it.
+            self.generators = seeds.generator_states()
         self.threads = _threads()
         self.children = _children()
         for module in modules:
@@ -93,22 +96,25 @@ class ProcessState:
 
     def end(self) -> Left:
         """Puts back what differs from how it was at `begin`."""
-        changed = _differing(self.values)
-        lasting = changed
+        lasting = changed = _differing(self.values, range(len(SETTINGS)))
+        # What is put back in torch may change other settings of torch's.
+        of_torch = range(len(TORCH)) if changed and changed[0] < len(TORCH) else ()
+        to_check = sorted({*changed, *of_torch})
         for _ in range(ROUNDS):
+            if not lasting:
+                break
             for index in lasting:
                 write = SETTINGS[index].write
                 if write:
                     with contextlib.suppress(Exception):
                         write(self.values[index])
-            if not lasting:
-                break
-            lasting = _differing(self.values)
+            lasting = _differing(self.values, to_check)
         put_back = [SETTINGS[index].name for index in changed if index not in lasting]
         put_back += self.functions.put_back()
         told = [SETTINGS[index].name for index in lasting]
         try:
-            seeds.restore_generators(self.generators)
+            if self.generators is not None:
+                seeds.restore_generators(self.generators)
         except Exception:
             told.append("generators")
         told += _still_there(self.threads, _threads, _own_thread, "thread")
@@ -117,17 +123,18 @@ class ProcessState:
 
 
 def _values() -> list[Any]:
-    values = []
-    for setting in SETTINGS:
-        try:
-            values.append(setting.read())
-        except Exception as error:
-            values.append(Unreadable(type(error).__name__))
-    return values
+    return [_value(setting) for setting in SETTINGS]
 
 
-def _differing(before: list[Any]) -> list[int]:
-    return [i for i, (was, now) in enumerate(zip(before, _values(), strict=True)) if was != now]
+def _value(setting: Setting) -> Any:
+    try:
+        return setting.read()
+    except Exception as error:
+        return Unreadable(type(error).__name__)
+
+
+def _differing(before: list[Any], indices: Iterable[int]) -> list[int]:
+    return [index for index in indices if _value(SETTINGS[index]) != before[index]]
 
 
 def _repeat(setting: Setting, before: Any, after: Any) -> None:

@@ -1,0 +1,30 @@
+"""What it costs a trial to leave nothing behind in its process: the comparison before it and after it.
+
+python benchmarks/process_state.py
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+# What a worker has loaded.
+import orchestrator.worker  # noqa: F401
+from trainables.process_state.state import ProcessState
+
+REPEATS = 1000
+
+
+def main() -> None:
+    process = ProcessState()
+    seconds = []
+    for _ in range(REPEATS):
+        started = time.thread_time()
+        process.begin()
+        process.end()
+        seconds.append(time.thread_time() - started)
+    print(f"{1e3 * statistics.median(seconds):.2f} ms a trial (median of {REPEATS}, CPU time)")
+
+
+if __name__ == "__main__":
+    main()
