@@ -5,7 +5,6 @@ The only room of `results` that needs torch.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from results import scored_sets
 from results.address import Address
 from results.store import Store
 from trainables.calibration import evaluate
+from trainables.calibration.agreement import FLOAT32_OFF, FLOAT64_OFF, differing, differing_on
 from trainables.calibration.out_of_distribution import evaluate_on
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from trainables.trial import Component
 
 PARTS = ("validation", "test")
+
+ARITHMETIC, FLOAT64 = "scores_arithmetic", "float64"
+"""What a row's provenance says of how its scores were computed. Older rows say nothing: that was float32."""
 
 
 def predictions_table(validation: Predictions, test: Predictions) -> pa.Table:
@@ -72,11 +75,7 @@ def score_predictions(predictions: pa.Table) -> dict[str, float]:
 
 def score_scored(predictions: pa.Table, scored: pa.Table) -> dict[str, float]:
     """Scores of a set out of distribution, from a trial's own stored predictions and those of the set."""
-    temperatures = {
-        name.removeprefix("temperature_"): value
-        for name, value in score_predictions(predictions).items()
-        if name.startswith("temperature_")
-    }
+    temperatures = temperatures_of(score_predictions(predictions))
     test_logits, _ = tensors(predictions, "test")
     return evaluate_on(test_logits, *tensors(scored, "scored"), temperatures)
 
@@ -87,7 +86,8 @@ def commit_scored(
     """Scores a finished trial on a set out of distribution and commits that. Returns as `commit_result`."""
     table = scored_table(scored)
     scores = score_scored(predictions_table(result.validation, result.test), table)
-    return scored_sets.commit(store, result.trial, scored_on, table, scores, provenance)
+    facts = {**provenance, ARITHMETIC: FLOAT64}
+    return scored_sets.commit(store, result.trial, scored_on, table, scores, facts)
 
 
 def commit_result(store: Store, result: TrialResult, provenance: dict[str, str]) -> bool:
@@ -101,7 +101,7 @@ def commit_result(store: Store, result: TrialResult, provenance: dict[str, str])
         name: float(value) for name, value in result.measurements.items() if isinstance(value, int | float)
     }
     texts = {name: value for name, value in result.measurements.items() if isinstance(value, str)}
-    facts = {"dataset_fingerprint": result.dataset_fingerprint}
+    facts = {"dataset_fingerprint": result.dataset_fingerprint, ARITHMETIC: FLOAT64}
     return store.commit(
         result.trial,
         predictions=table,
@@ -116,20 +116,50 @@ def scores_that_differ(store: Store, row: Mapping[str, Any]) -> dict[str, tuple[
     """Scores that a row has otherwise than its predictions, as (committed, anew).
 
     Args:
-        row: Of `Store.trials()` or of `scored_sets.frame()`.
+        row: Of `Store.trials()`.
 
     Raises:
         StoreError: Predictions that are missing or damaged.
     """
     address = Address(row["dataset"], row["model"], row["loss"], row["key"])
-    if "trial_key" in row:
-        trial = dataclasses.replace(address, key=row["trial_key"])
-        anew = score_scored(store.predictions(trial), scored_sets.predictions(store, address))
-    else:
-        anew = score_predictions(store.predictions(address))
-    # Another processor may round otherwise.
-    same = {
-        name: np.isclose(row[name], value, rtol=1e-6, atol=1e-9, equal_nan=True)
-        for name, value in anew.items()
-    }
-    return {name: (row[name], value) for name, value in anew.items() if not same[name]}
+    return trial_differs(row, row, store.predictions(address))
+
+
+def trial_differs(
+    scores: Mapping[str, float], provenance: Mapping[str, Any], predictions: pa.Table
+) -> dict[str, tuple[float, float]]:
+    """Scores of a trial that its stored predictions do not give, as (committed, anew).
+
+    By more than arithmetic explains (`trainables.calibration.agreement`), that is: where the provenance says
+    that they were computed in float64 by more than 1e-11 of each probability, in older rows by more than
+    float32's 4e-6.
+    """
+    parts = (*tensors(predictions, "validation"), *tensors(predictions, "test"))
+    return differing(scores, *parts, _off(provenance))
+
+
+def scored_differs(
+    scores: Mapping[str, float],
+    provenance: Mapping[str, Any],
+    temperatures: Mapping[str, float],
+    predictions: pa.Table,
+    scored: pa.Table,
+) -> dict[str, tuple[float, float]]:
+    """As `trial_differs`, of a set out of distribution.
+
+    Args:
+        temperatures: By criterion, as the trial's own row has them.
+        predictions: The trial's own.
+    """
+    test_logits, _ = tensors(predictions, "test")
+    return differing_on(scores, test_logits, *tensors(scored, "scored"), temperatures, _off(provenance))
+
+
+def temperatures_of(scores: Mapping[str, float]) -> dict[str, float]:
+    """By criterion, from the scores of a trial."""
+    prefix = "temperature_"
+    return {name.removeprefix(prefix): v for name, v in scores.items() if name.startswith(prefix)}
+
+
+def _off(provenance: Mapping[str, Any]) -> float:
+    return FLOAT64_OFF if provenance.get(ARITHMETIC) == FLOAT64 else FLOAT32_OFF

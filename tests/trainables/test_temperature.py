@@ -51,7 +51,7 @@ def test_it_finds_what_a_plain_loop_finds(samples, classes, scale, criterion):
     labels = torch.multinomial((0.6 * logits).softmax(1), 1, generator=generator).squeeze(1)
     expected = plain_curves(logits, labels)[criterion]
     curve = criterion_curves(logits, labels, [criterion])[criterion].numpy()
-    np.testing.assert_allclose(curve, expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(curve, expected, rtol=1e-9, atol=1e-9)
     assert fit_temperature(logits, labels, criterion) == TEMPERATURES[expected.argmin()]
 
 
@@ -64,11 +64,11 @@ def test_its_choice_is_as_good_as_the_best_of_a_plain_loop(samples, classes, sca
     logits = scale * torch.randn(samples, classes, generator=generator)
     labels = torch.randint(classes, (samples,), generator=generator)
     curves = plain_curves(logits, labels)
-    # Adaptive ECE jumps where two confidences are equal in one precision and not in the other.
+    # Adaptive ECE is not asked where all confidences are equal.
     for criterion in ("ece", "nll"):
         expected = curves[criterion]
         chosen = TEMPERATURES.index(fit_temperature(logits, labels, criterion))
-        assert expected[chosen] <= expected.min() * (1 + 1e-6) + 2e-6
+        assert expected[chosen] <= expected.min() + 1e-8
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
@@ -82,22 +82,22 @@ def test_the_smallest_of_equally_good_temperatures_wins(criterion):
 
 
 def test_adaptive_ece_does_not_choose_what_leaves_no_sample_in_a_bin():
-    # Gaps of 2 to 4, a third wrong: at T = 0.1 all confidences are 1 in float32, and no sample is in a bin.
-    gaps = torch.linspace(2, 4, 90)
+    # Gaps of 4 to 8, a third wrong: at T = 0.1 all confidences are 1, and no sample is in a bin.
+    gaps = torch.linspace(4, 8, 90)
     logits = torch.stack([gaps, torch.zeros(90)], dim=1)
     labels = (torch.arange(90) % 3 == 0).long()
-    assert adaptive_ece((logits / 0.1).softmax(1), labels) == 0
-    assert fit_temperature(logits, labels, "adaptive_ece") == pytest.approx(4.0, abs=0.5)
+    assert adaptive_ece((logits.double() / 0.1).softmax(1), labels) == 0
+    assert fit_temperature(logits, labels, "adaptive_ece") == pytest.approx(8.0, abs=1.0)
 
 
-def test_the_normaliser_is_interpolated_to_less_than_float32_rounding():
+def test_the_normaliser_is_interpolated_to_eleven_digits():
     # All that a row's normaliser is made of are the functions exp(-d / T), one for each gap d >= 0.
     inverses, weights = _interpolation()
     gaps = torch.cat([torch.zeros(1), torch.logspace(-5, 4, 20_000)]).double()
     interpolated = torch.exp(-gaps[:, None] * inverses.double()) @ weights.T
     exact = torch.exp(-gaps[:, None] / torch.tensor(TEMPERATURES, dtype=torch.float64))
     assert weights.shape == (len(TEMPERATURES), NODES)
-    assert (interpolated - exact).abs().max() < 1e-10
+    assert (interpolated - exact).abs().max() < 1e-11
     assert weights.abs().sum(dim=1).max() < 4  # so that rounding of the nodes' exponentials is not amplified
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+ROUNDING = 1e-12
+"""Confidences no further apart than this are one. In float64 two that are equal by definition, such as those
+of logits in another order, differ by some 1e-15, otherwise on each processor; those of float32 logits that
+are not equal lie far further apart."""
+
 
 def equal_width_edges(bins: int, device: torch.device | None = None) -> Tensor:
     """Edges [bins + 1] of bins of equal width over [0, 1], as float64.
@@ -20,7 +25,10 @@ def equal_mass_edges(confidences: Tensor, bins: int) -> Tensor:
     The first edge is the least confidence itself, so with bins open below the sample that has it is in none;
     equal confidences share one bin and leave others empty. Mukhoti et al. 2020 as released.
     """
-    ordered = confidences.double().sort().values
+    return _edges_of(confidences.double().sort().values, bins)
+
+
+def _edges_of(ordered: Tensor, bins: int) -> Tensor:
     last = len(ordered) - 1
     # The N + 1 positions 0, N / bins, ..., N run one past the end, where the greatest confidence stays.
     positions = torch.arange(bins + 1, device=ordered.device, dtype=torch.float64) * (len(ordered) / bins)
@@ -48,3 +56,23 @@ def weighted_gap(confidences: Tensor, correct: Tensor, edges: Tensor) -> Tensor:
     excess = confidences.double() - correct.double()
     sums = totals(bin_of(confidences, edges), excess, len(edges) - 1)
     return sums.abs().sum() / len(confidences)
+
+
+def equal_mass_gap(confidences: Tensor, correct: Tensor, bins: int) -> Tensor:
+    """`weighted_gap` with bins of equal mass, a scalar; which bin a sample is in hangs on no rounding.
+
+    Edges are confidences themselves, so a sample lies on each, and others that have the same confidence: all
+    that differ by no more than `ROUNDING` from the one before them are binned as the least of them.
+    """
+    ordered, order = confidences.double().sort()
+    alike = same_but_for_rounding(ordered)
+    chosen = bin_of(alike, _edges_of(alike, bins))
+    sums = totals(chosen, ordered - correct.double()[order], bins)
+    return sums.abs().sum() / len(ordered)
+
+
+def same_but_for_rounding(ordered: Tensor) -> Tensor:
+    """Ascending values [N], each replaced by the least of those that are equal to it but for rounding."""
+    first = torch.ones_like(ordered, dtype=torch.bool)
+    first[1:] = ordered.diff() > ROUNDING
+    return torch.where(first, ordered, ordered[0]).cummax(0).values

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.calibration.bins import bin_of, equal_mass_edges, equal_width_edges, totals, weighted_gap
+from trainables.calibration.bins import bin_of, equal_mass_gap, equal_width_edges, totals, weighted_gap
 from trainables.calibration.checks import checked_bins, checked_probabilities
 from trainables.errors import InputError
 
@@ -49,7 +49,7 @@ def brier(probabilities: Tensor, labels: Tensor) -> float:
 
     Brier, 'Verification of forecasts expressed in terms of probability' (Monthly Weather Review 1950).
     """
-    return float(brier_score(*checked_probabilities(probabilities, labels)))
+    return float(brier_scores(*checked_probabilities(probabilities, labels)).mean())
 
 
 def ece(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
@@ -71,7 +71,7 @@ def adaptive_ece(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> flo
     O'Connor, 'Posterior calibration and exploratory analysis for NLP models' (EMNLP 2015).
     """
     confidences, correct = _top_label(*checked_probabilities(probabilities, labels))
-    return float(weighted_gap(confidences, correct, equal_mass_edges(confidences, checked_bins(bins))))
+    return float(equal_mass_gap(confidences, correct, checked_bins(bins)))
 
 
 def classwise_ece(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
@@ -82,7 +82,8 @@ def classwise_ece(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> fl
     classes above the last that occurs are left out. Defined in Kull et al., 'Beyond temperature scaling'
     (NeurIPS 2019).
     """
-    return float(classwise_gap(*checked_probabilities(probabilities, labels), checked_bins(bins)))
+    probabilities, labels = checked_probabilities(probabilities, labels)
+    return float(classwise_gap(classwise_excess(probabilities, labels, checked_bins(bins)), labels))
 
 
 def mce(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
@@ -151,10 +152,11 @@ def true_ranks(scores: Tensor, labels: Tensor) -> Tensor:
     return ((scores > true) | ((scores == true) & earlier)).sum(dim=1)
 
 
-def brier_score(probabilities: Tensor, labels: Tensor) -> Tensor:
+def brier_scores(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """Of each sample, float64 [N]."""
     others = probabilities.scatter(1, labels[:, None], 0.0).square().sum(dim=1)
     true = probabilities.gather(1, labels[:, None]).squeeze(1)
-    return (others.double() + (1 - true.double()).square()).mean()
+    return others.double() + (1 - true.double()).square()
 
 
 def largest_gap(confidences: Tensor, correct: Tensor, bins: int) -> Tensor:
@@ -164,7 +166,12 @@ def largest_gap(confidences: Tensor, correct: Tensor, bins: int) -> Tensor:
     return (sums.abs() / counts.clamp_min(1)).max()
 
 
-def classwise_gap(probabilities: Tensor, labels: Tensor, bins: int) -> Tensor:
+def classwise_excess(probabilities: Tensor, labels: Tensor, bins: int, zero: float = 0.0) -> Tensor:
+    """Sum of (probability - truth) over the samples in each class's bins, float64 [K, bins].
+
+    Args:
+        zero: Up to here a probability counts as 0, which is in no bin.
+    """
     edges = equal_width_edges(bins, labels.device)
     classes = probabilities.shape[1]
     # Few of the N x K probabilities leave the first bin: those are binned one by one, and what the first bin
@@ -175,10 +182,14 @@ def classwise_gap(probabilities: Tensor, labels: Tensor, bins: int) -> Tensor:
     sums = above.clone()
     sums[:, 0] = probabilities.sum(dim=0, dtype=torch.float64) - above.sum(dim=1)
     true = probabilities.gather(1, labels[:, None]).squeeze(1)
-    chosen = bin_of(true, edges)
-    occupied = torch.where(chosen < 0, -1, labels * bins + chosen)
+    occupied = torch.where(true > zero, labels * bins + bin_of(true, edges), -1)
     sums -= totals(occupied, torch.ones_like(true), classes * bins).view(classes, bins)
-    return sums[: int(labels.max()) + 1].abs().sum(dim=1).mean() / len(labels)
+    return sums
+
+
+def classwise_gap(excess: Tensor, labels: Tensor) -> Tensor:
+    """`classwise_ece` from the sums [K, bins] over all samples, whose labels are [N]."""
+    return excess[: int(labels.max()) + 1].abs().sum(dim=1).mean() / len(labels)
 
 
 def confident(confidences: Tensor, correct: Tensor) -> tuple[Tensor, Tensor]:

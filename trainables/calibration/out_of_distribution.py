@@ -36,14 +36,26 @@ def separation(test_logits: Tensor, other_logits: Tensor, temperature: float = 1
     both = torch.cat([test_logits, other_logits])
     both, _ = checked_logits(both, torch.zeros(len(both), dtype=torch.int64))
     accepted = torch.cat([torch.ones(len(test_logits)), torch.zeros(len(other_logits))]).numpy()
-    # In float32 many confidences would round to the same 1, and a tie tells nothing apart.
-    log_probabilities = torch.log_softmax(both.double() / temperature, dim=1)
-    entropies = -(log_probabilities.exp() * log_probabilities).sum(dim=1)
-    detectors = {"max_probability": log_probabilities.max(dim=1).values, "entropy": -entropies}
     return {
         f"auroc_{name}": float(roc_auc_score(accepted, values.cpu().numpy()))
-        for name, values in detectors.items()
+        for name, values in detectors(both, temperature).items()
     }
+
+
+def detectors(logits: Tensor, temperature: float) -> dict[str, Tensor]:
+    """What tells familiar samples from others, by name: greater for those that are accepted, float64 [N].
+
+    The logarithm of the greatest probability, and the negative entropy (nats).
+    """
+    gaps = logits.double()
+    top, predicted = gaps.max(dim=1, keepdim=True)
+    gaps = (gaps - top) / temperature
+    powers = gaps.exp()
+    # By what the other classes leave of 1: many confidences would round to the same 1, in float64 too and on
+    # each processor otherwise, and a tie tells nothing apart.
+    others = powers.scatter(1, predicted, 0.0).sum(dim=1)
+    entropies = others.log1p() - (powers * gaps).sum(dim=1) / (1 + others)
+    return {"max_probability": -others.log1p(), "entropy": -entropies}
 
 
 def evaluate_on(

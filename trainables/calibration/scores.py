@@ -1,15 +1,25 @@
-"""All scores of a set of logits at once, before and after temperature scaling."""
+"""All scores of a set of logits at once, before and after temperature scaling.
+
+Computed in float64 from the logits as they are: the same logits have the same scores on every processor. Last
+digits still differ there, by some 1e-15 of a probability, and nothing here turns that into more: the
+predicted class and ranks are the logits' own, confidences that are equal but for rounding share a bin of
+equal mass (`bins`), and the edges of equal width are float32 numbers, which none hits by definition.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from trainables.calibration.bins import equal_mass_edges, equal_width_edges, weighted_gap
+from trainables.calibration.bins import equal_mass_gap, equal_width_edges, weighted_gap
 from trainables.calibration.checks import checked_logits
 from trainables.calibration.metrics import (
     BINS,
-    brier_score,
+    brier_scores,
+    classwise_excess,
     classwise_gap,
     confident,
     largest_gap,
@@ -17,6 +27,13 @@ from trainables.calibration.metrics import (
 )
 from trainables.calibration.temperature import CRITERIA, TEMPERATURES, best, criterion_curves
 from trainables.errors import InputError
+
+FLOAT32_ZERO = 2.0**-150
+"""Up to here a probability rounds to 0 in float32, in which published scores of float32 logits were
+computed."""
+
+ELEMENTS_AT_ONCE = 2**22
+"""Probabilities held at a time, 8 bytes each: 50,000 x 1,000 of them would take 400 MB several times over."""
 
 
 def score(logits: Tensor, labels: Tensor, temperature: float = 1.0) -> dict[str, float]:
@@ -68,27 +85,77 @@ def evaluate(
 def _score(logits: Tensor, labels: Tensor, temperature: float) -> dict[str, float]:
     if not 0 < temperature < float("inf"):
         raise InputError(f"temperature must be positive, not {temperature}.")
-    top, predictions = logits.max(dim=1, keepdim=True)
-    # The greatest logit is taken off first: dividing large logits would cost digits that their gaps need.
-    log_probabilities = torch.log_softmax((logits - top) / temperature, dim=1)
-    probabilities = log_probabilities.exp()
-    confidences = probabilities.gather(1, predictions).squeeze(1)
-    correct = predictions.squeeze(1) == labels
+    correct = logits.argmax(dim=1) == labels
+    parts = [_of_samples(*part, temperature) for part in _split(logits, labels)]
+    confidences = torch.cat([part.confidences for part in parts])
     # Ranks come from the logits, which tell classes apart whose probabilities have both become 0.
     ranks = true_ranks(logits, labels)
     share, accuracy = confident(confidences, correct)
     scores = {
         "error": 1 - correct.double().mean(),
-        "nll": -log_probabilities.gather(1, labels[:, None]).double().mean(),
-        "brier": brier_score(probabilities, labels),
+        "nll": torch.cat([part.nll for part in parts]).mean(),
+        "brier": torch.cat([part.brier for part in parts]).mean(),
         "ece": weighted_gap(confidences, correct, equal_width_edges(BINS, logits.device)),
-        "adaptive_ece": weighted_gap(confidences, correct, equal_mass_edges(confidences, BINS)),
-        "classwise_ece": classwise_gap(probabilities, labels, BINS),
+        "adaptive_ece": equal_mass_gap(confidences, correct, BINS),
+        "classwise_ece": classwise_gap(torch.stack([part.excess for part in parts]).sum(dim=0), labels),
         "mce": largest_gap(confidences, correct, BINS),
         "top_1_accuracy": (ranks < 1).double().mean(),
         "top_5_accuracy": (ranks < 5).double().mean(),
         "confident_share": share,
         "confident_accuracy": accuracy,
-        "mean_confidence": confidences.double().mean(),
+        "mean_confidence": confidences.mean(),
     }
     return dict(zip(scores, torch.stack(list(scores.values())).tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """What scores need of some samples: negative log-likelihood, Brier score and confidence of each, float64
+    [n], and the sums [K, bins] of `classwise_excess`."""
+
+    nll: Tensor
+    brier: Tensor
+    confidences: Tensor
+    excess: Tensor
+
+
+def _of_samples(logits: Tensor, labels: Tensor, temperature: float) -> _Samples:
+    gaps, powers, normalisers = _scaled(logits, temperature)
+    true = gaps.gather(1, labels[:, None]).squeeze(1)
+    probabilities = powers / normalisers[:, None]
+    zero = FLOAT32_ZERO if logits.dtype == torch.float32 else 0.0
+    return _Samples(
+        nll=normalisers.log() - true,
+        brier=brier_scores(probabilities, labels),
+        confidences=1 / normalisers,
+        excess=classwise_excess(probabilities, labels, BINS, zero),
+    )
+
+
+def _scaled(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(z - max z) / T and exp of it, float64 [N, K], and the sum of the latter, [N]."""
+    # The greatest logit is taken off first: dividing large logits would cost digits that their gaps need.
+    gaps = logits.double()
+    gaps = (gaps - gaps.amax(dim=1, keepdim=True)) / temperature
+    powers = gaps.exp()
+    return gaps, powers, powers.sum(dim=1)
+
+
+def _split(logits: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    rows = max(1, ELEMENTS_AT_ONCE // logits.shape[1])
+    for start in range(0, len(logits), rows):
+        yield logits[start : start + rows], labels[start : start + rows]
+
+
+def confidences_of(logits: Tensor, temperature: float) -> Tensor:
+    """The confidences that `score` computes with, float64 [N]."""
+    parts = _split(logits, torch.empty(len(logits)))
+    return torch.cat([1 / _scaled(part, temperature)[2] for part, _ in parts])
+
+
+def probabilities_of(logits: Tensor, labels: Tensor, temperature: float) -> Iterator[tuple[Tensor, Tensor]]:
+    """The probabilities that `score` computes with, float64 [n, K], and labels [n], some samples at a
+    time."""
+    for part, some_labels in _split(logits, labels):
+        _, powers, normalisers = _scaled(part, temperature)
+        yield powers / normalisers[:, None], some_labels
