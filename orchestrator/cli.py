@@ -338,7 +338,11 @@ def compact(store: StoreOption = "store") -> None:
 
 @store_app.command(epilog="Example: `calibsweep store verify --store ./store`")
 def verify(store: StoreOption = "store") -> None:
-    """Scores every finished trial anew from its stored logits, and compares. Exit code 1 if any differs."""
+    """Looks at every file of a store, and scores every finished trial anew from its stored logits.
+
+    All that is found is told by kind, with what the next run makes of it. Exit code 1 if anything differs
+    from what was committed, or is damaged.
+    """
     from orchestrator.commands import verify as command
 
     raise typer.Exit(command.verify(store, console()))

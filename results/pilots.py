@@ -50,7 +50,15 @@ def kept(store: Store) -> list[Pilot]:
     found = []
     for info in store.folder.list(FOLDER):
         try:
-            found.append(Pilot(**rows.from_parquet(store.folder.read(info.path)).to_pylist()[0]))
-        except (FileNotFoundError, rows.DamagedFileError, IndexError, TypeError):
+            found.append(read(store.folder.read(info.path)))
+        except (FileNotFoundError, rows.DamagedFileError):
             continue
     return sorted(found, key=lambda pilot: pilot.occurred, reverse=True)
+
+
+def read(content: bytes) -> Pilot:
+    """Raises DamagedFileError for anything that is not a pilot's row."""
+    try:
+        return Pilot(**rows.from_parquet(content).to_pylist()[0])
+    except (IndexError, TypeError, ValueError) as error:
+        raise rows.DamagedFileError("not one row with the columns that it should have") from error

@@ -34,7 +34,7 @@ def withdraw(store: Store, run: str) -> None:
         StoreError: A store that cannot be written.
     """
     for info in store.folder.list(FOLDER):
-        if info.path == f"{FOLDER}/{run}.json" or not _is_fresh(info.modified_ns):
+        if info.path == f"{FOLDER}/{run}.json" or not is_fresh(info.modified_ns):
             store.folder.delete(info.path)
     store.folder.delete_folder_if_empty(FOLDER)
 
@@ -43,7 +43,7 @@ def running(store: Store) -> dict[str, int]:
     """Keys of trials that run at this moment, each with its epochs that are done."""
     found: dict[str, int] = {}
     for info in store.folder.list(FOLDER):
-        if _is_fresh(info.modified_ns):
+        if is_fresh(info.modified_ns):
             try:
                 found |= json.loads(store.folder.read(info.path))
             except (FileNotFoundError, ValueError):
@@ -60,5 +60,6 @@ def overlaid(survey: Survey, epochs: Mapping[str, int]) -> Survey:
     return dataclasses.replace(survey, states=states)
 
 
-def _is_fresh(modified_ns: int) -> bool:
+def is_fresh(modified_ns: int) -> bool:
+    """Whether a driver that wrote then is still at work."""
     return abs(time.time() - modified_ns / 1e9) < FRESH_SECONDS

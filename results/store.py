@@ -39,6 +39,7 @@ READERS = 4
 """Threads that read small files at once: more only wait for each other's Python."""
 
 FAILURE_NAME = re.compile(r"([0-9a-f]+)-([0-9]+)\.parquet")
+COMPACTED_NAME = re.compile(r"([0-9]+)-([0-9a-f]+)\.parquet")
 
 SOURCE_COLUMNS = ("source_path", "source_size", "source_modified_ns")
 """Columns of the compacted copy that tell which file, in which state, each row was read from."""

@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 import torch
 
-from results.rescore import commit_result, epochs_table, predictions_table, score_predictions
+from results.rescore import (
+    ARITHMETIC,
+    FLOAT64,
+    commit_result,
+    epochs_table,
+    predictions_table,
+    score_predictions,
+)
 from results.store import Store
 from trainables.result import Predictions, TrialResult
 from trainables.trial import Trial, resolve
@@ -66,7 +73,7 @@ def arguments_of_commit(trial: Trial) -> dict[str, Any]:
         "epochs": epochs_table(result.epochs),
         "scores": score_predictions(table),
         "measurements": {"training_seconds": 1.5, "reported_epoch": EPOCHS - 1.0},
-        "provenance": {"host": "here", "device": "cpu", "dataset_fingerprint": "f" * 64},
+        "provenance": {"host": "here", "device": "cpu", "dataset_fingerprint": "f" * 64, ARITHMETIC: FLOAT64},
     }
 
 

@@ -85,10 +85,12 @@ def differing(
     found: dict[str, tuple[float, float]] = {}
     temperatures: dict[str, float] = {}
     curves = criterion_curves(*parts["validation"], CRITERIA)
+    confidences = confidence_rows(parts["validation"][0])
+    correct = parts["validation"][0].argmax(dim=1) == parts["validation"][1]
     for criterion, curve in curves.items():
         name, right = f"temperature_{criterion}", TEMPERATURES[int(best(curve))]
         given = committed.get(name, float("nan"))
-        if not _may_be_best(*parts["validation"], criterion, curve, given, off):
+        if not _may_be_best(confidences, correct, criterion, curve, given, off):
             found[name] = (given, right)
         temperatures[criterion] = given if given in TEMPERATURES else right
     for part, (logits, labels) in parts.items():
@@ -251,14 +253,16 @@ def _confident_bounds(confidences: Tensor, correct: Tensor, off: float) -> dict[
 
 
 def _may_be_best(
-    logits: Tensor, labels: Tensor, criterion: Criterion, curve: Tensor, temperature: float, off: float
+    confidences: Tensor, correct: Tensor, criterion: Criterion, curve: Tensor, temperature: float, off: float
 ) -> bool:
-    """Whether a temperature of the grid may have had the least criterion."""
+    """Whether a temperature may have had the least criterion, whose values on the grid are the curve [100].
+
+    Args:
+        confidences: At each temperature of the grid, [100, N].
+    """
     if temperature not in TEMPERATURES:
         return False
     positions = (TEMPERATURES.index(temperature), int(best(curve)))
-    confidences = confidence_rows(logits)
-    correct = logits.argmax(dim=1) == labels
 
     def slack(position: int) -> float:
         row = confidences[position]

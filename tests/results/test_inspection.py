@@ -1,0 +1,162 @@
+"""`store verify` looks at every file, tells all that it finds by kind, and changes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from rich.console import Console
+
+from orchestrator.commands.verify import verify
+from results import inspection as kinds
+from results import pilots, rows, running, scored_sets
+from results.address import Address
+from results.checkpoints import StoredCheckpoints
+from results.inspection import Inspection, inspection
+from results.pilots import Pilot
+from results.rescore import commit_scored
+from results.store import State, Store
+from trainables.result import Predictions
+from trainables.trial import Component, Trial, resolve
+
+from .conftest import CLASSES, commit, content_of, result_of, trial_of
+
+TRIALS = tuple(trial_of(seed) for seed in range(5))
+OTHER = resolve("cifar10", "resnet50", "brier", 0, score_on=["svhn"]).score_on[0]
+
+
+def scored(store: Store, trial: Trial, other: Component = OTHER) -> str:
+    """Commits a trial's scores on a set; returns the path of the row."""
+    generator = torch.Generator().manual_seed(trial.seed)
+    logits = torch.randn(9, CLASSES, generator=generator)
+    predictions = Predictions(logits, torch.arange(9) % CLASSES, torch.arange(9))
+    assert commit_scored(store, result_of(trial), other, predictions, {"host": "here"})
+    return scored_sets.address(trial, other).path(scored_sets.ROWS)
+
+
+def inspected(store: Store) -> Inspection:
+    made = inspection(store)
+    for step in made.steps:
+        step()
+    return made
+
+
+def told(made: Inspection) -> dict[str, list[str]]:
+    return {
+        kind.title: sorted({finding.path for finding in findings})
+        for kind, findings in made.by_kind().items()
+    }
+
+
+def one_digit_of_a_logit(content: bytes) -> bytes:
+    """Predictions that are read as well as those before."""
+    table = rows.from_parquet(content)
+    flat = np.array(table["logits"].combine_chunks().flatten())
+    flat[3] = np.nextafter(flat[3], np.float32(9), dtype=np.float32)
+    logits = pa.FixedSizeListArray.from_arrays(pa.array(flat), CLASSES)
+    return rows.to_parquet(table.set_column(table.schema.get_field_index("logits"), "logits", logits))
+
+
+def test_a_healthy_store_has_nothing_to_tell(store: Store) -> None:
+    commit(store, *TRIALS)
+    scored(store, TRIALS[2])
+    store.record_failure(trial_of(9), "bug", "no", "", "here")
+    StoredCheckpoints(store).save(trial_of(8).key, 1, b"state")
+    store.compact()
+    running.publish(store, "a-run", {trial_of(8).key: 1})
+    pilots.keep(store, Pilot("digits", "mlp", "float32", 1.0, "cpu", 0.1, "2026-01-01"))
+    store.folder.write("tables/digits.md", b"")
+    made = inspected(store)
+    assert (made.findings, made.wrong, made.trials, made.scored) == ([], 0, len(TRIALS), 1)
+
+
+def test_all_that_is_wrong_is_told_by_kind_and_none_of_it_is_touched(store: Store) -> None:
+    commit(store, *TRIALS)
+    rows_scored = [scored(store, trial) for trial in TRIALS[:2]]
+    predictions, epochs, trials = (
+        [Address.of(trial).path(kind) for trial in TRIALS] for kind in ("predictions", "epochs", "trials")
+    )
+
+    def change(path: str, to: Callable[[bytes], bytes]) -> str:
+        store.folder.write(path, to(store.folder.read(path)))
+        return path
+
+    expected = {kinds.DAMAGED.title: [change(predictions[0], one_digit_of_a_logit)]}
+    expected[kinds.DAMAGED.title] += [change(epochs[0], lambda content: b"")]
+    store.folder.delete(epochs[1])
+    expected[kinds.DAMAGED.title] += [epochs[1], change(trials[2], lambda content: content[:-9])]
+    expected[kinds.DAMAGED.title] += [change(rows_scored[1], lambda content: content[:99])]
+    # A row that is whole, and false.
+    row = rows.from_parquet(store.folder.read(trials[3])).to_pylist()[0]
+    row["scores"] = [(name, value + 0.01 * (name == "test_nll")) for name, value in row["scores"]]
+    store.folder.write(trials[3], rows.to_parquet(rows._sealed(row, rows.TRIAL_SCHEMA)))
+    expected[kinds.DIFFERING.title] = [trials[3]]
+    store.folder.delete(trials[4])
+    expected[kinds.WITHOUT_ROW.title] = [epochs[4], predictions[4]]
+    store.record_failure(TRIALS[4], "bug", "no", "", "here")
+    failure = Address.of(TRIALS[4]).path("failures", "-1")
+    expected[kinds.DAMAGED_FAILURE.title] = [change(failure, lambda content: content[1:])]
+    checkpoints = StoredCheckpoints(store)
+    checkpoints.save(TRIALS[4].key, 3, b"state")
+    checkpoints.save(TRIALS[0].key, 3, b"state")
+    whole, leftover = (info.path for info in store.folder.list("checkpoints"))
+    if TRIALS[0].key in whole:
+        whole, leftover = leftover, whole
+    expected[kinds.DAMAGED_CHECKPOINT.title] = [change(whole, lambda content: content + b"!")]
+    expected[kinds.LEFT_OVER.title] = [leftover]
+    store.compact()
+    (copy,) = (info.path for info in store.folder.list("compacted"))
+    expected[kinds.DAMAGED_COPY.title] = [change(copy, lambda content: content[:-1])]
+    for kind, path in (
+        (kinds.STALE_COPY, f"compacted/99-{'0' * 64}.parquet"),
+        (kinds.DAMAGED_PILOT, "pilots/digits/mlp/float32-cpu.parquet"),
+        (kinds.DAMAGED_WORD, "running/some-run.json"),
+        (kinds.STALE_WORD, "running/dead-run.json"),
+        (kinds.HALF_WRITTEN, "tmp/0123"),
+        (kinds.SET_ASIDE, "damaged/trials/digits/mlp/brier/00.parquet"),
+        (kinds.FOREIGN, "trials/digits/.DS_Store"),
+    ):
+        store.folder.write(path, b"?")
+        expected[kind.title] = [path]
+    os.utime(Path(store.folder.root) / "running/dead-run.json", (0, 0))
+    before = content_of(store)
+
+    made = inspected(store)
+    assert told(made) == {title: sorted(paths) for title, paths in expected.items()}
+    assert made.wrong == sum(len(paths) for paths in expected.values()) - 8
+    assert (made.trials, made.scored) == (2, 0), "of two trials and one set the logits are whole"
+    assert content_of(store) == before
+    # What it says of the next run is so.
+    survey = store.survey(TRIALS)
+    assert survey.damaged.keys() == {trial.key for trial in TRIALS[:3]}
+    assert survey.states[TRIALS[3].key] == State.DONE and survey.states[TRIALS[4].key] == State.FAILED
+
+
+def test_the_command_says_where_and_what_follows(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(store, *TRIALS)
+    console = Console(width=400, markup=False)
+    assert verify(store.uri, console) == 0
+    assert "5 trials scored anew from their logits, 0 differ or are damaged." in capsys.readouterr().out
+    store.folder.write("tmp/half", b"")
+    assert verify(store.uri, console) == 0, "nothing is wrong with what a killed run leaves"
+    path = Address.of(TRIALS[1]).path("epochs")
+    store.folder.write(path, b"")
+    assert verify(store.uri, console) == 1
+    output = capsys.readouterr().out
+    assert "1 damaged results" in output and path in output and kinds.DAMAGED.follows in output
+    assert kinds.HALF_WRITTEN.follows in output and "1 differ or are damaged" in output
+
+
+def test_one_file_that_cannot_be_read_does_not_end_it(store: Store) -> None:
+    commit(store, *TRIALS)
+    path = Address.of(TRIALS[1]).path("predictions")
+    store.folder.delete(path)
+    (Path(store.folder.root) / path).mkdir()
+    made = inspected(store)
+    assert told(made) == {kinds.UNREADABLE.title: [Address.of(TRIALS[1]).path("trials")]}
+    assert made.trials == len(TRIALS) - 1
