@@ -271,20 +271,38 @@ def tables(
 
 @app.command(epilog="Example: `calibsweep score my_logits.npz --json`")
 def score(
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE.npz", help="Arrays val_logits, val_labels, test_logits, test_labels."),
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help=".npz, .npy, .pt, .csv or .parquet.")
     ],
+    names: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=NAME,...",
+            help="What is what: logits=predictions,labels=y. Keys: logits, labels, the same of one part "
+            "(val_logits ...), and val and test for files. Repeatable.",
+        ),
+    ] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="They are probabilities or their logarithms, no logits.")
+    ] = False,
+    flatten: Annotated[
+        bool, typer.Option("--flatten", help="Each position of [N, K, H, W] or [N, L, K] is a sample.")
+    ] = False,
+    ignore: Annotated[
+        int | None,
+        typer.Option(metavar="LABEL", help="Samples with this label are left out, as -100 or 255."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Fractions and nats, as JSON.")] = False,
 ) -> None:
     """Scores anyone's logits, before scaling and after each of the three temperatures.
 
-    The file has val_logits [N, K], val_labels [N], test_logits [M, K] and test_labels [M]. Temperatures are
-    chosen on the validation part, scores are of the test part.
+    Files have val_logits [N, K], val_labels [N], test_logits [M, K] and test_labels [M], by these names or
+    others that say as much; docs/scoring.md has all forms. Temperatures are chosen on the validation part,
+    scores are of the test part. A test part alone is scored before scaling.
     """
     from orchestrator.commands import score as command
 
-    command.show(file, json, console())
+    command.show(files, names or [], probabilities, flatten, ignore, json, console())
 
 
 @app.command(

@@ -57,8 +57,8 @@ class Score:
         return f"{split}_{self.name}{after}"
 
     def printed(self, value: float) -> str:
-        """A stored value as it is printed: 0.04347 -> '4.35'."""
-        return f"{100 * value:.2f}"
+        """A stored value as it is printed: 0.04347 -> '4.35', and -1e-9 -> '0.00'."""
+        return f"{100 * value:z.2f}"
 
 
 SCORES = {

@@ -1,77 +1,61 @@
-"""`calibsweep score`: anyone's logits, scored as the benchmark scores its own."""
+"""`calibsweep score`: prints the scores of anyone's logits, and what to know of them."""
 
 from __future__ import annotations
 
 import json
 import sys
-import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.scoring import Scored, score_files
 from results.scores import CRITERIA, SCORES
-from trainables.calibration import evaluate
-from trainables.errors import DataError, InputError
-
-ARRAYS = ("val_logits", "val_labels", "test_logits", "test_labels")
 
 
-def show(path: Path, as_json: bool, console: Console) -> None:
-    """Prints all scores of an .npz file's test part, before scaling and after each temperature.
+def show(
+    files: Sequence[Path],
+    names: Sequence[str],
+    probabilities: bool,
+    flatten: bool,
+    ignore: int | None,
+    as_json: bool,
+    console: Console,
+) -> None:
+    """Prints all scores of the test part, before scaling and after each temperature, and notes below them.
 
     Raises:
-        DataError, InputError: A file that cannot be read, or arrays that have no scores.
+        DataError, InputError, ConfigurationError: As `score_files`.
     """
-    scores = evaluate(*read(path))
+    scored = score_files(files, names=names, probabilities=probabilities, flatten=flatten, ignore=ignore)
     if as_json:
-        finite = {name: value if np.isfinite(value) else None for name, value in scores.items()}
-        sys.stdout.write(json.dumps(finite, indent=2) + "\n")
+        # JSON has no NaN. Adding 0 makes 0 of -0.
+        finite = {name: value + 0.0 if np.isfinite(value) else None for name, value in scored.scores.items()}
+        warnings = [asdict(note) for note in scored.notes]
+        sys.stdout.write(json.dumps({**finite, "warnings": warnings}, indent=2) + "\n")
         return
-    table = Table(
-        box=None, pad_edge=False, header_style="bold", title=f"{path}, test part", title_justify="left"
-    )
+    console.print(_table(scored, f"{', '.join(map(str, files))}, test part"))
+    if scored.notes:
+        console.print()
+    for note in scored.notes:
+        console.print(f"{note.kind}: {note.line}", highlight=False, soft_wrap=True)
+
+
+def _table(scored: Scored, title: str) -> Table:
+    scores = scored.scores
+    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
     table.add_column("score")
     table.add_column("before", justify="right")
-    for criterion, by in CRITERIA.items():
+    # A test part alone has no temperature.
+    criteria = {name: by for name, by in CRITERIA.items() if f"temperature_{name}" in scores}
+    for criterion, by in criteria.items():
         temperature = scores[f"temperature_{criterion}"]
         table.add_column(f"T = {temperature:.1f}\nby {by.title}", justify="right")
     for score in SCORES.values():
-        columns = [score.column("before", "ece"), *(score.column("after", c) for c in CRITERIA)]
+        columns = [score.column("before", "ece"), *(score.column("after", c) for c in criteria)]
         printed = (score.printed(value) if np.isfinite(value := scores[c]) else "-" for c in columns)
         table.add_row(f"{score.title} ({score.printed_unit})", *printed)
-    console.print(table)
-
-
-def read(path: Path) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """val_logits, val_labels, test_logits and test_labels of an .npz file. Pickled arrays are refused."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [name for name in ARRAYS if name not in file.files]
-            if missing:
-                raise InputError(
-                    f"{path} has no array {missing[0]!r}: it has {', '.join(file.files) or 'none'}."
-                )
-            arrays = {name: file[name] for name in ARRAYS}
-    except FileNotFoundError as error:
-        raise DataError(f"there is no file {path}.") from error
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile, EOFError) as error:
-        raise DataError(
-            f"{path} is not an .npz file of plain arrays: {str(error).splitlines()[0]}"
-        ) from error
-    for name, array in arrays.items():
-        kinds = "iu" if name.endswith("labels") else "f"
-        if array.dtype.kind not in kinds:
-            wanted = "whole numbers" if kinds == "iu" else "floating-point numbers"
-            raise InputError(f"{name} in {path} must be {wanted}, but is {array.dtype}.")
-    logits = {
-        name: torch.from_numpy(np.ascontiguousarray(arrays[name], dtype=arrays[name].dtype.newbyteorder("=")))
-        for name in ARRAYS
-        if name.endswith("logits")
-    }
-    labels = {
-        name: torch.from_numpy(arrays[name].astype(np.int64)) for name in ARRAYS if name.endswith("labels")
-    }
-    return logits["val_logits"], labels["val_labels"], logits["test_logits"], labels["test_labels"]
+    return table

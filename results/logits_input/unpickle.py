@@ -1,0 +1,143 @@
+"""Takes arrays out of a pickle: python -P unpickle.py FILE.pkl FILE.npz
+
+Nothing that the file names is imported or called, so it can run no code: each class and function is replaced
+by one that keeps what it is given, and arrays are made of their type, shape and bytes. Arrays in tuples and
+dictionaries get the way to them as names: '0_1' is the second of the first. This file imports no other of ours, since it
+is run by itself.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+COULD_NOT_RUN = 2
+NUMBERS = "biuf"
+
+ARRAY = {"numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"}
+FROM_BUFFER = {"numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer"}
+SCALAR = {"numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"}
+BYTES = {"_codecs.encode"}
+
+
+class NoArrays(Exception):
+    """A pickle of anything but numbers in arrays, lists, tuples and dictionaries. Its text says what."""
+
+
+class Kept:
+    """In place of an object of whatever class a pickle names, or of what a function would return.
+
+    Attributes:
+        path: The name of that class or function.
+        given: Its arguments.
+        state: What it would be set to after that.
+    """
+
+    path = ""
+    given: tuple[Any, ...] = ()
+    state: Any = None
+
+    def __init__(self, *given: Any) -> None:
+        self.given = given
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class Keeper(pickle.Unpickler):
+    """Unpickles without looking up a name."""
+
+    def find_class(self, module: str, name: str) -> type[Kept]:
+        path = f"{module}.{name}"
+        return type(path, (Kept,), {"path": path})
+
+
+def arrays(content: object, way: tuple[str, ...] = ()) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """Name and array of all that an unpickled object holds. Raises NoArrays."""
+    if isinstance(content, tuple) or (isinstance(content, list) and not _is_numbers(content)):
+        content = dict(enumerate(content))
+    if not isinstance(content, dict):
+        yield "_".join(way) or "array", _array(content)
+        return
+    for key, value in content.items():
+        yield from arrays(value, (*way, str(key)))
+
+
+def _is_numbers(content: object) -> bool:
+    """Whether lists hold numbers, or rows, and no arrays that have names of their own."""
+    if isinstance(content, list):
+        return all(map(_is_numbers, content))
+    return isinstance(content, int | float) or (isinstance(content, Kept) and len(_shape(content)) < 2)
+
+
+def _array(content: object) -> npt.NDArray[Any]:
+    if isinstance(content, list):
+        content = np.array([_array(value) for value in content])
+    if isinstance(content, int | float):
+        content = np.array(content)
+    if isinstance(content, np.ndarray):
+        return content
+    if not isinstance(content, Kept) or content.path not in ARRAY | FROM_BUFFER | SCALAR:
+        raise NoArrays(f"it holds {content.path if isinstance(content, Kept) else type(content).__name__}")
+    if content.path in ARRAY:
+        *_, dtype, fortran, data = content.state
+    elif content.path in FROM_BUFFER:
+        data, dtype, _, order = content.given
+        fortran = order == "F"
+    else:
+        (dtype, data), fortran = content.given, False
+    values = np.frombuffer(_bytes(data), _dtype(dtype))
+    return values.reshape(_shape(content), order="F" if fortran else "C")
+
+
+def _shape(content: Kept) -> tuple[int, ...]:
+    if content.path in ARRAY:
+        return tuple(content.state[-4])
+    return tuple(content.given[2]) if content.path in FROM_BUFFER else ()
+
+
+def _dtype(content: Kept) -> np.dtype[Any]:
+    dtype: np.dtype[Any] = np.dtype(content.given[0])
+    if dtype.kind not in NUMBERS:
+        raise NoArrays(f"it holds an array of type {dtype}")
+    return dtype.newbyteorder(content.state[1])
+
+
+def _bytes(data: object) -> bytes:
+    if isinstance(data, Kept) and data.path in BYTES:
+        data = data.given[0]
+    # Python 2 had no bytes, and older protocols have none: each is a character.
+    return data.encode("latin1") if isinstance(data, str) else bytes(data)  # type: ignore[call-overload]
+
+
+def main() -> None:
+    """Reads the first file and writes the second, which must not be there yet."""
+    source, target = map(Path, sys.argv[1:])
+    try:
+        with source.open("rb") as file:
+            found = dict(arrays(Keeper(file, encoding="latin1").load()))
+        with target.open("xb") as file:
+            np.savez(file, **found)  # type: ignore[arg-type]
+    except FileExistsError:
+        fail(f"there is a file {target} already.")
+    except NoArrays as error:
+        fail(f"{source} is not converted: {error}, and only numbers in arrays are taken.")
+    except Exception as error:
+        # Whatever a damaged pickle leads to.
+        fail(f"{source} cannot be read as a pickle of arrays: {error!r}")
+    sys.stdout.write(f"{target} has {', '.join(found)}.\n")
+
+
+def fail(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.exit(COULD_NOT_RUN)
+
+
+if __name__ == "__main__":
+    main()
