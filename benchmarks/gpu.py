@@ -1,0 +1,336 @@
+"""A quarter of an hour on a GPU: measures what matters, most valuable first, and keeps each result at once.
+
+    python benchmarks/gpu.py --minutes 8 --out FILE.json [--pictures FOLDER]
+
+Needs this source tree, torch and torchvision alone, and no network. FILE is written anew after each result,
+so that a cut leaves what was measured. A step that fails is told there with its error, one that would not
+fit into the time that is left with the reason, and the others go on. Steps run in a process of their own,
+which is ended where it hangs, and replaced where something failed in it: a fault of the card would spoil
+all that comes after.
+
+In turn: the card itself; training speed of the benchmark's networks (batch 128, CIFAR's shape), of
+ResNet-50 also the usual loop and profiles; the same numbers twice; four trials side by side; then what
+takes longest, compiling the other networks, and, before the slowest of these, float32 against bfloat16 on
+real pictures (benchmarks/pictures.py makes FOLDER). A share is of the floor that trainables/floor.py
+describes, at the rates that this card showed.
+
+`calibsweep plan` reads FILE as benchmarks/recorded/gpu-<card>-<date>.json. `--device cpu --tiny` goes through
+every step in under a minute, to see that all of it works. Exit code 1 if something failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import json
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from gpu_steps.bench import TRACEBACK_LINES, serve
+
+FORMAT = 1
+EAGER, COMPILED = ("bfloat16", "float32"), ("bfloat16 compiled",)
+GRACE_SECONDS = 15.0
+"""For a step to end by itself after its time, before its process is ended."""
+
+DEAD_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to measure.
+
+    Attributes:
+        function: 'module:name', called with a `Bench` and the arguments.
+        at_least: Seconds without which it is not begun.
+        at_most: Seconds after which it is ended.
+        anywhere: Whether it says something where there is no GPU.
+    """
+
+    name: str
+    function: str
+    arguments: tuple[Any, ...] = ()
+    at_least: float = 20.0
+    at_most: float = 120.0
+    anywhere: bool = False
+
+
+def speed_of(model: str, ways: tuple[str, ...], everything: bool = False, **seconds: float) -> Step:
+    name = f"speed of {model}{', compiled' if ways == COMPILED else ''}"
+    return Step(name, "gpu_steps.speed:speed", (model, ways, everything, everything), **seconds)
+
+
+STEPS = (
+    Step("card", "gpu_steps.card:card", at_least=5, at_most=60, anywhere=True),
+    speed_of("resnet50", (*EAGER, *COMPILED), everything=True, at_most=240),
+    speed_of("wide_resnet_26_10", EAGER),
+    speed_of("densenet121", EAGER),
+    speed_of("resnet110", EAGER),
+    Step("same numbers", "gpu_steps.agreement:agreement", (("float32", "bfloat16"), True), at_most=150),
+    Step("side by side", "gpu_steps.side_by_side:side_by_side"),
+    speed_of("wide_resnet_26_10", COMPILED, at_most=150),
+    Step("pictures", "gpu_steps.accuracy:accuracy", at_most=150),
+    speed_of("densenet121", COMPILED, at_most=200),
+    speed_of("resnet110", COMPILED, at_most=200),
+    Step("same numbers, compiled", "gpu_steps.agreement:agreement", (COMPILED, False), at_most=240),
+)
+
+
+class Record:
+    """What was found so far, as FILE has it: always whole, under its own name."""
+
+    def __init__(self, path: Path, content: dict[str, Any]):
+        self.path = path
+        self.content = content
+        self.content["steps"] = {}
+        self.write()
+
+    def write(self) -> None:
+        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+        try:
+            temporary.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")
+            temporary.replace(self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def begin(self, name: str) -> dict[str, Any]:
+        step: dict[str, Any] = {"status": "running", "found": {}, "speeds": [], "not_run": {}, "failed": {}}
+        self.content["steps"][name] = step
+        self.write()
+        return step
+
+    def not_run(self, name: str, reason: str) -> None:
+        self.content["steps"][name] = {"status": "not run", "reason": reason}
+        self.write()
+        say(f"{name}: not run: {reason}")
+
+    def found(self, step: str, name: str) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self.content["steps"].get(step, {}).get("found", {}).get(name)
+        return found
+
+
+class Worker:
+    """The process that steps run in."""
+
+    def __init__(self, device: str, tiny: bool, pictures: Path | None, errors: Path):
+        self.errors = errors
+        context = multiprocessing.get_context("spawn")
+        self.connection, other = context.Pipe()
+        arguments = (other, device, tiny, pictures, errors)
+        self.process = context.Process(target=serve, args=arguments)
+        self.process.start()
+        other.close()
+
+    def messages(self, until: float) -> Iterator[tuple[str, str, Any]]:
+        """What the process sends of the step that it is at, to its end.
+
+        A process that dies, or is not done at `until` (`time.monotonic`), sends as its last a 'broken'.
+        """
+        while True:
+            ready = wait([self.connection, self.process.sentinel], max(0.0, until - time.monotonic()))
+            if self.connection in ready:
+                with contextlib.suppress(EOFError, OSError):
+                    message = self.connection.recv()
+                    yield message
+                    if message[0] in ("end", "broken"):
+                        return
+                    continue
+            if ready:
+                self.process.join(DEAD_SECONDS)
+                yield "broken", "", self._told(f"its process ended: {_ending(self.process.exitcode)}")
+            else:
+                yield "broken", "", self._told("took too long, and was ended")
+            return
+
+    def _told(self, error: str) -> dict[str, Any]:
+        with contextlib.suppress(OSError):
+            lines = self.errors.read_text(encoding="utf-8", errors="replace").splitlines()
+            return {"error": error, "traceback": lines[-TRACEBACK_LINES:]}
+        return {"error": error, "traceback": []}
+
+    def leave(self) -> None:
+        """Lets the process end by itself, which waits for nothing."""
+        self.connection.close()
+        self.process.join(DEAD_SECONDS)
+        if self.process.is_alive():
+            self.end()
+
+    def end(self) -> None:
+        """Ends the process and all below it."""
+        pid = self.process.pid
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.join(DEAD_SECONDS)
+
+
+def _ending(code: int | None) -> str:
+    if code is not None and code < 0:
+        return signal.Signals(-code).name
+    return f"exit code {code}"
+
+
+def take_step(step: Step, worker: Worker, record: Record, end: float) -> bool:
+    """Runs one step to its end. Returns whether the process is as good as new."""
+    told = record.begin(step.name)
+    started = time.monotonic()
+    deadline = min(started + step.at_most, end)
+    healthy = True
+    with contextlib.suppress(OSError):  # Of a process that died just now: what it sends says so.
+        worker.connection.send((step.function, step.arguments, deadline, record.found("card", "rates")))
+    for kind, name, value in worker.messages(min(deadline + GRACE_SECONDS, end)):
+        match kind:
+            case "found":
+                told["found"][name] = value
+                say(f"{step.name}: {name}: {brief(value)}")
+            case "speed":
+                told["speeds"].append(value)
+                say(f"{step.name}: {name}: {brief_speed(value)}")
+            case "not run":
+                told["not_run"][name] = value
+                say(f"{step.name}: {name}: not run: {value}")
+            case "failed" | "broken":
+                healthy = False
+                told["failed"][name or "step"] = value
+                say(f"{step.name}: {name or 'step'}: failed: {value['error']}")
+        told["seconds"] = time.monotonic() - started
+        record.write()
+    told["status"] = "failed" if told["failed"] else "done"
+    if told["not_run"] and not (told["failed"] or told["found"] or told["speeds"]):
+        told["status"] = "not run"
+        told["reason"] = next(iter(told["not_run"].values()))
+    record.write()
+    return healthy
+
+
+def measure(arguments: argparse.Namespace, record: Record, end: float) -> None:
+    """Takes all steps."""
+    worker: Worker | None = None
+    errors = Path(tempfile.mkdtemp(prefix="gpu-benchmark-")) / "stderr"
+    try:
+        for step in STEPS:
+            left = end - time.monotonic()
+            if arguments.device == "cpu" and not (arguments.tiny or step.anywhere):
+                record.not_run(step.name, "it needs a GPU (--tiny goes through it without one)")
+            elif left < step.at_least:
+                record.not_run(
+                    step.name, f"needs {step.at_least:g} s at the least, and {max(0.0, left):.0f} s are left"
+                )
+            else:
+                worker = worker or Worker(arguments.device, arguments.tiny, arguments.pictures, errors)
+                if not take_step(step, worker, record, end):
+                    worker.end()
+                    worker = None
+        if worker is not None:
+            worker.leave()
+    except BaseException:
+        if worker is not None:
+            worker.end()
+        raise
+    finally:
+        errors.unlink(missing_ok=True)
+        errors.parent.rmdir()
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def brief(value: Any) -> str:
+    """What fits into a line."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {brief(each)}" for name, each in value.items() if name != "longest")
+    if isinstance(value, list):
+        return "[" + " ".join(map(brief, value)) + "]"
+    return str(value)
+
+
+def brief_speed(row: dict[str, Any]) -> str:
+    share = row["share_of_floor"]
+    of_floor = "" if share is None else f", {share:.2f} of the floor"
+    rate = f"{row['images_per_second']:,.0f} images/s"
+    return f"{row['model']}: {rate}{of_floor}, peak memory {row['peak_memory_gib']:.2f} GiB"
+
+
+def has_gpu() -> bool:
+    """Whether torch finds one; asked elsewhere, since this process is to outlive whatever a GPU does."""
+    code = "import sys, torch; sys.exit(0 if torch.cuda.is_available() else 3)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, check=False)
+    return done.returncode == 0
+
+
+def commit() -> str:
+    folder = Path(__file__).resolve().parent
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+        return done.stdout.strip()
+    return ""
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=8.0, help="that all of it may take (default: 8)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="made by benchmarks/pictures.py")
+    parser.add_argument("--device", choices=("cuda", "cpu"), help="default: cuda if there is one")
+    parser.add_argument("--tiny", action="store_true", help="sizes that say nothing about speed")
+    arguments = parser.parse_args()
+    if not arguments.minutes > 0:
+        parser.error(f"--minutes must be positive, not {arguments.minutes:g}")
+    if not arguments.out.parent.is_dir() or arguments.out.is_dir():
+        parser.error(f"--out: {arguments.out} is no file in a folder that is there")
+    return arguments
+
+
+def stop(number: int, frame: object) -> None:
+    """Leaves as on an error, with what was begun ended."""
+    raise SystemExit(128 + number)
+
+
+def main() -> int:
+    end = time.monotonic()
+    arguments = parsed()
+    end += 60 * arguments.minutes
+    signal.signal(signal.SIGTERM, stop)
+    if arguments.tiny:
+        # More threads than that would wait for each other longer than they compute.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    there = has_gpu() if arguments.device != "cpu" else False
+    if arguments.device == "cuda" and not there:
+        say("there is no GPU that torch finds: its steps are not run")
+    arguments.device = "cuda" if there else "cpu"
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    content = {"format": FORMAT, "started": now, "commit": commit(), "arguments": sys.argv[1:]}
+    try:
+        record = Record(arguments.out, {**content, "device": arguments.device, "tiny": arguments.tiny})
+    except OSError as error:
+        print(f"{arguments.out} cannot be written: {error}", file=sys.stderr)
+        return 2
+    measure(arguments, record, end)
+    statuses = [step["status"] for step in record.content["steps"].values()]
+    card = record.found("card", "identity")
+    if arguments.device == "cuda" and not arguments.tiny and card:
+        name = re.sub(r"[^a-z0-9]+", "-", card["name"].lower()).strip("-")
+        say(f"for plan to use it: cp {arguments.out} benchmarks/recorded/gpu-{name}-{now[:10]}.json")
+    say(f"{arguments.out}: " + ", ".join(f"{statuses.count(s)} {s}" for s in dict.fromkeys(statuses)))
+    return 1 if "failed" in statuses else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

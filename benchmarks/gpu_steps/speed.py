@@ -1,0 +1,166 @@
+"""How many images a second a network trains, in which precision, and what share of the floor that is."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from gpu_steps.bench import TINY_MODEL, Bench, clear
+from gpu_steps.card import from_data, synchronise, torchvision_version
+from gpu_steps.profiling import Annotated, profile
+from gpu_steps.straightforward import CLASSES, LOSS, dataset_of, made_up_pictures, straightforward
+from trainables import memory, models
+from trainables.datasets.images import ImageDataset
+from trainables.floor import Rates, work
+from trainables.training import TrialRun
+from trainables.trial import resolve
+
+BATCH, BATCHES = 128, 64
+TINY_BATCH, TINY_BATCHES = 8, 3
+WARM_UP = 6
+"""Batches that do not count: algorithms are tried and memory is taken in the first of them."""
+
+LEAST_REPEATS, MOST_REPEATS, ENOUGH_SECONDS = 2, 8, 3.0
+SECONDS = {"float32": 30.0, "bfloat16": 15.0, "compiled": 75.0, "loop": 40.0, "profile": 10.0}
+"""What a measurement takes, about, so that none is begun that would not end."""
+
+SHAPE = (3, 32, 32)
+
+
+def speed(bench: Bench, model: str, ways: Sequence[str], profiles: bool, loop: bool) -> None:
+    """Measures a network in the ways asked for: 'float32', 'bfloat16', 'bfloat16 compiled'.
+
+    Args:
+        profiles: Whether to tell as well what the time of a step goes into, except in float32.
+        loop: Whether to measure the straightforward loop as well.
+    """
+    network = TINY_MODEL if bench.tiny else model
+    batch, batches = (TINY_BATCH, TINY_BATCHES) if bench.tiny else (BATCH, BATCHES)
+    pictures = made_up_pictures(batch * batches)
+    for way in ways:
+        precision, _, compiled = way.partition(" ")
+        # Made by the measurement, so that it fails there, and kept for the profile.
+        made: list[TrialRun] = []
+
+        def measured(precision: str = precision, compiled: bool = bool(compiled), made: Any = made) -> Any:
+            made.append(training(network, precision, compiled, batch, dataset_of(*pictures), bench.device))
+            return images_per_second(made[0], from_data(bench.rates), 0.0 if bench.tiny else ENOUGH_SECONDS)
+
+        needs = SECONDS["compiled" if compiled else precision]
+        if bench.measure(way, measured, needs, kind="speed") and profiles and precision != "float32":
+            bench.measure(
+                f"profile of {way}", lambda made=made: profile(made[0], WARM_UP), SECONDS["profile"]
+            )
+        made.clear()
+        with contextlib.suppress(RuntimeError):
+            # A card that is at its end says so of the next measurement as well.
+            clear(bench.device)
+    if loop:
+        bench.measure(
+            "straightforward loop", lambda: of_the_loop(network, pictures, batch, bench), SECONDS["loop"]
+        )
+
+
+def training(
+    model: str, precision: str, compiled: bool, batch: int, dataset: ImageDataset, device: str
+) -> TrialRun:
+    """A trial under way, which tells profiles what is augmentation."""
+    settings = {"precision": precision, "compile": compiled, "batch_size": batch}
+    trial = resolve("cifar10", model, LOSS, 0, training=settings)
+    there = torch.device(device)
+    return TrialRun(trial, Annotated.of(dataset).to(there), there)
+
+
+def images_per_second(run: TrialRun, rates: Rates | None, enough: float = ENOUGH_SECONDS) -> dict[str, Any]:
+    """Trains epochs until their time is known; the first batches do not count.
+
+    Args:
+        enough: Seconds of training after which it is, once there are two epochs.
+
+    Returns:
+        What `plan` reads: model, precision, compile, images_per_second; and share_of_floor (a fraction, None
+        where the card's rates are not known), peak_memory_gib, and how it came to them.
+    """
+    settings = run.trial.training
+    images = len(run.dataset.train)
+    started = time.perf_counter()
+    run.train_epoch(after(WARM_UP))
+    synchronise(run.device)
+    first_batches = time.perf_counter() - started
+    # What is left of the epoch under way is no whole one.
+    run.train_epoch()
+    seconds = epochs_timed(run.train_epoch, run.device, enough)
+    rate = images / statistics.median(seconds)
+    floor = None
+    if rates is not None:
+        count = work(run.trial.model.name, CLASSES, SHAPE)
+        floor = count.floor_seconds(rates, settings.precision, settings.batch_size)
+    return {
+        "model": run.trial.model.label,
+        "precision": settings.precision,
+        "compile": settings.compile,
+        "execution": run.execution.description,
+        "batch_size": settings.batch_size,
+        "images_per_second": rate,
+        "share_of_floor": None if floor is None else floor * rate,
+        "floor_seconds_per_image": floor,
+        "peak_memory_gib": memory.peak_gib(run.device),
+        "images_in_an_epoch": images,
+        "seconds_of_epochs": seconds,
+        "seconds_of_first_batches": first_batches,
+        "graph_breaks": graph_breaks() if settings.compile else None,
+    }
+
+
+def epochs_timed(epoch: Callable[[], object], device: torch.device, enough: float) -> list[float]:
+    """Seconds of each of several epochs, of no more once there are so many seconds of them."""
+    seconds: list[float] = []
+    while len(seconds) < LEAST_REPEATS or (sum(seconds) < enough and len(seconds) < MOST_REPEATS):
+        synchronise(device)
+        started = time.perf_counter()
+        epoch()
+        synchronise(device)
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def after(batches: int) -> Callable[[], bool]:
+    """A pause for `TrialRun` once so many batches are trained."""
+    count = 0
+
+    def pause() -> bool:
+        nonlocal count
+        count += 1
+        return count >= batches
+
+    return pause
+
+
+def graph_breaks() -> int:
+    """Places at which torch.compile gave up on one graph for the whole network, since it was reset last."""
+    from torch._dynamo.utils import counters
+
+    return sum(counters["graph_break"].values())
+
+
+def of_the_loop(network: str, pictures: Any, batch: int, bench: Bench) -> dict[str, Any]:
+    """Images a second of what is usually written, float32 with TF32 as torch has it."""
+    torchvision_version()
+    device = torch.device(bench.device)
+    model = models.build(network, CLASSES, input_shape=SHAPE).to(device)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    epoch = straightforward(model, *pictures, batch, device)
+    epoch()
+    seconds = epochs_timed(epoch, device, 0.0 if bench.tiny else ENOUGH_SECONDS)
+    return {
+        "model": network,
+        "images_per_second": len(pictures[1]) / statistics.median(seconds),
+        "peak_memory_gib": memory.peak_gib(device),
+        "seconds_of_epochs": seconds,
+    }
