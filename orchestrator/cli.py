@@ -222,6 +222,12 @@ def plan(
         float | None,
         typer.Option("--budget-gpu-hours", min=0.0, metavar="X", help="Exit code 1 if the rest needs more."),
     ] = None,
+    card: Annotated[
+        str | None,
+        typer.Option(
+            "--gpu-card", metavar="NAME", help="A GPU that was measured, e.g. H100. Default: the latest."
+        ),
+    ] = None,
     pilot: Annotated[
         bool,
         typer.Option("--pilot", help="First measure some steps of each data set and model on this machine."),
@@ -237,7 +243,7 @@ def plan(
 
     if pilot:
         cost.run_pilots(sweep, store, set_ or [], data, console())
-    prices = cost.Prices(gpus, price, budget)
+    prices = cost.Prices(gpus, price, budget, card)
     raise typer.Exit(command.show(sweep, store, set_ or [], failures, prices, console()))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from results.gpu_records import GpuRecord
 from results.pilots import Pilot
 from trainables.trial import Trial
 
@@ -24,21 +25,29 @@ Cell = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that a trial takes, and how that is known: 'finished trials', 'pilot' or 'guess'."""
+    """Seconds that a trial takes, and how that is known.
+
+    Attributes:
+        source: 'finished trials', 'pilot', 'card' (its network was measured on it), 'operations' (of another
+            network that was) or 'guess'.
+        measured: With 'card' and 'operations': what was measured, on which card, how and when.
+    """
 
     seconds: float
     source: str
+    measured: str = ""
 
 
 class Estimates:
-    """Seconds a trial takes: by finished trials of its data set and model, else a pilot, else a guess.
+    """Seconds a trial takes: by finished trials of its data set and model, else a pilot, else its operations.
 
-    The guess is the operations of its network over `GUESSED_FLOPS_PER_SECOND`.
+    These over what such a network was measured to do on a card, or else `GUESSED_FLOPS_PER_SECOND`.
 
     Args:
         finished: As `Store.trials()` gives them.
         pilots: The latest first.
-        on_gpu: Whether the trials will run on a GPU, for the guess.
+        on_gpu: Whether the trials will run on a GPU.
+        card: The record of such a GPU, if there is one.
         gpus: Of each trial by its key, where it has several: they are taken to share the work evenly.
     """
 
@@ -48,8 +57,10 @@ class Estimates:
         pilots: Iterable[Pilot],
         on_gpu: bool,
         gpus: Mapping[str, float] | None = None,
+        card: GpuRecord | None = None,
     ):
         self.on_gpu = on_gpu
+        self.card = card if on_gpu else None
         self.gpus = gpus or {}
         seen: dict[Cell, list[float]] = defaultdict(list)
         if "training_seconds" in finished:
@@ -66,7 +77,7 @@ class Estimates:
         self.piloted: dict[Cell, float] = {}
         for pilot in pilots:
             self.piloted.setdefault((pilot.dataset, pilot.model, pilot.precision), pilot.seconds_per_epoch)
-        self._guessed: dict[Cell, float | None] = {}
+        self._flops: dict[Cell, float | None] = {}
 
     def __call__(self, trial: Trial) -> Estimate | None:
         """None for a trial of which nothing at all is known."""
@@ -75,22 +86,36 @@ class Estimates:
         for source, seconds in (("finished trials", self.finished), ("pilot", self.piloted)):
             if cell in seconds:
                 return Estimate(epochs * seconds[cell], source)
-        guessed = self._guess(cell, trial)
-        return None if guessed is None else Estimate(epochs * guessed, "guess")
+        flops = self._flops_per_epoch(cell, trial)
+        if flops is None:
+            return None
+        rate, source, measured = self._rate(trial)
+        return Estimate(epochs * flops / rate, source, measured)
 
-    def _guess(self, cell: Cell, trial: Trial) -> float | None:
-        if cell not in self._guessed:
+    def _rate(self, trial: Trial) -> tuple[float, str, str]:
+        """Operations a second, how that is known, and what was measured."""
+        training = trial.training
+        if self.card:
+            speed = self.card.nearest(trial.model.label, training.precision, training.compile)
+            if speed:
+                how = f"{training.precision}{', compiled' if training.compile else ''}"
+                where = f"{self.card.card} in {how} on {self.card.date}"
+                if speed.model == trial.model.label:
+                    return speed.flops_per_second, "card", where
+                return speed.flops_per_second, "operations", f"{speed.model} on {where}"
+        return GUESSED_FLOPS_PER_SECOND["gpu" if self.on_gpu else "cpu"], "guess", ""
+
+    def _flops_per_epoch(self, cell: Cell, trial: Trial) -> float | None:
+        if cell not in self._flops:
             # Counting operations needs torch, which nothing else here does.
             from trainables.cost import flops_per_epoch
 
             try:
-                flops = flops_per_epoch(trial)
+                self._flops[cell] = flops_per_epoch(trial)
             except Exception:
                 # Somebody's network that cannot be built without values, say: no reason to refuse a plan.
-                flops = None
-            rate = GUESSED_FLOPS_PER_SECOND["gpu" if self.on_gpu else "cpu"]
-            self._guessed[cell] = None if flops is None else flops / rate
-        return self._guessed[cell]
+                self._flops[cell] = None
+        return self._flops[cell]
 
 
 def longest_first(trials: Iterable[Trial], estimates: Estimates) -> list[Trial]:

@@ -111,9 +111,9 @@ def serve(connection: Connection, device: str, tiny: bool, pictures: Path | None
 
 def clear(device: str) -> None:
     """Gives memory back that nobody uses any more."""
-    import torch
-
     gc.collect()
     if device == "cuda":
+        import torch
+
         torch.cuda.synchronize()
         torch.cuda.empty_cache()

@@ -83,8 +83,9 @@ def images_per_second(run: TrialRun, rates: Rates | None, enough: float = ENOUGH
         enough: Seconds of training after which it is, once there are two epochs.
 
     Returns:
-        What `plan` reads: model, precision, compile, images_per_second; and share_of_floor (a fraction, None
-        where the card's rates are not known), peak_memory_gib, and how it came to them.
+        What `plan` reads: model, precision, compile, images_per_second, training_flops_per_image;
+        share_of_floor (a fraction, None where the card's rates are not known), peak_memory_gib, and how it
+        came to them.
     """
     settings = run.trial.training
     images = len(run.dataset.train)
@@ -96,9 +97,9 @@ def images_per_second(run: TrialRun, rates: Rates | None, enough: float = ENOUGH
     run.train_epoch()
     seconds = epochs_timed(run.train_epoch, run.device, enough)
     rate = images / statistics.median(seconds)
+    count = work(run.trial.model.name, CLASSES, SHAPE)
     floor = None
     if rates is not None:
-        count = work(run.trial.model.name, CLASSES, SHAPE)
         floor = count.floor_seconds(rates, settings.precision, settings.batch_size)
     return {
         "model": run.trial.model.label,
@@ -107,6 +108,7 @@ def images_per_second(run: TrialRun, rates: Rates | None, enough: float = ENOUGH
         "execution": run.execution.description,
         "batch_size": settings.batch_size,
         "images_per_second": rate,
+        "training_flops_per_image": count.training_flops,
         "share_of_floor": None if floor is None else floor * rate,
         "floor_seconds_per_image": floor,
         "peak_memory_gib": memory.peak_gib(run.device),

@@ -22,6 +22,7 @@ from orchestrator.estimates import (
     makespan,
 )
 from orchestrator.progress import clock
+from results import gpu_records
 from results.pilots import Pilot, keep
 from results.store import Store
 from sweeps.expand import Sweep, load
@@ -45,11 +46,13 @@ class Prices:
         gpus: GPUs that the cluster has.
         per_gpu_hour: Money, of whatever currency.
         budget_gpu_hours: More than this is too much.
+        card: A part of the name of a GPU that was measured.
     """
 
     gpus: float | None = None
     per_gpu_hour: float | None = None
     budget_gpu_hours: float | None = None
+    card: str | None = None
 
 
 def show(
@@ -65,7 +68,8 @@ def show(
     widths = {t.key: sweep.gpus[t.key] if on_gpu else sweep.run.cpus_per_trial for t in wanted}
     widest = max(widths.values())
     unit = "GPU" if on_gpu else "core"
-    estimates = Estimates(finished, pilots, on_gpu, sweep.gpus)
+    card = gpu_records.chosen(prices.card) if on_gpu else None
+    estimates = Estimates(finished, pilots, on_gpu, sweep.gpus, card)
     ordered = longest_first(wanted, estimates)
     known = [(trial, estimate) for trial in ordered if (estimate := estimates(trial))]
     jobs = [(estimate.seconds, widths[trial.key]) for trial, estimate in known]
@@ -103,14 +107,17 @@ def _short(hours: float) -> str:
 
 
 def _basis(known: Sequence[tuple[Trial, Estimate]], unit: str) -> str:
-    counts = Counter(estimate.source for _, estimate in known)
     rate = GUESSED_FLOPS_PER_SECOND["gpu" if unit == "GPU" else "cpu"]
     told = {
         "finished trials": "by finished trials of the same data set and model",
         "pilot": "by a pilot",
+        "card": "as measured on {}",
+        "operations": "scaled by operations from {}",
         "guess": f"guessed from the network's operations at {rate / 1e12:g} TFLOP/s a {unit}",
     }
-    return "; ".join(f"{counts[source]} {text}" for source, text in told.items() if counts[source])
+    counts = Counter((estimate.source, estimate.measured) for _, estimate in known)
+    ordered = sorted(counts.items(), key=lambda item: list(told).index(item[0][0]))
+    return "; ".join(f"{count} {told[source].format(what)}" for (source, what), count in ordered)
 
 
 def _add_time(

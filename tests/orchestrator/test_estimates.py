@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -11,18 +12,25 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from orchestrator.cli import app
 from orchestrator.estimates import (
     GUESSED_FLOPS_PER_SECOND,
+    Estimate,
     Estimates,
     least_makespan,
     longest_first,
     makespan,
 )
+from results import gpu_records
+from results.gpu_records import GpuRecord, Speed
 from results.pilots import Pilot, keep, kept
 from results.store import Store
 from trainables import cost, datasets
 from trainables.catalogue import DATASETS
+from trainables.cost import flops_per_epoch
+from trainables.errors import ConfigurationError
 from trainables.trial import Trial, resolve
 
 from .conftest import Command
@@ -86,6 +94,85 @@ def test_finished_trials_come_before_a_pilot_before_a_guess() -> None:
     assert estimate(pd.DataFrame())[0] == pytest.approx(epochs * expected)
 
 
+CARD = GpuRecord(
+    "NVIDIA H100 80GB HBM3",
+    "2027-01-02",
+    (
+        Speed("resnet50", "bfloat16", False, 160e12),
+        Speed("resnet50", "float32", False, 32e12),
+        Speed("wide_resnet_26_10", "bfloat16", False, 400e12),
+        Speed("resnet50", "bfloat16", True, 250e12),
+    ),
+)
+
+
+def test_a_card_that_was_measured_comes_before_a_guess_and_after_a_pilot() -> None:
+    def estimate(
+        model: str, *pilots: Pilot, dataset: str = "cifar10", on_gpu: bool = True, **training: object
+    ) -> Estimate:
+        trial = resolve(dataset, model, "brier", 0, training=training)
+        found = Estimates(pd.DataFrame(), pilots, on_gpu, card=CARD)(trial)
+        assert found
+        return found
+
+    flops = flops_per_epoch(resolve("cifar10", "resnet50", "brier", 0))
+    assert flops is not None
+    found = estimate("resnet50", precision="bfloat16", epochs=7)
+    assert found.seconds == pytest.approx(7 * flops / 160e12) and found.source == "card"
+    assert found.measured == "NVIDIA H100 80GB HBM3 in bfloat16 on 2027-01-02"
+    assert estimate("resnet50", epochs=7).seconds == pytest.approx(7 * flops / 32e12)
+    compiled = estimate("resnet50", precision="bfloat16", compile=True, epochs=7)
+    assert compiled.seconds == pytest.approx(7 * flops / 250e12) and "compiled" in compiled.measured
+
+    larger = resolve("tiny_imagenet", "resnet50_tiny", "brier", 0, training={"precision": "bfloat16"})
+    scaled = estimate("resnet50_tiny", dataset="tiny_imagenet", precision="bfloat16")
+    expected = larger.training.epochs * (flops_per_epoch(larger) or 0) / 160e12
+    assert scaled.seconds == pytest.approx(expected) and scaled.source == "operations"
+    assert scaled.measured.startswith("resnet50 on NVIDIA H100")
+
+    assert estimate("resnet50", on_gpu=False).source == "guess"
+    trial = resolve("cifar10", "resnet50", "brier", 0)
+    assert estimate("resnet50", pilot(trial, 3.0)).source == "pilot"
+    none_in_this_way = dataclasses.replace(CARD, speeds=CARD.speeds[:1])
+    found_none = Estimates(pd.DataFrame(), (), True, card=none_in_this_way)(trial)
+    assert found_none and found_none.source == "guess"
+
+
+def test_plan_says_whose_measurement_it_goes_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, store = tmp_path / "recorded", str(tmp_path / "store")
+    monkeypatch.setattr(gpu_records, "FOLDER", folder)
+    arguments = ["plan", "mukhoti2020", "--store", store, "--set", "seeds=1"]
+
+    def plan(*more: str, code: int = 0) -> str:
+        done = CliRunner().invoke(app, [*arguments, *more], env={"COLUMNS": "200"})
+        assert done.exit_code == code, done.output
+        return " ".join(done.output.split())
+
+    assert "117 guessed from the network's operations at 20 TFLOP/s a GPU" in plan()
+    folder.mkdir()
+    rows = [
+        {
+            "model": speed.model,
+            "precision": speed.precision,
+            "compile": speed.compile,
+            "images_per_second": speed.flops_per_second / 1e10,
+            "training_flops_per_image": 1e10,
+        }
+        for speed in CARD.speeds
+    ]
+    steps = {"card": {"found": {"identity": {"name": CARD.card}}}, "speed": {"speeds": rows}}
+    content = {"format": 1, "device": "cuda", "tiny": False, "started": CARD.date, "steps": steps}
+    (folder / "gpu-nvidia-h100-2027-01-02.json").write_text(json.dumps(content))
+    told = plan("--gpu-card", "h100", "--set", "training.precision=bfloat16")
+    # Of CIFAR-10 and 100 two networks are measured; the two others get what the slowest gets.
+    assert "52 as measured on NVIDIA H100 80GB HBM3 in bfloat16 on 2027-01-02" in told
+    assert "65 scaled by operations from resnet50 on NVIDIA H100 80GB HBM3 in bfloat16" in told
+    assert "guessed" not in told
+    assert "13 as measured" not in plan() and "guessed" not in plan()
+    with pytest.raises(ConfigurationError, match="NVIDIA H100 80GB HBM3"):
+        CliRunner().invoke(app, [*arguments, "--gpu-card", "H200"], catch_exceptions=False)
+
+
 def test_long_trials_and_unknown_ones_start_first() -> None:
     long = resolve("cifar10", "small_cnn", "brier", 0)
     short = resolve("digits", "small_cnn", "focal_1", 0)
@@ -94,7 +181,7 @@ def test_long_trials_and_unknown_ones_start_first() -> None:
     assert longest_first([short, long], estimates) == [long, short]
 
     class Unknown(Estimates):
-        def _guess(self, cell: tuple[str, str, str], trial: Trial) -> None:
+        def _flops_per_epoch(self, cell: tuple[str, str, str], trial: Trial) -> None:
             return None
 
     estimates = Unknown(pd.DataFrame(), [pilot(long, 9.0), pilot(short, 1.0)], on_gpu=True)

@@ -18,12 +18,13 @@ from trainables.models.densenet import DenseLayer
 from trainables.models.wide_resnet import BasicBlock
 
 # Of the released code, instantiated: parameters by classes, layers of each kind, operations (2 for a multiply
-# and add) of one image. Those without released code, 'resnet110_tiny' and the ImageNet ones, are by hand from
-# resnet110 and from torchvision's documentation.
+# and add) of one image. Those without released code are by hand: 'resnet20' from the paper, 'resnet110_tiny' from
+# resnet110, and the ImageNet ones from torchvision's documentation.
 SIZES = [
     ("resnet50", 32, {10: 23_520_842, 100: 23_705_252, 200: 23_910_152}, (53, 53, 1), 2.596e9),
     ("resnet110", 32, {10: 45_864_522, 100: 46_048_932}, (113, 113, 1), 5.448e9),
     ("wide_resnet_26_10", 32, {10: 36_481_434, 100: 36_539_124}, (28, 28, 1), 1.0487e10),
+    ("resnet20", 32, {10: 272_474}, (21, 21, 1), 8.163e7),
     ("densenet121", 32, {10: 6_956_298, 100: 7_048_548}, (120, 120, 1), 1.777e9),
     ("resnet50_tiny", 64, {200: 25_138_952}, (53, 53, 1), 1.0386e10),
     ("resnet110_tiny", 64, {200: 25_138_952 + 20 * 1_117_184}, (113, 113, 1), None),

@@ -1,0 +1,62 @@
+"""What a card allows at the best: seconds of an epoch, and the GPU-hours of a sweep.
+
+    python benchmarks/floor.py [--sweep mukhoti2020] [--bytes-per-second 3.35e12] [--flops-per-second 989e12]
+
+From the floor that trainables/floor.py describes, at the rates given, which are by default those of an
+H100's data sheet (SXM: HBM3, dense bfloat16). Evaluation counts a third of training, image by image.
+Nothing is measured here.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import gpu_steps  # noqa: F401 - makes the source tree importable
+from sweeps.expand import load
+from trainables.catalogue import DATASETS
+from trainables.floor import BACKWARD, Rates, work_of
+from trainables.trial import Trial
+
+
+def epoch_seconds(trial: Trial, rates: Rates) -> tuple[float, float]:
+    """Seconds of an epoch of a trial at the floor: of training, and of looking at validation and test part.
+
+    Raises:
+        SystemExit: A data set whose mark does not tell shape and number of its samples.
+    """
+    work, facts = work_of(trial), DATASETS[trial.dataset.name].facts
+    if work is None or "samples" not in facts:
+        raise SystemExit(f"{trial.dataset.label} does not tell the shape and number of its samples")
+    image = work.floor_seconds(rates, trial.training.precision, trial.training.batch_size)
+    training, *evaluated = facts["samples"]
+    return training * image, sum(evaluated) * image / (1 + BACKWARD)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sweep", default="mukhoti2020")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="bfloat16")
+    parser.add_argument("--bytes-per-second", type=float, default=3.35e12)
+    parser.add_argument("--flops-per-second", type=float, default=989e12)
+    arguments = parser.parse_args()
+    rates = Rates(arguments.bytes_per_second, {arguments.precision: arguments.flops_per_second})
+    trials = load(arguments.sweep, [f"training.precision={arguments.precision}"]).trials
+    cells: dict[tuple[str, str], tuple[float, float]] = {}
+    training_hours = evaluation_hours = 0.0
+    for trial in trials:
+        cell = trial.dataset.label, trial.model.label
+        if cell not in cells:
+            cells[cell] = epoch_seconds(trial, rates)
+            training, evaluation = cells[cell]
+            print(f"{' / '.join(cell):>32}  an epoch: {training:6.2f} s, evaluation {evaluation:5.2f} s")
+        training_hours += trial.training.epochs * cells[cell][0] / 3600
+        evaluation_hours += trial.training.epochs * cells[cell][1] / 3600
+    for share, told in ((1, "at the floor"), (2, "at half of it")):
+        print(
+            f"{arguments.sweep}, {arguments.precision}, {told}: {share * training_hours:,.0f} GPU-hours "
+            f"of training, {share * evaluation_hours:,.0f} of evaluation"
+        )
+
+
+if __name__ == "__main__":
+    main()
