@@ -14,7 +14,7 @@ from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.errors import ConfigurationError
 from trainables.protocols.base import Criterion
 from trainables.registry import Registry
-from trainables.trial import Asked, Component, Trial, canonical_json, in_order, resolve, resolve_cell
+from trainables.trial import Asked, Component, Trial, canonical_json, in_order, of_cell, resolve_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,15 +119,8 @@ def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Tr
             used |= fitting
             if not fitting:
                 # Only the seed differs within a cell, so the rest of it is worked out once.
-                first = resolve(
-                    dataset,
-                    model,
-                    loss,
-                    block.seeds[0],
-                    block.protocol,
-                    block.training,
-                    every(block.score_on),
-                )
+                score_on = every(block.score_on)
+                first = of_cell(cell, block.seeds[0], block.protocol, block.training, score_on)
                 yield from (dataclasses.replace(first, seed=seed) for seed in block.seeds)
         except ConfigurationError as error:
             # Cells often share a problem: a data set and a model that do not fit have it with each loss.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import hashlib
 import importlib
 import inspect
@@ -55,10 +56,14 @@ class Parameter:
     default: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Entry:
-    """One name in a registry. `component` is the name that it has in a trial's identity."""
+    """One name in a registry. `component` is the name that it has in a trial's identity.
 
+    An entry that was read anew is another, so what is worked out from one may be kept by it.
+    """
+
+    kind: str
     name: str
     component: str
     preset: Mapping[str, Any]
@@ -74,6 +79,25 @@ class Entry:
     def source_digest(self) -> str:
         """SHA-256 of the file that defines the component, recorded beside each trial."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    @functools.cached_property
+    def usual(self) -> Mapping[str, Any]:
+        """Presets over defaults, in one form; nothing for a parameter that has neither."""
+        values = {k: self.preset.get(k, p.default) for k, p in self.parameters.items()}
+        return self.in_one_form({k: v for k, v in values.items() if v is not REQUIRED})
+
+    @functools.cached_property
+    def fixed(self) -> Mapping[str, Any]:
+        """Presets alone, in one form."""
+        return self.in_one_form(self.preset)
+
+    def in_one_form(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of parameters as their annotations have them.
+
+        Raises ConfigurationError for one of the wrong type.
+        """
+        where = f"{self.kind} {self.name!r}"
+        return {k: coerced(v, self.parameters[k].annotation, f"{where}: {k}") for k, v in values.items()}
 
 
 class Registry:
@@ -118,7 +142,7 @@ class Registry:
             if key not in entry.parameters:
                 hint = closest(key, entry.parameters) if entry.parameters else " It has no parameters."
                 raise ConfigurationError(f"{self.kind} {name!r} has no parameter {key!r}.{hint}")
-        given, fixed = self._in_one_form(name, params), self._in_one_form(name, entry.preset)
+        given, fixed = entry.in_one_form(params), entry.fixed
         for key in given.keys() & fixed.keys():
             if given[key] != fixed[key]:
                 other = "" if entry.component == name else f"; for another value use {entry.component!r}"
@@ -131,11 +155,12 @@ class Registry:
         Raises ConfigurationError for a parameter that is unknown, missing, fixed by the name, or of the
         wrong type.
         """
-        resolved = {**self.usual(name), **self.chosen(name, params)}
-        for key in self[name].parameters:
+        entry = self[name]
+        resolved = {**entry.usual, **self.chosen(name, params)}
+        for key in entry.parameters:
             if key not in resolved:
                 raise ConfigurationError(f"{self.kind} {name!r} needs a value for {key!r}.")
-        return {key: resolved[key] for key in self[name].parameters}
+        return {key: resolved[key] for key in entry.parameters}
 
     def label(self, component: str, params: Mapping[str, Any]) -> str:
         """The shortest name for a component with these resolved parameters: 'focal_1', 'focal(gamma=4)'.
@@ -143,10 +168,11 @@ class Registry:
         A function of the identity alone, so that two sweep files that ask for the same thing by different
         names find the same trial in the same place.
         """
-        for entry in sorted(self.entries.values(), key=lambda e: (len(e.preset), e.name)):
-            if entry.component == component and self.usual(entry.name) == dict(params):
+        names = [entry for entry in self.entries.values() if entry.component == component]
+        for entry in sorted(names, key=lambda e: (len(e.preset), e.name)):
+            if entry.usual == dict(params):
                 return entry.name
-        usual = self.usual(component)
+        usual = self[component].usual
         unusual = [k for k in self[component].parameters if k not in usual or params[k] != usual[k]]
         return self.described(component, {key: params[key] for key in unusual})
 
@@ -160,8 +186,7 @@ class Registry:
         context = {k: v for k, v in params.items() if k in self.context}
         chosen = self.resolve(name, {k: v for k, v in params.items() if k not in context})
         target = getattr(importlib.import_module(entry.module), entry.attribute)
-        # What a component takes from its context may be inherited: only the class itself can tell.
-        accepted = inspect.signature(target).parameters
+        accepted = _accepted(target)
         built = target(**chosen, **{k: v for k, v in context.items() if k in accepted})
         module, _, attribute = self.base.partition(":")
         base = getattr(importlib.import_module(module), attribute)
@@ -172,22 +197,12 @@ class Registry:
             )
         return built
 
-    def usual(self, name: str) -> dict[str, Any]:
-        """Presets over defaults, in one form; nothing for a parameter that has neither."""
-        entry = self[name]
-        values = {k: entry.preset.get(k, p.default) for k, p in entry.parameters.items()}
-        return self._in_one_form(name, {k: v for k, v in values.items() if v is not REQUIRED})
-
-    def _in_one_form(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        known = self[name].parameters
-        return {k: coerced(v, known[k].annotation, f"{self.kind} {name!r}: {k}") for k, v in values.items()}
-
     def _read(self) -> dict[str, Entry]:
         # find_spec would do, but a package without torch imports nothing heavy, and gives its folder.
         folder = Path(importlib.import_module(self.package).__path__[0])
         entries: dict[str, Entry] = {}
         for path in sorted(folder.glob("*.py")):
-            for entry in _entries_of(path, f"{self.package}.{path.stem}", self.context):
+            for entry in _entries_of(self.kind, path, f"{self.package}.{path.stem}", self.context):
                 if entry.name in entries:
                     other = entries[entry.name].path.name
                     raise ConfigurationError(
@@ -198,7 +213,7 @@ class Registry:
         return entries
 
 
-def _entries_of(path: Path, module: str, context: frozenset[str]) -> list[Entry]:
+def _entries_of(kind: str, path: Path, module: str, context: frozenset[str]) -> list[Entry]:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     except SyntaxError as error:
@@ -234,6 +249,7 @@ def _entries_of(path: Path, module: str, context: frozenset[str]) -> list[Entry]
                 )
             entries.append(
                 Entry(
+                    kind=kind,
                     name=mark["name"],
                     component=shared["name"],
                     preset=mark["preset"],
@@ -247,6 +263,12 @@ def _entries_of(path: Path, module: str, context: frozenset[str]) -> list[Entry]
                 )
             )
     return entries
+
+
+@functools.cache
+def _accepted(target: Callable[..., Any]) -> frozenset[str]:
+    # What a component takes from its context may be inherited: only the class itself can tell.
+    return frozenset(inspect.signature(target).parameters)
 
 
 def _is_mark(node: ast.expr) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.errors import ConfigurationError
-from trainables.registry import Registry, closest
+from trainables.registry import Entry, Registry, closest
 from trainables.values import coerced
 
 Params = Mapping[str, Any]
@@ -91,7 +91,7 @@ class TrainingSettings:
         What was added after trials had been stored is left out where it has its default, so that their keys
         stay as they are.
         """
-        settings = dataclasses.asdict(self)
+        settings = {name: getattr(self, name) for name in _annotations()}
         for name in ("embedding_learning_rate", "compile"):
             if settings[name] == TrainingSettings.__dataclass_fields__[name].default:
                 del settings[name]
@@ -102,6 +102,8 @@ class TrainingSettings:
 
         Raises ConfigurationError for an unknown name or a value of the wrong type.
         """
+        if not changes:
+            return self
         checked = {name: TrainingSettings.checked(name, value) for name, value in changes.items()}
         if "epochs" in checked and "milestones" not in checked and checked["epochs"] >= 1:
             scaled = (round(milestone * checked["epochs"] / self.epochs) for milestone in self.milestones)
@@ -220,7 +222,18 @@ def resolve(
     Raises:
         ConfigurationError: A name, parameter or combination that does not exist, with the nearest right one.
     """
-    data, network, criterion = resolve_cell(protocol, dataset, model, loss)
+    return of_cell(resolve_cell(protocol, dataset, model, loss), seed, protocol, training, score_on)
+
+
+def of_cell(
+    cell: tuple[Component, Component, Component],
+    seed: int,
+    protocol: str,
+    training: Mapping[str, Any] | None = None,
+    score_on: Iterable[Asked] = (),
+) -> Trial:
+    """What `resolve` does, from the cell that `resolve_cell` gave for this protocol."""
+    data, network, criterion = cell
     _refuse_impossible(data, network)
     rules = PROTOCOLS.build(protocol)
     settings = rules.training(data.name, network.name, criterion.label).override(training or {})
@@ -272,19 +285,27 @@ def _loss_label(loss: Component, dataset: str) -> str:
 
     FLSc on Tiny-ImageNet has steps of its own, yet belongs in the column of FLSc.
     """
-    usual = PROTOCOLS.build(DEFAULT_PROTOCOL)
-    for name in (name for name in LOSSES.names() if LOSSES[name].component == loss.name):
-        try:
-            there = Component.resolve(LOSSES, usual.asked_loss(name, dataset))
-        except ConfigurationError:
-            continue  # needs a value, so it is no loss by its name alone
-        if there.params == loss.params:
+    for name, params in _names_there(LOSSES[loss.name], dataset):
+        if params == loss.params:
             return name
         if loss.label == name:
             # What the name means elsewhere must not be taken for what it means here.
-            unusual = {k: v for k, v in loss.params if (k, v) not in there.params}
+            unusual = {k: v for k, v in loss.params if (k, v) not in params}
             return LOSSES.described(name, unusual)
     return loss.label
+
+
+@functools.cache
+def _names_there(loss: Entry, dataset: str) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
+    """Each name that a loss has by itself, with the parameters that the default protocol gives it there."""
+    usual = PROTOCOLS.build(DEFAULT_PROTOCOL)
+    found = []
+    for name in (name for name in LOSSES.names() if LOSSES[name].component == loss.component):
+        try:
+            found.append((name, Component.resolve(LOSSES, usual.asked_loss(name, dataset)).params))
+        except ConfigurationError:
+            continue  # needs a value, so it is no loss by its name alone
+    return tuple(found)
 
 
 def _refuse_impossible(dataset: Component, model: Component) -> None:

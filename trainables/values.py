@@ -66,9 +66,9 @@ def _fitted(value: Any, kind: ast.expr, where: str) -> tuple[bool, Any]:
     if name == "Literal":
         return any(type(value) is type(choice) and value == choice for choice in _choices(kind)), value
     if name == "tuple" and isinstance(kind, ast.Subscript):
-        members = [ast.unparse(member) for member in _members(kind)]
         if not isinstance(value, list | tuple):
             return False, None
+        members = list(_member_annotations(kind))
         if members[-1] == "...":
             members = members[:1] * len(value)
         if len(members) != len(value):
@@ -90,9 +90,15 @@ def _members(kind: ast.Subscript) -> list[ast.expr]:
     return kind.slice.elts if isinstance(kind.slice, ast.Tuple) else [kind.slice]
 
 
-def _choices(kind: ast.expr) -> list[Any]:
+@functools.cache
+def _member_annotations(kind: ast.Subscript) -> tuple[str, ...]:
+    return tuple(ast.unparse(member) for member in _members(kind))
+
+
+@functools.cache
+def _choices(kind: ast.expr) -> tuple[Any, ...]:
     assert isinstance(kind, ast.Subscript)
-    return [ast.literal_eval(member) for member in _members(kind)]
+    return tuple(ast.literal_eval(member) for member in _members(kind))
 
 
 def _words(kind: ast.expr) -> str:

@@ -31,7 +31,7 @@ def show(kind: str, console: Console) -> None:
         table.add_column("what it is")
         for name in registry.names():
             entry = registry[name]
-            values = registry.usual(name)
+            values = registry[name].usual
             shown = ", ".join(
                 f"{parameter}={values[parameter]}" if parameter in values else f"{parameter}=?"
                 for parameter in entry.parameters
