@@ -18,8 +18,8 @@ from trainables.models.densenet import DenseLayer
 from trainables.models.wide_resnet import BasicBlock
 
 # Of the released code, instantiated: parameters by classes, layers of each kind, operations (2 for a multiply
-# and add) of one image. Those without released code are by hand: 'resnet20' from the paper, 'resnet110_tiny' from
-# resnet110, and the ImageNet ones from torchvision's documentation.
+# and add) of one image. Those without released code are by hand: 'resnet20' from the paper, 'resnet110_tiny'
+# from resnet110, and the ImageNet ones from torchvision's documentation.
 SIZES = [
     ("resnet50", 32, {10: 23_520_842, 100: 23_705_252, 200: 23_910_152}, (53, 53, 1), 2.596e9),
     ("resnet110", 32, {10: 45_864_522, 100: 46_048_932}, (113, 113, 1), 5.448e9),
