@@ -10,10 +10,13 @@ Nothing is measured here.
 from __future__ import annotations
 
 import argparse
+import sys
 
 import gpu_steps  # noqa: F401 - makes the source tree importable
 from sweeps.expand import load
+from trainables.builds import check_builds
 from trainables.catalogue import DATASETS
+from trainables.errors import CalibsweepError, DataError
 from trainables.floor import BACKWARD, Rates, work_of
 from trainables.trial import Trial
 
@@ -22,17 +25,23 @@ def epoch_seconds(trial: Trial, rates: Rates) -> tuple[float, float]:
     """Seconds of an epoch of a trial at the floor: of training, and of looking at validation and test part.
 
     Raises:
-        SystemExit: A data set whose mark does not tell shape and number of its samples.
+        DataError: A data set whose mark does not tell shape and number of its samples.
+        ConfigurationError: A network of torchvision's, which does not fit beside torch.
     """
-    work, facts = work_of(trial), DATASETS[trial.dataset.name].facts
+    facts = DATASETS[trial.dataset.name].facts
+    try:
+        work = work_of(trial)
+    except RuntimeError:
+        check_builds()
+        raise
     if work is None or "samples" not in facts:
-        raise SystemExit(f"{trial.dataset.label} does not tell the shape and number of its samples")
+        raise DataError(f"{trial.dataset.label} does not tell the shape and number of its samples.")
     image = work.floor_seconds(rates, trial.training.precision, trial.training.batch_size)
     training, *evaluated = facts["samples"]
     return training * image, sum(evaluated) * image / (1 + BACKWARD)
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sweep", default="mukhoti2020")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="bfloat16")
@@ -40,7 +49,16 @@ def main() -> None:
     parser.add_argument("--flops-per-second", type=float, default=989e12)
     arguments = parser.parse_args()
     rates = Rates(arguments.bytes_per_second, {arguments.precision: arguments.flops_per_second})
-    trials = load(arguments.sweep, [f"training.precision={arguments.precision}"]).trials
+    try:
+        show(arguments.sweep, arguments.precision, rates)
+    except CalibsweepError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def show(sweep: str, precision: str, rates: Rates) -> None:
+    trials = load(sweep, [f"training.precision={precision}"]).trials
     cells: dict[tuple[str, str], tuple[float, float]] = {}
     training_hours = evaluation_hours = 0.0
     for trial in trials:
@@ -53,10 +71,10 @@ def main() -> None:
         evaluation_hours += trial.training.epochs * cells[cell][1] / 3600
     for share, told in ((1, "at the floor"), (2, "at half of it")):
         print(
-            f"{arguments.sweep}, {arguments.precision}, {told}: {share * training_hours:,.0f} GPU-hours "
+            f"{sweep}, {precision}, {told}: {share * training_hours:,.0f} GPU-hours "
             f"of training, {share * evaluation_hours:,.0f} of evaluation"
         )
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
