@@ -67,9 +67,9 @@ class Step:
     anywhere: bool = False
 
 
-def speed_of(model: str, ways: tuple[str, ...], everything: bool = False, **seconds: float) -> Step:
+def speed_of(model: str, ways: tuple[str, ...], everything: bool = False, at_most: float = 120.0) -> Step:
     name = f"speed of {model}{', compiled' if ways == COMPILED else ''}"
-    return Step(name, "gpu_steps.speed:speed", (model, ways, everything, everything), **seconds)
+    return Step(name, "gpu_steps.speed:speed", (model, ways, everything, everything), at_most=at_most)
 
 
 STEPS = (

@@ -37,7 +37,8 @@ def identity(device: torch.device) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": "cpu",
         "driver": "",
-        "torch": torch.__version__,
+        # Not torch's own kind of text, for which whoever receives it would import torch.
+        "torch": str(torch.__version__),
         "python": platform.python_version(),
         "system": platform.platform(),
         "cores": len(os.sched_getaffinity(0)),

@@ -71,11 +71,14 @@ def profile(run: TrialRun, warm_up: int) -> dict[str, Any]:
     from gpu_steps.speed import after
 
     run.train_epoch(after(warm_up))
-    before = run.under_way.batches if run.under_way else 0
-    synchronise(run.device)
     activities = [ProfilerActivity.CPU]
     if run.device.type == "cuda":
         activities.append(ProfilerActivity.CUDA)
+    with torch_profile(activities=activities):
+        # The first time under a profiler takes longer.
+        run.train_epoch(after(1))
+        synchronise(run.device)
+    before = run.under_way.batches if run.under_way else 0
     with torch_profile(activities=activities) as profiler, record_function(STEPS):
         run.train_epoch(after(STEPS_AT_MOST))
         synchronise(run.device)

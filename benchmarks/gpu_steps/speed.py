@@ -89,6 +89,7 @@ def images_per_second(run: TrialRun, rates: Rates | None, enough: float = ENOUGH
     """
     settings = run.trial.training
     images = len(run.dataset.train)
+    breaks_before = graph_breaks() if settings.compile else 0
     started = time.perf_counter()
     run.train_epoch(after(WARM_UP))
     synchronise(run.device)
@@ -115,7 +116,7 @@ def images_per_second(run: TrialRun, rates: Rates | None, enough: float = ENOUGH
         "images_in_an_epoch": images,
         "seconds_of_epochs": seconds,
         "seconds_of_first_batches": first_batches,
-        "graph_breaks": graph_breaks() if settings.compile else None,
+        "graph_breaks": graph_breaks() - breaks_before if settings.compile else None,
     }
 
 
@@ -144,7 +145,7 @@ def after(batches: int) -> Callable[[], bool]:
 
 
 def graph_breaks() -> int:
-    """Places at which torch.compile gave up on one graph for the whole network, since it was reset last."""
+    """How often torch.compile gave up on one graph for a whole network, in this process."""
     from torch._dynamo.utils import counters
 
     return sum(counters["graph_break"].values())

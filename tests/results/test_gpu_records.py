@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from results.gpu_records import FOLDER, chosen, recorded
 from trainables.errors import ConfigurationError, DataError
 
 
-def write(folder: Path, name: str, card: str, date: str, speeds: dict[str, float], **changed: Any) -> Path:
+def write(folder: Path, name: str, card: str, date: str, speeds: Mapping[str, float], **changed: Any) -> Path:
     """A file as benchmarks/gpu.py writes it, of networks in bfloat16 whose image takes a GFLOP."""
     rows = [
         {
