@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
@@ -23,6 +24,8 @@ import torch
 from gpu_steps.card import measured_rates
 from gpu_steps.straightforward import CLASSES, LOSS, dataset_of, made_up_pictures, straightforward
 from trainables import models
+from trainables.builds import check_builds
+from trainables.errors import ConfigurationError
 from trainables.floor import work
 from trainables.training import TrialRun, default_device
 from trainables.trial import resolve
@@ -40,7 +43,7 @@ def seconds(epoch: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def main() -> None:
+def main() -> int:
     gpu = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", default="resnet50" if gpu else "small_cnn")
@@ -53,6 +56,11 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
+    try:
+        check_builds()
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
     device = torch.device(arguments.device)
 
     pictures = made_up_pictures(arguments.images)
@@ -94,7 +102,8 @@ def main() -> None:
         count = work(arguments.model, CLASSES, (3, 32, 32))
         floor = count.floor_seconds(measured_rates(device), arguments.precision, arguments.batch)
         print(f"{'share of the floor':>20}  {rates['calibsweep'] * floor:10.2f}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

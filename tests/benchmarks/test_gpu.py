@@ -340,6 +340,28 @@ def test_a_trace_of_a_gpu_is_told_by_groups(profiling: ModuleType) -> None:
     assert told["longest"][0] == {"name": "sm90_xmma_fprop", "milliseconds": pytest.approx(0.1)}
 
 
+def test_a_torchvision_of_another_build_is_told_in_one_line(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torchvision.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    monkeypatch.syspath_prepend(repository / "benchmarks")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+    bench, card = (importlib.import_module(f"gpu_steps.{name}") for name in ("bench", "card"))
+    told: list[tuple[str, str, Any]] = []
+    here = bench.Bench("cpu", True, time.monotonic() + 60, None, None, told.append)
+    assert here.measure("torchvision", card.torchvision_version) is None and not here.failed
+    ((kind, name, line),) = told
+    assert (kind, name) == ("not run", "torchvision") and "torchvision::nms" in line and "\n" not in line
+    # The other benchmark can do nothing without it.
+    command = [sys.executable, "benchmarks/training.py"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        command, cwd=repository, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.splitlines() == [line]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"), [(["--minutes", "0"], "--minutes"), (["--out", "/nowhere/at/all.json"], "--out")]
 )
