@@ -6,6 +6,7 @@ Everything heavy is imported by the command that needs it: `calibsweep tables` l
 from __future__ import annotations
 
 import io
+import math
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +20,8 @@ from trainables.errors import CalibsweepError
 RAN_WITH_FAILURES, COULD_NOT_RUN = 1, 2
 
 PLAIN_WIDTH = 160
+LONGEST_LINE = 1000
+"""Of an error, which may quote what was typed."""
 
 app = typer.Typer(
     name="calibsweep",
@@ -53,6 +56,12 @@ class Kind(StrEnum):
     DATASETS = "datasets"
     PROTOCOLS = "protocols"
     SWEEPS = "sweeps"
+
+
+def finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number.")
+    return value
 
 
 SweepArgument = Annotated[
@@ -153,9 +162,12 @@ def status(
     cluster: ClusterOption = None,
     address: DashboardOption = None,
     set_: SetOption = None,
-    gpus: Annotated[float | None, typer.Option(min=0.0, metavar="N", help="GPUs of the cluster.")] = None,
+    gpus: Annotated[
+        float | None, typer.Option(min=0.0, callback=finite, metavar="N", help="GPUs of the cluster.")
+    ] = None,
     price: Annotated[
-        float | None, typer.Option("--price-per-gpu-hour", min=0.0, metavar="X", help="What one costs.")
+        float | None,
+        typer.Option("--price-per-gpu-hour", min=0.0, callback=finite, metavar="X", help="What one costs."),
     ] = None,
 ) -> None:
     """Shows how a launched sweep stands: the job, and the plan's view of done, running, failed and missing.
@@ -213,14 +225,22 @@ def plan(
         bool, typer.Option("--failures", help="Also the last traceback of failed trials.")
     ] = False,
     gpus: Annotated[
-        float | None, typer.Option(min=0.0, metavar="N", help="GPUs of the cluster that would run it.")
+        float | None,
+        typer.Option(min=0.0, callback=finite, metavar="N", help="GPUs of the cluster that would run it."),
     ] = None,
     price: Annotated[
-        float | None, typer.Option("--price-per-gpu-hour", min=0.0, metavar="X", help="What one costs.")
+        float | None,
+        typer.Option("--price-per-gpu-hour", min=0.0, callback=finite, metavar="X", help="What one costs."),
     ] = None,
     budget: Annotated[
         float | None,
-        typer.Option("--budget-gpu-hours", min=0.0, metavar="X", help="Exit code 1 if the rest needs more."),
+        typer.Option(
+            "--budget-gpu-hours",
+            min=0.0,
+            callback=finite,
+            metavar="X",
+            help="Exit code 1 if the rest needs more.",
+        ),
     ] = None,
     card: Annotated[
         str | None,
@@ -401,6 +421,8 @@ def main() -> None:
         app()
     except CalibsweepError as error:
         line = " ".join(str(error).split())
+        if len(line) > LONGEST_LINE:
+            line = f"{line[:LONGEST_LINE]} ..."
         sys.stderr.write(f"calibsweep: {line}\n")
         sys.exit(COULD_NOT_RUN)
     except KeyboardInterrupt:

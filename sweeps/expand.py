@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from trainables.trial import Asked, Component, Trial, canonical_json, in_order, 
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MOST_TRIALS = 1_000_000
+"""Of a block."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
         given = None if "gpus_per_trial" in changes.run.model_fields_set else block.gpus
         wanted = run.gpus_per_trial if given is None else given
         place = f"{path_or_name}: blocks[{position}]"
+        _refuse_too_many(complete, place)
         for trial in _expanded(complete, place, problems):
             known = trials.setdefault(trial, trial)
             if gpus.setdefault(trial.key, wanted) > trial.training.batch_size:
@@ -102,6 +107,13 @@ def expected_frame(trials: Iterable[Trial]) -> pd.DataFrame:
         for t in trials
     ]
     return pd.DataFrame(rows, columns=["key", "variant", "dataset", "model", "loss", "seed", "identity"])
+
+
+def _refuse_too_many(block: Block, place: str) -> None:
+    sizes = (sum(map(len, kind)) for kind in (block.datasets, block.models, block.losses))
+    number = math.prod(sizes) * len(block.seeds)
+    if number > MOST_TRIALS:
+        raise ConfigurationError(f"{place}: asks for {number} trials, which is more than {MOST_TRIALS}.")
 
 
 def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Trial]:

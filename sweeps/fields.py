@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator
 
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.registry import Registry, closest
-from trainables.trial import Asked, TrainingSettings
+from trainables.trial import Asked, TrainingSettings, checked_seed
 
 WATCHERS = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 """Programs that draw curves while a sweep runs, and the package that each needs."""
+
+MOST_SEEDS = 100_000
+MOST_CHOICES = 100_000
+"""Of one entry of a list, by lists of values of its parameters."""
 
 SECRETS = ("api_key", "tracking_token")
 
@@ -34,7 +39,7 @@ def selected(registry: Registry, value: Any) -> tuple[Asked, ...]:
         raise ValueError(f"must be a name, or one name with its parameters in braces, not {value!r}.")
     ((name, params),) = _mapping(value).items()
     known = registry[name].parameters
-    choices = []
+    choices: list[list[Any]] = []
     for key, given in _mapping(params).items():
         # Where a parameter is itself a list, only a list of lists is several values of it.
         takes_list = key in known and "tuple[" in known[key].annotation
@@ -42,6 +47,8 @@ def selected(registry: Registry, value: Any) -> tuple[Asked, ...]:
         if several and not given:
             raise ValueError(f"{name}.{key} is an empty list, which asks for nothing.")
         choices.append(given if several else [given])
+    if math.prod(map(len, choices)) > MOST_CHOICES:
+        raise ValueError(f"{name}: its lists of values make more than {MOST_CHOICES} of it.")
     asked = [(name, dict(zip(params, chosen, strict=True))) for chosen in itertools.product(*choices)]
     for _, chosen in asked:
         registry.chosen(name, chosen)
@@ -49,10 +56,13 @@ def selected(registry: Registry, value: Any) -> tuple[Asked, ...]:
 
 
 def _seeds(value: Any) -> tuple[int, ...]:
+    number = len(value) if isinstance(value, list) else value
+    if type(number) is int and number > MOST_SEEDS:
+        raise ValueError(f"asks for {number} seeds, which is more than {MOST_SEEDS}.")
     if type(value) is int and value >= 1:
         return tuple(range(value))
     if isinstance(value, list) and value and all(type(seed) is int and seed >= 0 for seed in value):
-        return tuple(value)
+        return tuple(checked_seed(seed) for seed in value)
     raise ValueError(
         f"must be a list of whole numbers from 0 on, or how many to take from 0 on, not {value!r}."
     )

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -19,12 +18,21 @@ from pydantic_core import ErrorDetails
 
 from sweeps import fields
 from sweeps.fields import Datasets, Gpus, Losses, Models, ProtocolName, Seeds, Training, Watches
+from sweeps.yaml_text import parsed
 from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
 from trainables.trial import TrainingSettings
 
 FOLDER = Path(__file__).parent
 """Where the bundled sweep files lie."""
+
+MOST_BYTES = 2**20
+"""Of a sweep file."""
+
+LONGEST_NAME = 200
+"""Of a sweep, in letters. Files are called by it, with an ending: a file system takes 255 bytes."""
+
+MOST_EPOCHS, MOST_MINUTES, MOST_HOURS = 10_000_000, 1e6, 1e5
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -84,16 +92,16 @@ class Run(_Part):
 
     cpus_per_trial: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     gpus_per_trial: Gpus = 0.0
-    checkpoint_every: int = Field(default=20, ge=1)
-    checkpoint_minutes: float = Field(default=15.0, gt=0, allow_inf_nan=False)
-    hours_per_trial: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    checkpoint_every: int = Field(default=20, ge=1, le=MOST_EPOCHS)
+    checkpoint_minutes: float = Field(default=15.0, gt=0, le=MOST_MINUTES, allow_inf_nan=False)
+    hours_per_trial: float | None = Field(default=None, gt=0, le=MOST_HOURS, allow_inf_nan=False)
     watch: Watches = (("tensorboard", {}),)
 
 
 class SweepFile(_Part):
     """A whole sweep file."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=LONGEST_NAME)
     description: str = ""
     protocol: ProtocolName = "mukhoti2020"
     seeds: Seeds = (0, 1, 2, 3, 4)
@@ -125,12 +133,15 @@ def read(path_or_name: Path | str) -> SweepFile:
     """
     source = str(path_or_name)
     try:
-        text = located(source).read_text(encoding="utf-8")
+        path = located(source)
+        if path.stat().st_size > MOST_BYTES:
+            raise ConfigurationError(f"{source}: is larger than {MOST_BYTES} bytes: it is no sweep file.")
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{source}: is not UTF-8 text (byte {error.start + 1}).") from error
     except OSError as error:
         raise ConfigurationError(f"{source}: cannot be read: {error.strerror}.") from error
-    return _checked(SweepFile, _parsed(text, source), f"{source}: ")
+    return _checked(SweepFile, parsed(text, source), f"{source}: ")
 
 
 def read_overrides(assignments: Sequence[str]) -> Overrides:
@@ -159,7 +170,7 @@ def read_overrides(assignments: Sequence[str]) -> Overrides:
             )
         section, _, name = path.rpartition(".")
         target = raw.setdefault(section, {}) if section else raw
-        target[name] = _parsed(value, f"--set {assignment}")
+        target[name] = parsed(value, f"--set {assignment}")
     return _checked(Overrides, raw, "--set ")
 
 
@@ -169,7 +180,7 @@ def selected(registry: Registry, text: str, place: str) -> tuple[str, dict[str, 
     Raises ConfigurationError for a name or parameter that does not exist, or for several components.
     """
     try:
-        asked = fields.selected(registry, _parsed(text, place))
+        asked = fields.selected(registry, parsed(text, place))
     except ValueError as error:
         prefix = "" if str(error).startswith(place) else f"{place}: "
         raise ConfigurationError(f"{prefix}{error}") from error
@@ -197,71 +208,16 @@ def located(source: str) -> Path:
         ConfigurationError: There is no such file.
     """
     path, known = Path(source), _bundled_paths()
-    if path.is_file() or (path.suffix in (".yaml", ".yml") and path.exists()):
-        return path
+    try:
+        if path.is_file() or (path.suffix in (".yaml", ".yml") and path.exists()):
+            return path
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{source[:50]!r} ... cannot be the name of a file.") from error
     if source in known:
         return known[source]
     if path.suffix in (".yaml", ".yml"):
         raise ConfigurationError(f"there is no file {source!r}.{closest(path.stem, known)}")
     raise ConfigurationError(f"no sweep is called {source!r}.{closest(source, known)}")
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as people expect it: 1e-3 is a number, as in YAML 1.2, and nothing is turned into a date."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in ("float", "timestamp")
-    ]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^(?:[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-    ),
-    list("-+.0123456789"),
-)
-
-
-def _parsed(text: str, source: str) -> Any:
-    try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        _refuse_duplicate_keys(node, source, set())
-        return loader.construct_document(node)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        during = f" ({error.context})" if error.context else ""
-        raise ConfigurationError(f"{source}{place}: {error.problem}{during}.") from error
-    except yaml.reader.ReaderError as error:
-        raise ConfigurationError(
-            f"{source}: is not text: {error.reason} (position {error.position})."
-        ) from error
-
-
-def _refuse_duplicate_keys(node: yaml.Node, source: str, seen: set[int]) -> None:
-    if id(node) in seen:  # An alias stands for a node that was looked at before, possibly for its own parent.
-        return
-    seen.add(id(node))
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_duplicate_keys(item, source, seen)
-    elif isinstance(node, yaml.MappingNode):
-        lines: dict[str, int] = {}
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                line = key.start_mark.line + 1
-                if key.value in lines:
-                    raise ConfigurationError(
-                        f"{source}, line {line}: {key.value!r} was given before, in line {lines[key.value]}."
-                    )
-                lines[key.value] = line
-            _refuse_duplicate_keys(value, source, seen)
 
 
 def _checked(model: type[Model], raw: Any, prefix: str) -> Model:
@@ -288,6 +244,8 @@ def _line(problem: ErrorDetails, model: type[BaseModel], prefix: str) -> str:
         text = str(details["error"])
     elif kind in ("too_short", "string_too_short"):
         text = "must not be empty."
+    elif kind == "string_too_long":
+        text = f"may have {details['max_length']} letters, not {len(problem['input'])}."
     elif kind == "string_pattern_mismatch":
         text = f"may have only letters, digits, '_', '-' and '.', not {problem['input']!r}."
     else:
@@ -301,6 +259,8 @@ def _line(problem: ErrorDetails, model: type[BaseModel], prefix: str) -> str:
 def _expected(kind: str, details: Mapping[str, Any]) -> str:
     if kind in ("greater_than", "greater_than_equal"):
         return f"more than {details['gt']:g}" if "gt" in details else f"at least {details['ge']:g}"
+    if kind == "less_than_equal":
+        return f"at most {details['le']:g}"
     return {
         "string_type": "text",
         "list_type": "a list",

@@ -19,6 +19,9 @@ Params = Mapping[str, Any]
 Asked = str | tuple[str, Params]
 """A component as a person asks for it: a name, or a name with parameters."""
 
+MOST = 10_000_000
+"""Epochs, or samples of a batch: what is more is a slip of the hand."""
+
 DEFAULT_PROTOCOL = "mukhoti2020"
 
 KEY_LENGTH = 20
@@ -38,8 +41,8 @@ class TrainingSettings:
             have several labels each, summed over them and averaged over the samples. With clipping this
             matters: a summed loss is nearly always clipped, an averaged one rarely (docs/protocol.md, 4).
         reported_epoch: The epoch whose logits are the trial's result.
-        precision: Arithmetic of the forward pass; weights are always float32. With float32 a GPU works
-            as torch has it by default: cuDNN's convolutions may take TensorFloat-32.
+        precision: Arithmetic of the forward pass; weights are always float32. float32 is that of IEEE on a
+            GPU too: TensorFloat-32, which torch allows in convolutions, is turned off.
         embedding_learning_rate: Where embeddings are trained apart from the rest, by plain SGD without weight
             decay, the rate of that; None where `optimizer` trains them like the rest.
         compile: Whether training runs through torch.compile: the same mathematics with fewer, larger kernels,
@@ -120,7 +123,10 @@ class TrainingSettings:
         annotations = _annotations()
         if name not in annotations:
             raise ConfigurationError(f"training has no setting {name!r}.{closest(name, annotations)}")
-        return coerced(value, annotations[name], f"training.{name}")
+        setting = coerced(value, annotations[name], f"training.{name}")
+        if name in ("epochs", "batch_size") and setting > MOST:
+            raise ConfigurationError(f"training.{name} must be at most {MOST}, not {setting}.")
+        return setting
 
 
 @functools.cache
@@ -241,12 +247,18 @@ def of_cell(
         raise ConfigurationError(
             f"training.embedding_learning_rate is given, but model {network.label!r} tunes no embedding."
         )
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ConfigurationError(f"a seed is a whole number from 0 on, not {seed!r}.")
+    checked_seed(seed)
     others = in_order(Component.resolve(DATASETS, asked) for asked in score_on)
     for other in others:
         _refuse_to_score(other, data)
     return Trial(data, network, criterion, settings, seed, protocol, others)
+
+
+def checked_seed(seed: int) -> int:
+    """Raises ConfigurationError for what the store and torch's generators cannot hold."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise ConfigurationError(f"a seed is a whole number from 0 to 2^63 - 1, not {seed!r}.")
+    return seed
 
 
 def in_order(components: Iterable[Component]) -> tuple[Component, ...]:

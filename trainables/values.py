@@ -9,6 +9,8 @@ from typing import Any
 
 from trainables.errors import ConfigurationError
 
+GREATEST = 2**63 - 1
+
 WORDS = {
     "int": ("a whole number", "whole numbers"),
     "float": ("a number", "numbers"),
@@ -59,6 +61,8 @@ def _fitted(value: Any, kind: ast.expr, where: str) -> tuple[bool, Any]:
     if name in ("int", "float"):
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False, None
+        if isinstance(value, int) and not -GREATEST <= value <= GREATEST:
+            raise ConfigurationError(f"{where} must fit into 64 bits, not {value!r}.")
         if not math.isfinite(value):
             raise ConfigurationError(f"{where} must be finite, not {value!r}.")
         # Adding zero makes 0.0 of -0.0, which is equal to it but prints differently.

@@ -1,0 +1,128 @@
+"""YAML as people write it, from a file or the command line: read, or refused in one line."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from trainables.errors import ConfigurationError
+
+DEEPEST = 20
+"""Lists and mappings in one another. A sweep file has seven at most."""
+
+MOST_VALUES = 100_000
+"""Values with every alias written out: nine lines of aliases of aliases would make a thousand million."""
+
+MOST_DIGITS = 100
+"""Of a whole number. Python writes none that has thousands."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people expect it: 1e-3 is a number, as in YAML 1.2, and nothing is turned into a date."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        (tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in ("float", "timestamp")
+    ]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"^(?:[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
+    list("-+.0123456789"),
+)
+
+
+def parsed(text: str, source: str) -> Any:
+    """The value that a YAML text stands for.
+
+    Raises:
+        ConfigurationError: No YAML, a key given twice, or what no sweep needs: values deep in one another, or
+            thousands by aliases. The line begins with `source`.
+    """
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _Checked(source).size(node, 1)
+        return loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        during = f" ({error.context})" if error.context else ""
+        raise ConfigurationError(f"{source}{place}: {error.problem}{during}.") from error
+    except yaml.reader.ReaderError as error:
+        raise ConfigurationError(
+            f"{source}: is not text: {error.reason} (position {error.position})."
+        ) from error
+    except RecursionError as error:
+        raise _too_deep(source) from error
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        # What PyYAML lets through for a tag such as !!int before a text that is no number.
+        raise ConfigurationError(
+            f"{source}: has a value that is not of the type it is marked as, or a number too long to read."
+        ) from error
+
+
+class _Checked:
+    """Counts what is below each node, and refuses what must not be there."""
+
+    def __init__(self, source: str):
+        self.source = source
+        self.sizes: dict[int, int] = {}
+        self.open: set[int] = set()
+
+    def size(self, node: yaml.Node, depth: int) -> int:
+        """How many values a node stands for, itself among them, with aliases written out."""
+        line = f"{self.source}, line {node.start_mark.line + 1}"
+        if id(node) in self.open:
+            raise ConfigurationError(f"{line}: an alias stands for what it is part of.")
+        if depth > DEEPEST:
+            raise _too_deep(line)
+        if id(node) not in self.sizes:
+            self.open.add(id(node))
+            self.sizes[id(node)] = 1 + sum(
+                self.size(child, depth + 1) for child in self._children(node, line)
+            )
+            self.open.discard(id(node))
+        if self.sizes[id(node)] > MOST_VALUES:
+            raise ConfigurationError(f"{line}: stands for more than {MOST_VALUES} values.")
+        return self.sizes[id(node)]
+
+    def _children(self, node: yaml.Node, line: str) -> list[yaml.Node]:
+        if isinstance(node, yaml.SequenceNode):
+            return list(node.value)
+        if isinstance(node, yaml.MappingNode):
+            self._refuse_duplicate_keys(node)
+            return [part for pair in node.value for part in pair]
+        if node.tag == "tag:yaml.org,2002:int" and len(node.value) > MOST_DIGITS:
+            raise ConfigurationError(f"{line}: a number of {len(node.value)} digits is no setting.")
+        try:
+            node.value.encode()
+        except UnicodeEncodeError as error:
+            raise ConfigurationError(f"{line}: has half a character (a lone surrogate) in it.") from error
+        return []
+
+    def _refuse_duplicate_keys(self, node: yaml.MappingNode) -> None:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    raise ConfigurationError(
+                        f"{self.source}, line {line}: {key.value!r} was given before, "
+                        f"in line {lines[key.value]}."
+                    )
+                lines[key.value] = line
+
+
+def _too_deep(place: str) -> ConfigurationError:
+    return ConfigurationError(f"{place}: has more than {DEEPEST} lists and mappings in one another.")
