@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from orchestrator.wording import counted
 from trainables.errors import CalibsweepError
 
 RAN_WITH_FAILURES, COULD_NOT_RUN = 1, 2
@@ -377,7 +378,7 @@ def compact(store: StoreOption = "store") -> None:
     from results.store import Store
 
     number = Store(store).compact()
-    console().print(f"{number} trials in the compacted copy of {store}.", highlight=False)
+    console().print(f"{counted(number, 'trial')} in the compacted copy of {store}.", highlight=False)
 
 
 @store_app.command(epilog="Example: `calibsweep store verify --store ./store`")

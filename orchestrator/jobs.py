@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import logging
 import os
 import shlex
 import shutil
@@ -31,6 +32,9 @@ NOT_SHIPPED = ("__pycache__", "*.pyc", "recorded")
 SWEEP_FILE = "launched-sweep.yaml"
 
 TOKEN = Path.home() / ".ray" / "auth_token"
+
+CHATTY = ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging")
+"""Ray's loggers that would tell a person of each package that is uploaded."""
 
 UNDER_WAY = ("PENDING", "RUNNING")
 
@@ -77,6 +81,9 @@ class Jobs:
 
         self.address = address
         self.whose = {"calibsweep_sweep": sweep, "calibsweep_store": store}
+        # What it uploads is told in our words.
+        for chatty in CHATTY:
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         with reaching(address):
             self.client = JobSubmissionClient(address)
 

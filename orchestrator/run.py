@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -22,6 +22,7 @@ from results import provenance
 from results.store import State, Store, Survey
 from sweeps.expand import Sweep
 from trainables import datasets
+from trainables.builds import check_builds_for
 from trainables.trial import Trial
 
 
@@ -31,8 +32,12 @@ def to_run(trials: Iterable[Trial], survey: Survey, retry_failed: bool) -> list[
     return [trial for trial in trials if survey.states[trial.key] in wanted]
 
 
-def check_data(trials: Iterable[Trial], root: Path) -> None:
-    """Loads each data set once: what is missing or damaged would fail every trial that needs it."""
+def check_data(trials: Sequence[Trial], root: Path) -> None:
+    """Loads each data set once: what is missing or damaged would fail every trial that needs it.
+
+    Likewise torchvision, where a model needs it.
+    """
+    check_builds_for(trials)
     needed = (component for trial in trials for component in (trial.dataset, *trial.score_on))
     for component in dict.fromkeys(needed):
         datasets.load(component.name, root, **dict(component.params))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
+from collections.abc import Iterable
 
+from trainables.catalogue import MODELS
 from trainables.errors import ConfigurationError
+from trainables.trial import Trial
 
 
 def check_builds() -> None:
@@ -17,6 +21,20 @@ def check_builds() -> None:
         # 'operator torchvision::nms does not exist', mostly: its compiled part did not load.
         what = str(error).partition("\n")[0]
         raise ConfigurationError(
-            f"torchvision does not fit beside torch {torch.__version__} ({what}): "
-            "install both anew, of one build."
+            f"torchvision {_version()} does not fit beside torch {torch.__version__} ({what}): "
+            "install both anew, of one build: pip install --force-reinstall torch torchvision, "
+            "from the index that torch came from."
         ) from error
+
+
+def check_builds_for(trials: Iterable[Trial]) -> None:
+    """As `check_builds`, if one of these trials' models needs torchvision."""
+    if any(MODELS[trial.model.name].facts.get("torchvision") for trial in trials):
+        check_builds()
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("torchvision")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"

@@ -22,6 +22,7 @@ from orchestrator.estimates import (
     makespan,
 )
 from orchestrator.progress import clock
+from orchestrator.wording import counted
 from results import gpu_records
 from results.pilots import Pilot, keep
 from results.store import Store
@@ -78,9 +79,13 @@ def show(
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
     table.add_column()
-    table.add_row("to go", f"{len(wanted)} trials, {_short(hours)} {unit}-hours: {_basis(known, unit)}")
+    table.add_row(
+        "to go", f"{counted(len(wanted), 'trial')}, {_short(hours)} {unit}-hours: {_basis(known, unit)}"
+    )
     if len(known) < len(wanted):
-        table.add_row("", f"and {len(wanted) - len(known)} trials of which nothing is known: plan --pilot")
+        table.add_row(
+            "", f"and {counted(len(wanted) - len(known), 'trial')} of which nothing is known: plan --pilot"
+        )
     capacity = prices.gpus if on_gpu else float(len(os.sched_getaffinity(0)))
     if capacity is None:
         table.add_row("time", "say --gpus N for how long it takes on N GPUs")

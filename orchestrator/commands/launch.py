@@ -15,6 +15,7 @@ from orchestrator import clusters
 from orchestrator.commands import plan
 from orchestrator.commands.cost import Prices
 from orchestrator.jobs import Job, Jobs
+from orchestrator.wording import counted
 from sweeps.expand import load
 from trainables.errors import ConfigurationError
 
@@ -85,7 +86,8 @@ def launch(wanted: Target, data: str | None, retry_failed: bool, console: Consol
             )
         job = jobs.submit(wanted.sweep, options)
     console.print(
-        f"{sweep.name}: {len(sweep.trials)} trials, launched as {job}. This terminal may be closed.",
+        f"{sweep.name}: {counted(len(sweep.trials), 'trial')}, launched as {job}. "
+        "This terminal may be closed.",
         highlight=False,
         soft_wrap=True,
     )

@@ -12,7 +12,9 @@ from rich.text import Text
 
 from orchestrator.commands import cost
 from orchestrator.commands.cost import Prices
+from orchestrator.processor import slow_bfloat16
 from orchestrator.run import to_run
+from orchestrator.wording import counted
 from results import scored_sets
 from results.pilots import kept
 from results.running import overlaid, running
@@ -46,7 +48,7 @@ def show(
     stored = scored_sets.survey(store, sweep.trials)
     survey = overlaid(stored, running(store))
     counts = {state: survey.count(state) for state in State}
-    told = Text.assemble((sweep.name, "bold"), f": {len(sweep.trials)} trials")
+    told = Text.assemble((sweep.name, "bold"), f": {counted(len(sweep.trials), 'trial')}")
     for state, count in counts.items():
         if count:
             told.append(f", {count} {state}", style=STYLES[state])
@@ -63,6 +65,8 @@ def show(
     for line in changed_sources(sweep.trials, frame):
         console.print(line, style="yellow", soft_wrap=True)
     wanted = to_run(sweep.trials, stored, retry_failed=False)
+    if slow := slow_bfloat16(sweep, wanted):
+        console.print(slow, style="yellow", highlight=False, soft_wrap=True)
     return cost.show(sweep, wanted, frame, kept(store), prices, console) if wanted else 0
 
 

@@ -9,8 +9,10 @@ from rich.console import Console
 from orchestrator.commands import tables
 from orchestrator.estimates import Estimates, longest_first
 from orchestrator.outcome import Outcome
+from orchestrator.processor import slow_bfloat16
 from orchestrator.run import run_missing, to_run
 from orchestrator.stop_request import StopRequest
+from orchestrator.wording import counted
 from results import scored_sets
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
@@ -49,6 +51,8 @@ def run(
     for key in survey.leftover:
         StoredCheckpoints(store).delete(key)
     console.print(_opening(sweep, store, len(wanted), done, failed_before), highlight=False)
+    if address is None and (slow := slow_bfloat16(sweep, wanted)):
+        console.print(slow, style="yellow", highlight=False, soft_wrap=True)
     outcome = Outcome(left=len(wanted))
     if wanted and request.asked is None:
         on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
@@ -57,7 +61,7 @@ def run(
         outcome = run_missing(sweep, wanted, store, data or default_root(), console, request, done, address)
     if outcome.store_error:
         here = _kept(sweep, store, done + outcome.done)
-        raise StoreError(f"{outcome.store_error} {here} of {len(sweep.trials)} trials are kept.")
+        raise StoreError(f"{outcome.store_error} {here} of {counted(len(sweep.trials), 'trial')} are kept.")
     failed = failed_before + outcome.failed
     if done + outcome.done:
         tables.print_and_write(sweep, store, console)
@@ -74,7 +78,11 @@ def _kept(sweep: Sweep, store: Store, told: int) -> int:
 
 
 def _opening(sweep: Sweep, store: Store, wanted: int, done: int, failed: int) -> str:
-    parts = [f"{sweep.name}: {len(sweep.trials)} trials", f"{done} done before", f"{wanted} to run"]
+    parts = [
+        f"{sweep.name}: {counted(len(sweep.trials), 'trial')}",
+        f"{done} done before",
+        f"{wanted} to run",
+    ]
     if failed:
         parts.append(f"{failed} failed before (run --retry-failed tries them again)")
     return f"{', '.join(parts)}. Store: {store.uri}"
@@ -86,10 +94,13 @@ def _closing(
     rest = f"{name} --store {uri}" + "".join(f" --set {override}" for override in overrides)
     if outcome.left:
         console.print(
-            f"Interrupted with {outcome.left} trials left. To go on: calibsweep run {rest}", style="yellow"
+            f"Interrupted with {counted(outcome.left, 'trial')} left. To go on: calibsweep run {rest}",
+            style="yellow",
         )
     if failed:
-        console.print(f"{failed} trials failed. Why: calibsweep plan {rest} --failures", style="yellow")
+        console.print(
+            f"{counted(failed, 'trial')} failed. Why: calibsweep plan {rest} --failures", style="yellow"
+        )
     console.print("\nNext:", style="bold")
     for command, told in (
         (f"calibsweep tables {rest} --format latex", "these tables for a paper (also md, html, csv)"),

@@ -13,6 +13,7 @@ from results.rescore import commit_result, predictions_table, score_predictions
 from results.scores import SCORES
 from results.store import Store
 from sweeps.spec import read_overrides, selected
+from trainables.builds import check_builds_for
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.curves import Curves
 from trainables.training import run_trial
@@ -40,6 +41,7 @@ def run(
         changes.protocol or protocol,
         changes.training,
     )
+    check_builds_for([trial])
     # One thread, as in a sweep: rounding may depend on the number of threads.
     torch.set_num_threads(1)
     store = Store(uri) if uri else None

@@ -1,18 +1,17 @@
-"""`calibsweep store verify`: every file of a store, and every committed score again, from the stored
-logits."""
+"""`calibsweep store verify`: every file of a store, and every score again, from the stored logits."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.progress import track
 
+from orchestrator.wording import counted
 from results.inspection import inspection
 from results.store import Store
 
 
 def verify(uri: str, console: Console) -> int:
-    """Looks at every file and says what it found, by kind. Returns the exit code: 0, or 1 if anything is
-    wrong."""
+    """Looks at every file and says what it found. Returns the exit code: 0, or 1 if anything is wrong."""
     store = Store(uri)
     made = inspection(store)
     for step in track(
@@ -27,9 +26,10 @@ def verify(uri: str, console: Console) -> int:
             line = f"  {store.folder.name(finding.path)}{detail}"
             console.print(line, style=style, highlight=False, soft_wrap=True)
         console.print(f"  {kind.follows}", style="dim", highlight=False, soft_wrap=True)
-    also = f", and on {made.scored} sets out of distribution" if made.scored else ""
+    also = f", and on {counted(made.scored, 'set')} out of distribution" if made.scored else ""
     console.print(
-        f"{made.trials} trials scored anew from their logits{also}, {made.wrong} differ or are damaged.",
+        f"{counted(made.trials, 'trial')} scored anew from their logits{also}, "
+        f"{made.wrong} differ or are damaged.",
         highlight=False,
     )
     return 1 if made.wrong else 0

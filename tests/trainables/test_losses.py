@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 
+import mpmath
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from trainables.errors import ConfigurationError
 from trainables.losses import build
@@ -134,8 +138,32 @@ def test_flsd_gammas_are_those_of_proposition_2_in_whole_numbers():
     assert gamma_for_probability(0.25) == pytest.approx(3.070, abs=5e-4)
     gammas = SampleDependentFocal((5.0, 3.0, 2.0)).gammas
     assert [round(gamma_for_probability(p)) for p in (0.2, 0.25)] == gammas[:2].tolist()
-    with pytest.raises(ConfigurationError, match=re.escape("(0, 0.5)")):
-        gamma_for_probability(0.5)
+    for outside in (0.5, 0.0, 1.0, -0.1, math.nan):
+        with pytest.raises(ConfigurationError, match=re.escape("(0, 0.5)")):
+            gamma_for_probability(outside)
+    with pytest.raises(ConfigurationError, match="too large"):
+        gamma_for_probability(5e-324)
+
+
+@given(st.floats(0, 0.5, exclude_min=True, exclude_max=True) | st.floats(-307, -1).map(lambda e: 10**e))
+@settings(max_examples=150, derandomize=True)
+@example(0.49999)
+@example(math.nextafter(0.5, 0))
+@example(0.5 - 1e-12)
+@example(0.25)
+@example(1e-17)
+@example(6e-308)
+def test_the_gamma_of_proposition_2_is_right_to_nine_digits_wherever_there_is_one(probability):
+    try:
+        gamma = gamma_for_probability(probability)
+    except ConfigurationError:
+        assert probability < 6e-308
+        return
+    with mpmath.workdps(700 if probability < 1e-15 else 80):
+        p = mpmath.mpf(probability)
+        c, s = -p * mpmath.log(p) / (1 - p), (1 - p) * mpmath.log(1 - p) / (p * mpmath.log(p))
+        exact = (-mpmath.lambertw(-s * mpmath.exp(-s), -1) / s - 1) / c
+        assert abs(gamma / exact.real - 1) < 1e-9
 
 
 @pytest.mark.parametrize("probability", [0.05, 0.2, 0.25, 0.4])

@@ -21,12 +21,12 @@ def gamma_for_probability(probability: float) -> float:
 
     Raises:
         ConfigurationError: A probability outside (0, 0.5); from 0.5 on no positive gamma has the property. Or
-            one so small, below 1e-304, that gamma is no double any more.
+            one so small, below 5e-308, that gamma is no double any more.
     """
     if not 0 < probability < 0.5:
         raise ConfigurationError(f"gamma_for_probability takes a probability in (0, 0.5), not {probability}.")
-    # The gradients' ratio, (1 - p)^g (1 + g c), is 1 at g = 0 and at one g > 0. There log(1 + x) = x (1 - r) for
-    # x = g c, so that nothing cancels: r, which goes to 0 with x where p goes to 0.5, is worked out by itself.
+    # The gradients' ratio, (1 - p)^g (1 + g c), is 1 at g = 0 and at one g > 0. There, for x = g c, it says
+    # log(1 + x) = x (1 - r). r goes to 0 with x where p goes to 0.5, and is worked out so that nothing cancels.
     c = -probability * math.log(probability) / (1 - probability)
     x = math.exp(brentq(lambda y: _missing(math.exp(y)) - _r(probability, c), *LOGARITHMS, xtol=1e-14))
     gamma = x / c

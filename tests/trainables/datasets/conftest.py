@@ -22,18 +22,16 @@ SHARED = Path(os.environ.get("CALIBSWEEP_SHARED", REPOSITORY.parent / "shared"))
 
 
 @pytest.fixture(scope="session")
-def real(request: pytest.FixtureRequest) -> Callable[[str], Path]:
-    """The folder with the real files of one set, rebuilt once and kept in pytest's cache; skips without."""
+def real(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder with the real files of one set, rebuilt once; skips without."""
+    rebuilt = tmp_path_factory.mktemp("real-data")
 
     def folder(name: str) -> Path:
         script = SHARED / "unpack.py"
         if not script.exists():
             pytest.skip(f"no real data sets in {SHARED}; set CALIBSWEEP_SHARED")
-        root = Path(request.config.cache.mkdir("real-data")) / name
-        if not (root / "whole").exists():
-            subprocess.run([sys.executable, script, root, name], check=True, capture_output=True)
-            (root / "whole").touch()
-        return root
+        subprocess.run([sys.executable, script, rebuilt / name, name], check=True, capture_output=True)
+        return rebuilt / name
 
     return functools.cache(folder)
 

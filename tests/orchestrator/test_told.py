@@ -1,0 +1,131 @@
+"""What commands say before they begin, and how."""
+
+from __future__ import annotations
+
+import http.server
+import io
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from orchestrator import processor
+from orchestrator.commands import plan
+from orchestrator.commands.cost import Prices
+from orchestrator.commands.run import run
+from orchestrator.outcome import Outcome
+from orchestrator.stop_request import StopRequest
+from orchestrator.wording import counted
+
+from .conftest import Command
+
+SWEEP = """\
+name: halves
+seeds: {seeds}
+training: {{precision: {precision}, epochs: 1}}
+blocks: [{{datasets: [digits], models: [mlp], losses: [brier], gpus: {gpus}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "precision", "gpus", "told"),
+    [
+        ("flags\t\t: fpu avx2 avx512f", "bfloat16", 0, "2 trials in bfloat16"),
+        ("Features\t: fp asimd bf16", "bfloat16", 0, None),
+        ("flags\t\t: fpu avx512_bf16 amx_bf16", "bfloat16", 0, None),
+        ("flags\t\t: fpu avx2 avx512f", "float32", 0, None),
+        ("flags\t\t: fpu avx2 avx512f", "bfloat16", 1, None),
+        (None, "bfloat16", 0, None),
+    ],
+)
+def test_plan_and_run_say_that_bfloat16_is_slow_on_a_cpu_without_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cpuinfo: str | None,
+    precision: str,
+    gpus: float,
+    told: str | None,
+) -> None:
+    file = tmp_path / "cpuinfo"
+    if cpuinfo is not None:
+        file.write_text(f"processor\t: 0\n{cpuinfo}\n\n")
+    monkeypatch.setattr(processor, "CPUINFO", file)
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(SWEEP.format(seeds=2, precision=precision, gpus=gpus))
+    monkeypatch.setattr("orchestrator.commands.run.run_missing", lambda *given: Outcome(left=2))
+    store = str(tmp_path / "store")
+    for command in ("plan", "run"):
+        output = io.StringIO()
+        console = Console(file=output, width=200)
+        if command == "plan":
+            plan.show(str(sweep), store, [], False, Prices(None, None, None), console)
+        else:
+            run(str(sweep), store, [], None, None, False, StopRequest(), console)
+        assert ("in bfloat16 on a CPU" in output.getvalue()) == (told is not None)
+        assert told is None or told in output.getvalue()
+
+
+def test_one_is_told_in_the_singular(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (counted(1, "trial"), counted(0, "trial"), counted(2, "set")) == ("1 trial", "0 trials", "2 sets")
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(SWEEP.format(seeds=1, precision="float32", gpus=0))
+    monkeypatch.setattr("orchestrator.commands.run.run_missing", lambda *given: Outcome(left=1, failed=1))
+    output = io.StringIO()
+    run(
+        str(sweep),
+        str(tmp_path / "store"),
+        [],
+        None,
+        None,
+        False,
+        StopRequest(),
+        Console(file=output, width=200),
+    )
+    assert "Interrupted with 1 trial left" in output.getvalue() and "1 trial failed" in output.getvalue()
+    assert "1 trials" not in output.getvalue()
+
+
+class Dashboard(http.server.BaseHTTPRequestHandler):
+    """Answers as a cluster's does where a job is submitted."""
+
+    def answer(self, status: int, body: object) -> None:
+        content = json.dumps(body).encode()
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/api/version"):
+            self.answer(200, {"version": "4", "ray_version": "2.60.0", "ray_commit": "", "session_name": ""})
+        elif self.path.startswith("/api/jobs"):
+            self.answer(200, [])
+        else:
+            self.answer(404, {})
+
+    def do_PUT(self) -> None:
+        self.answer(200, {})
+
+    def do_POST(self) -> None:
+        self.answer(200, {"job_id": "1", "submission_id": "calibsweep-quickstart-1"})
+
+    def log_message(self, *given: object) -> None:
+        pass
+
+
+@pytest.fixture
+def dashboard() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dashboard) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_launch_prints_its_own_lines_alone(dashboard: str, tmp_path: Path) -> None:
+    output = Command()("launch", "quickstart", "--store", str(tmp_path), "--address", dashboard)
+    assert output.startswith("quickstart: 130 trials, launched as calibsweep-quickstart-1.")
+    assert "INFO" not in output and "ackage" not in output, output
