@@ -104,7 +104,7 @@ def _closing(
     console.print("\nNext:", style="bold")
     for command, told in (
         (f"calibsweep tables {rest} --format latex", "these tables for a paper (also md, html, csv)"),
-        (f"calibsweep store verify --store {uri}", "every score again, from the stored logits"),
+        (f"calibsweep store verify --store {uri}", "every file, and every score again from the stored logits"),
         ("calibsweep list losses", "what there is; to add one: docs/adding-a-loss.md"),
     ):
         console.print(f"  {command}", style="cyan", highlight=False, soft_wrap=True)
