@@ -23,7 +23,7 @@ from orchestrator.estimates import (
 )
 from orchestrator.progress import clock
 from orchestrator.wording import counted
-from results import gpu_records
+from results.gpu_records import GpuRecord
 from results.pilots import Pilot, keep
 from results.store import Store
 from sweeps.expand import Sweep, load
@@ -61,15 +61,18 @@ def show(
     wanted: Sequence[Trial],
     finished: pd.DataFrame,
     pilots: Sequence[Pilot],
+    card: GpuRecord | None,
     prices: Prices,
     console: Console,
 ) -> int:
-    """Prints hours, time, storage and money of the trials that are left. Returns 1 if over the budget."""
+    """Prints hours, time, storage and money of the trials that are left. Returns 1 if over the budget.
+
+    `card` is the record that GPU-hours are taken from; without one they are guessed.
+    """
     on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
     widths = {t.key: sweep.gpus[t.key] if on_gpu else sweep.run.cpus_per_trial for t in wanted}
     widest = max(widths.values())
     unit = "GPU" if on_gpu else "core"
-    card = gpu_records.chosen(prices.card) if on_gpu else None
     estimates = Estimates(finished, pilots, on_gpu, sweep.gpus, card)
     ordered = longest_first(wanted, estimates)
     known = [(trial, estimate) for trial in ordered if (estimate := estimates(trial))]
@@ -79,9 +82,11 @@ def show(
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
     table.add_column()
-    table.add_row(
-        "to go", f"{counted(len(wanted), 'trial')}, {_short(hours)} {unit}-hours: {_basis(known, unit)}"
-    )
+    first, *others = _basis(known, unit) or [""]
+    told = f"{counted(len(wanted), 'trial')}, {_short(hours)} {unit}-hours"
+    table.add_row("to go", f"{told}: {first}" if first else told)
+    for basis in others:
+        table.add_row("", basis)
     if len(known) < len(wanted):
         table.add_row(
             "", f"and {counted(len(wanted) - len(known), 'trial')} of which nothing is known: plan --pilot"
@@ -111,7 +116,8 @@ def _short(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
-def _basis(known: Sequence[tuple[Trial, Estimate]], unit: str) -> str:
+def _basis(known: Sequence[tuple[Trial, Estimate]], unit: str) -> list[str]:
+    """How many estimates are known in which way."""
     rate = GUESSED_FLOPS_PER_SECOND["gpu" if unit == "GPU" else "cpu"]
     told = {
         "finished trials": "by finished trials of the same data set and model",
@@ -122,7 +128,7 @@ def _basis(known: Sequence[tuple[Trial, Estimate]], unit: str) -> str:
     }
     counts = Counter((estimate.source, estimate.measured) for _, estimate in known)
     ordered = sorted(counts.items(), key=lambda item: list(told).index(item[0][0]))
-    return "; ".join(f"{count} {told[source].format(what)}" for (source, what), count in ordered)
+    return [f"{count} {told[source].format(what)}" for (source, what), count in ordered]
 
 
 def _add_time(

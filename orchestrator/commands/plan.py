@@ -15,7 +15,7 @@ from orchestrator.commands.cost import Prices
 from orchestrator.processor import slow_bfloat16
 from orchestrator.run import to_run
 from orchestrator.wording import counted
-from results import scored_sets
+from results import gpu_records, scored_sets
 from results.pilots import kept
 from results.running import overlaid, running
 from results.store import State, Store, Survey
@@ -43,6 +43,7 @@ def show(
 
     Returns the exit code: 0, or 1 if the rest costs more than the budget.
     """
+    card = gpu_records.chosen(prices.card)
     sweep = load(sweep_name, overrides)
     store = Store(uri)
     stored = scored_sets.survey(store, sweep.trials)
@@ -67,7 +68,7 @@ def show(
     wanted = to_run(sweep.trials, stored, retry_failed=False)
     if slow := slow_bfloat16(sweep, wanted):
         console.print(slow, style="yellow", highlight=False, soft_wrap=True)
-    return cost.show(sweep, wanted, frame, kept(store), prices, console) if wanted else 0
+    return cost.show(sweep, wanted, frame, kept(store), card, prices, console) if wanted else 0
 
 
 def _cells(dataset: str, trials: Sequence[Trial], survey: Survey) -> Table:
