@@ -15,6 +15,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from orchestrator.ending import Interrupted, interruptible
+from orchestrator.stop_request import StopRequest
 from orchestrator.wording import counted
 from trainables.errors import CalibsweepError
 
@@ -107,14 +109,15 @@ def run(
     Running the same command again is how one recovers from anything: finished trials are skipped,
     interrupted ones go on from their last checkpoint. Exit code 1 if a trial failed.
     """
-    from orchestrator.stop_request import StopRequest
+    from orchestrator.ending import carry_out
 
-    # What is imported next takes seconds, and a signal in them ends the sweep like any other.
-    with StopRequest().heard() as request:
+    def work(request: StopRequest) -> int:
+        # What is imported here takes seconds.
         from orchestrator.commands import run as command
 
-        asked = (sweep, store, set_ or [], data, address, retry_failed)
-        raise typer.Exit(command.run(*asked, request, console()))
+        return command.run(sweep, store, set_ or [], data, address, retry_failed, request, console())
+
+    raise typer.Exit(carry_out(work))
 
 
 ClusterOption = Annotated[
@@ -419,13 +422,14 @@ def main() -> None:
         # Nor is it a reason to end a sweep that a terminal lacks a letter.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        with interruptible():
+            app()
     except CalibsweepError as error:
         line = " ".join(str(error).split())
         if len(line) > LONGEST_LINE:
             line = f"{line[:LONGEST_LINE]} ..."
         sys.stderr.write(f"calibsweep: {line}\n")
         sys.exit(COULD_NOT_RUN)
-    except KeyboardInterrupt:
-        sys.stderr.write("calibsweep: interrupted; run the same command again to go on.\n")
+    except Interrupted as interrupted:
+        sys.stderr.write(f"calibsweep: {interrupted}\n")
         sys.exit(RAN_WITH_FAILURES)

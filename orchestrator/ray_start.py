@@ -6,9 +6,11 @@ import contextlib
 import logging
 import os
 import warnings
+from pathlib import Path
 from unittest import mock
 
 from orchestrator.jobs import shipped_code
+from orchestrator.outcome import STOP_SECONDS
 from trainables.errors import ConfigurationError
 
 CLIENT_ATTEMPTS = 3
@@ -32,27 +34,35 @@ def configure_ray() -> None:
     warnings.filterwarnings("ignore", module="ray.*")
 
 
-def connect(address: str | None) -> None:
-    """Joins the cluster, or starts a Ray of our own."""
+def connect(address: str | None, folder: Path) -> None:
+    """Joins the cluster, or starts a Ray of our own, which keeps its files in `folder`."""
     import ray
 
     # Ray would have SIGTERM exit wherever this is at that moment; `StopRequest` is to hear it.
     with mock.patch.object(ray._private.utils, "set_sigterm_handler", lambda handler: None):
-        _initialise(address)
+        _initialise(address, folder)
 
 
-def _initialise(address: str | None) -> None:
+def _initialise(address: str | None, folder: Path) -> None:
     import ray
 
     if address is None:
-        # Without any, Ray would join a cluster that someone else has started on this machine.
-        ray.init(address="local", log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+        ray.init(
+            # Without any, Ray would join a cluster that someone else has started on this machine.
+            address="local",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            include_dashboard=False,
+            _temp_dir=str(folder),
+            # Where its server is gone, processes that train have as long for a checkpoint as ever.
+            _system_config={"gcs_rpc_server_reconnect_timeout_s": int(STOP_SECONDS) + 60},
+        )
         return
     through_client = address.startswith("ray://")
     # The machines of ray:// need not have this code: it is handed over while this connects.
     ships = shipped_code() if through_client else contextlib.nullcontext()
-    with ships as folder:
-        runtime_env = {"working_dir": str(folder)} if folder else None
+    with ships as code:
+        runtime_env = {"working_dir": str(code)} if code else None
         for _ in range(CLIENT_ATTEMPTS if through_client else 1):
             try:
                 ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime_env)

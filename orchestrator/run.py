@@ -6,8 +6,7 @@ Running the same command again is the only recovery there is.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from rich.console import Console
 from orchestrator.outcome import Outcome
 from orchestrator.placement import check as check_placement
 from orchestrator.progress import Progress
-from orchestrator.ray_start import configure_ray, connect
+from orchestrator.ray_start import configure_ray
+from orchestrator.scratch import Scratch
 from orchestrator.stop_request import StopRequest
 from results import provenance
 from results.store import State, Store, Survey
@@ -68,29 +68,29 @@ def run_missing(
         check_data(trials, data_root)
     import ray
 
+    from orchestrator.servers import connected
     from orchestrator.tune_driver import fit
 
-    started_here = not ray.is_initialized()
-    if started_here:
-        connect(address)
-        # Ray's core has taken SIGTERM meanwhile, to abort.
-        request.listen()
-    scratch = Path(tempfile.mkdtemp(prefix="calibsweep-tune-"))
+    scratch = Scratch()
+    request.undo.append(scratch.delete)
+    ray_at_hand = (
+        contextlib.nullcontext() if ray.is_initialized() else connected(address, scratch.folder, request)
+    )
     try:
-        waits = check_placement(sweep, trials, ray.nodes())  # type: ignore[no-untyped-call]
-        if waits:
-            console.print(waits, style="yellow", highlight=False, soft_wrap=True)
-        if address is not None:
-            # The data is where trials run, which need not be here.
-            try:
-                ray.get(ray.remote(num_cpus=0)(check_data).remote(trials, data_root))
-            except ray.exceptions.RayTaskError as error:
-                raise error.cause from None
-        with Progress(trials, already_done, console) as progress:
-            return fit(
-                sweep, trials, store, data_root, progress, scratch, provenance.source_commit(), request
-            )
+        with ray_at_hand:
+            waits = check_placement(sweep, trials, ray.nodes())  # type: ignore[no-untyped-call]
+            if waits:
+                console.print(waits, style="yellow", highlight=False, soft_wrap=True)
+            if address is not None:
+                # The data is where trials run, which need not be here.
+                try:
+                    ray.get(ray.remote(num_cpus=0)(check_data).remote(trials, data_root))
+                except ray.exceptions.RayTaskError as error:
+                    raise error.cause from None
+            commit = provenance.source_commit()
+            with Progress(trials, already_done, console) as progress, request.trials():
+                return fit(
+                    sweep, trials, store, data_root, progress, scratch.folder / "tune", commit, request
+                )
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        if started_here:
-            ray.shutdown()
+        scratch.delete()

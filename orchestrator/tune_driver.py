@@ -84,6 +84,7 @@ def fit(
             announced(store, settings.run, progress.epochs),
             _through_client(scratch, progress),
             _clean_processes(),
+            _left_to_ray(request),
         ):
             # Not `Tuner`: through ray:// it would run on the cluster, away from this terminal's signals.
             tune.run(
@@ -153,6 +154,22 @@ def _clean_processes() -> Iterator[None]:
         return trial.last_result.get("reusable", True) and keep(controller, trial)
 
     with mock.patch.object(TuneController, "_maybe_cache_trial_actor", keep_if_reusable):
+        yield
+
+
+@contextlib.contextmanager
+def _left_to_ray(request: StopRequest) -> Iterator[None]:
+    """Once a sweep was asked to end, and checkpoints are kept, processes end with their Ray.
+
+    Tune would wait for up to fifteen seconds for those that are just being started.
+    """
+    cleanup = TuneController._cleanup_trials
+
+    def clean(controller: TuneController) -> None:
+        if request.asked is None:
+            cleanup(controller)  # type: ignore[no-untyped-call]
+
+    with mock.patch.object(TuneController, "_cleanup_trials", clean):
         yield
 
 
@@ -284,6 +301,10 @@ class Listener(Callback):
             if known and known.failure_class == "timed out":
                 self._settle(key, f"{known.failure_class}: {known.message}", failed=True)
                 return
+        if self.queue.request.asked is not None:
+            # What was told to end together with us: it is interrupted, as all are.
+            self.progress.stop(key)
+            return
         deaths, pause = self.queue.died(key, run.epoch if run else 0)
         told = "\n".join(error.splitlines()[-TRACEBACK_LINES:])
         memory = "OutOfMemoryError" in error

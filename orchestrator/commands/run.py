@@ -54,7 +54,7 @@ def run(
     if address is None and (slow := slow_bfloat16(sweep, wanted)):
         console.print(slow, style="yellow", highlight=False, soft_wrap=True)
     outcome = Outcome(left=len(wanted))
-    if wanted and request.asked is None:
+    if wanted:
         on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
         estimates = Estimates(store.trials(sweep.trials), kept(store), on_gpu, sweep.gpus)
         wanted = longest_first(wanted, estimates)
@@ -104,7 +104,10 @@ def _closing(
     console.print("\nNext:", style="bold")
     for command, told in (
         (f"calibsweep tables {rest} --format latex", "these tables for a paper (also md, html, csv)"),
-        (f"calibsweep store verify --store {uri}", "every file, and every score again from the stored logits"),
+        (
+            f"calibsweep store verify --store {uri}",
+            "every file, and every score again from the stored logits",
+        ),
         ("calibsweep list losses", "what there is; to add one: docs/adding-a-loss.md"),
     ):
         console.print(f"  {command}", style="cyan", highlight=False, soft_wrap=True)
