@@ -14,6 +14,9 @@ from orchestrator.worker import Notices
 POLL_SECONDS = 2.0
 """Spot instances are given 30 seconds (Google) or two minutes (AWS)."""
 
+LOST_SECONDS = 5.0
+"""After which a head that does not answer is taken for gone: a checkpoint is kept."""
+
 NAMESPACE = b"calibsweep"
 
 
@@ -39,14 +42,22 @@ def watch(run: str, nodes: Iterable[str]) -> Notices:
     notices = Notices()
     own = set(nodes)
 
+    def warn() -> None:
+        notices.draining = True
+
     def look() -> None:
         wait = threading.Event()
         while not wait.wait(POLL_SECONDS):
-            # A head node that is away for a moment is no reason to stop looking.
+            # A head that is gone gives no answer and no error; this node may then go too.
+            lost = threading.Timer(LOST_SECONDS, warn)
+            lost.daemon = True
+            lost.start()
+            # One that is away for a moment is no reason to stop looking.
             with contextlib.suppress(Exception):
                 notices.draining = not own.isdisjoint(ray._private.state.state.get_draining_nodes())
             with contextlib.suppress(Exception):
                 notices.stopping = internal_kv._internal_kv_exists(run, namespace=NAMESPACE)
+            lost.cancel()
 
     threading.Thread(target=look, name="calibsweep-notices", daemon=True).start()
     return notices

@@ -8,7 +8,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from orchestrator import notices
+from orchestrator import leaving, notices
 from orchestrator.team import Team
 from orchestrator.worker import Report, TrialWorker, WorkerSettings
 from results.checkpoints import StoredCheckpoints
@@ -34,7 +34,18 @@ class RayTrial(tune.Trainable):
         self.settings, self.trials = settings, trials
         self.store = Store(settings.store)
         self.worker: TrialWorker | Team | None = None
+        leaving.listen(self._leave)
         self.reset_config(config)
+
+    def _leave(self) -> None:
+        match self.worker:
+            case TrialWorker() as alone:
+                alone.leave()
+            case None:
+                leaving.end()
+            case _:
+                # Its members, which are told likewise, may still keep a checkpoint.
+                leaving.end_later()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.trial, self.gpus = self.trials[new_config["key"]], new_config["gpus"]

@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from orchestrator import notices
+from orchestrator import leaving, notices
 from orchestrator.worker import Report, TrialWorker, WorkerSettings
 from trainables.distributed import Workers, connect, listen
 from trainables.training import default_device
@@ -31,6 +31,13 @@ class Member:
 
     def __init__(self, settings: WorkerSettings):
         self.settings = settings
+        self.worker: TrialWorker | None = None
+        leaving.listen(self._leave)
+
+    def _leave(self) -> None:
+        if self.worker is None:
+            leaving.end()
+        self.worker.leave()
 
     def listen(self, size: int) -> tuple[str, int]:
         """Makes this the worker that the others find each other by; returns its address and port."""
@@ -50,14 +57,16 @@ class Member:
         self.worker = TrialWorker(self.settings, notices.watch(self.settings.run, nodes), workers)
 
     def begin(self, trial: Trial, gpus: float) -> None:
+        assert self.worker is not None
         self.worker.begin(trial, gpus)
 
     def step(self) -> Report:
+        assert self.worker is not None
         return self.worker.step()
 
     def finish(self) -> Report:
         """Trains to the end of the trial."""
-        while not (report := self.worker.step())["done"]:
+        while not (report := self.step())["done"]:
             pass
         return report
 

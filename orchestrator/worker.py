@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from orchestrator import leaving
 from results import provenance
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
@@ -55,10 +56,12 @@ class Notices:
     Attributes:
         stopping: The sweep is to stop: keep a checkpoint and end.
         draining: The node will be gone soon: keep a checkpoint, and go on for as long as it lasts.
+        leaving: This process is to end: keep a checkpoint first.
     """
 
     stopping: bool = False
     draining: bool = False
+    leaving: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class TrialWorker:
         self.run: TrialRun | None = None
         self.loaded: tuple[Component, Dataset] | None = None
         self.limit: threading.Timer | None = None
+        self.stepping = threading.Lock()
         torch.set_num_threads(settings.threads)
         self.process = ProcessState()
 
@@ -118,17 +122,41 @@ class TrialWorker:
 
     def step(self) -> Report:
         """Trains for some seconds, or to the end."""
-        report = self._step()
-        if not report["done"]:
-            return report
-        if self.limit:
-            self.limit.cancel()
-        self.run = None
-        left = self.process.end()
+        with self.stepping:
+            report = self._step()
+            if not report["done"]:
+                if self.notices.leaving:
+                    self._leave()
+                return report
+            if self.limit:
+                self.limit.cancel()
+            self.run = None
+            left = self.process.end()
         if self.loaded and self.loaded[1].tensors != self.tensors:
             # The trial changed its data in place.
             self.loaded = None
+        if self.notices.leaving:
+            # How the trial ended is to be told first.
+            leaving.end_later()
         return {**report, "reusable": report["outcome"] == "done" and not left.lasting, "left": left.lasting}
+
+    def leave(self) -> None:
+        """Ends this process once a checkpoint is kept. Any thread may call it."""
+        self.notices.leaving = True
+        # A step that is under way sees it.
+        if self.stepping.acquire(blocking=False):
+            self._leave()
+            self.stepping.release()
+
+    def _leave(self) -> None:
+        if not self.first:
+            leaving.end_later()
+            return
+        try:
+            if self.run is not None:
+                self.run.checkpoint(self.checkpoints)
+        finally:
+            leaving.end()
 
     def _step(self) -> Report:
         try:
@@ -169,6 +197,8 @@ class TrialWorker:
                 self._keep_checkpoint(self.run)
                 if self.notices.stopping:
                     return {"done": True, "outcome": "stopped", "epoch": self.run.epoch}
+                if self.notices.leaving:
+                    leaving.end()
             late = time.monotonic() > started + (STEP_SECONDS if within_epoch else REPORT_SECONDS)
             if late and not self.run.done:
                 return {"done": False, "outcome": "running", **_latest(self.run)}
@@ -182,7 +212,8 @@ class TrialWorker:
 
     def _checkpoint_wanted(self) -> bool:
         overdue = time.monotonic() > self.checkpointed + 60 * self.settings.checkpoint_minutes
-        return overdue or self.notices.stopping or (self.notices.draining and not self.warned)
+        asked = self.notices.stopping or self.notices.leaving
+        return overdue or asked or (self.notices.draining and not self.warned)
 
     def _keep_checkpoint(self, run: TrialRun) -> None:
         if self._checkpoint_wanted():
