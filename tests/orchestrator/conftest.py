@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -35,14 +36,17 @@ class Command:
         ours = {"PYTHONPATH": str(self.source), "OMP_NUM_THREADS": "1", "COLUMNS": "160", "PATH": path}
         return {**kept, **ours}
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, environment: dict[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[str]:
+        """`options` are those of `subprocess.Popen`."""
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
         process = subprocess.Popen(
             [sys.executable, "-m", "orchestrator", *arguments],
             cwd=self.source,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            env=self.environment() | (environment or {}),
             text=True,
+            **options,
         )
         self.started.append(psutil.Process(process.pid))
         return process

@@ -6,10 +6,8 @@ After each every trial of the sweep is done, with the numbers of an undisturbed 
 from __future__ import annotations
 
 import contextlib
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -239,41 +237,6 @@ def test_a_node_that_is_drained_keeps_a_checkpoint_first(
     resumed = Store(str(tmp_path)).trials().set_index("key")["resumed_from_epoch"]
     assert resumed[key] == place(kept)[0]
     assert (resumed.drop(key) == 0).all()
-
-
-@pytest.mark.parametrize(
-    ("number", "seconds"), [(signal.SIGTERM, 0), (signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGINT, 3)]
-)
-def test_a_signal_while_a_sweep_starts_is_heard(
-    number: signal.Signals, seconds: int, calibsweep: Command, sweep: Path, tmp_path: Path
-) -> None:
-    run = calibsweep.start("run", str(sweep), "--store", str(tmp_path), "--set", "run.gpus_per_trial=0")
-    assert run.stdout is not None and "0 done before" in run.stdout.readline()
-    # It imports and starts Ray meanwhile, whose core has SIGTERM for itself while it connects.
-    time.sleep(seconds)
-    run.send_signal(number)
-    assert "Interrupted with" in finish(run, code=1)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_sweep_that_is_asked_to_stop_keeps_checkpoints_first(
-    number: signal.Signals, calibsweep: Command, sweep: Path, expected: pd.DataFrame, tmp_path: Path
-) -> None:
-    here = ("run", str(sweep), "--store", str(tmp_path), "--set", "run.gpus_per_trial=0")
-    run = calibsweep.start(*here, "--set", "run.checkpoint_every=1000", "--set", "run.cpus_per_trial=1")
-    wait_until(lambda: len(training()) == 2, "two trials that train")
-    run.send_signal(number)
-    output = finish(run, code=1)
-    assert "stopping: each trial that runs keeps a checkpoint first" in output
-    assert "To go on: calibsweep run" in output
-    kept = {path.parent.name: place(path)[0] for path in checkpoints(tmp_path)}
-    done = set(commits(tmp_path))
-    assert len(kept) == 2
-    calibsweep(*here)
-    assert_as_undisturbed(tmp_path, expected)
-    resumed = Store(str(tmp_path)).trials().set_index("key")["resumed_from_epoch"]
-    assert {key: resumed[key] for key in kept} == kept
-    assert done.isdisjoint(f"{key}.parquet" for key in kept)
 
 
 def test_a_trial_s_own_fault_is_recorded_and_the_others_never_notice(tmp_path: Path) -> None:

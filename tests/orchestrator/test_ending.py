@@ -1,0 +1,305 @@
+"""However a sweep is ended: trials that run keep checkpoints, one line tells, the same command goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import termios
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+import psutil
+import pytest
+
+from orchestrator import servers
+from orchestrator.ending import LastingStream
+from orchestrator.scratch import PREFIX, Scratch
+from orchestrator.stop_request import AGAIN_SECONDS, StopRequest, ended_by
+
+from .conftest import REPOSITORY, Command, cluster, family, is_training, wait_until, workers
+from .test_recovery import assert_as_undisturbed, checkpoints, commits, numbers
+
+pytestmark = pytest.mark.timeout(600)
+
+SWEEP = """
+name: endings
+seeds: [0]
+training: {epochs: 80}
+blocks:
+  - {datasets: [digits], models: [small_cnn], losses: [adafocal]}
+run: {checkpoint_every: 1000, cpus_per_trial: 1, watch: []}
+"""
+
+HANDLED, OPENED, RAY = "its handlers are there", "it has said what it runs", "Ray starts"
+EPOCH, PAUSE = "a trial trains", "all trials wait after a death"
+DRIVER, TWICE, EVERY = "the driver", "the driver, then its group", "every process"
+TERMINAL = "whoever has the terminal, which is closed"
+GCS, RAYLET = "gcs_server", "raylet"
+
+# Each signal in each state, driver and group each with each signal and in each state. `timeout` signals its
+# child and then the group, the kernel the group of a terminal, systemd and SLURM every process. Last what may
+# die by itself.
+CASES = [
+    (signal.SIGTERM, DRIVER, HANDLED),
+    (signal.SIGINT, TWICE, OPENED),
+    (signal.SIGHUP, DRIVER, RAY),
+    (signal.SIGTERM, TWICE, EPOCH),
+    (signal.SIGINT, DRIVER, EPOCH),
+    (signal.SIGHUP, TERMINAL, EPOCH),
+    (signal.SIGTERM, DRIVER, PAUSE),
+    (signal.SIGINT, TWICE, PAUSE),
+    (signal.SIGHUP, DRIVER, PAUSE),
+    (signal.SIGTERM, EVERY, EPOCH),
+    (signal.SIGTERM, EVERY, RAY),
+    (signal.SIGKILL, GCS, EPOCH),
+    (signal.SIGKILL, RAYLET, EPOCH),
+]
+GOES_ON = [(signal.SIGTERM, TWICE, EPOCH), (signal.SIGTERM, EVERY, EPOCH), (signal.SIGKILL, GCS, EPOCH)]
+
+ENDS_SECONDS = 30.0
+"""From the signal to the end, on a machine that does much else; Ray by itself would wait for a minute."""
+
+SIDE_BY_SIDE = 3
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A temporary folder of a short path, for Ray's sockets."""
+    with tempfile.TemporaryDirectory(prefix="cs", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def programs(run: subprocess.Popen[str], name: str) -> list[psutil.Process]:
+    found = []
+    for process in family(run):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name() == name:
+                found.append(process)
+    return found
+
+
+def handles(run: subprocess.Popen[str], number: signal.Signals) -> bool:
+    status = Path(f"/proc/{run.pid}/status").read_text(encoding="utf-8")
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
+@contextlib.contextmanager
+def started(
+    calibsweep: Command, target: str, *arguments: str, temporary: Path
+) -> Iterator[tuple[subprocess.Popen[str], TextIO]]:
+    """A sweep in a process group of its own, and what it prints."""
+    options: dict[str, Any] = {"environment": {"TMPDIR": str(temporary)}, "start_new_session": True}
+    if target != TERMINAL:
+        run = calibsweep.start(*arguments, **options)
+        assert run.stdout is not None
+        yield run, cast(TextIO, run.stdout)
+        return
+    ours, its = os.openpty()
+    options |= dict.fromkeys(("stdin", "stdout", "stderr"), its)
+    run = calibsweep.start(*arguments, **options, preexec_fn=lambda: fcntl.ioctl(its, termios.TIOCSCTTY, 0))
+    os.close(its)
+    with open(ours, encoding="utf-8") as printed:  # noqa: PTH123  # no path, a terminal
+        yield run, printed
+
+
+def bring_to(state: str, run: subprocess.Popen[str], output: TextIO) -> str:
+    """Waits until a sweep is in a state; returns what it has printed."""
+    if state == HANDLED:
+        wait_until(lambda: handles(run, signal.SIGHUP), state)
+        return ""
+    printed = output.readline()
+    assert "1 to run" in printed
+    if state == RAY:
+        wait_until(lambda: programs(run, "gcs_server"), state)
+    if state in (EPOCH, PAUSE):
+        wait_until(lambda: workers(run), state)
+    if state == PAUSE:
+        for worker in workers(run):
+            worker.kill()
+        while "it goes on in" not in printed:
+            line = output.readline()
+            assert line, printed
+            printed += line
+    return printed
+
+
+def end(number: signal.Signals, target: str, run: subprocess.Popen[str], output: TextIO) -> None:
+    if target == TERMINAL:
+        output.close()
+    if target in (GCS, RAYLET):
+        (process,) = programs(run, target)
+        process.send_signal(number)
+    if target in (DRIVER, TWICE):
+        run.send_signal(number)
+    if target == TWICE:
+        os.killpg(run.pid, number)
+    if target == EVERY:
+        # Ray's own first, as it may come.
+        for process in reversed(family(run)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+
+@pytest.mark.slow
+def test_whoever_ends_a_sweep_in_whatever_state(calibsweep: Command, temporary: Path, tmp_path: Path) -> None:
+    sweep = tmp_path / "endings.yaml"
+    sweep.write_text(SWEEP, encoding="utf-8")
+
+    def command(case: Any) -> tuple[str, ...]:
+        return "run", str(sweep), "--store", str(tmp_path / f"store-{CASES.index(case)}")
+
+    def check(case: Any) -> None:
+        number, target, state = case
+        store = tmp_path / f"store-{CASES.index(case)}"
+        with started(calibsweep, target, *command(case), temporary=temporary) as (run, output):
+            printed = bring_to(state, run, output)
+            everything = family(run)
+            end(number, target, run, output)
+            rest = "" if output.closed else output.read()
+            told = f"{number.name} to {target} while {state}: {printed}{rest}"
+            assert run.wait(ENDS_SECONDS) == 1, told
+        if target != TERMINAL:
+            lines = [line for line in rest.splitlines() if "calibsweep" in line and "go on" in line]
+            assert len(lines) == 1, told
+        for wrong in ("program will terminate", "Traceback", "it goes on in", "SIGTERM received"):
+            assert wrong not in rest, told
+        _, alive = psutil.wait_procs(everything, timeout=20)
+        assert not alive, told
+        assert len(checkpoints(store)) == (state == EPOCH), told
+        assert not commits(store)
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        list(pool.map(check, CASES))
+    assert not list(temporary.glob(f"{PREFIX}*"))
+    # Of those whose Ray ended by itself its logs are kept.
+    assert len(list(temporary.glob("calibsweep-ray-logs-*"))) == 2
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        undisturbed = pool.submit(calibsweep, "run", str(sweep), "--store", str(tmp_path / "undisturbed"))
+        list(pool.map(lambda case: calibsweep(*command(case)), GOES_ON))
+        undisturbed.result()
+    expected = numbers(tmp_path / "undisturbed")
+    assert len(expected) == 1
+    for case in GOES_ON:
+        store = tmp_path / f"store-{CASES.index(case)}"
+        assert_as_undisturbed(store, expected)
+        assert "preempted" not in calibsweep("plan", str(sweep), "--store", str(store))
+
+
+@pytest.mark.slow
+def test_a_stop_while_the_head_of_the_cluster_dies(calibsweep: Command, tmp_path: Path) -> None:
+    sweep = tmp_path / "endings.yaml"
+    sweep.write_text(SWEEP.replace("80", "400"), encoding="utf-8")
+    with cluster(calibsweep, 1) as nodes:
+        run = calibsweep.start(
+            "run", str(sweep), "--store", str(tmp_path / "store"), "--address", nodes.address
+        )
+
+        def trains() -> bool:
+            return any(map(is_training, psutil.Process().children(recursive=True)))
+
+        wait_until(trains, "a trial that trains")
+        nodes.head_node.all_processes["gcs_server"][0].process.kill()
+        run.terminate()
+        output, _ = run.communicate(timeout=ENDS_SECONDS)
+        assert run.returncode == 1
+        assert f"the head of the cluster, {nodes.address}, answers no more" in output
+        assert "program will terminate" not in output
+        # Where its process lives, and by its own doing.
+        wait_until(lambda: checkpoints(tmp_path / "store"), "a checkpoint")
+
+
+def test_a_head_that_answers_no_more_is_given_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(servers, "LOST_ASKED_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        head = servers.Head(address)
+        probed = head.probed
+        wait_until(lambda: head.gone(asked=True) or head.probed > probed, "a probe")
+        assert head.gone(asked=True) is None
+    wait_until(lambda: head.gone(asked=True), "the head is missed")
+    assert address in str(head.gone(asked=True))
+    assert head.gone(asked=False) is None
+
+
+def test_what_is_asked_again_is_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    request = StopRequest()
+    with request.trials():
+        # As by `timeout`, which signals its child and then the whole group.
+        request.note(signal.SIGTERM)
+        request.note(signal.SIGTERM)
+        assert request.asked == now and not request.at_once
+        now += AGAIN_SECONDS + 1
+        request.note(signal.SIGHUP)
+        assert not request.at_once
+        request.note(signal.SIGINT)
+        assert request.asked == 100.0 and request.at_once
+    early = StopRequest()
+    early.note(signal.SIGHUP)
+    assert early.at_once
+
+
+def test_nohup_is_respected() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert ended_by() == {signal.SIGTERM, signal.SIGINT}
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert signal.SIGHUP in ended_by()
+
+
+def test_writing_goes_on_where_nobody_reads() -> None:
+    reading, writing = os.pipe()
+    with open(writing, "w", encoding="utf-8") as stream:  # noqa: PTH123  # no path, a pipe
+        lasting = LastingStream(stream)
+        lasting.write("read\n")
+        lasting.flush()
+        assert os.read(reading, 100) == b"read\n"
+        os.close(reading)
+        for _ in range(2):
+            assert lasting.write("lost\n") == 5
+            lasting.flush()
+
+
+def test_a_run_deletes_the_folders_of_runs_that_died_alone(temporary: Path) -> None:
+    code = (
+        "import time; from orchestrator.scratch import Scratch; s = Scratch();"
+        "(s.folder / 'tmp' / 'file').touch(); print(s.folder, flush=True); time.sleep(600)"
+    )
+
+    def another() -> tuple[subprocess.Popen[str], Path]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(REPOSITORY)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        return process, Path(process.stdout.readline().strip())
+
+    (living, lives), (killed, died) = another(), another()
+    killed.kill()
+    killed.wait()
+    someone_else_s = temporary / "ray"
+    someone_else_s.mkdir()
+    ours = Scratch(temporary)
+    try:
+        assert not died.exists()
+        assert (lives / "tmp" / "file").exists() and someone_else_s.exists()
+        assert ours.folder.parent == temporary
+        ours.delete()
+        assert not ours.folder.exists()
+    finally:
+        living.kill()
+        living.wait()
