@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from results.gpu_records import GpuRecord
 from results.pilots import Pilot
+from trainables.operations import flops_per_epoch
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Estimates:
 
     def __call__(self, trial: Trial) -> Estimate | None:
         """None for a trial of which nothing at all is known."""
-        cell = trial.dataset.label, trial.model.label, trial.training.precision
+        cell = _cell(trial)
         epochs = trial.training.epochs / max(1.0, self.gpus.get(trial.key, 1.0))
         for source, seconds in (("finished trials", self.finished), ("pilot", self.piloted)):
             if cell in seconds:
@@ -107,9 +108,6 @@ class Estimates:
 
     def _flops_per_epoch(self, cell: Cell, trial: Trial) -> float | None:
         if cell not in self._flops:
-            # Counting operations needs torch, which nothing else here does.
-            from trainables.cost import flops_per_epoch
-
             try:
                 self._flops[cell] = flops_per_epoch(trial)
             except Exception:
@@ -118,11 +116,20 @@ class Estimates:
         return self._flops[cell]
 
 
+def _cell(trial: Trial) -> Cell:
+    return trial.dataset.label, trial.model.label, trial.training.precision
+
+
 def longest_first(trials: Iterable[Trial], estimates: Estimates) -> list[Trial]:
     """Trials in the order to start them: a long one begun last would keep everything waiting.
 
     Those of which nothing is known come first, since they may be long.
     """
+    trials = list(trials)
+    sizes = {(_cell(t), t.training.epochs, t.training.compile, estimates.gpus.get(t.key)) for t in trials}
+    if len(sizes) == 1:
+        # Counting the operations of somebody's network takes seconds: not where they order nothing.
+        return trials
 
     def key(trial: Trial) -> float:
         estimate = estimates(trial)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -16,31 +18,23 @@ from trainables.datasets.base import Dataset
 from trainables.training import TrialRun, load_dataset
 from trainables.trial import Trial
 
-BACKWARD = 2
-"""Times the operations of a forward pass that a backward pass takes."""
-
 PILOT_STEPS = 12
 PILOT_REPEATS = 3
 
 
-def flops_per_epoch(trial: Trial) -> float | None:
-    """Floating-point operations of one epoch: training, and one look at validation and test part.
+def forward_flops(dataset: str, model: str, params: Iterable[tuple[str, Any]] = ()) -> int:
+    """Floating-point operations of one sample's forward pass; a multiplication and an addition count as two.
 
-    A multiplication and an addition count as two. None where the data set's mark does not tell the shape and
-    number of its samples: those of documents vary.
+    Args:
+        dataset: One whose mark tells the shape of its samples.
     """
-    facts = DATASETS[trial.dataset.name].facts
-    if not {"channels", "image_size", "samples", "classes"} <= facts.keys():
-        return None
+    facts = DATASETS[dataset].facts
     shape = (facts["channels"], facts["image_size"], facts["image_size"])
     with torch.device("meta"):
-        params = dict(trial.model.params)
-        model = models.build(trial.model.name, facts["classes"], input_shape=shape, **params).eval()
+        network = models.build(model, facts["classes"], input_shape=shape, **dict(params)).eval()
         with FlopCounterMode(display=False) as counter:
-            model(torch.zeros(1, *shape))
-    training, validation, test = facts["samples"]
-    passes = (1 + BACKWARD) * training + validation + test
-    return float(counter.get_total_flops() * passes)
+            network(torch.zeros(1, *shape))
+    return int(counter.get_total_flops())
 
 
 @dataclass(frozen=True)

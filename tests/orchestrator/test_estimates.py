@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -27,9 +29,8 @@ from results import gpu_records
 from results.gpu_records import GpuRecord, Speed
 from results.pilots import Pilot, keep, kept
 from results.store import Store
-from trainables import cost, datasets
-from trainables.catalogue import DATASETS
-from trainables.cost import flops_per_epoch
+from trainables import cost, datasets, operations
+from trainables.catalogue import DATASETS, MODELS
 from trainables.errors import ConfigurationError
 from trainables.trial import Trial, resolve
 
@@ -115,7 +116,7 @@ def test_a_card_that_was_measured_comes_before_a_guess_and_after_a_pilot() -> No
         assert found
         return found
 
-    flops = flops_per_epoch(resolve("cifar10", "resnet50", "brier", 0))
+    flops = operations.flops_per_epoch(resolve("cifar10", "resnet50", "brier", 0))
     assert flops is not None
     found = estimate("resnet50", precision="bfloat16", epochs=7)
     assert found.seconds == pytest.approx(7 * flops / 160e12) and found.source == "card"
@@ -126,7 +127,7 @@ def test_a_card_that_was_measured_comes_before_a_guess_and_after_a_pilot() -> No
 
     larger = resolve("tiny_imagenet", "resnet50_tiny", "brier", 0, training={"precision": "bfloat16"})
     scaled = estimate("resnet50_tiny", dataset="tiny_imagenet", precision="bfloat16")
-    expected = larger.training.epochs * (flops_per_epoch(larger) or 0) / 160e12
+    expected = larger.training.epochs * (operations.flops_per_epoch(larger) or 0) / 160e12
     assert scaled.seconds == pytest.approx(expected) and scaled.source == "operations"
     assert scaled.measured.startswith("resnet50 on NVIDIA H100")
 
@@ -171,6 +172,36 @@ def test_plan_says_whose_measurement_it_goes_by(tmp_path: Path, monkeypatch: pyt
     assert "13 as measured" not in plan() and "guessed" not in plan()
     with pytest.raises(ConfigurationError, match="NVIDIA H100 80GB HBM3"):
         CliRunner().invoke(app, [*arguments, "--gpu-card", "H200"], catch_exceptions=False)
+@pytest.mark.slow
+def test_recorded_operations_are_what_torch_counts(torchvision: ModuleType) -> None:
+    counted = {
+        dataset: {model: cost.forward_flops(dataset, model) for model in recorded}
+        for dataset, recorded in operations.FORWARD.items()
+    }
+    assert counted == operations.FORWARD
+    for dataset, model in itertools.product(DATASETS.names(), MODELS.names()):
+        try:
+            trial = resolve(dataset, model, "brier", 0)
+        except ConfigurationError:
+            continue
+        if "image_size" in DATASETS[dataset].facts:
+            assert trial.model.label in counted[dataset], trial
+
+
+def test_a_network_with_parameters_of_its_own_is_counted() -> None:
+    trial = resolve("digits", ("mlp", {"hidden": 7, "layers": 1}), "brier", 0)
+    forward = 2 * (64 * 7 + 7 * 10)
+    assert operations.flops_per_epoch(trial) == forward * (3 * 300 + 300 + 1197)
+    assert operations.flops_per_epoch(resolve("sst", "tree_lstm", "brier", 0)) is None
+
+
+def test_trials_of_one_cell_are_not_counted_to_order_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def count(trial: Trial) -> float:
+        raise AssertionError(f"{trial} was counted")
+
+    monkeypatch.setattr("orchestrator.estimates.flops_per_epoch", count)
+    trials = [resolve("digits", ("mlp", {"hidden": 7}), "brier", seed) for seed in (3, 0, 2)]
+    assert longest_first(trials, Estimates(pd.DataFrame(), [], on_gpu=False)) == trials
 
 
 def test_long_trials_and_unknown_ones_start_first() -> None:

@@ -1,0 +1,69 @@
+"""How many operations an epoch of a trial takes. What is known here is told without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trainables.catalogue import DATASETS
+from trainables.trial import Trial
+
+BACKWARD = 2
+"""Times the operations of a forward pass that a backward pass takes."""
+
+FORWARD: Mapping[str, Mapping[str, int]] = {
+    "cifar10": {
+        "densenet121": 1_776_701_440,
+        "mlp": 821_760,
+        "resnet110": 5_447_786_496,
+        "resnet50": 2_595_659_776,
+        "small_cnn": 4_426_240,
+        "wide_resnet_26_10": 10_486_657_536,
+    },
+    "cifar100": {
+        "densenet121": 1_776_885_760,
+        "mlp": 844_800,
+        "resnet110": 5_448_155_136,
+        "resnet50": 2_596_028_416,
+        "small_cnn": 4_449_280,
+        "wide_resnet_26_10": 10_486_772_736,
+    },
+    "digits": {
+        "mlp": 51_712,
+        "small_cnn": 242_176,
+    },
+    "imagenet": {
+        "densenet121_imagenet": 5_668_323_328,
+        "mlp": 38_823_936,
+        "resnet110_imagenet": 16_913_006_592,
+        "resnet50_imagenet": 8_178_368_512,
+        "small_cnn": 217_016_320,
+    },
+    "tiny_imagenet": {
+        "mlp": 3_229_696,
+        "resnet110_tiny": 21_794_258_944,
+        "resnet50_tiny": 10_385_752_064,
+        "small_cnn": 17_745_920,
+    },
+}
+"""Floating-point operations of one sample's forward pass, by data set and model.
+
+As `trainables.cost.forward_flops` counts them, which needs torch; a test counts them anew.
+"""
+
+
+def flops_per_epoch(trial: Trial) -> float | None:
+    """Floating-point operations of one epoch: training, and one look at validation and test part.
+
+    A multiplication and an addition count as two. None where the data set's mark does not tell the shape and
+    number of its samples: those of documents vary.
+    """
+    facts = DATASETS[trial.dataset.name].facts
+    if not {"channels", "image_size", "samples", "classes"} <= facts.keys():
+        return None
+    forward = FORWARD.get(trial.dataset.name, {}).get(trial.model.label)
+    if forward is None:
+        from trainables.cost import forward_flops
+
+        forward = forward_flops(trial.dataset.name, trial.model.name, trial.model.params)
+    training, validation, test = facts["samples"]
+    return float(forward * ((1 + BACKWARD) * training + validation + test))
