@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from trainables.datasets.base import Dataset, Split
-from trainables.errors import ConfigurationError
+from trainables.datasets.stratified import stratified_split
+from trainables.errors import ConfigurationError, DataError
 from trainables.registry import register
 
 SPLIT_SEED = 1
@@ -34,11 +35,12 @@ class Digits(Dataset):
 
     Raises:
         ConfigurationError: Parts that leave nothing for the test.
+        DataError: No scikit-learn, or one without the images.
     """
 
     def __init__(self, root: Path, training_samples: int = 300, validation_samples: int = 300):
-        digits = load_digits()
-        total = len(digits.target)
+        pixels, labels = _published()
+        total = len(labels)
         if (
             min(training_samples, validation_samples) < 10
             or training_samples + validation_samples > total - 10
@@ -47,18 +49,33 @@ class Digits(Dataset):
                 f"digits has {total} images of 10 classes: training_samples ({training_samples}) and "
                 f"validation_samples ({validation_samples}) need at least 10 each and must leave 10."
             )
-        rest, train = train_test_split(
-            np.arange(total), test_size=training_samples, stratify=digits.target, random_state=SPLIT_SEED
-        )
-        test, validation = train_test_split(
-            rest, test_size=validation_samples, stratify=digits.target[rest], random_state=SPLIT_SEED
+        rest, train = stratified_split(labels, training_samples, SPLIT_SEED)
+        test, validation = (
+            rest[part] for part in stratified_split(labels[rest], validation_samples, SPLIT_SEED)
         )
         # Pixels are 0 to 16; -1 to 1 is what the networks' initialisation expects.
-        images = torch.from_numpy(digits.images / 8 - 1).float().unsqueeze(1)
-        labels = torch.from_numpy(digits.target.astype(np.int64))
+        images = torch.from_numpy(pixels / 8 - 1).float().reshape(total, 1, 8, 8)
+        classes = torch.from_numpy(labels)
 
         def part(ids: np.ndarray) -> Split:
             chosen = torch.from_numpy(np.sort(ids))
-            return Split(images[chosen], labels[chosen], chosen)
+            return Split(images[chosen], classes[chosen], chosen)
 
         super().__init__(part(train), part(validation), part(test), num_classes=10, input_shape=(1, 8, 8))
+
+
+@functools.cache
+def _published() -> tuple[np.ndarray, np.ndarray]:
+    """Pixels [1797, 64] from 0 to 16, float64, and classes [1797], int64, as scikit-learn ships them.
+
+    Read from its folder: to import it takes seconds, in each process.
+    """
+    found = importlib.util.find_spec("sklearn")
+    folder = Path(found.origin).parent if found and found.origin else Path()
+    path = folder / "datasets" / "data" / "digits.csv.gz"
+    if not path.is_file():
+        raise DataError(
+            "the images of digits come with scikit-learn, which is not installed whole: reinstall it."
+        )
+    table = np.loadtxt(path, delimiter=",")
+    return table[:, :-1], table[:, -1].astype(np.int64)
