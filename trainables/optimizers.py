@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from trainables.trial import TrainingSettings
 
+Kind = TypeVar("Kind", bound=torch.optim.Optimizer)
 
+
+def uncompiled(kind: type[Kind]) -> type[Kind]:
+    """An optimiser that never loads torch's compiler, which takes seconds in each process.
+
+    torch's own methods load it when they are first called, only to be left out of what it compiles. Nothing
+    here compiles an optimiser.
+    """
+    names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    plain = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    step = torch.no_grad()(inspect.unwrap(kind.step))
+    return type(kind.__name__, (kind,), {**plain, "step": step})
+
+
+SGD = uncompiled(torch.optim.SGD)
+Adam = uncompiled(torch.optim.Adam)
+Adagrad = uncompiled(torch.optim.Adagrad)
+
+
+@uncompiled
 class Together(torch.optim.Optimizer):
     """Optimisers of different parameters that step at once, as one to a schedule and to a checkpoint."""
 
@@ -41,7 +62,7 @@ def optimizer(settings: TrainingSettings, model: nn.Module) -> torch.optim.Optim
     apart = {id(parameter) for embedding in embeddings for parameter in embedding.parameters()}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in apart]
     tuned = [parameter for parameter in model.parameters() if id(parameter) in apart]
-    return Together(_optimizer_of(settings, rest), torch.optim.SGD(tuned, settings.embedding_learning_rate))
+    return Together(_optimizer_of(settings, rest), SGD(tuned, settings.embedding_learning_rate))
 
 
 def _optimizer_of(settings: TrainingSettings, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
@@ -50,8 +71,8 @@ def _optimizer_of(settings: TrainingSettings, parameters: list[nn.Parameter]) ->
     fused = True if parameters[0].is_cuda else None
     match settings.optimizer:
         case "sgd":
-            return torch.optim.SGD(parameters, rate, settings.momentum, weight_decay=decay, fused=fused)
+            return SGD(parameters, rate, settings.momentum, weight_decay=decay, fused=fused)
         case "adam":
-            return torch.optim.Adam(parameters, rate, weight_decay=decay, fused=fused)
+            return Adam(parameters, rate, weight_decay=decay, fused=fused)
         case "adagrad":
-            return torch.optim.Adagrad(parameters, rate, weight_decay=decay)
+            return Adagrad(parameters, rate, weight_decay=decay)

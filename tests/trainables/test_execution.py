@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch._dynamo.utils import counters
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trainables import execution, models
+from trainables import execution, models, optimizers
 from trainables.catalogue import LOSSES
 from trainables.datasets.base import Dataset
 from trainables.datasets.images import NORMALISATIONS, ImageDataset, ImageSplit
@@ -260,3 +260,24 @@ def test_evaluation_batches_fill_a_gpu_and_not_its_memory() -> None:
 def test_compiling_makes_another_trial_and_its_default_does_not() -> None:
     assert trial_of(compile=True).key != trial_of().key == trial_of(compile=False).key
     assert "compile" not in trial_of().identity()["training"]
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Adagrad"])
+def test_optimisers_step_as_torchs_own(name: str) -> None:
+    def trained(kind: type[torch.optim.Optimizer]) -> dict[str, Any]:
+        torch.manual_seed(0)
+        network = nn.Linear(5, 3)
+        optimizer = kind(network.parameters(), lr=0.1, weight_decay=0.01)
+        schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2], 0.5)
+        for _ in range(4):
+            optimizer.zero_grad()
+            network(torch.randn(7, 5)).square().sum().backward()
+            optimizer.step()
+            schedule.step()
+            # As from a checkpoint.
+            optimizer.load_state_dict(optimizer.state_dict())
+        return {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+
+    torch.testing.assert_close(
+        trained(getattr(optimizers, name)), trained(getattr(torch.optim, name)), rtol=0, atol=0
+    )
