@@ -7,15 +7,13 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from results import provenance
-from results.checkpoints import StoredCheckpoints
-from results.rescore import commit_result, predictions_table, score_predictions
 from results.scores import SCORES
-from results.store import Store
 from sweeps.spec import read_overrides, selected
 from trainables.builds import check_builds_for
+from trainables.calibration import evaluate
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.curves import Curves
+from trainables.result import TrialResult
 from trainables.training import run_trial
 from trainables.trial import resolve
 
@@ -44,9 +42,7 @@ def run(
     check_builds_for([trial])
     # One thread, as in a sweep: rounding may depend on the number of threads.
     torch.set_num_threads(1)
-    store = Store(uri) if uri else None
-    if store:
-        store.folder.check_writable()
+    kept = _Kept(uri) if uri else None
     console.print(f"{trial} (trial {trial.key})", highlight=False, soft_wrap=True)
 
     def told(epoch: int, curves: Curves) -> None:
@@ -58,16 +54,39 @@ def run(
             soft_wrap=True,
         )
 
-    checkpoints = StoredCheckpoints(store) if store else None
-    every = changes.run.checkpoint_every if store else None
+    checkpoints = kept.checkpoints if kept else None
+    every = changes.run.checkpoint_every if kept else None
     result = run_trial(trial, root=data, checkpoints=checkpoints, checkpoint_every=every, on_epoch=told)
-    scores = score_predictions(predictions_table(result.validation, result.test))
+    validation, test = result.validation, result.test
+    scores = evaluate(validation.logits, validation.labels, test.logits, test.labels)
     for score in SCORES.values():
         before = scores[score.column("before", "ece")]
         after = scores[score.column("after", "ece")] if score.scaled else before
         scaled = f"  after scaling with T = {scores['temperature_ece']:.1f}: {score.printed(after)}"
         line = f"{score.title:>14} {score.printed(before):>7} {score.printed_unit}"
         console.print(line + (scaled if score.scaled else ""), highlight=False)
-    if store:
-        commit_result(store, result, provenance.of_trial(trial, provenance.source_commit()))
-        StoredCheckpoints(store).delete(trial.key)
+    if kept:
+        kept.commit(result)
+
+
+class _Kept:
+    """The store of a trial that is kept. What a store needs is imported where there is one.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+
+    def __init__(self, uri: str):
+        from results.checkpoints import StoredCheckpoints
+        from results.store import Store
+
+        self.store = Store(uri)
+        self.store.folder.check_writable()
+        self.checkpoints = StoredCheckpoints(self.store)
+
+    def commit(self, result: TrialResult) -> None:
+        from results import provenance
+        from results.rescore import commit_result
+
+        commit_result(self.store, result, provenance.of_trial(result.trial, provenance.source_commit()))
+        self.checkpoints.delete(result.trial.key)
