@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 from orchestrator.jobs import shipped_code
+from orchestrator.lean_ray import lean
 from orchestrator.outcome import STOP_SECONDS
 from trainables.errors import ConfigurationError
 
@@ -47,16 +48,17 @@ def _initialise(address: str | None, folder: Path) -> None:
     import ray
 
     if address is None:
-        ray.init(
-            # Without any, Ray would join a cluster that someone else has started on this machine.
-            address="local",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            include_dashboard=False,
-            _temp_dir=str(folder),
-            # Where its server is gone, processes that train have as long for a checkpoint as ever.
-            _system_config={"gcs_rpc_server_reconnect_timeout_s": int(STOP_SECONDS) + 60},
-        )
+        with lean():
+            ray.init(
+                # Without any, Ray would join a cluster that someone else has started on this machine.
+                address="local",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                include_dashboard=False,
+                _temp_dir=str(folder),
+                # Where its server is gone, processes that train have as long for a checkpoint as ever.
+                _system_config={"gcs_rpc_server_reconnect_timeout_s": int(STOP_SECONDS) + 60},
+            )
         return
     through_client = address.startswith("ray://")
     # The machines of ray:// need not have this code: it is handed over while this connects.

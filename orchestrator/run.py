@@ -7,11 +7,14 @@ Running the same command again is the only recovery there is.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+import importlib
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
 
+from orchestrator.data_check import DataCheck, Needed, check_data
 from orchestrator.outcome import Outcome
 from orchestrator.placement import check as check_placement
 from orchestrator.progress import Progress
@@ -21,8 +24,6 @@ from orchestrator.stop_request import StopRequest
 from results import provenance
 from results.store import State, Store, Survey
 from sweeps.expand import Sweep
-from trainables import datasets
-from trainables.builds import check_builds_for
 from trainables.trial import Trial
 
 
@@ -32,15 +33,14 @@ def to_run(trials: Iterable[Trial], survey: Survey, retry_failed: bool) -> list[
     return [trial for trial in trials if survey.states[trial.key] in wanted]
 
 
-def check_data(trials: Sequence[Trial], root: Path) -> None:
-    """Loads each data set once: what is missing or damaged would fail every trial that needs it.
+def _check_data_there(trials: list[Trial], root: Path) -> None:
+    """Does what `check_data` does on the cluster: the data is where trials run, which need not be here."""
+    import ray
 
-    Likewise torchvision, where a model needs it.
-    """
-    check_builds_for(trials)
-    needed = (component for trial in trials for component in (trial.dataset, *trial.score_on))
-    for component in dict.fromkeys(needed):
-        datasets.load(component.name, root, **dict(component.params))
+    try:
+        ray.get(ray.remote(num_cpus=0)(check_data).remote(Needed.by(trials), root))
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
 
 
 def run_missing(
@@ -64,33 +64,37 @@ def run_missing(
         ConfigurationError: A cluster that does not answer, or that lacks what a trial asks for, likewise.
     """
     configure_ray()
-    if address is None:
-        check_data(trials, data_root)
-    import ray
+    here = DataCheck(trials, data_root, request) if address is None else None
+    with here or contextlib.nullcontext():
+        import ray
 
-    from orchestrator.servers import connected
-    from orchestrator.tune_driver import fit
+        # Ray's start waits for other processes most of the time, and loading Tune takes as long.
+        tune = threading.Thread(
+            target=importlib.import_module, args=["orchestrator.tune_driver"], daemon=True
+        )
+        tune.start()
+        from orchestrator.servers import connected
 
-    scratch = Scratch()
-    request.undo.append(scratch.delete)
-    ray_at_hand = (
-        contextlib.nullcontext() if ray.is_initialized() else connected(address, scratch.folder, request)
-    )
-    try:
-        with ray_at_hand:
-            waits = check_placement(sweep, trials, ray.nodes())  # type: ignore[no-untyped-call]
-            if waits:
-                console.print(waits, style="yellow", highlight=False, soft_wrap=True)
-            if address is not None:
-                # The data is where trials run, which need not be here.
-                try:
-                    ray.get(ray.remote(num_cpus=0)(check_data).remote(trials, data_root))
-                except ray.exceptions.RayTaskError as error:
-                    raise error.cause from None
-            commit = provenance.source_commit()
-            with Progress(trials, already_done, console) as progress, request.trials():
-                return fit(
-                    sweep, trials, store, data_root, progress, scratch.folder / "tune", commit, request
-                )
-    finally:
-        scratch.delete()
+        scratch = Scratch()
+        request.undo.append(scratch.delete)
+        ray_at_hand = (
+            contextlib.nullcontext() if ray.is_initialized() else connected(address, scratch.folder, request)
+        )
+        try:
+            with ray_at_hand:
+                if here:
+                    here.wait()
+                waits = check_placement(sweep, trials, ray.nodes())  # type: ignore[no-untyped-call]
+                if waits:
+                    console.print(waits, style="yellow", highlight=False, soft_wrap=True)
+                if not here:
+                    _check_data_there(trials, data_root)
+                from orchestrator.tune_driver import fit
+
+                commit = provenance.source_commit()
+                with Progress(trials, already_done, console) as progress, request.trials():
+                    return fit(
+                        sweep, trials, store, data_root, progress, scratch.folder / "tune", commit, request
+                    )
+        finally:
+            scratch.delete()

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from trainables.catalogue import MODELS
 from trainables.errors import ConfigurationError
-from trainables.trial import Trial
+from trainables.trial import Component
 
 
 def check_builds() -> None:
@@ -27,9 +27,9 @@ def check_builds() -> None:
         ) from error
 
 
-def check_builds_for(trials: Iterable[Trial]) -> None:
-    """As `check_builds`, if one of these trials' models needs torchvision."""
-    if any(MODELS[trial.model.name].facts.get("torchvision") for trial in trials):
+def check_builds_for(models: Iterable[Component]) -> None:
+    """As `check_builds`, if one of these models needs torchvision."""
+    if any(MODELS[model.name].facts.get("torchvision") for model in models):
         check_builds()
 
 

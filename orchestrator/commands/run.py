@@ -6,7 +6,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.commands import tables
 from orchestrator.estimates import Estimates, longest_first
 from orchestrator.outcome import Outcome
 from orchestrator.processor import slow_bfloat16
@@ -20,6 +19,7 @@ from results.pilots import kept
 from results.store import State, Store
 from sweeps.expand import Sweep, load
 from trainables.datasets import default_root
+from trainables.trial import Trial
 
 
 def run(
@@ -55,18 +55,24 @@ def run(
         console.print(slow, style="yellow", highlight=False, soft_wrap=True)
     outcome = Outcome(left=len(wanted))
     if wanted:
-        on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
-        estimates = Estimates(store.trials(sweep.trials), kept(store), on_gpu, sweep.gpus)
-        wanted = longest_first(wanted, estimates)
+        if len(wanted) > 1:
+            wanted = _longest_first(sweep, store, wanted)
         outcome = run_missing(sweep, wanted, store, data or default_root(), console, request, done, address)
     if outcome.store_error:
         here = _kept(sweep, store, done + outcome.done)
         raise StoreError(f"{outcome.store_error} {here} of {counted(len(sweep.trials), 'trial')} are kept.")
     failed = failed_before + outcome.failed
     if done + outcome.done:
+        from orchestrator.commands import tables
+
         tables.print_and_write(sweep, store, console)
     _closing(sweep_name, uri, overrides, outcome, failed, console)
     return 1 if failed or outcome.left else 0
+
+
+def _longest_first(sweep: Sweep, store: Store, wanted: list[Trial]) -> list[Trial]:
+    on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
+    return longest_first(wanted, Estimates(store.trials(sweep.trials), kept(store), on_gpu, sweep.gpus))
 
 
 def _kept(sweep: Sweep, store: Store, told: int) -> int:

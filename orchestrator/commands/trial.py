@@ -39,7 +39,7 @@ def run(
         changes.protocol or protocol,
         changes.training,
     )
-    check_builds_for([trial])
+    check_builds_for([trial.model])
     # One thread, as in a sweep: rounding may depend on the number of threads.
     torch.set_num_threads(1)
     kept = _Kept(uri) if uri else None

@@ -172,6 +172,8 @@ def test_plan_says_whose_measurement_it_goes_by(tmp_path: Path, monkeypatch: pyt
     assert "13 as measured" not in plan() and "guessed" not in plan()
     with pytest.raises(ConfigurationError, match="NVIDIA H100 80GB HBM3"):
         CliRunner().invoke(app, [*arguments, "--gpu-card", "H200"], catch_exceptions=False)
+
+
 @pytest.mark.slow
 def test_recorded_operations_are_what_torch_counts(torchvision: ModuleType) -> None:
     counted = {

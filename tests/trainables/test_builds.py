@@ -49,9 +49,9 @@ def test_only_trials_whose_model_needs_it_are_refused(
         resolve("digits", "mlp", "brier", 0),
         resolve("imagenet", "resnet50_imagenet", "brier", 0),
     )
-    check_builds_for([without])
+    check_builds_for([without.model])
     with pytest.raises(ConfigurationError, match="install both anew"):
-        check_builds_for([without, needing])
+        check_builds_for([without.model, needing.model])
 
 
 @pytest.mark.parametrize(
