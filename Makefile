@@ -9,11 +9,13 @@ BIN := $(VENV)/bin
 quickstart: $(VENV)/installed
 	$(BIN)/calibsweep run quickstart --store $(STORE)
 
+# Files of tests that run beside each other: Ray waits as often as it works.
+WORKERS ?= 2
 test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 # Kills at random, for so long, drawn from this seed.
 SECONDS ?= 600

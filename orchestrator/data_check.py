@@ -1,4 +1,4 @@
-"""Whether the data sets of a sweep are there, and a torchvision that fits, before trials fail for want of them."""
+"""Whether data and torchvision are there, before any trial would fail for want of them."""
 
 from __future__ import annotations
 

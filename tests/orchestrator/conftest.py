@@ -18,6 +18,8 @@ import psutil
 import pytest
 from ray.cluster_utils import Cluster
 
+from orchestrator.lean_ray import lean
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEADLINE = 240.0
 
@@ -115,11 +117,14 @@ def cluster(
         # Else what listens there crashes now and then: ray-project/ray#63202.
         os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     nodes = Cluster()
+    # Of what starts with each node these tests ask the dashboard alone, and it takes seconds.
+    started = contextlib.nullcontext() if dashboard else lean()
     try:
         listening = {} if client_port is None else {"ray_client_server_port": client_port}
-        for number in gpus:
-            nodes.add_node(num_cpus=number, num_gpus=number, include_dashboard=dashboard, **listening)
-            listening = {}
+        with started:
+            for number in gpus:
+                nodes.add_node(num_cpus=number, num_gpus=number, include_dashboard=dashboard, **listening)
+                listening = {}
         yield nodes
     finally:
         nodes.shutdown()

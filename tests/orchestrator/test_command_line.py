@@ -137,6 +137,7 @@ def test_score_takes_anyones_logits(calibsweep: Command, tmp_path: Path) -> None
     assert "not an .npz file of plain arrays" in calibsweep("score", str(tmp_path / "pickle.npz"), code=2)
 
 
+@pytest.mark.slow
 def test_missing_data_stops_a_run_before_it_starts(calibsweep: Command, tmp_path: Path) -> None:
     store, data = str(tmp_path / "store"), str(tmp_path / "data")
     output = calibsweep("run", "mukhoti2020", "--store", store, "--data", data, code=2)

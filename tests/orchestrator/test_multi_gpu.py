@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +11,13 @@ import pandas as pd
 import psutil
 import pytest
 import torch
-from ray.cluster_utils import Cluster
 
 from results.address import Address
 from results.store import Store
 from trainables.training import run_trial
 from trainables.trial import resolve
 
-from .conftest import REPOSITORY, Command, wait_until
+from .conftest import Command, cluster, source_with, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -80,24 +77,12 @@ def actors(method: str) -> list[psutil.Process]:
 
 @pytest.fixture(scope="module")
 def pretended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pretended]:
-    source = tmp_path_factory.mktemp("source")
-    for floor in ("trainables", "sweeps", "results", "orchestrator"):
-        shutil.copytree(REPOSITORY / floor, source / floor)
-    (source / "trainables" / "models" / "faulty.py").write_text(FAULTY, encoding="utf-8")
+    source = source_with(tmp_path_factory.mktemp("source") / "source", faulty=FAULTY)
     command = Command(source)
-    before = dict(os.environ)
-    # The nodes' workers inherit it.
-    os.environ.update(command.environment())
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 2, "include_dashboard": False}
-    )
     try:
-        cluster.add_node(num_cpus=1, num_gpus=1)
-        yield Pretended(command, cluster.address)
+        with cluster(command, 2, 1) as nodes:
+            yield Pretended(command, nodes.address)
     finally:
-        cluster.shutdown()
-        os.environ.clear()
-        os.environ.update(before)
         for process in command.started:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()

@@ -1,0 +1,66 @@
+"""Seconds from a command to the end of its first epoch, beside what Ray and torch take by themselves.
+
+    python benchmarks/startup.py [--repeats 3]
+
+A sweep of one trial of one epoch is compared with a program that starts plain Ray, loads Tune and has a
+worker load torch; `calibsweep trial` of one epoch with one that loads torch. They take turns; the fastest
+counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SWEEP = """
+name: one
+seeds: [0]
+training: {epochs: 1}
+blocks: [{datasets: [digits], models: [mlp], losses: [brier]}]
+"""
+
+PLAIN_RAY = """
+import ray
+from ray import tune
+
+ray.init("local", include_dashboard=False)
+ray.get(ray.remote(lambda: __import__("torch").__version__).remote())
+ray.shutdown()
+"""
+
+
+def seconds(*arguments: str) -> float:
+    """Of a Python process, to its end."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    started = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True, env=environment)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--repeats", type=int, default=3, metavar="N")
+    repeats = parser.parse_args().repeats
+    with tempfile.TemporaryDirectory() as folder:
+        sweep = Path(folder) / "one.yaml"
+        sweep.write_text(SWEEP, encoding="utf-8")
+        cell = ("--dataset", "digits", "--model", "mlp", "--loss", "brier", "--set", "training.epochs=1")
+        for name, plain, ours in (
+            ("a sweep of one epoch", ("-c", PLAIN_RAY), ("run", str(sweep))),
+            ("calibsweep trial, one epoch", ("-c", "import torch"), ("trial", *cell)),
+        ):
+            times = []
+            for repeat in range(repeats):
+                store = ("--store", str(Path(folder) / f"store-{repeat}")) if ours[0] == "run" else ()
+                times.append((seconds(*plain), seconds("-m", "orchestrator", *ours, *store)))
+            least, taken = (min(each) for each in zip(*times, strict=True))
+            print(f"{name}: {taken:.1f} s, {taken / least:.2f} times the {least:.1f} s of what it rests on")
+
+
+if __name__ == "__main__":
+    main()
