@@ -10,15 +10,14 @@ import pytest
 
 from results.store import Store
 
-from .conftest import Command, cluster, source_with, wait_until
+from .conftest import Command, cluster, halved, source_with, wait_until
 from .test_faults import finish, kill, place, training
-from .test_launch import PLUG_IN
 from .test_recovery import assert_as_undisturbed, checkpoints, numbers
 
 SWEEP = """
 name: client
 seeds: [0, 1, 2]
-training: {epochs: 120}
+training: {epochs: 40}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [halved]}
 run: {checkpoint_every: 5, gpus_per_trial: 1, cpus_per_trial: 0.5}
@@ -27,11 +26,17 @@ run: {checkpoint_every: 5, gpus_per_trial: 1, cpus_per_trial: 0.5}
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_it_ships_its_code_and_stops_and_recovers_as_elsewhere(tmp_path: Path) -> None:
-    here = Command(source_with(tmp_path / "source", "losses", halved=PLUG_IN))
+def test_it_ships_its_code_and_stops_and_recovers_as_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # For so many seconds Ray tries to reach a cluster that is gone, instead of thirty.
+    monkeypatch.setenv("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "5")
+    slow = tmp_path / "slow"
+    here = Command(source_with(tmp_path / "source", "losses", halved=halved(slow)))
     sweep, store, undisturbed = tmp_path / "client.yaml", tmp_path / "store", tmp_path / "undisturbed"
     sweep.write_text(SWEEP, encoding="utf-8")
     here("run", str(sweep), "--store", str(undisturbed), "--set", "run.gpus_per_trial=0")
+    slow.touch()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -49,6 +54,7 @@ def test_it_ships_its_code_and_stops_and_recovers_as_elsewhere(tmp_path: Path) -
         run = here.start(*command)
         wait_until(lambda: len(training()) == 2, "two trials that go on")
         training()[0].kill()
+        slow.unlink()
         assert "its process or node died; it goes on in" in finish(run)
         another = here.start(*command, "--set", "training.epochs=5000")
         wait_until(training, "a trial that trains")

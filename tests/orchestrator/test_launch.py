@@ -12,32 +12,17 @@ import pytest
 from orchestrator.jobs import SWEEP_FILE, shipped
 from results.store import Store
 
-from .conftest import Command, cluster, source_with, wait_until
+from .conftest import Command, cluster, halved, source_with, wait_until
 from .test_recovery import checkpoints, numbers
 
 SWEEP = """
 name: launched
 seeds: [0, 1]
-training: {epochs: 800}
+training: {epochs: 200}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [halved]}
 run: {checkpoint_every: 10, gpus_per_trial: 1, cpus_per_trial: 0.5}
 """
-
-PLUG_IN = '''
-    from torch.nn import functional
-
-    from trainables.losses.base import Loss
-    from trainables.registry import register
-
-
-    @register("halved")
-    class Halved(Loss):
-        """Half the cross-entropy: a file that only the one who launches has."""
-
-        def per_sample(self, logits, labels):
-            return 0.5 * functional.cross_entropy(logits, labels, reduction="none")
-'''
 
 
 @dataclass
@@ -47,6 +32,7 @@ class Launched:
     sweep: Path
     store: Path
     commit: str
+    slow: Path
 
     def __call__(self, name: str, *more: str, code: int = 0) -> str:
         where = (name, str(self.sweep), "--store", str(self.store))
@@ -55,7 +41,9 @@ class Launched:
 
 @pytest.fixture
 def launched(tmp_path: Path) -> Iterator[Launched]:
-    source = source_with(tmp_path / "source", "losses", halved=PLUG_IN)
+    slow = tmp_path / "slow"
+    slow.touch()
+    source = source_with(tmp_path / "source", "losses", halved=halved(slow))
     git = ["git", "-C", str(source), "-c", "user.name=someone", "-c", "user.email=someone@example.org"]
     (source / ".gitignore").write_text("__pycache__/\n", encoding="utf-8")
     subprocess.run([*git, "init", "--quiet"], check=True)
@@ -68,7 +56,8 @@ def launched(tmp_path: Path) -> Iterator[Launched]:
     # of what is shipped, and the first that needs it no more deletes it.
     with cluster(Command(tmp_path), 2, dashboard=True) as nodes:
         address = f"http://{nodes.head_node.webui_url}"
-        yield Launched(Command(source), ("--address", address), sweep, tmp_path / "store", commit.strip())
+        options = ("--address", address)
+        yield Launched(Command(source), options, sweep, tmp_path / "store", commit.strip(), slow)
 
 
 @pytest.mark.slow
@@ -92,6 +81,7 @@ def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, t
     assert "Nothing to stop" in launched("stop")
     assert "2 interrupted" in launched("status")
 
+    launched.slow.unlink()
     launched("launch")
     followed = launched("logs")
     assert "[2/2] digits / small_cnn / halved" in followed
