@@ -25,7 +25,7 @@ def lean() -> Iterator[None]:
             (
                 parameter,
                 "RayParams",
-                functools.partial(parameter.RayParams, no_monitor=True, include_log_monitor=False),
+                functools.partial(parameter.RayParams, no_monitor=True, include_log_monitor=False),  # type: ignore[arg-type]
             ),
         ):
             stack.enter_context(mock.patch.object(target, name, replacement))
