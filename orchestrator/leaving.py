@@ -9,6 +9,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
+from orchestrator import last_words
+
 LOOK_SECONDS = 0.5
 
 WAIT_SECONDS = 20.0
@@ -41,6 +43,7 @@ def listen(leave: Callable[[], None]) -> None:
 
 def end() -> NoReturn:
     """Ends this process at once, with the code by which shells tell of SIGTERM."""
+    last_words.tell_told_to_end()
     os._exit(128 + signal.SIGTERM)
 
 

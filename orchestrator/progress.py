@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -19,10 +20,22 @@ TELL_SECONDS = 600.0
 """Without a terminal, a line at least this often: trials may take hours."""
 
 
+QUIET_SHARE = 0.5
+"""From which part of the time that a trial may stand still it is said how long it does."""
+
+
 @dataclass
 class Running:
     started: float
     epoch: int = 0
+    heard: float = 0.0
+    patience_seconds: float = math.inf
+    told_quiet: bool = False
+
+    def quiet_seconds(self) -> float | None:
+        """How long nothing was heard of it, where that is long."""
+        seconds = time.monotonic() - self.heard
+        return seconds if seconds > QUIET_SHARE * self.patience_seconds else None
 
 
 @dataclass
@@ -71,21 +84,31 @@ class Progress:
         """Prints a line above the live ones."""
         self.console.print(text, style="yellow", highlight=False)
 
-    def start(self, key: str) -> None:
-        self.running[key] = Running(time.monotonic())
+    def start(self, key: str, patience_seconds: float = math.inf) -> None:
+        """A trial that runs from now on, and how long it may stand still."""
+        now = time.monotonic()
+        self.running[key] = Running(now, heard=now, patience_seconds=patience_seconds)
         self.most_running = max(self.most_running, len(self.running))
 
     def stop(self, key: str) -> None:
         """A trial that was interrupted and will be taken up again."""
         self.running.pop(key, None)
 
-    def epoch(self, key: str, epoch: int) -> None:
+    def epoch(self, key: str, epoch: int, patience_seconds: float = math.inf) -> None:
+        """A trial that is heard of, and how long it may stand still from now on."""
         if key in self.running:
-            self.running[key].epoch = epoch
+            run = self.running[key]
+            run.epoch, run.heard, run.patience_seconds = epoch, time.monotonic(), patience_seconds
+            run.told_quiet = False
 
     def epochs(self) -> dict[str, int]:
         """Keys of the trials that run, each with its epochs that are done. Any thread may ask."""
         return {key: run.epoch for key, run in list(self.running.items())}
+
+    def quiet(self) -> dict[str, float]:
+        """Keys of trials that stand still, each with the seconds for which they do. Any thread may ask."""
+        quiet = {key: run.quiet_seconds() for key, run in list(self.running.items())}
+        return {key: seconds for key, seconds in quiet.items() if seconds is not None}
 
     def finish(self, key: str, told: str, failed: bool = False) -> None:
         """Counts a trial that ended. `told` is what its plain line says of it."""
@@ -108,7 +131,11 @@ class Progress:
             self.tell(text)
 
     def tell_if_due(self) -> None:
-        """Without a terminal, prints where the sweep stands if no line has come for a while."""
+        """Says which trials have come to stand still; without a terminal, after a while, where all stands."""
+        for key, seconds in self.quiet().items():
+            if not self.running[key].told_quiet:
+                self.running[key].told_quiet = True
+                self.note(f"{self.by_key[key]}: {standing_still(seconds)}")
         if self.console.is_terminal or time.monotonic() < self.told + TELL_SECONDS:
             return
         waiting = len(self.left) - len(self.running)
@@ -150,7 +177,9 @@ class Progress:
             trial = self.by_key[key]
             epochs = trial.training.epochs
             bar = ProgressBar(total=epochs, completed=run.epoch, width=20)
-            lines.add_row(Text(str(trial)), bar, Text(f"{run.epoch}/{epochs} epochs"))
+            quiet = run.quiet_seconds()
+            still = Text("" if quiet is None else standing_still(quiet), style="yellow")
+            lines.add_row(Text(str(trial)), bar, Text(f"{run.epoch}/{epochs} epochs"), still)
         if len(shown) < len(running):
             lines.add_row(Text(f"and {len(running) - len(shown)} more", style="dim"))
         overall = Table.grid(padding=(0, 1))
@@ -169,6 +198,10 @@ class Progress:
 
 def _cell(trial: Trial) -> tuple[str, str]:
     return trial.dataset.label, trial.model.label
+
+
+def standing_still(seconds: float) -> str:
+    return f"no batch for {clock(seconds)}"
 
 
 def clock(seconds: float) -> str:

@@ -65,7 +65,8 @@ class TrialQueue(Searcher):
             return finished
         while self.paused and self.paused[0][0] <= self.clock():
             _, key = heapq.heappop(self.paused)
-            self.ready[self.needs[key]].appendleft(key)
+            if key in self.unsettled:
+                self.ready[self.needs[key]].appendleft(key)
         open_ = [n for n, queue in self.ready.items() if queue and len(self.waiting[n]) < MOST_WAITING]
         if not open_:
             return None
@@ -83,7 +84,7 @@ class TrialQueue(Searcher):
         self.unsettled.discard(key)
 
     def died(self, key: str, epoch: int) -> tuple[int, float]:
-        """A trial whose process died after so many epochs: it comes again.
+        """A trial whose process died after so many epochs: it comes again, unless it is settled.
 
         Returns:
             How often in a row it died without an epoch done between, and the seconds that it waits now.

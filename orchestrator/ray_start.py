@@ -39,8 +39,12 @@ def connect(address: str | None, folder: Path) -> None:
     """Joins the cluster, or starts a Ray of our own, which keeps its files in `folder`."""
     import ray
 
-    # Ray would have SIGTERM exit wherever this is at that moment; `StopRequest` is to hear it.
-    with mock.patch.object(ray._private.utils, "set_sigterm_handler", lambda handler: None):
+    with (
+        # Ray would have SIGTERM exit wherever this is at that moment; `StopRequest` is to hear it.
+        mock.patch.object(ray._private.utils, "set_sigterm_handler", lambda handler: None),
+        # Ray would print on our stdout what its servers say of each process that dies.
+        mock.patch.object(ray._private.worker, "listen_error_messages", lambda worker, stopped: None),
+    ):
         _initialise(address, folder)
 
 

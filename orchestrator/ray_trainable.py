@@ -8,7 +8,8 @@ from typing import Any
 import ray
 from ray import tune
 
-from orchestrator import leaving, notices
+from orchestrator import last_words, leaving, notices
+from orchestrator.stalls import Watch
 from orchestrator.team import Team
 from orchestrator.worker import Report, TrialWorker, WorkerSettings
 from results.checkpoints import StoredCheckpoints
@@ -35,6 +36,9 @@ class RayTrial(tune.Trainable):
         self.store = Store(settings.store)
         self.worker: TrialWorker | Team | None = None
         leaving.listen(self._leave)
+        self.watch = Watch(settings.stalled_minutes, settings.hours_per_trial)
+        self.node = ray.get_runtime_context().get_node_id()
+        last_words.tell_exits()
         self.reset_config(config)
 
     def _leave(self) -> None:
@@ -54,15 +58,20 @@ class RayTrial(tune.Trainable):
 
     def step(self) -> Report:
         try:
-            return self._advance()
+            return {"node": self.node, **self._advance()}
         except StoreError as error:
             return {"done": True, "outcome": "store", "message": str(error)}
 
     def _advance(self) -> Report:
         if not self.begun:
+            self.watch.begin(self.trial.key)
             if self.store.is_done(self.trial) and not lacking(self.store, self.trial):
                 # Another driver on this store was faster.
+                self.watch.rest()
                 return {"done": True, "outcome": "done", "epoch": self.trial.training.epochs}
+            if self.gpus > 1:
+                # Of several workers each has its own.
+                self.watch.rest()
             if self.worker is None:
                 self.worker = Team(self.settings, int(self.gpus)) if self.gpus > 1 else self._alone()
             self.worker.begin(self.trial, self.gpus)
@@ -83,8 +92,7 @@ class RayTrial(tune.Trainable):
         return report
 
     def _alone(self) -> TrialWorker:
-        node = ray.get_runtime_context().get_node_id()
-        return TrialWorker(self.settings, notices.watch(self.settings.run, [node]))
+        return TrialWorker(self.settings, notices.watch(self.settings.run, [self.node]), self.watch)
 
     def cleanup(self) -> None:
         self._dismiss()

@@ -7,12 +7,15 @@ of them are in the placement group that Tune made: Tune knows what is taken, and
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from orchestrator import leaving, notices
+from orchestrator import last_words, leaving, notices
+from orchestrator.deaths import Death, DeathError, autopsy
+from orchestrator.stalls import Watch
 from orchestrator.worker import Report, TrialWorker, WorkerSettings
 from trainables.distributed import Workers, connect, listen
 from trainables.training import default_device
@@ -22,16 +25,13 @@ GRACE_SECONDS = 5.0
 """How long the others have to tell what they saw, once one worker failed: the first may not be the cause."""
 
 
-class TeamLostError(RuntimeError):
-    """A worker died, or the workers lost each other: Tune takes the trial up again from its checkpoint."""
-
-
 class Member:
     """One worker, in a process with a GPU of its own."""
 
     def __init__(self, settings: WorkerSettings):
         self.settings = settings
         self.worker: TrialWorker | None = None
+        last_words.tell_exits()
         leaving.listen(self._leave)
 
     def _leave(self) -> None:
@@ -54,10 +54,13 @@ class Member:
             self.store = connect(address, port, size)
         workers = Workers(self.store, rank, size, default_device())
         # The nodes of all: the first keeps the checkpoint, whichever of them will be gone.
-        self.worker = TrialWorker(self.settings, notices.watch(self.settings.run, nodes), workers)
+        told = notices.watch(self.settings.run, nodes)
+        watch = Watch(self.settings.stalled_minutes, self.settings.hours_per_trial)
+        self.worker = TrialWorker(self.settings, told, watch, workers)
 
     def begin(self, trial: Trial, gpus: float) -> None:
         assert self.worker is not None
+        self.worker.watch.begin(trial.key)
         self.worker.begin(trial, gpus)
 
     def step(self) -> Report:
@@ -78,7 +81,7 @@ class Team:
         size: How many: one for each bundle of the placement group that this process is in.
 
     Raises:
-        ray.exceptions.RayError, TeamLostError: Workers that cannot be started, or died. Also from `step`.
+        ray.exceptions.RayError, DeathError: Workers that cannot be started, or died. Also from `step`.
     """
 
     def __init__(self, settings: WorkerSettings, size: int):
@@ -106,28 +109,29 @@ class Team:
     def begin(self, trial: Trial, gpus: float) -> None:
         ray.get([member.begin.remote(trial, gpus) for member in self.members])
         # The first reports as it goes. The others keep its pace, since no step goes without them.
-        self.others = [member.finish.remote() for member in self.members[1:]]
+        self.others = {member.finish.remote(): member for member in self.members[1:]}
 
     def step(self) -> Report:
         first = self.members[0].step.remote()
-        waiting = [first, *self.others]
+        members = {first: self.members[0], **self.others}
+        waiting = list(members)
         while True:
             (ready,), waiting = ray.wait(waiting)
-            report = _read(ready)
+            report = _read(ready, members[ready])
             if report["outcome"] not in ("running", "done", "stopped"):
                 break
             if ready == first:
-                self.others = waiting
+                self.others = {reference: members[reference] for reference in waiting}
                 return self._whole(report) if report["done"] else report
         ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=GRACE_SECONDS) if waiting else ([], [])
-        return self._ended([report, *map(_read, ready)])
+        return self._ended([report, *(_read(reference, members[reference]) for reference in ready)])
 
     def _whole(self, report: Report) -> Report:
         """The report of the first worker at the end of a trial, with what all left in their processes."""
         if report["outcome"] == "stopped":
             # It alone was asked to stop: the others wait for it in the next batch.
             return report
-        reports = [report, *map(_read, self.others)]
+        reports = [report, *(_read(*other) for other in self.others.items())]
         left = tuple(dict.fromkeys(name for each in reports for name in each.get("left", ())))
         return {**report, "reusable": all(each.get("reusable") for each in reports), "left": left}
 
@@ -135,12 +139,13 @@ class Team:
         """The report that tells why a trial ended, of those that did not end well."""
         self.dismiss()
         by_outcome = {report["outcome"]: report for report in reversed(reports)}
-        if "died" in by_outcome:
-            raise TeamLostError(by_outcome["died"]["message"])
+        deaths = [report["death"] for report in reports if report["outcome"] == "died"]
+        if deaths:
+            raise DeathError(_together(deaths))
         for outcome in ("store", "failed"):
             if outcome in by_outcome:
                 return by_outcome[outcome]
-        raise TeamLostError(by_outcome["lost"]["message"])
+        raise DeathError(Death(by_outcome["lost"]["message"], counts=True))
 
     def dismiss(self) -> None:
         """Ends all workers at once."""
@@ -149,11 +154,18 @@ class Team:
         self.members = []
 
 
-def _read(reference: Any) -> Report:
+def _together(deaths: list[Death]) -> Death:
+    """What is told of several workers that died: the first that may tell why, and what all have left."""
+    cause = max(deaths, key=lambda death: (not death.counts, death.at_once, death.sure))
+    left = "\n\n".join(death.traceback for death in deaths)
+    return dataclasses.replace(cause, message=f"one of its workers: {cause.message}", traceback=left)
+
+
+def _read(reference: Any, member: Any) -> Report:
     try:
         report: Report = ray.get(reference)
     except ray.exceptions.RayTaskError:
         raise
     except ray.exceptions.RayError as error:
-        return {"done": True, "outcome": "died", "message": f"a worker of the trial died: {error}"}
+        return {"done": True, "outcome": "died", "death": autopsy(error, member._actor_id.hex())}
     return report

@@ -21,22 +21,22 @@ from ray.tune.stopper import Stopper
 
 from orchestrator import notices
 from orchestrator.announcement import announced
+from orchestrator.blame import DEATHS, Blame
+from orchestrator.deaths import Death, autopsy, living_nodes, told_by_tune
 from orchestrator.outcome import STOP_SECONDS, Outcome
 from orchestrator.placement import Needs
 from orchestrator.progress import Progress
 from orchestrator.queue import TrialQueue
 from orchestrator.ray_trainable import RayTrial
+from orchestrator.stalls import first_patience
 from orchestrator.stop_request import StopRequest
 from orchestrator.watching import callbacks
-from orchestrator.worker import TRACEBACK_LINES, WorkerSettings
+from orchestrator.worker import WorkerSettings
+from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
-from results.store import FailureClass, Store
+from results.store import Store
 from sweeps.expand import Sweep
 from trainables.trial import Trial
-
-MEMORY_KILLS = 3
-"""How often in a row Ray ends a trial's process, because its node has no memory left, before the trial has
-failed by its own fault."""
 
 
 def fit(
@@ -60,6 +60,7 @@ def fit(
         checkpoint_every=run.checkpoint_every,
         checkpoint_minutes=run.checkpoint_minutes,
         hours_per_trial=run.hours_per_trial,
+        stalled_minutes=run.stalled_minutes,
         threads=max(1, int(run.cpus_per_trial)),
         source_commit=source_commit,
         run=f"{sweep.name}-{uuid.uuid4()}",
@@ -70,8 +71,6 @@ def fit(
     queue = TrialQueue(configs, {key: Needs.of(sweep.gpus[key], cpus) for key in by_key}, request)
     outcome = Outcome()
     stop = Stop(request, progress, outcome, settings.run)
-    limit = None if run.hours_per_trial is None else 3600 * run.hours_per_trial
-    listener = Listener(progress, store, by_key, outcome, queue, limit)
     watchers = callbacks(run.watch, sweep.name, store, by_key, progress.tell)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     trainable = tune.with_resources(
@@ -81,11 +80,14 @@ def fit(
     )
     try:
         with (
-            announced(store, settings.run, progress.epochs),
+            told_by_tune() as errors,
+            announced(store, settings.run, progress.epochs, progress.quiet),
             _through_client(scratch, progress),
             _clean_processes(),
             _left_to_ray(request),
         ):
+            patience = first_patience(run.stalled_minutes)
+            listener = Listener(progress, store, by_key, outcome, queue, errors, patience)
             # Not `Tuner`: through ray:// it would run on the cluster, away from this terminal's signals.
             tune.run(
                 trainable,
@@ -221,7 +223,8 @@ class Listener(Callback):
     """Tells the progress display and the queue what Tune reports, and records what died.
 
     Args:
-        seconds_per_trial: After which a trial's process ends itself; None for no limit.
+        errors: What Tune saw when a trial's process ended, as `told_by_tune` gives it.
+        patience_seconds: How long a trial may stand still at first.
     """
 
     def __init__(
@@ -231,9 +234,12 @@ class Listener(Callback):
         trials: dict[str, Trial],
         outcome: Outcome,
         queue: TrialQueue,
-        seconds_per_trial: float | None,
+        errors: dict[str, Exception],
+        patience_seconds: float,
     ):
-        self.seconds_per_trial = seconds_per_trial
+        self.patience_seconds = patience_seconds
+        self.errors = errors
+        self.blame = Blame(living_nodes)
         self.progress = progress
         self.store = store
         self.trials = trials
@@ -251,17 +257,18 @@ class Listener(Callback):
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         key = trial.config["key"]
         self.queue.started(key)
-        self.progress.start(key)
+        self.progress.start(key, self.patience_seconds)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         key = trial.config["key"]
+        self.blame.runs(key, result.get("node", ""))
         if result["outcome"] == "done" and result.get("left"):
             self._tell_left(self.trials[key], ", ".join(result["left"]))
         match result["outcome"]:
             case "running":
-                self.progress.epoch(key, result["epoch"])
+                self.progress.epoch(key, result["epoch"], result["patience_seconds"])
             case "done":
                 scores = ""
                 if "error" in result:
@@ -270,6 +277,7 @@ class Listener(Callback):
             case "failed":
                 self._settle(key, f"{result['failure_class']}: {result['message']}", failed=True)
             case "stopped":
+                self.blame.ended(key)
                 self.progress.stop(key)
             case "store":
                 self.progress.stop(key)
@@ -283,43 +291,36 @@ class Listener(Callback):
             self.progress.note(f"{cell} leaves in its process: {left}; each such process is replaced")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A process or node that died, or the end that a trial's time limit makes."""
+        """A process or node that died, or a process that was ended."""
         trial_ = self.trials[trial.config["key"]]
-        error = str(trial.get_error() or "")
         try:
-            self._record(trial_, error)
+            self._record(trial_, autopsy(self.errors.pop(trial.trial_id, None)))
         except StoreError as store_error:
             self.progress.stop(trial_.key)
             self.outcome.store_error = str(store_error)
 
-    def _record(self, trial: Trial, error: str) -> None:
+    def _record(self, trial: Trial, death: Death) -> None:
         key = trial.key
         run = self.progress.running.get(key)
-        if run and self.seconds_per_trial and time.monotonic() >= run.started + self.seconds_per_trial:
-            # Its own process has recorded it, before it ended itself.
-            known = self.store.failure(trial)
-            if known and known.failure_class == "timed out":
-                self._settle(key, f"{known.failure_class}: {known.message}", failed=True)
-                return
         if self.queue.request.asked is not None:
             # What was told to end together with us: it is interrupted, as all are.
             self.progress.stop(key)
             return
         deaths, pause = self.queue.died(key, run.epoch if run else 0)
-        told = "\n".join(error.splitlines()[-TRACEBACK_LINES:])
-        memory = "OutOfMemoryError" in error
-        message = (
-            "its process was ended: the node had no memory left" if memory else "its process or node died"
-        )
-        blamed = memory and deaths >= MEMORY_KILLS
-        failure_class: FailureClass = "out of memory" if blamed else "preempted"
-        self.store.record_failure(trial, failure_class, message, told, socket.gethostname())
-        if blamed:
-            self._settle(key, f"{failure_class}: {message}, {deaths} times in a row", failed=True)
+        own = self.blame.died(key, death, deaths)
+        failed = death.at_once or own >= DEATHS
+        failure_class = death.failure_class if failed else "preempted"
+        message = death.message if death.at_once or not failed else f"{death.message}, {own} times in a row"
+        self.store.record_failure(trial, failure_class, message, death.traceback, socket.gethostname())
+        if failed:
+            if death.by_code:
+                StoredCheckpoints(self.store).delete(key)
+            self._settle(key, f"{failure_class}: {message}", failed=True)
         else:
             self.progress.stop(key)
-            self.progress.note(f"{trial}: {message}; it goes on in {pause:.0f} s")
+            self.progress.note(f"{trial}: {death.message}; it goes on in {pause:.0f} s")
 
     def _settle(self, key: str, told: str, failed: bool = False) -> None:
         self.queue.settled(key)
+        self.blame.ended(key)
         self.progress.finish(key, told, failed=failed)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import sys
 import threading
 import time
 import traceback
@@ -15,6 +13,7 @@ from typing import Any
 import torch
 
 from orchestrator import leaving
+from orchestrator.stalls import Watch
 from results import provenance
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
@@ -43,9 +42,10 @@ Report = dict[str, Any]
 """What a step tells: `done`, `outcome` and what belongs to it; at the end of a trial also `reusable` (whether
 the next one may be trained in this process) and `left` (what the trial left behind that stays, in words).
 
-Outcomes: 'running' (epoch, curves of the latest), 'done' (likewise; error and ece of the epoch that counts),
-'failed' (failure_class, message, traceback, host), 'stopped' (epoch: a checkpoint is kept, as was asked),
-'store' (message: results cannot be kept) and 'lost' (message: the trial's other workers are out of reach).
+Outcomes: 'running' (epoch, curves of the latest; patience_seconds, for which it may stand still), 'done'
+(likewise; error and ece of the epoch that counts), 'failed' (failure_class, message, traceback, host),
+'stopped' (epoch: a checkpoint is kept, as was asked), 'store' (message: results cannot be kept) and 'lost'
+(message: the trial's other workers are out of reach).
 """
 
 
@@ -77,6 +77,7 @@ class WorkerSettings:
     checkpoint_every: int
     checkpoint_minutes: float
     hours_per_trial: float | None
+    stalled_minutes: float
     threads: int
     source_commit: str
     run: str
@@ -86,11 +87,15 @@ class TrialWorker:
     """Trains a trial, alone or with others, and commits its result. Its methods raise nothing.
 
     Args:
+        watch: Ends this process where training stands still.
         workers: Those that train together; only the first of them reads checkpoints and writes.
     """
 
-    def __init__(self, settings: WorkerSettings, notices: Notices, workers: Alone | None = None):
+    def __init__(
+        self, settings: WorkerSettings, notices: Notices, watch: Watch, workers: Alone | None = None
+    ):
         self.settings = settings
+        self.watch = watch
         self.notices = notices
         self.workers = workers or Alone()
         self.first = self.workers.rank == 0
@@ -98,7 +103,6 @@ class TrialWorker:
         self.checkpoints = StoredCheckpoints(self.store)
         self.run: TrialRun | None = None
         self.loaded: tuple[Component, Dataset] | None = None
-        self.limit: threading.Timer | None = None
         self.stepping = threading.Lock()
         torch.set_num_threads(settings.threads)
         self.process = ProcessState()
@@ -113,25 +117,26 @@ class TrialWorker:
         self.run = None
         self.warned = False
         self.checkpointed = time.monotonic()
-        if self.first and self.settings.hours_per_trial is not None:
-            self.limit = threading.Timer(self.settings.hours_per_trial * 3600, self._time_out, [trial])
-            self.limit.daemon = True
-            self.limit.start()
         asked = ((DATASETS, trial.dataset), (MODELS, trial.model), (LOSSES, trial.loss))
         self.process.begin(registry[component.name].module for registry, component in asked)
 
     def step(self) -> Report:
         """Trains for some seconds, or to the end."""
         with self.stepping:
-            report = self._step()
-            if not report["done"]:
-                if self.notices.leaving:
-                    self._leave()
-                return report
-            if self.limit:
-                self.limit.cancel()
-            self.run = None
-            left = self.process.end()
+            self.watch.batch()
+            try:
+                report = self._step()
+                if report["done"]:
+                    return self._ended(report)
+            finally:
+                self.watch.rest()
+            if self.notices.leaving:
+                self._leave()
+            return report
+
+    def _ended(self, report: Report) -> Report:
+        self.run = None
+        left = self.process.end()
         if self.loaded and self.loaded[1].tensors != self.tensors:
             # The trial changed its data in place.
             self.loaded = None
@@ -186,6 +191,8 @@ class TrialWorker:
             memory.limit(self.gpus, device)
             checkpoints = self.checkpoints if self.first else None
             self.run = TrialRun.start(self.trial, self._dataset_on(device), device, checkpoints, self.workers)
+            self.run.on_batch = self.watch.batch
+            self._epoch_done(self.run)
 
         def pause() -> bool:
             # Of several workers the others wait within the next batch for the first, which alone pauses.
@@ -193,6 +200,8 @@ class TrialWorker:
 
         while not self.run.done:
             within_epoch = self.run.advance_until(pause) is None
+            if not within_epoch:
+                self._epoch_done(self.run)
             if self.first and not self.run.done:
                 self._keep_checkpoint(self.run)
                 if self.notices.stopping:
@@ -201,7 +210,9 @@ class TrialWorker:
                     leaving.end()
             late = time.monotonic() > started + (STEP_SECONDS if within_epoch else REPORT_SECONDS)
             if late and not self.run.done:
-                return {"done": False, "outcome": "running", **_latest(self.run)}
+                patience = self.watch.patience_seconds
+                running = {"done": False, "outcome": "running", "patience_seconds": patience}
+                return {**running, **_latest(self.run)}
         result = self.run.result()
         if self.first:
             result.measurements["gpus"] = self.gpus
@@ -223,15 +234,9 @@ class TrialWorker:
             return
         self.checkpointed = time.monotonic()
 
-    def _time_out(self, trial: Trial) -> None:
-        """Ends this process, whatever it waits for: the only way out of a trial that hangs."""
-        frame = sys._current_frames().get(threading.main_thread().ident or 0)
-        lines = traceback.format_stack(frame)[-TRACEBACK_LINES:] if frame else []
-        message = f"not done after {self.settings.hours_per_trial:g} hours (run.hours_per_trial)"
-        try:
-            self.store.record_failure(trial, "timed out", message, "".join(lines), socket.gethostname())
-        finally:
-            os._exit(1)
+    def _epoch_done(self, run: TrialRun) -> None:
+        if run.epoch:
+            self.watch.epoch(run.seconds / run.epoch)
 
     def _dataset_on(self, device: torch.device) -> Dataset:
         """The trial's data set, which the trial before in this process has often left."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from results.store import State, Store, Survey
 
@@ -18,13 +18,30 @@ FRESH_SECONDS = 180.0
 """A driver writes every half minute. What is older is of one that died; clocks may differ by some seconds."""
 
 
-def publish(store: Store, run: str, epochs: Mapping[str, int]) -> None:
-    """Tells which trials a driver has running, and how many epochs of each are done.
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """What is known of a trial that runs.
+
+    Attributes:
+        epochs: How many are done.
+        quiet_seconds: For how long no batch of it has come, where that is long; else None.
+    """
+
+    epochs: int
+    quiet_seconds: float | None = None
+
+
+def publish(store: Store, run: str, epochs: Mapping[str, int], quiet: Mapping[str, float]) -> None:
+    """Tells which trials a driver has running, how many epochs of each are done, and which stand still.
+
+    Args:
+        quiet: The seconds for which these do.
 
     Raises:
         StoreError: A store that cannot be written.
     """
-    store.folder.write(f"{FOLDER}/{run}.json", json.dumps(dict(epochs)).encode())
+    told = {key: dataclasses.asdict(Running(done, quiet.get(key))) for key, done in epochs.items()}
+    store.folder.write(f"{FOLDER}/{run}.json", json.dumps(told).encode())
 
 
 def withdraw(store: Store, run: str) -> None:
@@ -39,22 +56,26 @@ def withdraw(store: Store, run: str) -> None:
     store.folder.delete_folder_if_empty(FOLDER)
 
 
-def running(store: Store) -> dict[str, int]:
-    """Keys of trials that run at this moment, each with its epochs that are done."""
-    found: dict[str, int] = {}
+def running(store: Store) -> dict[str, Running]:
+    """Trials that run at this moment, by key."""
+    found: dict[str, Running] = {}
     for info in store.folder.list(FOLDER):
         if is_fresh(info.modified_ns):
             try:
-                found |= json.loads(store.folder.read(info.path))
-            except (FileNotFoundError, ValueError):
+                told = {key: Running(**run) for key, run in json.loads(store.folder.read(info.path)).items()}
+            except (FileNotFoundError, ValueError, TypeError, AttributeError):
                 continue  # withdrawn since it was listed, or not ours
+            age = max(0.0, time.time() - info.modified_ns / 1e9)
+            for key, run in told.items():
+                quiet = None if run.quiet_seconds is None else run.quiet_seconds + age
+                found[key] = dataclasses.replace(run, quiet_seconds=quiet)
     return found
 
 
-def overlaid(survey: Survey, epochs: Mapping[str, int]) -> Survey:
+def overlaid(survey: Survey, runs: Collection[str]) -> Survey:
     """The survey with what runs shown as running instead of as missing or interrupted."""
     states = {
-        key: State.RUNNING if key in epochs and state in (State.MISSING, State.INTERRUPTED) else state
+        key: State.RUNNING if key in runs and state in (State.MISSING, State.INTERRUPTED) else state
         for key, state in survey.states.items()
     }
     return dataclasses.replace(survey, states=states)

@@ -44,7 +44,7 @@ COMPACTED_NAME = re.compile(r"([0-9]+)-([0-9a-f]+)\.parquet")
 SOURCE_COLUMNS = ("source_path", "source_size", "source_modified_ns")
 """Columns of the compacted copy that tell which file, in which state, each row was read from."""
 
-FailureClass = Literal["preempted", "out of memory", "diverged", "timed out", "bug"]
+FailureClass = Literal["preempted", "out of memory", "diverged", "timed out", "crashed", "bug"]
 
 
 class State(StrEnum):

@@ -86,6 +86,9 @@ class Run(_Part):
         checkpoint_minutes: Minutes after which one is due all the same, in the middle of an epoch if need be.
         hours_per_trial: Wall-clock time after which a trial that is not done has failed; None for no limit. A
             trial that was interrupted has all of it again.
+        stalled_minutes: Minutes, or ten of the trial's own epochs where these are longer, after which a trial
+            of which no batch has come is ended, and taken up again from its checkpoint: after three such ends
+            in a row without an epoch done between it has failed. Twice as long until its first epoch is done.
         watch: Programs that draw curves while it runs: tensorboard, mlflow, wandb, by name or with the
             options of Tune's callback for it, e.g. `[tensorboard, {mlflow: {tracking_uri: "http://..."}}]`.
     """
@@ -95,6 +98,7 @@ class Run(_Part):
     checkpoint_every: int = Field(default=20, ge=1, le=MOST_EPOCHS)
     checkpoint_minutes: float = Field(default=15.0, gt=0, le=MOST_MINUTES, allow_inf_nan=False)
     hours_per_trial: float | None = Field(default=None, gt=0, le=MOST_HOURS, allow_inf_nan=False)
+    stalled_minutes: float = Field(default=30.0, gt=0, le=MOST_MINUTES, allow_inf_nan=False)
     watch: Watches = (("tensorboard", {}),)
 
 

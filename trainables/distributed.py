@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from trainables.datasets.base import Dataset
 
 TIMEOUT = datetime.timedelta(minutes=10)
-"""How long a worker waits for the others: longer than reading a data set or writing a checkpoint takes."""
+"""How long a worker waits for the others to come together."""
+
+TIMEOUT_TOGETHER = datetime.timedelta(days=1)
+"""How long it waits for what they do next. Whoever runs them ends what stands still, and sees who died."""
 
 
 class WorkerLostError(RuntimeError):
@@ -96,7 +99,7 @@ class Workers(Alone):
     """One of several workers; each calls the same methods in the same order.
 
     A process can be in one such group at a time. Every method raises WorkerLostError when another worker is
-    gone or silent for `TIMEOUT`; under NCCL the process ends instead.
+    gone or silent for `TIMEOUT_TOGETHER`; under NCCL the process ends instead.
 
     Args:
         store: As `listen` or `connect` gave it.
@@ -112,7 +115,9 @@ class Workers(Alone):
         self.rows = [0] * size
         backend = "nccl" if device.type == "cuda" else "gloo"
         _reaching(
-            lambda: dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
+            lambda: dist.init_process_group(
+                backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT_TOGETHER
+            )
         )
 
     def leave(self) -> None:

@@ -93,6 +93,8 @@ class TrialRun:
         self.logits: dict[str, Tensor] = {}
         self.reported_model: dict[str, Tensor] | None = None
         self.under_way: EpochUnderWay | None = None
+        # Called after each batch, of training and of evaluation.
+        self.on_batch: Callable[[], object] = never
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
@@ -229,6 +231,7 @@ class TrialRun:
             averaged_over = {"sum": 1, "mean": len(labels), "mean_over_samples": len(indices)}
             under_way.loss_sum += loss.detach() * averaged_over[settings.loss_reduction]
             under_way.batches += 1
+            self.on_batch()
             if under_way.batches < len(batches) and pause():
                 return None
         self.under_way = None
@@ -266,6 +269,7 @@ class TrialRun:
             inputs, batch_labels = split.batch(indices)
             logits.append(self.execution.logits(inputs).float())
             labels.append(batch_labels)
+            self.on_batch()
         all_logits, all_labels = workers.joined(logits, labels, batches)
         if not bool(torch.isfinite(all_logits).all()):
             raise TrialDiverged(f"epoch {self.epoch} gives {name} logits that are not finite: {self.trial}.")

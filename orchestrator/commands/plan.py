@@ -13,6 +13,7 @@ from rich.text import Text
 from orchestrator.commands import cost
 from orchestrator.commands.cost import Prices
 from orchestrator.processor import slow_bfloat16
+from orchestrator.progress import standing_still
 from orchestrator.run import to_run
 from orchestrator.wording import counted
 from results import gpu_records, scored_sets
@@ -47,7 +48,8 @@ def show(
     sweep = load(sweep_name, overrides)
     store = Store(uri)
     stored = scored_sets.survey(store, sweep.trials)
-    survey = overlaid(stored, running(store))
+    runs = running(store)
+    survey = overlaid(stored, runs)
     counts = {state: survey.count(state) for state in State}
     told = Text.assemble((sweep.name, "bold"), f": {counted(len(sweep.trials), 'trial')}")
     for state, count in counts.items():
@@ -57,6 +59,11 @@ def show(
     for dataset in dict.fromkeys(trial.dataset.label for trial in sweep.trials):
         console.print()
         console.print(_cells(dataset, [t for t in sweep.trials if t.dataset.label == dataset], survey))
+    for trial in sweep.trials:
+        quiet = runs[trial.key].quiet_seconds if survey.states[trial.key] == State.RUNNING else None
+        if quiet is not None:
+            still = f"{trial} stands still: {standing_still(quiet)} (run.stalled_minutes)"
+            console.print(still, style="yellow", highlight=False, soft_wrap=True)
     for key, paths in survey.damaged.items():
         console.print(
             f"damaged: {', '.join(paths)}; run sets it aside and makes trial {key} again.", style="yellow"
