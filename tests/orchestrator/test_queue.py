@@ -70,9 +70,11 @@ def test_a_trial_that_dies_waits_longer_each_time_unless_it_got_further() -> Non
 
 
 def test_it_ends_when_all_is_settled_or_when_asked() -> None:
-    queue, _ = queue_of({"a": SMALL, "b": LARGE})
+    queue, clock = queue_of({"a": SMALL, "b": LARGE})
     assert {next_of(queue), next_of(queue)} == {"a", "b"}
+    queue.died("a", epoch=0)
     queue.settled("a")
+    clock.now += LONGEST_PAUSE
     assert next_of(queue) is None
     queue.settled("b")
     assert next_of(queue) == Searcher.FINISHED

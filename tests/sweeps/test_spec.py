@@ -238,6 +238,7 @@ def test_a_right_file_is_read(sweep_file: Write) -> None:
         "checkpoint_every": 20,
         "checkpoint_minutes": 15.0,
         "hours_per_trial": None,
+        "stalled_minutes": 30.0,
         "watch": (("tensorboard", {}),),
     }
 

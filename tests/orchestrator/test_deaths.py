@@ -1,0 +1,187 @@
+"""Trials that kill their processes, stand still or take all memory: they end, and nobody else notices."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from results.running import running
+from results.store import Store
+
+from .conftest import Command, source_with, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+FAULTY = """
+    import ctypes
+    import os
+    import signal
+    import time
+
+    import torch
+    from trainables.losses.brier import Brier
+    from trainables.registry import register
+
+
+    class Faulty(Brier):
+        def on_epoch_start(self, epoch, epochs):
+            if epoch == 2:
+                self.fault()
+
+
+    @register("crashing")
+    class Crashing(Faulty):
+        def fault(self):
+            ctypes.string_at(0)
+
+
+    @register("leaving")
+    class Leaving(Faulty):
+        def fault(self):
+            os._exit(7)
+
+
+    @register("killed")
+    class Killed(Faulty):
+        def fault(self):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+    @register("sleeping")
+    class Sleeping(Faulty):
+        def fault(self):
+            time.sleep(3600)
+
+
+    @register("hungry")
+    class Hungry(Faulty):
+        def fault(self):
+            taken = []
+            while True:
+                taken.append(torch.ones(2**27))
+                time.sleep(0.1)
+"""
+
+SWEEP = """
+name: deaths
+seeds: [0]
+training: {{epochs: {epochs}}}
+blocks:
+  - {{datasets: [digits], models: [small_cnn], losses: [{losses}]}}
+run: {{cpus_per_trial: 0.25, checkpoint_every: 1, stalled_minutes: 0.15}}
+"""
+
+HEALTHY = "flsc_531, adafocal"
+
+# As `calibsweep`, with pauses after a death that do not cost a test half a minute.
+IMPATIENT = """
+import orchestrator.queue
+orchestrator.queue.FIRST_PAUSE = 0.2
+from orchestrator.cli import main
+main()
+"""
+
+
+class Impatient(Command):
+    """Runs sweeps with short pauses, where memory is said to be short `memory_gib` above what is used now."""
+
+    memory_gib: float | None = None
+
+    def environment(self) -> dict[str, str]:
+        environment = super().environment()
+        if self.memory_gib is not None:
+            memory = psutil.virtual_memory()
+            threshold = (memory.total - memory.available + self.memory_gib * 2**30) / memory.total
+            environment["RAY_memory_usage_threshold"] = str(min(threshold, 0.95))
+        return environment
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", IMPATIENT, *arguments],
+            cwd=self.source,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.started.append(psutil.Process(process.pid))
+        return process
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Impatient]:
+    found = Impatient(source_with(tmp_path_factory.mktemp("source"), "losses", faulty=FAULTY))
+    yield found
+    for process in found.started:
+        if process.is_running():
+            for one in [*process.children(recursive=True), process]:
+                one.kill()
+
+
+def digests(store: Path) -> dict[str, tuple[str, str]]:
+    frame = Store(str(store)).trials()
+    data = zip(frame["predictions_digest"], frame["epochs_digest"], strict=True)
+    return dict(zip(frame["loss"], data, strict=True))
+
+
+def test_trials_that_end_their_processes_have_crashed_and_the_others_never_notice(
+    command: Impatient, tmp_path: Path
+) -> None:
+    sweep = tmp_path / "deaths.yaml"
+    faulty = ["crashing", "leaving", "killed", "sleeping"]
+    sweep.write_text(SWEEP.format(losses=", ".join([*faulty, HEALTHY]), epochs=4), encoding="utf-8")
+    store = tmp_path / "store"
+    run = command.start("run", str(sweep), "--store", str(store))
+    told = Store(str(store))
+    wait_until(
+        lambda: any(trial.quiet_seconds for trial in running(told).values()), "a trial that stands still"
+    )
+    plan = command("plan", str(sweep), "--store", str(store))
+    assert re.search(r"sleeping / seed 0 stands still: no batch for \d:\d\d", plan)
+    output, _ = run.communicate(timeout=240)
+    assert run.returncode == 1, output
+    assert "4 trials failed" in output and "(raylet)" not in output and "Traceback" not in output
+    assert re.search(r"sleeping / seed 0: no batch for \d:\d\d", output)
+
+    plan = command("plan", str(sweep), "--store", str(store), "--failures")
+    for loss, message, last in (
+        ("crashing", "its process died of SIGSEGV (Segmentation fault)", "ctypes.string_at(0)"),
+        ("leaving", "its process left with exit code 7", "os._exit(7)"),
+        ("killed", "its process was killed (SIGKILL", ""),
+        ("sleeping", "stood still: no batch for 0.15 minutes", "time.sleep(3600)"),
+    ):
+        assert f"crashed (attempt 3): digits / small_cnn / {loss} / seed 0: {message}" in plan, plan
+        assert last in plan
+    assert "0 to run, 4 failed before" in command("run", str(sweep), "--store", str(store), code=1)
+
+    alone = tmp_path / "alone.yaml"
+    alone.write_text(SWEEP.format(losses=HEALTHY, epochs=4), encoding="utf-8")
+    command("run", str(alone), "--store", str(tmp_path / "alone"))
+    assert digests(store) == digests(tmp_path / "alone") and len(digests(store)) == 2
+
+
+def test_a_trial_that_takes_all_memory_ends_and_those_beside_it_are_charged_nothing(
+    command: Impatient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "memory_gib", 5.0)
+    sweep, store = tmp_path / "hungry.yaml", tmp_path / "store"
+    sweep.write_text(SWEEP.format(losses=f"hungry, {HEALTHY}", epochs=80), encoding="utf-8")
+    output = command("run", str(sweep), "--store", str(store), code=1)
+    assert "1 trials failed" in output and "(raylet)" not in output and "Traceback" not in output
+    kept = Store(str(store))
+    assert set(kept.trials()["loss"]) == set(HEALTHY.split(", "))
+    plan = command("plan", str(sweep), "--store", str(store), "--failures")
+    ended = "its process was ended: the node had no memory left, and it took most with "
+    assert re.search(
+        rf"out of memory \(attempt \d\): .*hungry.*{ended}[0-9.]+ GiB of a node with [0-9.]+ GiB", plan
+    )
+    for path in store.glob("failures/digits/small_cnn/*/*.parquet"):
+        row = pq.read_table(path).to_pylist()[0]
+        assert "hungry" in str(path) or row["failure_class"] == "preempted"
