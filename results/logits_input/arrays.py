@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 AnyArray = npt.NDArray[Any]
 PartName = Literal["val", "test", "train"]
+Role = Literal["logits", "labels"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Array:
         dtype: What `load` gives.
         load: Reads it, and raises DataError where the file turns out to be damaged.
         part: The part that the file itself says it is of, as a column `split` does.
+        role: What it is, where the file says it otherwise than by the name.
     """
 
     file: Path
@@ -34,6 +36,7 @@ class Array:
     dtype: np.dtype[Any]
     load: Callable[[], AnyArray]
     part: PartName | None = None
+    role: Role | None = None
 
     @property
     def size(self) -> int:
@@ -44,5 +47,7 @@ class Array:
         return f"{self.name!r} of {self.file}"
 
 
-def in_memory(file: Path, name: str, values: AnyArray, part: PartName | None = None) -> Array:
-    return Array(file, name, values.shape, values.dtype, lambda: values, part)
+def in_memory(
+    file: Path, name: str, values: AnyArray, part: PartName | None = None, role: Role | None = None
+) -> Array:
+    return Array(file, name, values.shape, values.dtype, lambda: values, part, role)

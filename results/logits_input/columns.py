@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from results.logits_input.names import PROBABILITIES, Names, role_of, words
+from results.logits_input.names import PREDICTIONS, PROBABILITIES, Names, role_of, words
 from results.logits_input.notes import shortened
 from trainables.errors import ConfigurationError, InputError
 from trainables.registry import closest
@@ -110,9 +110,10 @@ def _logits(
     families = {prefix: those for prefix, those in families.items() if len(those) > 1 or prefix in lists}
     if not families:
         single = [name for name in numbers if (known := role_of(name)) is not None and known[0] == "logits"]
-        if len(single) == 1:
-            return (single[0],), single[0], False
         left = [name for name in numbers if not NO_LOGITS.fullmatch(name) and name not in single]
+        # Beside columns that may be classes, a prediction is the predicted one.
+        if len(single) == 1 and (not left or role_of(single[0]) != ("logits", PREDICTIONS)):
+            return (single[0],), single[0], False
         if len(left) < 2:
             raise InputError(
                 f"{file}: no columns of logits; there is {shortened(list(kinds))} beside the label. "

@@ -11,7 +11,7 @@ from trainables.errors import InputError
 BYTES_PER_NUMBER = 64
 """What scoring takes for each logit at its peak, the array as read included."""
 
-BYTES_PER_SAMPLE = 4096
+BYTES_PER_SAMPLE = 8192
 """And for each sample, whose confidence at each of 100 temperatures is kept."""
 
 CONTROL_GROUP = Path("/sys/fs/cgroup")

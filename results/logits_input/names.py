@@ -6,14 +6,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from results.logits_input.arrays import Array, PartName
+from results.logits_input.arrays import Array, PartName, Role
 from results.logits_input.notes import Note, shortened
 from trainables.errors import ConfigurationError, InputError
 from trainables.registry import closest
-
-Role = Literal["logits", "labels"]
 
 ROLES: tuple[Role, ...] = ("logits", "labels")
 KEYS = ("logits", "labels", "val_logits", "val_labels", "test_logits", "test_labels", "val", "test")
@@ -32,8 +29,8 @@ LOGIT_WORDS = (
 )
 """Words for what a network gives, the surest first: beside logits, `predictions` are predicted classes."""
 
-PROBABILITIES = 2
-"""Their place in `LOGIT_WORDS`."""
+PROBABILITIES, PREDICTIONS = 2, 3
+"""Their places in `LOGIT_WORDS`."""
 
 LABEL_WORDS = {
     *("label", "labels", "target", "targets", "class", "classes"),
@@ -240,7 +237,7 @@ def _surest(candidates: Sequence[_Candidate], role: Role, probabilities: bool) -
     """The one array that its name makes logits, or labels."""
     sureness: dict[Array, int] = {}
     for candidate in candidates:
-        known = role_of(candidate.name)
+        known = (candidate.array.role, 0) if candidate.array.role else role_of(candidate.name)
         if known is not None and known[0] == role:
             asked_for = probabilities and role == "logits" and known[1] == PROBABILITIES
             sureness[candidate.array] = -1 if asked_for else known[1]

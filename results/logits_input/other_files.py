@@ -43,7 +43,7 @@ def refuse(path: Path, start: bytes) -> None:
     for beginning, kind in STARTS.items():
         if start.startswith(beginning):
             raise InputError(f"{path} is {kind}, which is not read: {_advice(kind)}")
-    if b"\0" in start:
+    if any(byte < 9 or 13 < byte < 32 for byte in start):
         raise InputError(f"{path} is of a kind that is not read: save arrays with numpy.savez.")
 
 

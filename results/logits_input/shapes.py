@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,12 +69,13 @@ def form_of(part: str, pair: Pair, *, flatten: bool = False) -> Form:
             raise InputError(f"{role} ({array}) are empty: shape {list(array.shape)}.")
     if pair.logits.dtype.kind == "b":
         raise InputError(f"{part}_logits ({pair.logits}) are true or false, which are no logits.")
-    check_fits(pair.logits.size, max(pair.logits.size // max(pair.logits.shape[1:2] or (1,)), 1), pair.logits)
     form = _form(part, pair.logits.shape, pair.labels.shape)
+    samples = math.prod(form.positions)
+    check_fits(pair.logits.size, samples, pair.logits)
     if len(form.positions) > 1 and not flatten:
         raise InputError(
-            f"{part}_logits have shape {list(pair.logits.shape)}: --flatten scores each of the "
-            f"{np.prod(form.positions, dtype=object):,} positions as a sample."
+            f"{part}_logits have shape {list(pair.logits.shape)}: --flatten scores each of the {samples:,} "
+            "positions as a sample."
         )
     return form
 
@@ -109,7 +111,7 @@ def _form(part: str, logits: Shape, labels: Shape) -> Form:
         raise InputError(
             f"{shapes}: they seem to be swapped; --names logits=...,labels=... says which is which."
         )
-    if len(logits) == 2 and labels[:1] == logits[1:]:
+    if len(logits) == 2 and labels[:1] == logits[1:] and logits[0] < logits[1]:
         raise InputError(f"{shapes}: a column for each sample; save the logits transposed, as [N, K].")
     if logits[0] != labels[0]:
         raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 from results.logits_input.arrays import AnyArray, Array, PartName, in_memory
 from results.logits_input.columns import Columns, Kind, columns
 from results.logits_input.memory import check_fits
-from results.logits_input.names import Names, part_of
+from results.logits_input.names import Names, part_of, role_of
 from results.logits_input.notes import Note, shortened
 from trainables.errors import DataError, InputError
 
@@ -37,14 +38,15 @@ def csv_file(path: Path, names: Names, *, probabilities: bool = False) -> tuple[
         DataError: A file that is damaged.
         InputError: A file without the columns that scores need, or one too large for the memory that is free.
     """
-    separator = _separator(path)
+    separator, lines = _separator(path), _lines(path)
+    if not lines:
+        raise InputError(f"{path} has no rows.")
     layout = pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True)
     reading = pyarrow.csv.ReadOptions(block_size=BLOCK + HEADER)
     try:
         with pyarrow.csv.open_csv(path, reading, layout) as reader:
             schema = reader.schema
-        found = columns(_kinds(schema), names, path, probabilities=probabilities)
-        lines = _lines(path)
+        found = columns(_kinds(schema) | _not_all_numbers(schema), names, path, probabilities=probabilities)
         check_fits(lines * len(found.logits), lines, path)
         # The first rows may mislead about the others: 1 and then 1.5, or a label that is text further down.
         types = {name: pa.float64() for name in found.logits}
@@ -105,8 +107,11 @@ def _is_number(text: str) -> bool:
 
 def _lines(path: Path) -> int:
     """Lines after the first: at least as many as there are rows."""
+    number, last = 0, b""
     with path.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(BLOCK), b""))
+        for last in iter(lambda: file.read(BLOCK), b""):
+            number += last.count(b"\n")
+    return number - last.endswith(b"\n")
 
 
 def _values(metadata: pq.FileMetaData, names: Sequence[str]) -> int:
@@ -121,10 +126,23 @@ def _kinds(schema: pa.Schema) -> dict[str, Kind]:
     return {column.name: _kind(column.type) for column in schema}
 
 
+def _not_all_numbers(schema: pa.Schema) -> dict[str, Kind]:
+    """Columns of logits with something else in them, which is then told by the column's name."""
+    texts = [name for name, kind in _kinds(schema).items() if kind == "text"]
+    return {
+        name: "number"
+        for name in texts
+        if re.search(r"\d$", name) and (role_of(name) or ("",))[0] == "logits"
+    }
+
+
 def _kind(type_: pa.DataType) -> Kind:
     if pa.types.is_dictionary(type_):
         return _kind(type_.value_type)
     is_a = pa.types
+    if is_a.is_null(type_):
+        # Nothing but empty cells, as far as was read.
+        return "number"
     if is_a.is_integer(type_) or is_a.is_floating(type_) or is_a.is_decimal(type_) or is_a.is_boolean(type_):
         return "number"
     if is_a.is_list(type_) or is_a.is_large_list(type_) or is_a.is_fixed_size_list(type_):
@@ -144,8 +162,8 @@ def _arrays(path: Path, table: pa.Table, found: Columns) -> tuple[list[Array], l
         parts = _split(path, table, found.split)
     arrays = []
     for part, rows in parts.items():
-        arrays.append(in_memory(path, found.called, _logits(path, rows, found), part))
-        arrays.append(in_memory(path, found.labels, _labels(rows[found.labels]), part))
+        arrays.append(in_memory(path, found.called, _logits(path, rows, found), part, "logits"))
+        arrays.append(in_memory(path, found.labels, _labels(rows[found.labels]), part, "labels"))
     return arrays, notes
 
 

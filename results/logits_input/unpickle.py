@@ -2,8 +2,8 @@
 
 Nothing that the file names is imported or called, so it can run no code: each class and function is replaced
 by one that keeps what it is given, and arrays are made of their type, shape and bytes. Arrays in tuples and
-dictionaries get the way to them as names: '0_1' is the second of the first. This file imports no other of ours, since it
-is run by itself.
+dictionaries get the way to them as names: '0_1' is the second of the first. It is run by itself, and imports
+nothing of ours.
 """
 
 from __future__ import annotations
