@@ -17,7 +17,7 @@ Kind = Literal["number", "list", "text", "other"]
 
 SPLIT_WORDS = {"split", "part", "subset", "fold", "partition"}
 NO_LOGITS = re.compile(
-    r"|unnamed: \d+|__index_level_\d+__|(sample_?)?(id|idx|index|key|row|number)"
+    r"|unnamed: ?\d+|__index_level_\d+__|(sample_?)?(id|idx|index|key|row|number)"
     r"|confidence|loss|correct|fold|epoch|seed",
     re.IGNORECASE,
 )

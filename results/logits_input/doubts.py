@@ -34,7 +34,7 @@ def doubts(parts: Mapping[str, Part], scores: Mapping[str, float], grid: Sequenc
     found = _grid_ends(scores, grid) if "val" in parts else []
     for name, part in parts.items():
         found += _of_part(f"{name}_labels", TITLES[name], part)
-    return found + (_scaling_hurts(parts["test"], scores) if "val" in parts else [])
+    return found + (_scaling_hurts(parts["val"], parts["test"], scores) if "val" in parts else [])
 
 
 def _grid_ends(scores: Mapping[str, float], grid: Sequence[float]) -> list[Note]:
@@ -75,23 +75,26 @@ def _of_part(labels: str, title: str, part: Part) -> list[Note]:
     return found
 
 
-def _scaling_hurts(test: Part, scores: Mapping[str, float]) -> list[Note]:
-    title = SCORES["nll"].title
-    fell = scores["validation_nll"] - scores["validation_nll_after_nll"]
+def _scaling_hurts(val: Part, test: Part, scores: Mapping[str, float]) -> list[Note]:
+    title, printed = SCORES["nll"].title, SCORES["nll"].printed
     before, after = scores["test_nll"], scores["test_nll_after_nll"]
-    if not (fell > 0 and after > before):
+    if not (scores["validation_nll"] > scores["validation_nll_after_nll"] and after > before):
         return []
-    rise = _losses(test, scores["temperature_nll"]) - _losses(test, 1.0)
-    # A temperature that changes next to nothing does so by chance in either direction.
-    if rise.mean() <= BEYOND_CHANCE * rise.std() / math.sqrt(len(rise)):
+    # Of few samples, a hard one can make any temperature better, or worse, and says nothing of the others.
+    if not all(_beyond_chance(part, scores["temperature_nll"]) for part in (val, test)):
         return []
-    printed = SCORES["nll"].printed
     line = (
         f"scaling lowers the {title} on validation ({printed(scores['validation_nll'])} to "
         f"{printed(scores['validation_nll_after_nll'])}) and raises it on test ({printed(before)} to "
         f"{printed(after)}): are both parts of one network, and of one distribution?"
     )
     return [warning("scaling_hurts", line)]
+
+
+def _beyond_chance(part: Part, temperature: float) -> bool:
+    """Whether the mean change of the loss is more than what differs from sample to sample makes of none."""
+    change = _losses(part, temperature) - _losses(part, 1.0)
+    return abs(float(change.mean())) > BEYOND_CHANCE * float(change.std()) / math.sqrt(len(change))
 
 
 def _confidences(part: Part) -> npt.NDArray[np.float64]:

@@ -162,7 +162,7 @@ def test_a_binary_map_is_flattened() -> None:
         (at(3, 0, INF), LABELS, {}, "row 3, column 0 (counted from 0) is +inf"),
         (LOGITS * np.longdouble("1e4000"), LABELS, {}, "row 0, column 0 (counted from 0) is +inf"),
         (at(1, 1, -INF), LABELS, {}, "row 1 (counted from 0): the true class, 1"),
-        (np.where(np.arange(4)[:, None] == 2, -INF, LOGITS), LABELS, {}, "row 2 (counted from 0): all classes"),
+        (np.where(np.arange(4)[:, None] == 2, -INF, LOGITS), LABELS, {}, "row 2 (counted from 0): all"),
         (at(2, 0, NAN), [0, -100, 2, 1], {"ignore": -100}, "row 2, column 0"),
         (LOGITS, LABELS, {"probabilities": True}, "row 0, column 0 (counted from 0) is 2, which is no"),
         (PROBABILITIES / 2, LABELS, {"probabilities": True}, "row 0 (counted from 0): its"),

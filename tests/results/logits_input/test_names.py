@@ -32,7 +32,7 @@ def taken(names: list[str], given: str = "", **options: bool) -> list[str]:
         (f"{FOUR} notes", "", FOUR),
         ("testLabels valLabels testLogits valLogits", "", "valLogits valLabels testLogits testLabels"),
         ("y_val logits_val y_test logits_test", "", "logits_val y_val logits_test y_test"),
-        ("dev_targets dev_outputs tst_targets tst_outputs", "", "dev_outputs dev_targets tst_outputs tst_targets"),
+        ("dev_y dev_outputs tst_y tst_outputs", "", "dev_outputs dev_y tst_outputs tst_y"),
         ("train_logits train_labels test_logits test_labels", "", "test_logits test_labels"),
         ("logits labels", "", "logits labels"),
         ("predictions ground_truth", "", "predictions ground_truth"),
