@@ -6,9 +6,7 @@ Everything heavy is imported by the command that needs it: `calibsweep tables` l
 from __future__ import annotations
 
 import io
-import math
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +14,18 @@ import typer
 from rich.console import Console
 
 from orchestrator.ending import Interrupted, interruptible
+from orchestrator.options import (
+    ClusterOption,
+    CriterionName,
+    DashboardOption,
+    DataOption,
+    Format,
+    Kind,
+    SetOption,
+    StoreOption,
+    SweepArgument,
+    finite,
+)
 from orchestrator.stop_request import StopRequest
 from orchestrator.wording import counted
 from trainables.errors import CalibsweepError
@@ -38,57 +48,6 @@ store_app = typer.Typer(name="store", help="Look after a store of results.", no_
 data_app = typer.Typer(name="data", help="Make data sets ready.", no_args_is_help=True)
 app.add_typer(store_app)
 app.add_typer(data_app)
-
-
-class Format(StrEnum):
-    MARKDOWN = "md"
-    LATEX = "latex"
-    HTML = "html"
-    CSV = "csv"
-
-
-class CriterionName(StrEnum):
-    ECE = "ece"
-    ADAPTIVE_ECE = "adaptive_ece"
-    NLL = "nll"
-
-
-class Kind(StrEnum):
-    LOSSES = "losses"
-    MODELS = "models"
-    DATASETS = "datasets"
-    PROTOCOLS = "protocols"
-    SWEEPS = "sweeps"
-
-
-def finite(value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is not a finite number.")
-    return value
-
-
-SweepArgument = Annotated[
-    str, typer.Argument(metavar="SWEEP", help="A sweep file, or a bundled sweep's name.")
-]
-StoreOption = Annotated[
-    str,
-    typer.Option(
-        "--store",
-        envvar="CALIBSWEEP_STORE",
-        metavar="URI",
-        help="Where results are: a folder or s3://, gs://.",
-    ),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="PATH=VALUE", help="Changes the sweep, e.g. training.epochs=3. Repeatable."
-    ),
-]
-DataOption = Annotated[
-    Path | None,
-    typer.Option("--data", envvar="CALIBSWEEP_DATA", metavar="FOLDER", help="Where data sets lie."),
-]
 
 
 @app.command(epilog="Example: `calibsweep run quickstart --store ./store`")
@@ -118,16 +77,6 @@ def run(
         return command.run(sweep, store, set_ or [], data, address, retry_failed, request, console())
 
     raise typer.Exit(carry_out(work))
-
-
-ClusterOption = Annotated[
-    Path | None,
-    typer.Option("--cluster", metavar="FILE", help="Ray's launcher makes the cluster of this file."),
-]
-DashboardOption = Annotated[
-    str | None,
-    typer.Option("--address", metavar="http://...", help="The dashboard of a cluster that runs."),
-]
 
 
 @app.command(
