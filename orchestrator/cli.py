@@ -8,11 +8,12 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
+from orchestrator import own_code
 from orchestrator.ending import Interrupted, interruptible
 from orchestrator.options import (
     ClusterOption,
@@ -28,7 +29,6 @@ from orchestrator.options import (
 )
 from orchestrator.stop_request import StopRequest
 from orchestrator.wording import counted
-from trainables.errors import CalibsweepError
 
 RAN_WITH_FAILURES, COULD_NOT_RUN = 1, 2
 
@@ -371,14 +371,23 @@ def main() -> None:
         # Nor is it a reason to end a sweep that a terminal lacks a letter.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with interruptible():
-            app()
-    except CalibsweepError as error:
-        line = " ".join(str(error).split())
-        if len(line) > LONGEST_LINE:
-            line = f"{line[:LONGEST_LINE]} ..."
-        sys.stderr.write(f"calibsweep: {line}\n")
-        sys.exit(COULD_NOT_RUN)
+        from trainables.errors import CalibsweepError
+
+        try:
+            with interruptible():
+                app()
+        except CalibsweepError as error:
+            _refuse(str(error))
+    except ImportError as error:
+        _refuse(own_code.why(error))
     except Interrupted as interrupted:
         sys.stderr.write(f"calibsweep: {interrupted}\n")
         sys.exit(RAN_WITH_FAILURES)
+
+
+def _refuse(told: str) -> NoReturn:
+    line = " ".join(told.split())
+    if len(line) > LONGEST_LINE:
+        line = f"{line[:LONGEST_LINE]} ..."
+    sys.stderr.write(f"calibsweep: {line}\n")
+    sys.exit(COULD_NOT_RUN)

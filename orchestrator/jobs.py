@@ -19,12 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.outcome import STOP_SECONDS
+from orchestrator.own_code import FLOORS, SOURCE
 from results import provenance
 from sweeps.spec import located
 from trainables.errors import ConfigurationError
-
-SOURCE = Path(__file__).resolve().parents[1]
-FLOORS = ("orchestrator", "results", "sweeps", "trainables")
 
 NOT_SHIPPED = ("__pycache__", "*.pyc", "recorded")
 """Of the source tree: what no driver needs."""

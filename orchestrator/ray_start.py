@@ -5,22 +5,47 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
+import sys
 import warnings
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
+from orchestrator import own_code, ray_places
 from orchestrator.jobs import shipped_code
 from orchestrator.lean_ray import lean
-from orchestrator.outcome import STOP_SECONDS
+from orchestrator.outcome import STOP_SECONDS, StartError
 from trainables.errors import ConfigurationError
 
 CLIENT_ATTEMPTS = 3
 """Ray 2.60's server for ray:// starts a process for each client, which now and then crashes while it forks
 (ray-project/ray#63202)."""
 
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+"""Has Python look for no module in the current folder, whatever it is started by."""
 
-def configure_ray() -> None:
-    """What Ray and Tune read from the environment when they are imported or started."""
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+
+THIS_MACHINE = {
+    # In spite of its name it is read everywhere: with 0 a node's address, where Ray listens, is 127.0.0.1.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "GLOO_SOCKET_IFNAME": LOOPBACK,
+    "NCCL_SOCKET_IFNAME": LOOPBACK,
+}
+"""Has all that is started listen where no other machine can reach it."""
+
+
+def configure_ray(address: str | None = None) -> None:
+    """What Ray and Tune read from the environment when they are imported or started.
+
+    Args:
+        address: As `connect` will have it.
+    """
+    if address is None:
+        os.environ.update(THIS_MACHINE)
+    # Of all that is started from here.
+    os.environ.update(SAFE_PATH)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
@@ -50,28 +75,50 @@ def connect(address: str | None, folder: Path) -> None:
 
 def _initialise(address: str | None, folder: Path) -> None:
     import ray
+    from ray.job_config import JobConfig
 
+    class OwnPath(JobConfig):
+        """Tells the workers where this code lies, and nothing of the current folder and the script's."""
+
+        def __init__(self) -> None:
+            super().__init__(_py_driver_sys_path=own_code.search_path())
+
+        def _runtime_env_has_working_dir(self) -> bool:
+            # Ray sends both folders where this says no, to go before all else in the workers' path.
+            return True
+
+    quietly: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        with lean():
-            ray.init(
-                # Without any, Ray would join a cluster that someone else has started on this machine.
-                address="local",
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                include_dashboard=False,
-                _temp_dir=str(folder),
-                # Where its server is gone, processes that train have as long for a checkpoint as ever.
-                _system_config={"gcs_rpc_server_reconnect_timeout_s": int(STOP_SECONDS) + 60},
-            )
+        # Else Ray keeps one in the home, which need not be writable.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        try:
+            with lean():
+                ray.init(
+                    # Without any, Ray would join a cluster that someone else has started on this machine.
+                    address="local",
+                    include_dashboard=False,
+                    job_config=OwnPath(),
+                    object_store_memory=ray_places.STORE_BYTES,
+                    _temp_dir=str(folder),
+                    _plasma_directory=str(ray_places.memory(folder)),
+                    # Where its server is gone, processes that train have as long for a checkpoint as ever.
+                    _system_config={"gcs_rpc_server_reconnect_timeout_s": int(STOP_SECONDS) + 60},
+                    **quietly,
+                )
+        except Exception as error:
+            told = " ".join(str(error).split())[:300]
+            raise StartError(f"Ray cannot start on this machine: {told}") from error
         return
     through_client = address.startswith("ray://")
     # The machines of ray:// need not have this code: it is handed over while this connects.
     ships = shipped_code() if through_client else contextlib.nullcontext()
     with ships as code:
-        runtime_env = {"working_dir": str(code)} if code else None
+        sent: dict[str, Any] = {"job_config": OwnPath()}
+        if code:
+            sent = {"runtime_env": {"working_dir": str(code), "env_vars": SAFE_PATH}}
         for _ in range(CLIENT_ATTEMPTS if through_client else 1):
             try:
-                ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime_env)
+                ray.init(address, **quietly, **sent)
                 return
             except (ConnectionError, RuntimeError) as error:
                 failure = error

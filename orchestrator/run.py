@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from orchestrator import ray_places
 from orchestrator.data_check import DataCheck, Needed, check_data
 from orchestrator.outcome import Outcome
 from orchestrator.placement import check as check_placement
@@ -62,8 +63,9 @@ def run_missing(
     Raises:
         DataError: A data set that is missing or damaged, before any trial has started.
         ConfigurationError: A cluster that does not answer, or that lacks what a trial asks for, likewise.
+        StartError: Ray or a worker that cannot start. Later on, `Outcome.worker_error` tells of one.
     """
-    configure_ray()
+    configure_ray(address)
     here = DataCheck(trials, data_root, request) if address is None else None
     with here or contextlib.nullcontext():
         import ray
@@ -75,7 +77,7 @@ def run_missing(
         tune.start()
         from orchestrator.servers import connected
 
-        scratch = Scratch()
+        scratch = Scratch(None if address else ray_places.temporary_folder())
         request.undo.append(scratch.delete)
         ray_at_hand = (
             contextlib.nullcontext() if ray.is_initialized() else connected(address, scratch.folder, request)
@@ -88,6 +90,9 @@ def run_missing(
                 if waits:
                     console.print(waits, style="yellow", highlight=False, soft_wrap=True)
                 if not here:
+                    from orchestrator.worker_check import check_workers
+
+                    check_workers(ray.nodes(), request)  # type: ignore[no-untyped-call]
                     _check_data_there(trials, data_root)
                 from orchestrator.tune_driver import fit
 

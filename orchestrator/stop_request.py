@@ -67,6 +67,11 @@ class StopRequest:
         while True:
             self.note(signal.sigwait(numbers))
 
+    def ask(self) -> None:
+        """Asks for it from within this process, unless that was done."""
+        if self.asked is None:
+            self.asked = time.monotonic()
+
     def note(self, number: int) -> None:
         now = time.monotonic()
         if self.asked is None:

@@ -32,6 +32,7 @@ from orchestrator.stalls import first_patience
 from orchestrator.stop_request import StopRequest
 from orchestrator.watching import callbacks
 from orchestrator.worker import WorkerSettings
+from orchestrator.worker_check import failed_start
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
 from results.store import Store
@@ -215,7 +216,8 @@ class Stop(Stopper):
         if not self.told:
             notices.ask_to_stop(self.run)
             self.told = True
-            self.progress.note("stopping: each trial that runs keeps a checkpoint first (again: at once)")
+            if self.progress.running:
+                self.progress.note("stopping: each trial that runs keeps a checkpoint first (again: at once)")
         return not self.progress.running or time.monotonic() > asked + STOP_SECONDS
 
 
@@ -293,8 +295,15 @@ class Listener(Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A process or node that died, or a process that was ended."""
         trial_ = self.trials[trial.config["key"]]
+        error = self.errors.pop(trial.trial_id, None)
+        if told := failed_start(str(error)):
+            # Tried again it would end no better, here or with another trial.
+            self.progress.stop(trial_.key)
+            self.outcome.worker_error = self.outcome.worker_error or told
+            self.queue.request.ask()
+            return
         try:
-            self._record(trial_, autopsy(self.errors.pop(trial.trial_id, None)))
+            self._record(trial_, autopsy(error))
         except StoreError as store_error:
             self.progress.stop(trial_.key)
             self.outcome.store_error = str(store_error)

@@ -9,7 +9,9 @@ one worker, up to rounding: clipping, the optimiser's step and the state of a lo
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import itertools
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -81,10 +83,16 @@ class Alone:
 def listen(address: str, size: int) -> Any:
     """Where `size` workers find each other: to be kept by the first, whose `address` the others can reach.
 
-    It is on a free port, the `port` of the torch.distributed.TCPStore that is returned.
+    It is on a free port, the `port` of the torch.distributed.TCPStore that is returned. Where the address is
+    a loopback one, no other machine can reach it.
     """
+    port, own = 0, {}
+    if ipaddress.ip_address(address).is_loopback:
+        # By itself a TCPStore listens on all interfaces.
+        listener = socket.create_server((address, 0))
+        port, own = listener.getsockname()[1], {"master_listen_fd": listener.detach()}
     return dist.TCPStore(  # type: ignore[attr-defined]
-        address, 0, size, is_master=True, wait_for_workers=False, timeout=TIMEOUT
+        address, port, size, is_master=True, wait_for_workers=False, timeout=TIMEOUT, **own
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.estimates import Estimates, longest_first
-from orchestrator.outcome import Outcome
+from orchestrator.outcome import Outcome, StartError
 from orchestrator.processor import slow_bfloat16
 from orchestrator.run import run_missing, to_run
 from orchestrator.stop_request import StopRequest
@@ -58,9 +58,12 @@ def run(
         if len(wanted) > 1:
             wanted = _longest_first(sweep, store, wanted)
         outcome = run_missing(sweep, wanted, store, data or default_root(), console, request, done, address)
-    if outcome.store_error:
+    if outcome.store_error or outcome.worker_error:
         here = _kept(sweep, store, done + outcome.done)
-        raise StoreError(f"{outcome.store_error} {here} of {counted(len(sweep.trials), 'trial')} are kept.")
+        kept_ = f"{here} of {counted(len(sweep.trials), 'trial')} are kept."
+        if outcome.store_error:
+            raise StoreError(f"{outcome.store_error} {kept_}")
+        raise StartError(f"a worker cannot start: {outcome.worker_error}. {kept_}")
     failed = failed_before + outcome.failed
     if done + outcome.done:
         from orchestrator.commands import tables

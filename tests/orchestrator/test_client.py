@@ -13,6 +13,7 @@ from results.store import Store
 from .conftest import Command, cluster, halved, source_with, wait_until
 from .test_faults import finish, kill, place, training
 from .test_recovery import assert_as_undisturbed, checkpoints, numbers
+from .test_surroundings import OURS, hostile
 
 SWEEP = """
 name: client
@@ -41,7 +42,8 @@ def test_it_ships_its_code_and_stops_and_recovers_as_elsewhere(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = ("run", str(sweep), "--store", str(store), "--address", f"ray://127.0.0.1:{port}")
-    # The cluster's own source has no such loss.
+    # The cluster's own source has no such loss, and what lies where its nodes are started is none.
+    monkeypatch.chdir(hostile(tmp_path / "nodes", OURS, ()))
     with cluster(Command(tmp_path), 2, client_port=port) as nodes:
         run = here.start(*command)
         # Stopped earlier, they could go on from their epoch 0 only, which is what a new beginning tells too.

@@ -1,0 +1,179 @@
+"""What has a name of ours and lies in the current folder changes nothing; elsewhere it may, and is told."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from results.store import Store
+
+from .conftest import Command, cluster, family, program, source_with
+
+TINY = """
+    name: tiny
+    seeds: [0]
+    training: {epochs: 1}
+    blocks: [{datasets: [digits], models: [mlp], losses: [brier]}]
+"""
+
+OURS = ("orchestrator", "sweeps", "trainables")
+
+
+@dataclass
+class Installed(Command):
+    """The command as one types it who has installed it, in a folder of one's own."""
+
+    folder: Path = Path()
+    way: list[str] = field(default_factory=lambda: [program("calibsweep")])
+
+    def environment(self) -> dict[str, str]:
+        return {name: value for name, value in super().environment().items() if name != "PYTHONPATH"}
+
+    def start(
+        self, *arguments: str, environment: dict[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*self.way, *arguments],
+            cwd=self.folder,
+            env=self.environment() | (environment or {}),
+            text=True,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options},
+        )
+        self.started.append(psutil.Process(process.pid))
+        return process
+
+
+def all_listening(process: subprocess.Popen[str]) -> set[tuple[str, str]]:
+    """Each process of a command, its own too, with each address that it listens on until it ends."""
+    found = set()
+    while process.poll() is None:
+        for each in family(process):
+            with contextlib.suppress(psutil.Error):
+                name = " ".join(each.cmdline())[:200]
+                opened = each.net_connections("inet")
+                found |= {(name, c.laddr.ip) for c in opened if c.laddr and not c.raddr}
+        time.sleep(0.1)
+    return found
+
+
+def is_loopback(address: str) -> bool:
+    found = ipaddress.ip_address(address)
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
+def hostile(folder: Path, packages: tuple[str, ...], modules: tuple[str, ...]) -> Path:
+    """A folder whose packages and modules cannot be imported, and with the folder that --store makes."""
+    for package in packages:
+        (folder / package).mkdir(parents=True)
+        (folder / package / "__init__.py").write_text(f"raise RuntimeError('{folder}')", encoding="utf-8")
+    for module in modules:
+        (folder / f"{module}.py").write_text(f"raise RuntimeError('{folder}')", encoding="utf-8")
+    (folder / "results").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("results/store.py", "", "{0}/results has the name of a part of calibsweep and is none"),
+        ("trainables/errors.py", "", "{0}/trainables has the name of a part of calibsweep and is none"),
+        ("pandas.py", "import some_library", "No module named 'some_library', which {0}/pandas.py imports"),
+    ],
+)
+def test_what_is_installed_and_does_not_fit_is_one_line(
+    tmp_path: Path, file: str, text: str, told: str
+) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [program("calibsweep"), "tables", "--store", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and not done.stdout
+    assert re.fullmatch(r"calibsweep: .*\n", done.stderr) and told.format(tmp_path) in done.stderr
+
+
+@pytest.mark.slow
+def test_nothing_in_the_current_folder_is_imported_here_and_nothing_listens_to_other_machines(
+    tmp_path: Path, sweep_file: Callable[[str], str]
+) -> None:
+    sweep = sweep_file(TINY)
+    modules = ("random", "json", "typing", "signal", "pandas", "ray", "torch")
+    # Python itself reads what `-m` is to start, and what that needs, from the current folder.
+    module = Installed(
+        folder=hostile(tmp_path / "module", OURS[1:], modules), way=[sys.executable, "-m", "orchestrator"]
+    )
+    script = Installed(folder=hostile(tmp_path / "script", OURS, (*modules, "types", "contextlib")))
+    module("run", sweep, "--store", "results")
+    run = script.start("run", sweep, "--store", "results")
+    listening = all_listening(run)
+    assert run.returncode == 0, run.communicate()
+    for each in (module, script):
+        assert len(Store(str(each.folder / "results")).trials()) == 1
+    assert not {(name, address) for name, address in listening if not is_loopback(address)}
+    names = {name for name, _ in listening}
+    for server in ("calibsweep", "gcs_server", "raylet", "DashboardAgent", "RuntimeEnvAgent"):
+        assert any(server in name for name in names), server
+    assert any(name.startswith("ray::") and "Agent" not in name for name in names), "a worker"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_nor_on_a_cluster_and_a_node_that_cannot_run_this_code_says_why(
+    tmp_path: Path, sweep_file: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = sweep_file(TINY)
+    # The nodes are started there too.
+    here = Installed(folder=hostile(tmp_path / "here", OURS, ("random", "json", "types")))
+    monkeypatch.chdir(hostile(tmp_path / "nodes", OURS, ()))
+    with cluster(here, 1) as nodes:
+        where = ("--address", nodes.address, "--store")
+        here("run", sweep, *where, "results")
+        assert len(Store(str(here.folder / "results")).trials()) == 1
+
+        other = tmp_path / "other"
+        (other / "results").mkdir(parents=True)
+        (other / "results" / "store.py").touch()
+        elsewhere = nodes.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(other)})
+        output = here("run", sweep, *where, "another", code=2)
+        assert re.search(r"^calibsweep: no worker can start on the node \S+: ", output, re.M)
+        assert "from 'results.store'" in output and f"; results is {other}/results." in output
+        nodes.remove_node(elsewhere)
+
+        changed = source_with(tmp_path / "changed", "losses", mine="# somebody else's\n")
+        nodes.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(changed)})
+        output = here("run", sweep, *where, "another", code=2)
+        assert f"{changed} holds other code than this command's" in output
+        assert not (here.folder / "another/failures").exists()
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_start_is_one_line_with_its_own_error_and_not_tried_again(
+    tmp_path: Path, sweep_file: Callable[[str], str]
+) -> None:
+    source = source_with(tmp_path / "source")
+    worker = source / "orchestrator" / "worker.py"
+    lacks = "import sys\nif 'default_worker' in sys.argv[0]:\n    import some_library\n"
+    text = worker.read_text(encoding="utf-8")
+    worker.write_text(text.replace("import os\n", f"import os\n{lacks}", 1), encoding="utf-8")
+    store = tmp_path / "store"
+    output = Command(source)("run", sweep_file(TINY), "--store", str(store), code=2)
+    told = output.splitlines()[-1]
+    assert told.startswith(
+        "calibsweep: a worker cannot start: ModuleNotFoundError: No module named 'some_library'"
+    )
+    assert "goes on in" not in output and not (store / "failures").exists()
