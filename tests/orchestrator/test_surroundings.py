@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from orchestrator.worker_check import failed_start
 from results.store import Store
 
 from .conftest import Command, cluster, family, program, source_with
@@ -82,6 +83,32 @@ def hostile(folder: Path, packages: tuple[str, ...], modules: tuple[str, ...]) -
         (folder / f"{module}.py").write_text(f"raise RuntimeError('{folder}')", encoding="utf-8")
     (folder / "results").mkdir()
     return folder
+
+
+CREATION = (
+    "The actor died because of an error raised in its creation task, ray::RayTrial.__init__() (pid=7)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "own"),
+    [
+        ("The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR", None),
+        (CREATION + "  File ...\nray.exceptions.OwnerDiedError: Failed to retrieve object", None),
+        (CREATION + "ImportError: first\n\nmore of it,\nand what to do.", "ImportError: first"),
+        (
+            CREATION
+            + "ray.exceptions.RaySystemError: System error: x\nTraceback:\n  File ...\nKeyError: 'x'",
+            "KeyError: 'x'",
+        ),
+        (
+            "ray.exceptions.RuntimeEnvSetupError: Failed to set up runtime environment.\nOSError: no space",
+            "OSError: no space",
+        ),
+    ],
+)
+def test_a_worker_that_cannot_start_is_told_from_one_that_died(error: str, own: str | None) -> None:
+    assert failed_start(error) == own
 
 
 @pytest.mark.parametrize(
