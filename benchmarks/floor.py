@@ -17,7 +17,8 @@ from sweeps.expand import load
 from trainables.builds import check_builds
 from trainables.catalogue import DATASETS
 from trainables.errors import CalibsweepError, DataError
-from trainables.floor import BACKWARD, Rates, work_of
+from trainables.floor import Rates, work_of
+from trainables.operations import BACKWARD
 from trainables.trial import Trial
 
 

@@ -39,10 +39,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from trainables import models
 from trainables.catalogue import DATASETS
+from trainables.operations import BACKWARD
 from trainables.trial import Trial
-
-BACKWARD = 2
-"""Times the operations of a forward pass that a backward pass takes."""
 
 TIMES_MOVED: Mapping[str, tuple[int, int]] = {
     "convolution": (3, 3),
