@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,7 @@ from orchestrator.scratch import PREFIX, Scratch
 from orchestrator.stop_request import AGAIN_SECONDS, StopRequest, ended_by
 
 from .conftest import REPOSITORY, Command, cluster, family, is_training, wait_until, workers
+from .test_faults import place
 from .test_recovery import assert_as_undisturbed, checkpoints, commits, numbers
 
 pytestmark = pytest.mark.timeout(600)
@@ -32,10 +34,10 @@ pytestmark = pytest.mark.timeout(600)
 SWEEP = """
 name: endings
 seeds: [0]
-training: {epochs: 80}
+training: {epochs: 120}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [adafocal]}
-run: {checkpoint_every: 1000, cpus_per_trial: 1, watch: []}
+run: {checkpoint_every: 10, cpus_per_trial: 1, watch: []}
 """
 
 HANDLED, OPENED, RAY = "its handlers are there", "it has said what it runs", "Ray starts"
@@ -111,7 +113,7 @@ def started(
         yield run, printed
 
 
-def bring_to(state: str, run: subprocess.Popen[str], output: TextIO) -> str:
+def bring_to(state: str, run: subprocess.Popen[str], output: TextIO, store: Path) -> str:
     """Waits until a sweep is in a state; returns what it has printed."""
     if state == HANDLED:
         wait_until(lambda: handles(run, signal.SIGHUP), state)
@@ -120,9 +122,10 @@ def bring_to(state: str, run: subprocess.Popen[str], output: TextIO) -> str:
     assert "1 to run" in printed
     if state == RAY:
         wait_until(lambda: programs(run, "gcs_server"), state)
-    if state in (EPOCH, PAUSE):
-        wait_until(lambda: workers(run), state)
+    if state == EPOCH:
+        wait_until(lambda: checkpoints(store), state)
     if state == PAUSE:
+        wait_until(lambda: workers(run), state)
         for worker in workers(run):
             worker.kill()
         while "it goes on in" not in printed:
@@ -161,7 +164,7 @@ def test_whoever_ends_a_sweep_in_whatever_state(calibsweep: Command, temporary: 
         number, target, state = case
         store = tmp_path / f"store-{CASES.index(case)}"
         with started(calibsweep, target, *command(case), temporary=temporary) as (run, output):
-            printed = bring_to(state, run, output)
+            printed = bring_to(state, run, output, store)
             everything = family(run)
             end(number, target, run, output)
             rest = "" if output.closed else output.read()
@@ -174,7 +177,10 @@ def test_whoever_ends_a_sweep_in_whatever_state(calibsweep: Command, temporary: 
             assert wrong not in rest, told
         _, alive = psutil.wait_procs(everything, timeout=20)
         assert not alive, told
-        assert len(checkpoints(store)) == (state == EPOCH), told
+        kept = [place(path) for path in checkpoints(store)]
+        assert len(kept) == (state == EPOCH), told
+        # None of those that come every tenth epoch.
+        assert not [(epoch, batch) for epoch, batch in kept if epoch % 10 == 0 and batch == 0], told
         assert not commits(store)
 
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
@@ -197,7 +203,7 @@ def test_whoever_ends_a_sweep_in_whatever_state(calibsweep: Command, temporary: 
 @pytest.mark.slow
 def test_a_stop_while_the_head_of_the_cluster_dies(calibsweep: Command, tmp_path: Path) -> None:
     sweep = tmp_path / "endings.yaml"
-    sweep.write_text(SWEEP.replace("80", "400"), encoding="utf-8")
+    sweep.write_text(SWEEP.replace("120", "600").replace("every: 10", "every: 1000"), encoding="utf-8")
     with cluster(calibsweep, 1) as nodes:
         run = calibsweep.start(
             "run", str(sweep), "--store", str(tmp_path / "store"), "--address", nodes.address
@@ -207,6 +213,8 @@ def test_a_stop_while_the_head_of_the_cluster_dies(calibsweep: Command, tmp_path
             return any(map(is_training, psutil.Process().children(recursive=True)))
 
         wait_until(trains, "a trial that trains")
+        # It is one for as long as it only reads its data.
+        time.sleep(3)
         nodes.head_node.all_processes["gcs_server"][0].process.kill()
         run.terminate()
         output, _ = run.communicate(timeout=ENDS_SECONDS)
