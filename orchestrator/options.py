@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+MOST = 1e9
+"""GPUs, GPU-hours, or what an hour costs, in whatever currency."""
 
 
 class Format(StrEnum):
@@ -32,8 +34,8 @@ class Kind(StrEnum):
 
 
 def finite(value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is not a finite number.")
+    if value is not None and not value <= MOST:
+        raise typer.BadParameter(f"{value} is not a number up to {MOST:g}.")
     return value
 
 

@@ -12,6 +12,7 @@ OF_THE_SYSTEM = {
     errno.EACCES: "permission denied: choose another --store or ask for the right to write there",
     errno.EPERM: "permission denied: choose another --store or ask for the right to write there",
     errno.ENOTDIR: "a part of the path is a file, not a folder: choose another --store",
+    errno.ENAMETOOLONG: "a name is too long for the file system: choose another --store",
     errno.EEXIST: "a file is in the way: choose another --store",
 }
 

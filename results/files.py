@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -51,7 +52,7 @@ class Folder:
         if "://" in uri:
             self._fs, self.root = connect(uri)
         else:
-            self._fs, self.root = fs.LocalFileSystem(), str(Path(uri).expanduser().absolute())
+            self._fs, self.root = fs.LocalFileSystem(), _local_root(uri)
         self.is_local = isinstance(self._fs, fs.LocalFileSystem)
 
     def _absolute(self, path: str) -> str:
@@ -181,6 +182,24 @@ class Folder:
             if time.time() - info.modified_ns / 1e9 > STALE_SECONDS:
                 with contextlib.suppress(StoreError):
                     self.delete(info.path)
+
+
+def _local_root(path: str) -> str:
+    """Raises StoreError for what is no folder's name, or that of a file."""
+    if not path.strip():
+        raise StoreError("the store has no name: choose a folder, or s3://, gs://, for --store.")
+    try:
+        root = Path(path).expanduser().absolute()
+        if not stat.S_ISDIR(root.stat().st_mode):
+            raise StoreError(f"the store {path} is a file, not a folder: choose another --store.")
+    except FileNotFoundError:
+        pass  # It is made with its first file.
+    except OSError as error:
+        raise store_error("use the store", path, error) from error
+    except (RuntimeError, ValueError) as error:
+        # No such user's home, or a name that no file can have.
+        raise StoreError(f"cannot use the store {path!r}: {error}; choose another --store.") from error
+    return str(root)
 
 
 def _place(temporary: Path, target: Path, exclusive: bool) -> None:

@@ -6,14 +6,23 @@ from rich.console import Console
 from rich.progress import track
 
 from orchestrator.wording import counted
+from results.errors import StoreError
 from results.inspection import inspection
 from results.store import Store
 
 
 def verify(uri: str, console: Console) -> int:
-    """Looks at every file and says what it found. Returns the exit code: 0, or 1 if anything is wrong."""
+    """Looks at every file and says what it found. Returns the exit code: 0, or 1 if anything is wrong.
+
+    Raises:
+        StoreError: A store that cannot be read, or in which there is nothing.
+    """
     store = Store(uri)
     made = inspection(store)
+    if not made.steps and not made.findings:
+        raise StoreError(
+            f"there is nothing in the store {uri}: run a sweep first, or choose another --store."
+        )
     for step in track(
         made.steps, "verifying", console=console, transient=True, disable=not console.is_terminal
     ):

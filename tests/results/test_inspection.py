@@ -17,6 +17,7 @@ from results import inspection as kinds
 from results import pilots, rows, running, scored_sets
 from results.address import Address
 from results.checkpoints import StoredCheckpoints
+from results.errors import StoreError
 from results.inspection import Inspection, inspection
 from results.pilots import Pilot
 from results.rescore import commit_scored
@@ -160,3 +161,12 @@ def test_one_file_that_cannot_be_read_does_not_end_it(store: Store) -> None:
     made = inspected(store)
     assert told(made) == {kinds.UNREADABLE.title: [Address.of(TRIALS[1]).path("trials")]}
     assert made.trials == len(TRIALS) - 1
+
+
+def test_a_store_in_which_there_is_nothing_is_not_called_healthy(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="nothing in the store"):
+        verify(store.uri, Console())
+    (tmp_path / "file").touch()
+    for name in ("", " ", str(tmp_path / "file"), "x" * 5000, "~nobody-of-that-name/store", "a\0b"):
+        with pytest.raises(StoreError, match="store"):
+            verify(name, Console())

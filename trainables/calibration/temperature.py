@@ -42,7 +42,7 @@ NODES = 40
 SMALLEST_EXPONENT = -80.0
 """exp(-80) adds nothing to a sum of at least 1, and below exp(-708) arithmetic becomes very slow."""
 
-ELEMENTS_AT_ONCE = {"cpu": 2**17, "other": 2**25}
+ELEMENTS_AT_ONCE = {"cpu": 2**16, "other": 2**23}
 """Exponentials computed together: what stays in a cache; on a GPU, what keeps it busy."""
 
 
@@ -106,14 +106,16 @@ def _normalisers(logits: Tensor, top: Tensor) -> Tensor:
     """S(T) of each row at each temperature, float64 [100, N], from logits [N, K] and their maxima [N]."""
     inverses, weights = (table.to(logits.device) for table in _interpolation())
     samples, classes = logits.shape
-    kind = "cpu" if logits.device.type == "cpu" else "other"
-    rows = max(1, ELEMENTS_AT_ONCE[kind] // (NODES * classes))
+    rows = max(1, ELEMENTS_AT_ONCE["cpu" if logits.device.type == "cpu" else "other"] // classes)
     normalisers = torch.empty(len(TEMPERATURES), samples, dtype=torch.float64, device=logits.device)
     for start in range(0, samples, rows):
         chunk = slice(start, start + rows)
         gaps = logits[chunk].double() - top[chunk, None].double()
-        powers = (gaps[:, None, :] * inverses[:, None]).clamp_min_(SMALLEST_EXPONENT).exp_()
-        normalisers[:, chunk] = weights @ powers.sum(dim=2).T
+        powers, sums = torch.empty_like(gaps), gaps.new_empty(NODES, len(gaps))
+        for inverse, row in zip(inverses, sums, strict=True):
+            torch.mul(gaps, inverse, out=powers)
+            torch.sum(powers.clamp_min_(SMALLEST_EXPONENT).exp_(), dim=1, out=row)
+        normalisers[:, chunk] = weights @ sums
     return normalisers.clamp_min_(1)
 
 

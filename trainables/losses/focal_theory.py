@@ -26,7 +26,7 @@ def gamma_for_probability(probability: float) -> float:
     if not 0 < probability < 0.5:
         raise ConfigurationError(f"gamma_for_probability takes a probability in (0, 0.5), not {probability}.")
     # The gradients' ratio, (1 - p)^g (1 + g c), is 1 at g = 0 and at one g > 0. There, for x = g c, it says
-    # log(1 + x) = x (1 - r). r goes to 0 with x where p goes to 0.5: it is worked out so that nothing cancels.
+    # log(1 + x) = x (1 - r). r goes to 0 with x where p goes to 0.5: worked out so that nothing cancels.
     c = -probability * math.log(probability) / (1 - probability)
     x = math.exp(brentq(lambda y: _missing(math.exp(y)) - _r(probability, c), *LOGARITHMS, xtol=1e-14))
     gamma = x / c
