@@ -30,8 +30,6 @@ run: {checkpoint_every: 5, gpus_per_trial: 1, cpus_per_trial: 0.5}
 def test_it_ships_its_code_and_stops_and_recovers_as_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # For so many seconds Ray tries to reach a cluster that is gone, instead of thirty.
-    monkeypatch.setenv("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "5")
     slow = tmp_path / "slow"
     here = Command(source_with(tmp_path / "source", "losses", halved=halved(slow)))
     sweep, store, undisturbed = tmp_path / "client.yaml", tmp_path / "store", tmp_path / "undisturbed"

@@ -36,6 +36,7 @@ def test_the_split_is_the_published_one() -> None:
     assert sorted([*train.tolist(), *ids]) == list(range(50_000))
 
 
+@pytest.mark.slow
 def test_the_real_cifar10(real: Callable[[str], Path], torchvision: ModuleType) -> None:
     root = real("cifar10")
     dataset = datasets.load("cifar10", root)
@@ -64,6 +65,7 @@ def test_the_real_cifar10(real: Callable[[str], Path], torchvision: ModuleType) 
     CIFAR10.check(root / CIFAR10.folder)
 
 
+@pytest.mark.slow
 def test_the_real_cifar100_test_part(real: Callable[[str], Path], torchvision: ModuleType) -> None:
     root = real("cifar100")
     images, labels = CIFAR100.read(root / CIFAR100.folder, CIFAR100.test)
@@ -78,6 +80,7 @@ def test_the_real_cifar100_test_part(real: Callable[[str], Path], torchvision: M
         datasets.load("cifar100", root)
 
 
+@pytest.mark.slow
 def test_a_damaged_copy_of_the_real_cifar10_is_refused(real: Callable[[str], Path], tmp_path: Path) -> None:
     folder = tmp_path / CIFAR10.folder
     shutil.copytree(real("cifar10") / CIFAR10.folder, folder)

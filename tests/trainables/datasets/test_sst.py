@@ -69,6 +69,7 @@ def trees(split: object) -> TreeSplit:
     return split
 
 
+@pytest.mark.slow
 def test_the_real_treebank(real: Callable[[str], Path], tmp_path: Path) -> None:
     root = real("sst")
     dataset = datasets.load("sst", root, vectors="random.2d")
@@ -101,6 +102,7 @@ def test_the_real_treebank(real: Callable[[str], Path], tmp_path: Path) -> None:
     assert prepare("sst", root) == root / "trees"
 
 
+@pytest.mark.slow
 def test_coverage_of_the_real_treebank(real: Callable[[str], Path], tmp_path: Path) -> None:
     (tmp_path / "trees").symlink_to(real("sst") / "trees")
     shutil.copy(real("glove") / "glove.6B.50d.txt", tmp_path)

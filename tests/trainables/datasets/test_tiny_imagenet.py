@@ -135,6 +135,7 @@ def test_bad_files_are_named_in_one_line(small: Path, harm: Callable[[Path], Non
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_real_files(real: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     root = real("tiny-imagenet")
     with pytest.raises(DataError, match="n01443537/images has 25 of the 500 published images"):

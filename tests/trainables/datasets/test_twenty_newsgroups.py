@@ -51,6 +51,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_real_posts(real: Callable[[str], Path]) -> None:
     root = real("20newsgroups")
     dataset = datasets.load("twenty_newsgroups", root, vectors="random.2d")

@@ -171,6 +171,7 @@ def test_no_file_no_folder_and_no_such_vectors(tmp_path: Path, monkeypatch: pyte
     assert drawn.initial().shape == (2, 4) and not drawn.known.any()
 
 
+@pytest.mark.slow
 def test_the_real_vectors(real: Callable[[str], Path]) -> None:
     root = real("glove")
     lines = (root / "glove.6B.50d.txt").read_text(encoding="utf-8").splitlines()
