@@ -57,6 +57,8 @@ def configure_ray(address: str | None = None) -> None:
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     # How many trials wait for a place at once is our queue's to say; Tune would allow it one.
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")
+    # Once the connection to a cluster broke, whatever asks Ray next would join another, or wait for one.
+    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
     warnings.filterwarnings("ignore", module="ray.*")
 
 
