@@ -15,7 +15,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+	$(BIN)/pytest -n $(WORKERS)
 
 # Kills at random, for so long, drawn from this seed.
 SECONDS ?= 600
