@@ -20,7 +20,7 @@ from results.errors import StoreError
 from results.rescore import commit_result, commit_scored
 from results.scored_sets import lacking
 from results.store import FailureClass, Store
-from trainables import memory
+from trainables import computed, memory
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.datasets.base import Dataset
 from trainables.distributed import Alone, WorkerLostError
@@ -190,7 +190,10 @@ class TrialWorker:
             device = default_device()
             memory.limit(self.gpus, device)
             checkpoints = self.checkpoints if self.first else None
-            self.run = TrialRun.start(self.trial, self._dataset_on(device), device, checkpoints, self.workers)
+            dataset = self._dataset_on(device)
+            # Before the trial, which may change what is global.
+            self.computed = computed.numbers(self.trial, dataset) if self.first else {}
+            self.run = TrialRun.start(self.trial, dataset, device, checkpoints, self.workers)
             self.run.on_batch = self.watch.batch
             self._epoch_done(self.run)
 
@@ -249,7 +252,7 @@ class TrialWorker:
         return self.loaded[1]
 
     def _commit(self, run: TrialRun, result: TrialResult) -> None:
-        source = provenance.of_trial(self.trial, self.settings.source_commit)
+        source = provenance.of_trial(self.trial, self.settings.source_commit, self.computed)
         for other in lacking(self.store, self.trial):
             scored = run.predictions_on(other, self.settings.data_root)
             commit_scored(self.store, result, other, scored, source)

@@ -42,6 +42,7 @@ _SPECIAL = {
     "^": r"\textasciicircum{}",
     "±": r"$\pm$",
     "—": "--",
+    "†": r"$^\dagger$",
     "|": r"\textbar{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",

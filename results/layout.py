@@ -11,6 +11,7 @@ from results.scores import Score
 
 MISSING = "—"
 UNDEFINED = "n/a"
+MIXED = "†"
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Cell:
     `mean` is NaN without seeds, and where the score has no value for one of them; `deviation` (n-1) also
     for a single seed; `temperature` (mean over the seeds) wherever it was not scaled. `missing` are the
     expected seeds that are not there. `variant` digests the training settings, and is empty where no trial
-    tells.
+    tells. `mixed`: whether its trials were made by code that does not compute the same.
     """
 
     variant: str
@@ -30,6 +31,7 @@ class Cell:
     missing: tuple[int, ...]
     temperature: float
     best: bool = False
+    mixed: bool = False
 
 
 class Pieces(NamedTuple):
@@ -80,7 +82,7 @@ class Table:
         if not cell.seeds:
             return Pieces(MISSING)
         return Pieces(
-            UNDEFINED if math.isnan(cell.mean) else self.score.printed(cell.mean),
+            (UNDEFINED if math.isnan(cell.mean) else self.score.printed(cell.mean)) + MIXED * cell.mixed,
             "" if math.isnan(cell.deviation) else self.score.printed(cell.deviation),
             "" if math.isnan(cell.temperature) else f"{cell.temperature:.2f}",
             "" if cell.seeds == self.seeds else f"n={cell.seeds}",

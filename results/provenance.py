@@ -9,8 +9,11 @@ import platform
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from results import code
+from trainables import source
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.trial import Trial
 
@@ -68,14 +71,29 @@ def _processor() -> str:
 
 
 def sources(trial: Trial) -> dict[str, str]:
-    """SHA-256 of the file that defines each component: what `plan` compares with today's."""
+    """What made a trial: SHA-256 of each component's file, and of all our code that it hangs on.
+
+    `code_training` is that of the code that trains every trial.
+    """
+    return dict(_sources(trial.dataset.name, trial.model.name, trial.loss.name))
+
+
+@functools.cache
+def _sources(dataset: str, model: str, loss: str) -> dict[str, str]:
+    entries = {"dataset": DATASETS[dataset], "model": MODELS[model], "loss": LOSSES[loss]}
     return {
-        "source_dataset": DATASETS[trial.dataset.name].source_digest,
-        "source_model": MODELS[trial.model.name].source_digest,
-        "source_loss": LOSSES[trial.loss.name].source_digest,
+        **{f"source_{kind}": entry.source_digest for kind, entry in entries.items()},
+        **{f"code_{kind}": source.digest(entry.module) for kind, entry in entries.items()},
+        "code_training": source.digest(source.TRAINING),
     }
 
 
-def of_trial(trial: Trial, commit: str) -> dict[str, str]:
-    """What is written beside a trial's scores. `commit` is the driver's: a worker may have no git."""
-    return {"source_commit": commit, **machine(), **sources(trial)}
+def of_trial(trial: Trial, commit: str, computed: Mapping[str, Sequence[float]]) -> dict[str, str]:
+    """What is written beside a trial's scores.
+
+    Args:
+        commit: The driver's, since a worker may have no git.
+        computed: What today's code computes, by kind (`trainables.computed`).
+    """
+    numbers = {f"numbers_{kind}": code.as_text(values) for kind, values in computed.items() if values}
+    return {"source_commit": commit, **machine(), **sources(trial), **numbers}

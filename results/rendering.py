@@ -132,16 +132,19 @@ CSV_COLUMNS = [
 def tidy_csv(tables: Sequence[Table]) -> str:
     """One line per cell, for reading by programs: labels as stored, numbers in the stored unit and in full.
 
-    `missing_seeds` are separated by spaces. What has no value is empty.
+    `missing_seeds` are separated by spaces. What has no value is empty. Where trials of a cell were made by
+    code that does not compute the same, a last column `mixed_code` says so of each cell (1 or 0).
     """
+    mixed = any(cell is not None and cell.mixed for t in tables for row in t.rows for cell in row.cells)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    writer.writerow([*CSV_COLUMNS, *["mixed_code"] * mixed])
     for table in tables:
         for row in table.rows:
             for (loss, scaling), cell in zip(table.columns, row.cells, strict=True):
                 if cell is not None:
-                    writer.writerow(_csv_line(table, row, loss, scaling, cell))
+                    line = _csv_line(table, row, loss, scaling, cell)
+                    writer.writerow([*line, *[int(cell.mixed)] * mixed])
     return text.getvalue()
 
 

@@ -27,7 +27,7 @@ METRICS = ("error", "ece", "adaptive_ece", "nll", "mce")
 ALWAYS_WITH_DEVIATION = 3
 """The columns of this many scores keep their deviations where there is no room for those of all."""
 
-ASCII = str.maketrans({"±": "~", "—": "-"})
+ASCII = str.maketrans({"±": "~", "—": "-", "†": "+"})
 
 
 @dataclass(frozen=True)

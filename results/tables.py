@@ -14,13 +14,15 @@ from typing import Any
 
 import pandas as pd
 
-from results import names
-from results.layout import MISSING, UNDEFINED, Cell, Row, Table
+from results import code, names
+from results.layout import MISSING, MIXED, UNDEFINED, Cell, Row, Table
 from results.rendering import FORMATS, render
 from results.scores import BINS, CRITERIA, DEFAULT, Score, checked_criterion, chosen
-from results.statistics import Settings, described, differing, settings_of_variants, summarise
+from results.statistics import CELL, Settings, described, differing, settings_of_variants, summarise
 
 __all__ = ["FORMATS", "Cell", "Row", "Table", "build", "render"]
+
+KINDS = {"dataset": "data set", "model": "model", "loss": "loss", "training": "training"}
 
 TOLD_HOLES = 8
 """Cells with missing trials that a note names one by one; beyond these it counts."""
@@ -58,6 +60,7 @@ def build(
     full = int((summary["seeds"] + summary["missing"].map(len)).max())
     holes = _notes_on_holes(summary, len(places) * len(losses), expected is not None)
     training = _notes_on_training(summary, settings_of_variants(trials, expected))
+    mixed = code.mixed(trials, expected)
     absent = None if expected is not None else Cell("", math.nan, math.nan, 0, (), math.nan)
 
     tables = []
@@ -65,7 +68,7 @@ def build(
         cells = []
         for scaling in score.scalings:
             with_temperature = temperature if scaling == "after" else None
-            of_column = _cells(summary, score.column(scaling, criterion), with_temperature)
+            of_column = _cells(summary, score.column(scaling, criterion), with_temperature, mixed)
             cells.append(dict(zip(where, of_column, strict=True)))
         rows = []
         for dataset, model, settings in places:
@@ -76,7 +79,7 @@ def build(
             ordered = tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)
             rows.append(Row(dataset, model, settings, ordered))
         caption = _caption(score, criterion, full, rows, data)
-        notes = (*holes, *training, *_notes_on_undefined(rows))
+        notes = (*holes, *training, *_notes_on_undefined(rows), *_notes_on_code(mixed))
         tables.append(Table(score, criterion, losses, tuple(rows), full, caption, notes))
     return tables
 
@@ -94,12 +97,16 @@ def _in_print_order(summary: pd.DataFrame) -> pd.DataFrame:
     return summary.iloc[sorted(range(len(places)), key=key)]
 
 
-def _cells(summary: pd.DataFrame, column: str, temperature: str | None) -> list[Cell]:
+def _cells(
+    summary: pd.DataFrame, column: str, temperature: str | None, mixed: Mapping[tuple[Any, ...], list[str]]
+) -> list[Cell]:
     """The cell of each row of the summary, for one column of the store."""
     numbers = [f"{column}_mean", f"{column}_deviation", "seeds", "missing"]
     temperatures = summary[f"{temperature}_mean"].tolist() if temperature else [math.nan] * len(summary)
     values = (summary[name].tolist() for name in ("variant", *numbers))
-    return [Cell(*cell) for cell in zip(*values, temperatures, strict=True)]
+    places = zip(*(summary[name] for name in CELL), strict=True)
+    cells = zip(places, zip(*values, temperatures, strict=True), strict=True)
+    return [replace(Cell(*cell), mixed=place in mixed) for place, cell in cells]
 
 
 def with_best(score: Score, cells: Sequence[Cell | None]) -> list[Cell | None]:
@@ -203,6 +210,20 @@ def _notes_on_undefined(rows: Iterable[Row]) -> list[str]:
     cells = [cell for row in rows for cell in row.cells if cell is not None and cell.seeds]
     undefined = any(math.isnan(cell.mean) for cell in cells)
     return [f"{UNDEFINED}: the score has no value for at least one of the seeds."] if undefined else []
+
+
+def _notes_on_code(mixed: Mapping[tuple[Any, ...], list[str]]) -> list[str]:
+    if not mixed:
+        return []
+    told = []
+    for (dataset, model, loss, _), kinds in mixed.items():
+        changed = ", ".join(KINDS[kind] for kind in kinds)
+        told.append(f"{names.dataset(dataset)} / {names.model(model)} / {names.loss(loss)} ({changed})")
+    more = [f"and {len(told) - TOLD_HOLES} more cells"] if len(told) > TOLD_HOLES else []
+    return [
+        f"{MIXED}: trials made by different code, or versions of torch, that do not compute the same: "
+        f"{'; '.join([*told[:TOLD_HOLES], *more])}."
+    ]
 
 
 def _place(row: Any) -> str:

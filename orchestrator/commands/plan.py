@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.commands import cost
+from orchestrator.commands.changed_code import changed_code
 from orchestrator.commands.cost import Prices
 from orchestrator.processor import slow_bfloat16
 from orchestrator.progress import standing_still
@@ -21,12 +21,8 @@ from results.pilots import kept
 from results.running import overlaid, running
 from results.store import State, Store, Survey
 from sweeps.expand import Sweep, load
-from trainables.catalogue import DATASETS, LOSSES, MODELS
-from trainables.registry import Registry
+from trainables.datasets import default_root
 from trainables.trial import Trial
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 STYLES = {
     State.DONE: "green",
@@ -70,7 +66,7 @@ def show(
         )
     _show_failures(sweep, survey, failures, console)
     frame = store.trials(sweep.trials)
-    for line in changed_sources(sweep.trials, frame):
+    for line in changed_code(sweep.trials, frame, default_root()):
         console.print(line, style="yellow", soft_wrap=True)
     wanted = to_run(sweep.trials, stored, retry_failed=False)
     if slow := slow_bfloat16(sweep, wanted):
@@ -113,25 +109,3 @@ def _show_failures(sweep: Sweep, survey: Survey, tracebacks: bool, console: Cons
         console.print(line, style="red", highlight=False, soft_wrap=True)
         if tracebacks and failure.traceback:
             console.print(failure.traceback, style="dim", highlight=False, soft_wrap=True)
-
-
-def changed_sources(trials: tuple[Trial, ...], frame: pd.DataFrame) -> list[str]:
-    """A line for each component whose file is not the one that finished trials were made by."""
-    known = {trial.key: trial for trial in trials}
-    frame = frame[frame["key"].isin(known)]
-    lines = []
-    kinds: tuple[tuple[str, Registry], ...] = (("dataset", DATASETS), ("model", MODELS), ("loss", LOSSES))
-    for kind, registry in kinds:
-        changed: Counter[str] = Counter()
-        for key, source in zip(frame["key"], frame.get(f"source_{kind}", ()), strict=bool(len(frame))):
-            name = getattr(known[key], kind).name
-            if source and source != registry[name].source_digest:
-                changed[name] += 1
-        for name, number in changed.items():
-            path = registry[name].path.name
-            trials_were = "trials were" if number > 1 else "trial was"
-            lines.append(
-                f"{number} finished {trials_were} made by another {path} than today's: "
-                f"if its numbers changed, raise the version of {registry.kind} {name!r}."
-            )
-    return lines

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from orchestrator.commands.changed_code import changed_code
 from orchestrator.estimates import Estimates, longest_first
 from orchestrator.outcome import Outcome, StartError
 from orchestrator.processor import slow_bfloat16
@@ -20,6 +22,9 @@ from results.store import State, Store
 from sweeps.expand import Sweep, load
 from trainables.datasets import default_root
 from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def run(
@@ -53,10 +58,14 @@ def run(
     console.print(_opening(sweep, store, len(wanted), done, failed_before), highlight=False)
     if address is None and (slow := slow_bfloat16(sweep, wanted)):
         console.print(slow, style="yellow", highlight=False, soft_wrap=True)
+    frame = store.trials(sweep.trials) if done or len(wanted) > 1 else None
+    if frame is not None:
+        for line in changed_code(sweep.trials, frame, data or default_root()):
+            console.print(line, style="yellow", soft_wrap=True)
     outcome = Outcome(left=len(wanted))
     if wanted:
-        if len(wanted) > 1:
-            wanted = _longest_first(sweep, store, wanted)
+        if frame is not None:
+            wanted = _longest_first(sweep, store, wanted, frame)
         outcome = run_missing(sweep, wanted, store, data or default_root(), console, request, done, address)
     if outcome.store_error or outcome.worker_error:
         here = _kept(sweep, store, done + outcome.done)
@@ -73,9 +82,9 @@ def run(
     return 1 if failed or outcome.left else 0
 
 
-def _longest_first(sweep: Sweep, store: Store, wanted: list[Trial]) -> list[Trial]:
+def _longest_first(sweep: Sweep, store: Store, wanted: list[Trial], frame: pd.DataFrame) -> list[Trial]:
     on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
-    return longest_first(wanted, Estimates(store.trials(sweep.trials), kept(store), on_gpu, sweep.gpus))
+    return longest_first(wanted, Estimates(frame, kept(store), on_gpu, sweep.gpus))
 
 
 def _kept(sweep: Sweep, store: Store, told: int) -> int:

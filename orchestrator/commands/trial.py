@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -9,12 +10,13 @@ from rich.console import Console
 
 from results.scores import SCORES
 from sweeps.spec import read_overrides, selected
+from trainables import computed
 from trainables.builds import check_builds_for
 from trainables.calibration import evaluate
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.curves import Curves
 from trainables.result import TrialResult
-from trainables.training import run_trial
+from trainables.training import load_dataset, run_trial
 from trainables.trial import resolve
 
 
@@ -56,6 +58,7 @@ def run(
 
     checkpoints = kept.checkpoints if kept else None
     every = changes.run.checkpoint_every if kept else None
+    made_by = computed.numbers(trial, load_dataset(trial, data, computed.CPU)) if kept else {}
     result = run_trial(trial, root=data, checkpoints=checkpoints, checkpoint_every=every, on_epoch=told)
     validation, test = result.validation, result.test
     scores = evaluate(validation.logits, validation.labels, test.logits, test.labels)
@@ -66,7 +69,7 @@ def run(
         line = f"{score.title:>14} {score.printed(before):>7} {score.printed_unit}"
         console.print(line + (scaled if score.scaled else ""), highlight=False)
     if kept:
-        kept.commit(result)
+        kept.commit(result, made_by)
 
 
 class _Kept:
@@ -84,9 +87,10 @@ class _Kept:
         self.store.folder.check_writable()
         self.checkpoints = StoredCheckpoints(self.store)
 
-    def commit(self, result: TrialResult) -> None:
+    def commit(self, result: TrialResult, made_by: Mapping[str, Sequence[float]]) -> None:
         from results import provenance
         from results.rescore import commit_result
 
-        commit_result(self.store, result, provenance.of_trial(result.trial, provenance.source_commit()))
+        source = provenance.of_trial(result.trial, provenance.source_commit(), made_by)
+        commit_result(self.store, result, source)
         self.checkpoints.delete(result.trial.key)

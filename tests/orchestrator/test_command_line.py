@@ -234,7 +234,14 @@ class Newcomer(Loss):
     assert sorted(Store(str(store)).trials()["loss"]) == ["brier", "newcomer", "raising"]
     plan = calibsweep("plan", sweep, "--store", str(store))
     assert "attempt 2" in plan and "than today's" not in plan
-    with (source / "trainables" / "losses" / "brier.py").open("a", encoding="utf-8") as file:
-        file.write("# Changed since.\n")
-    plan = calibsweep("plan", sweep, "--store", str(store))
-    assert "1 finished trial was made by another brier.py than today's" in plan
+
+    # A comment changes nothing; a factor does, and is told also by a run that makes another seed.
+    path = source / "trainables" / "losses" / "brier.py"
+    path.write_text(path.read_text(encoding="utf-8") + "# Changed since.\n", encoding="utf-8")
+    assert "than today's" not in calibsweep("plan", sweep, "--store", str(store))
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(".square().sum(dim=1)", ".square().mean(dim=1)"), encoding="utf-8")
+    told = "1 finished trial was made by another brier.py, or what it imports, than today's, which computes"
+    assert told in calibsweep("plan", sweep, "--store", str(store))
+    both = calibsweep("run", sweep, "--store", str(store), "--set", "seeds=[0, 1]", code=1)
+    assert told in both and "Digits / MLP / Brier Loss (loss)" in both

@@ -1,0 +1,176 @@
+"""A few numbers that tell what a trial's code computes, so that a change of its text alone is none.
+
+Each list is small, made from fixed inputs on the CPU in a fraction of a second, and the same on every machine
+but for rounding (`agree`).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainables import losses, models, seeds
+from trainables.catalogue import DATASETS
+from trainables.datasets.base import Dataset, Split
+from trainables.training import TrialRun
+from trainables.trial import Component, TrainingSettings, Trial, resolve
+
+CLASSES = 5
+SAMPLES = 7
+CPU = torch.device("cpu")
+
+_on_samples: dict[tuple[Component, Component], tuple[float, ...]] = {}
+
+
+def numbers(trial: Trial, dataset: Dataset | None = None) -> dict[str, list[float]]:
+    """Of the trial's loss, model and training code, by these names, and of its data set where it is at hand.
+
+    A model that takes no images, and so needs word vectors or pretrained weights, is left out without the
+    data set. Whatever raises is left out, since the trial itself tells why.
+    """
+    with _process_kept():
+        found = {
+            "dataset": _attempt(_of_dataset, dataset),
+            "loss": _attempt(_of_loss, trial.loss, _reduction(trial.training)),
+            "model": _attempt(_of_model_of_images, trial.model, trial.dataset.name)
+            or _attempt(_of_model_on, trial, dataset),
+            "training": _attempt(_of_training, _small(trial.training)),
+        }
+    return {kind: list(values) for kind, values in found.items() if values}
+
+
+def _reduction(settings: TrainingSettings) -> str:
+    return "mean" if settings.loss_reduction == "mean" else "sum"
+
+
+def _small(settings: TrainingSettings) -> TrainingSettings:
+    """The settings of a few steps on a CPU that stand for those of a trial."""
+    return replace(
+        settings,
+        epochs=2,
+        milestones=(1,),
+        batch_size=SAMPLES,
+        precision="float32",
+        compile=False,
+        embedding_learning_rate=None,
+    )
+
+
+def _attempt(of: Callable[..., tuple[float, ...]], *arguments: object) -> tuple[float, ...]:
+    try:
+        return of(*arguments)
+    except Exception:
+        return ()
+
+
+def _of_dataset(dataset: Dataset | None) -> tuple[float, ...]:
+    """The first training samples, as they are and augmented; nothing if they are no tensors."""
+    if dataset is None:
+        return ()
+    inputs, _ = dataset.train.first(SAMPLES).to(CPU).batch(torch.arange(SAMPLES))
+    if not isinstance(inputs, Tensor):
+        return ()
+    augmented = dataset.augment(inputs, torch.Generator().manual_seed(0))
+    return *_summary(inputs), *_summary(augmented)
+
+
+@functools.cache
+def _of_loss(component: Component, reduction: str) -> tuple[float, ...]:
+    """Value and gradient at fixed logits, as it starts and after it has seen a validation."""
+    loss = losses.build(component.name, **dict(component.params), reduction=reduction)
+    fixed = 3 * _waves(SAMPLES, CLASSES)
+    # Some right and some wrong, of which losses may take different care.
+    labels = torch.where(torch.arange(SAMPLES) % 2 == 0, fixed.argmax(dim=1), torch.arange(SAMPLES) % CLASSES)
+    validation = 2 * _waves(60, CLASSES), torch.arange(60) % CLASSES
+    found = []
+    for epoch in range(2):
+        loss.on_epoch_start(epoch, 2)
+        logits = fixed.clone().requires_grad_()
+        value = loss(logits, labels)
+        (gradient,) = torch.autograd.grad(value, logits)
+        found += [value.item(), *_summary(gradient)[1:]]
+        loss.on_validation(*validation)
+    return tuple(found)
+
+
+@functools.cache
+def _of_model_of_images(component: Component, dataset: str) -> tuple[float, ...]:
+    """Outputs on fixed inputs, from seeded weights."""
+    facts = DATASETS[dataset].facts
+    if not {"channels", "image_size", "classes"} <= facts.keys():
+        return ()
+    shape = (facts["channels"], facts["image_size"], facts["image_size"])
+    seeds.seed_everything(0)
+    model = models.build(component.name, facts["classes"], input_shape=shape, **dict(component.params))
+    return _outputs(model, _waves(2, *shape))
+
+
+def _of_model_on(trial: Trial, dataset: Dataset | None) -> tuple[float, ...]:
+    """The same on samples of the data set itself."""
+    case = trial.model, trial.dataset
+    if dataset is not None and case not in _on_samples:
+        inputs, _ = dataset.test.first(SAMPLES).to(CPU).batch(torch.arange(SAMPLES))
+        seeds.seed_everything(0)
+        model = models.build(
+            trial.model.name,
+            dataset.training_classes,
+            input_shape=dataset.input_shape,
+            word_vectors=dataset.word_vectors,
+            pretrained=dataset.pretrained,
+            **dict(trial.model.params),
+        )
+        _on_samples[case] = _outputs(model, inputs)
+    return _on_samples.get(case, ())
+
+
+def _outputs(model: nn.Module, inputs: Any) -> tuple[float, ...]:
+    with torch.no_grad():
+        return *_summary(model.train()(inputs)), *_summary(model.eval()(inputs))
+
+
+@functools.cache
+def _of_training(settings: TrainingSettings) -> tuple[float, ...]:
+    """Weights and curves of a small network after two epochs of two steps."""
+    parts = [
+        Split(_waves(size, 1, 3, 4), torch.arange(size) % CLASSES, torch.arange(size))
+        for size in (2 * SAMPLES, 11, 13)
+    ]
+    train, validation, test = parts
+    dataset = Dataset(train, validation, test, num_classes=CLASSES, input_shape=(1, 3, 4))
+    trial = replace(resolve("digits", "mlp", "cross_entropy", seed=0), training=settings)
+    run = TrialRun(trial, dataset, CPU)
+    for _ in range(settings.epochs):
+        curves = run.advance()
+    weights = torch.cat([parameter.detach().flatten() for parameter in run.model.parameters()])
+    return *_summary(weights), *(math.nan if value is None else float(value) for value in curves.values())
+
+
+def _waves(*shape: int) -> Tensor:
+    """A tensor of this shape with values in [-1, 1] that look like nothing in particular."""
+    return torch.sin(torch.arange(math.prod(shape), dtype=torch.float64) ** 1.5).reshape(shape).float()
+
+
+def _summary(tensor: Tensor) -> tuple[float, ...]:
+    """Mean, root mean square and a weighted mean: three numbers that a change of any value would move."""
+    values = tensor.detach().double().flatten().cpu()
+    weighted = values * torch.cos(torch.arange(len(values), dtype=torch.float64))
+    return values.mean().item(), values.square().mean().sqrt().item(), weighted.mean().item()
+
+
+@contextmanager
+def _process_kept() -> Iterator[None]:
+    before, threads = seeds.generator_states(), torch.get_num_threads()
+    # Sums would hang on their number.
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        seeds.restore_generators(before)
