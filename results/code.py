@@ -7,9 +7,11 @@ comment changes none. Rows of before have the digest of the component's own file
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +32,7 @@ def as_text(numbers: Sequence[float]) -> str:
     return json.dumps([float(f"{number:.{DIGITS}g}") for number in numbers])
 
 
+@functools.cache
 def agree(one: str, other: str) -> bool:
     """Whether two lists of numbers, as `as_text` wrote them, are the same but for rounding."""
     first, second = json.loads(one), json.loads(other)
@@ -86,13 +89,17 @@ def mixed(trials: pd.DataFrame, expected: pd.DataFrame | None = None) -> dict[tu
         return {}
     if expected is not None:
         trials = trials.drop(columns=CELL).merge(expected[["key", *CELL]], on="key")
-    kinds = trials.groupby(CELL)[columns].nunique(dropna=False).max(axis=1)
+    rows = zip(
+        *([text if isinstance(text, str) else None for text in trials[name].tolist()] for name in columns),
+        strict=True,
+    )
+    cells: dict[tuple[Any, ...], dict[tuple[str | None, ...], None]] = defaultdict(dict)
+    for cell, row in zip(zip(*(trials[name].tolist() for name in CELL), strict=True), rows, strict=True):
+        cells[cell][row] = None
     found = {}
-    for cell in kinds.index[kinds > 1]:
-        chosen = trials.loc[(trials[CELL] == list(cell)).all(axis=1), columns]
-        rows: list[Any] = chosen.drop_duplicates().to_dict("records")
-        pairs = list(itertools.combinations(rows, 2))
+    for cell, different in cells.items():
+        pairs = list(itertools.combinations([dict(zip(columns, row, strict=True)) for row in different], 2))
         changed = [kind for kind in KINDS if any(same(kind, *pair) is False for pair in pairs)]
         if changed:
             found[cell] = changed
-    return found
+    return dict(sorted(found.items()))
