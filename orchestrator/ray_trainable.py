@@ -60,6 +60,7 @@ class RayTrial(tune.Trainable):
         try:
             return {"node": self.node, **self._advance()}
         except StoreError as error:
+            self.watch.rest()
             return {"done": True, "outcome": "store", "message": str(error)}
 
     def _advance(self) -> Report:
