@@ -86,7 +86,8 @@ def listen(address: str, size: int) -> Any:
     It is on a free port, the `port` of the torch.distributed.TCPStore that is returned. Where the address is
     a loopback one, no other machine can reach it.
     """
-    port, own = 0, {}
+    port = 0
+    own: dict[str, Any] = {}
     if ipaddress.ip_address(address).is_loopback:
         # By itself a TCPStore listens on all interfaces.
         listener = socket.create_server((address, 0))
