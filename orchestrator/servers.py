@@ -67,13 +67,18 @@ class Servers:
         return server
 
     def gone(self, asked: bool) -> str | None:
-        if self.ending:
+        lost = self.lost()
+        if lost is None:
             return None
+        code = lost.returncode
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        return f"Ray's {lost.program} ended by itself ({how}); its logs are in {self._keep_logs()}"
+
+    def lost(self) -> Server | None:
+        """The one of Ray's programs that has ended, though nobody of us has ended it."""
         for server in self.processes:
-            code = server.poll() if server.program in NEEDED else None
-            if code is not None and not self.ending:
-                how = f"signal {-code}" if code < 0 else f"exit code {code}"
-                return f"Ray's {server.program} ended by itself ({how}); its logs are in {self._keep_logs()}"
+            if server.program in NEEDED and server.poll() is not None and not self.ending:
+                return server
         return None
 
     def _keep_logs(self) -> Path:
@@ -196,6 +201,9 @@ def connected(address: str | None, folder: Path, request: StopRequest) -> Iterat
         request.ray = servers if address is None else _head(address)
         yield
     finally:
+        if servers.lost():
+            # To Ray all trials are over by then; their processes are not.
+            servers.release()
         ray.shutdown()
         request.ray = None
         servers.kill()
