@@ -100,7 +100,7 @@ def test_a_machine_without_room_is_one_line(elsewhere: Path, case: str, told: st
     command = Installed(folder=elsewhere)
     command.way = [*mounted(case), *command.way]
     output = command("run", "tiny.yaml", "--store", "store", code=2)
-    assert re.search(r"^calibsweep: Ray cannot start.*\Z", output, re.M) and told in output, output
+    assert re.search(r"^calibsweep: Ray cannot start.*\n\Z", output, re.M) and told in output, output
     assert "Traceback" not in output and "terminate" not in output
 
 

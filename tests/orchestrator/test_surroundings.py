@@ -196,7 +196,7 @@ def test_a_worker_that_cannot_start_is_one_line_with_its_own_error_and_not_tried
     worker = source / "orchestrator" / "worker.py"
     lacks = "import sys\nif 'default_worker' in sys.argv[0]:\n    import some_library\n"
     text = worker.read_text(encoding="utf-8")
-    worker.write_text(text.replace("import os\n", f"import os\n{lacks}", 1), encoding="utf-8")
+    worker.write_text(text.replace("annotations\n", f"annotations\n{lacks}", 1), encoding="utf-8")
     store = tmp_path / "store"
     output = Command(source)("run", sweep_file(TINY), "--store", str(store), code=2)
     told = output.splitlines()[-1]
