@@ -103,6 +103,7 @@ class TrialWorker:
         self.checkpoints = StoredCheckpoints(self.store)
         self.run: TrialRun | None = None
         self.loaded: tuple[Component, Dataset] | None = None
+        self.computed: dict[object, dict[str, list[float]]] = {}
         self.stepping = threading.Lock()
         torch.set_num_threads(settings.threads)
         self.process = ProcessState()
@@ -191,8 +192,9 @@ class TrialWorker:
             memory.limit(self.gpus, device)
             checkpoints = self.checkpoints if self.first else None
             dataset = self._dataset_on(device)
-            # Before the trial, which may change what is global.
-            self.computed = computed.numbers(self.trial, dataset) if self.first else {}
+            if self.first:
+                # Before the trial, which may change what is global.
+                self.made_by = self._computed(dataset)
             self.run = TrialRun.start(self.trial, dataset, device, checkpoints, self.workers)
             self.run.on_batch = self.watch.batch
             self._epoch_done(self.run)
@@ -251,8 +253,15 @@ class TrialWorker:
             self.tensors = dataset.tensors
         return self.loaded[1]
 
+    def _computed(self, dataset: Dataset) -> dict[str, list[float]]:
+        """What the trial's code computes; the same for all trials of a cell."""
+        code = self.trial.dataset, self.trial.model, self.trial.loss, self.trial.training
+        if code not in self.computed:
+            self.computed[code] = computed.numbers(self.trial, dataset)
+        return self.computed[code]
+
     def _commit(self, run: TrialRun, result: TrialResult) -> None:
-        source = provenance.of_trial(self.trial, self.settings.source_commit, self.computed)
+        source = provenance.of_trial(self.trial, self.settings.source_commit, self.made_by)
         for other in lacking(self.store, self.trial):
             scored = run.predictions_on(other, self.settings.data_root)
             commit_scored(self.store, result, other, scored, source)

@@ -13,11 +13,10 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from results.statistics import CELL
+if TYPE_CHECKING:
+    import pandas as pd
 
 KINDS = ("dataset", "model", "loss", "training")
 
@@ -82,6 +81,9 @@ def mixed(trials: pd.DataFrame, expected: pd.DataFrame | None = None) -> dict[tu
     Returns:
         By (data set, model, loss, variant).
     """
+    # Loads pandas, which whoever has a data frame has done.
+    from results.statistics import CELL
+
     wanted = [f"{what}_{kind}" for kind in KINDS for what in ("code", "source", "numbers")]
     wanted += ["version_torch", "dataset_fingerprint"]
     columns = [name for name in wanted if name in trials.columns]

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from trainables import losses, models, seeds
 from trainables.catalogue import DATASETS
 from trainables.datasets.base import Dataset, Split
+from trainables.process_state.state import ProcessState
 from trainables.training import TrialRun
 from trainables.trial import Component, TrainingSettings, Trial, resolve
 
@@ -37,11 +38,12 @@ def numbers(trial: Trial, dataset: Dataset | None = None) -> dict[str, list[floa
     """
     with _process_kept():
         found = {
+            # What a person is the likeliest to add comes last, since it may change what is global.
+            "training": _attempt(_of_training, _small(trial.training)),
             "dataset": _attempt(_of_dataset, dataset),
-            "loss": _attempt(_of_loss, trial.loss, _reduction(trial.training)),
             "model": _attempt(_of_model_of_images, trial.model, trial.dataset.name)
             or _attempt(_of_model_on, trial, dataset),
-            "training": _attempt(_of_training, _small(trial.training)),
+            "loss": _attempt(_of_loss, trial.loss, _reduction(trial.training)),
         }
     return {kind: list(values) for kind, values in found.items() if values}
 
@@ -166,11 +168,12 @@ def _summary(tensor: Tensor) -> tuple[float, ...]:
 
 @contextmanager
 def _process_kept() -> Iterator[None]:
-    before, threads = seeds.generator_states(), torch.get_num_threads()
+    process = ProcessState()
+    process.begin()
     # Sums would hang on their number.
     torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
-        seeds.restore_generators(before)
+        # A component may do anything, and the trial is still to come.
+        process.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from orchestrator.stalls import Watch
 from orchestrator.worker import Notices, Report, TrialWorker, WorkerSettings
 from results.store import Store
 from trainables.losses.cross_entropy import CrossEntropy
@@ -25,11 +27,12 @@ def worker(tmp_path: Path) -> TrialWorker:
         checkpoint_every=10,
         checkpoint_minutes=10.0,
         hours_per_trial=1.0,
+        stalled_minutes=30.0,
         threads=torch.get_num_threads(),
         source_commit="",
         run="",
     )
-    return TrialWorker(settings, Notices())
+    return TrialWorker(settings, Notices(), Watch(30.0, None))
 
 
 def train(worker: TrialWorker, loss: str) -> Report:
@@ -44,11 +47,15 @@ def scores(worker: TrialWorker, loss: str) -> pd.Series[Any]:
     return row[["predictions_digest", "epochs_digest"]]
 
 
-@pytest.mark.parametrize("spoiled", ["dtype", "data", "inference"])
+def wait(over: threading.Event) -> None:
+    over.wait(60)
+
+
+@pytest.mark.parametrize("spoiled", ["dtype", "data", "thread"])
 def test_the_trial_after_one_that_left_a_mess(
     spoiled: str, worker: TrialWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mode = torch.inference_mode()
+    over = threading.Event()
 
     def spoil(loss: CrossEntropy, logits: Tensor, labels: Tensor) -> None:
         assert other.loaded is not None
@@ -57,22 +64,19 @@ def test_the_trial_after_one_that_left_a_mess(
                 torch.set_default_dtype(torch.float64)
             case "data":
                 other.loaded[1].train.inputs.zero_()
-            case "inference":
-                mode.__enter__()
+            case "thread":
+                threading.Thread(target=wait, args=[over], name="going on").start()
 
     report = train(worker, "brier")
     assert (report["outcome"], report["reusable"], report["left"]) == ("done", True, ())
     expected = scores(worker, "brier")
     with monkeypatch.context() as patch:
         patch.setattr(CrossEntropy, "on_validation", spoil)
-        other = TrialWorker(replace(worker.settings, store=str(tmp_path / "other")), Notices())
+        other = TrialWorker(replace(worker.settings, store=str(tmp_path / "other")), Notices(), worker.watch)
         report = train(other, "cross_entropy")
-    try:
-        assert report["reusable"] == (spoiled != "inference")
-        assert ("inference mode" in report["left"]) == (spoiled == "inference")
-    finally:
-        if spoiled == "inference":
-            mode.__exit__(None, None, None)
+    over.set()
+    assert (report["outcome"], report["reusable"]) == ("done", spoiled != "thread")
+    assert report["left"] == (("thread going on",) if spoiled == "thread" else ())
     assert (other.loaded is None) == (spoiled == "data")
     assert train(other, "brier")["outcome"] == "done"
     pd.testing.assert_series_equal(scores(other, "brier"), expected, check_names=False)
@@ -87,3 +91,4 @@ def test_a_process_whose_trial_failed_is_not_used_again(
     monkeypatch.setattr(CrossEntropy, "on_validation", fail)
     report = train(worker, "cross_entropy")
     assert (report["outcome"], report["reusable"]) == ("failed", False)
+    assert report["message"] == "ValueError: a plug-in's mistake"
