@@ -176,7 +176,7 @@ def ended_process(words: LastWords, node: str, ray_says: str) -> Death:
         if kind == "hours":
             message = f"not done after {number} hours (run.hours_per_trial)"
             return Death(message, words.lines, node, True, True, "timed out", at_once=True)
-        message = f"stood still: no batch for {float(number):g} minutes (run.stalled_minutes)"
+        message = f"stood still: no batch for {float(number):.3g} minutes (run.stalled_minutes)"
         return Death(message, words.lines, node, counts=True, sure=True)
     if words.told_to_end or "SIGTERM" in ray_says:
         return Death("its process was told to end (SIGTERM)", words.lines, node, counts=True)

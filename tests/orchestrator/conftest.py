@@ -72,17 +72,14 @@ def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
 def is_training(process: psutil.Process) -> bool:
     """Whether this is a process of Ray's that trains a trial at this moment."""
     # Ray names it so, by a class that differs through ray://.
-    return " ".join(process.cmdline()).startswith(("ray::ResourceTrainable.train", "ray::RayTrial.train"))
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline()).startswith(("ray::ResourceTrainable.train", "ray::RayTrial.train"))
+    return False
 
 
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """The processes that are training a trial at this moment."""
-    found = []
-    for child in family(process):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if is_training(child):
-                found.append(child)
-    return found
+    return [child for child in family(process) if is_training(child)]
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
