@@ -191,11 +191,7 @@ class TrialWorker:
             device = default_device()
             memory.limit(self.gpus, device)
             checkpoints = self.checkpoints if self.first else None
-            dataset = self._dataset_on(device)
-            if self.first:
-                # Before the trial, which may change what is global.
-                self.made_by = self._computed(dataset)
-            self.run = TrialRun.start(self.trial, dataset, device, checkpoints, self.workers)
+            self.run = TrialRun.start(self.trial, self._dataset_on(device), device, checkpoints, self.workers)
             self.run.on_batch = self.watch.batch
             self._epoch_done(self.run)
 
@@ -254,14 +250,18 @@ class TrialWorker:
         return self.loaded[1]
 
     def _computed(self, dataset: Dataset) -> dict[str, list[float]]:
-        """What the trial's code computes; the same for all trials of a cell."""
+        """What the trial's code computes; the same for all trials of a cell.
+
+        To be asked after the training, which would else find what a component has changed meanwhile.
+        """
         code = self.trial.dataset, self.trial.model, self.trial.loss, self.trial.training
         if code not in self.computed:
-            self.computed[code] = computed.numbers(self.trial, dataset)
+            self.computed[code] = computed.numbers(self.trial, dataset, clean=self.process.end)
         return self.computed[code]
 
     def _commit(self, run: TrialRun, result: TrialResult) -> None:
-        source = provenance.of_trial(self.trial, self.settings.source_commit, self.made_by)
+        made_by = self._computed(run.dataset)
+        source = provenance.of_trial(self.trial, self.settings.source_commit, made_by)
         for other in lacking(self.store, self.trial):
             scored = run.predictions_on(other, self.settings.data_root)
             commit_scored(self.store, result, other, scored, source)

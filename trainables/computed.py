@@ -30,13 +30,22 @@ CPU = torch.device("cpu")
 _on_samples: dict[tuple[Component, Component], tuple[float, ...]] = {}
 
 
-def numbers(trial: Trial, dataset: Dataset | None = None) -> dict[str, list[float]]:
+def numbers(
+    trial: Trial, dataset: Dataset | None = None, clean: Callable[[], object] | None = None
+) -> dict[str, list[float]]:
     """Of the trial's loss, model and training code, by these names, and of its data set where it is at hand.
 
     A model that takes no images, and so needs word vectors or pretrained weights, is left out without the
     data set. Whatever raises is left out, since the trial itself tells why.
+
+    Args:
+        clean: Makes what is global as it is without a trial, for as long as this takes.
     """
     with _process_kept():
+        if clean is not None:
+            clean()
+        # Sums would hang on their number.
+        torch.set_num_threads(1)
         found = {
             # What a person is the likeliest to add comes last, since it may change what is global.
             "training": _attempt(_of_training, _small(trial.training)),
@@ -170,10 +179,7 @@ def _summary(tensor: Tensor) -> tuple[float, ...]:
 def _process_kept() -> Iterator[None]:
     process = ProcessState()
     process.begin()
-    # Sums would hang on their number.
-    torch.set_num_threads(1)
     try:
         yield
     finally:
-        # A component may do anything, and the trial is still to come.
         process.end()

@@ -15,6 +15,7 @@ from trainables.builds import check_builds_for
 from trainables.calibration import evaluate
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.curves import Curves
+from trainables.process_state.state import ProcessState
 from trainables.result import TrialResult
 from trainables.training import load_dataset, run_trial
 from trainables.trial import resolve
@@ -58,7 +59,8 @@ def run(
 
     checkpoints = kept.checkpoints if kept else None
     every = changes.run.checkpoint_every if kept else None
-    made_by = computed.numbers(trial, load_dataset(trial, data, computed.CPU)) if kept else {}
+    process = ProcessState()
+    process.begin()
     result = run_trial(trial, root=data, checkpoints=checkpoints, checkpoint_every=every, on_epoch=told)
     validation, test = result.validation, result.test
     scores = evaluate(validation.logits, validation.labels, test.logits, test.labels)
@@ -69,7 +71,8 @@ def run(
         line = f"{score.title:>14} {score.printed(before):>7} {score.printed_unit}"
         console.print(line + (scaled if score.scaled else ""), highlight=False)
     if kept:
-        kept.commit(result, made_by)
+        dataset_again = load_dataset(trial, data, computed.CPU)
+        kept.commit(result, computed.numbers(trial, dataset_again, clean=process.end))
 
 
 class _Kept:
