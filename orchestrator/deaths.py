@@ -15,7 +15,14 @@ from unittest import mock
 import ray
 import ray.util.client
 from ray.air.execution._internal.actor_manager import RayActorManager
-from ray.exceptions import ActorDiedError, OutOfMemoryError, RayActorError, RayError, RayTaskError
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+)
 from ray.tune.experiment import Trial as TuneTrial
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -25,6 +32,10 @@ from results.store import FailureClass
 
 ANSWER_SECONDS = 15.0
 """How long a node has to tell what a process of its has left. All other trials wait meanwhile."""
+
+FATE_SECONDS = 30.0
+"""How long Ray may take to see that an actor is dead: at once where its process died, by five health checks that
+fail, three seconds apart, where its node did."""
 
 STDERR_BYTES = 200_000
 """Of the end of a worker's stderr: the stacks of a process with many threads are some ten thousand."""
@@ -137,7 +148,8 @@ def autopsy(error: BaseException | None, actor: str = "") -> Death:
         return Death(told, _end_of(str(error)), counts=True, sure=True)
     if isinstance(error, OutOfMemoryError):
         return out_of_memory(str(error), actor)
-    if isinstance(error, ActorDiedError):
+    if isinstance(error, ActorDiedError | ActorUnavailableError):
+        # The latter is what is told of a death that Ray itself has not noticed yet.
         with contextlib.suppress(Exception):
             return _of_actor(error.actor_id or actor, str(error))
         # Neither Ray nor the node answers.
@@ -203,7 +215,7 @@ def _of_actor(actor: str, ray_says: str) -> Death:
     through_client = ray.util.client.ray.is_connected()  # type: ignore[no-untyped-call]
     if through_client:
         look = ray.remote(num_cpus=0)(_fate).remote(actor)
-        node, process, node_died = ray.get(look, timeout=ANSWER_SECONDS)
+        node, process, node_died = ray.get(look, timeout=FATE_SECONDS + ANSWER_SECONDS)
     else:
         node, process, node_died = _fate(actor)
     if node_died or node not in living_nodes():
@@ -222,11 +234,10 @@ def _of_actor(actor: str, ray_says: str) -> Death:
 
 def _fate(actor: str) -> tuple[str, int, bool]:
     """The node and process of an actor that died, and whether its node did. Asked within the cluster."""
-    end = time.monotonic() + ANSWER_SECONDS
-    while True:
-        found = ray._private.state.actors(actor)
-        if found["State"] == "DEAD" or time.monotonic() > end:
-            break
+    end = time.monotonic() + FATE_SECONDS
+    while (found := ray._private.state.actors(actor))["State"] != "DEAD":
+        if time.monotonic() > end:
+            raise TimeoutError(f"the actor {actor} is {found['State']} to Ray")
         time.sleep(0.1)
     context = found["DeathCause"].actor_died_error_context
     node_died = context.reason == type(context).NODE_DIED

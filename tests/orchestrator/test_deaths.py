@@ -158,7 +158,7 @@ def test_trials_that_end_their_processes_have_crashed_and_the_others_never_notic
         ("sleeping", "stood still: no batch for 0.", "time.sleep(3600)"),
     ):
         # Which die with all that run beside them are charged one death less.
-        told = rf"crashed \(attempt \d\): digits / small_cnn / {loss} / seed 0: {re.escape(message)}"
+        told = rf"crashed \(attempt \d+\): digits / small_cnn / {loss} / seed 0: {re.escape(message)}"
         assert re.search(rf"{told}.*, 3 times in a row", plan), plan
         assert last in plan
     assert "0 to run, 4 failed before" in command("run", str(sweep), "--store", str(store), code=1)

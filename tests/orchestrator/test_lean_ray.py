@@ -11,14 +11,17 @@ from .conftest import REPOSITORY
 
 STARTED = """
 import psutil, ray
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from orchestrator.ray_start import configure_ray, connect
 
 configure_ray()
-connect(None)
-assert ray.get(ray.remote(lambda: 7).remote()) == 7
-for process in psutil.Process().children(recursive=True):
-    print(" ".join(process.cmdline()))
-ray.shutdown()
+with TemporaryDirectory() as folder:
+    connect(None, Path(folder))
+    assert ray.get(ray.remote(lambda: 7).remote()) == 7
+    for process in psutil.Process().children(recursive=True):
+        print(" ".join(process.cmdline()))
+    ray.shutdown()
 """
 
 

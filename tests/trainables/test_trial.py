@@ -165,7 +165,7 @@ def test_refuses_impossible_settings(changes: dict[str, Any], expected: str) -> 
 
 @pytest.mark.parametrize("seed", [-1, 1.0, True, "0"])
 def test_refuses_seeds_that_are_none(seed: Any) -> None:
-    with pytest.raises(ConfigurationError, match="a seed is a whole number from 0 on"):
+    with pytest.raises(ConfigurationError, match="a seed is a whole number from 0 to"):
         resolve("digits", "mlp", "cross_entropy", seed)
 
 
