@@ -34,8 +34,8 @@ ANSWER_SECONDS = 15.0
 """How long a node has to tell what a process of its has left. All other trials wait meanwhile."""
 
 FATE_SECONDS = 30.0
-"""How long Ray may take to see that an actor is dead: at once where its process died, by five health checks that
-fail, three seconds apart, where its node did."""
+"""How long Ray may take to see that an actor is dead. It knows at once that a process died; of a node, once
+five health checks, three seconds apart, have failed."""
 
 STDERR_BYTES = 200_000
 """Of the end of a worker's stderr: the stacks of a process with many threads are some ten thousand."""
@@ -153,7 +153,7 @@ def autopsy(error: BaseException | None, actor: str = "") -> Death:
         with contextlib.suppress(Exception):
             return _of_actor(error.actor_id or actor, str(error))
         # Neither Ray nor the node answers.
-        return Death("its process died", _end_of(str(error)))
+        return Death("its process or node is out of reach", _end_of(str(error)))
     return Death("its process or node died", _end_of(str(error or "")))
 
 
