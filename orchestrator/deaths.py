@@ -227,9 +227,19 @@ def _of_actor(actor: str, ray_says: str) -> Death:
             there = NodeAffinitySchedulingStrategy(node, soft=False)
             ask = ray.remote(num_cpus=0, max_retries=0)(_words_of).options(scheduling_strategy=there)
             words = ray.get(ask.remote(process), timeout=ANSWER_SECONDS)
-    except Exception as error:
-        words = last_words.read(f"what it wrote last cannot be read: {_line(str(error))}")
+    except Exception:
+        return _of_silent_node(node, ray_says)
     return ended_process(words, node, ray_says)
+
+
+def _of_silent_node(node: str, ray_says: str) -> Death:
+    """A node's processes may be known to be dead long before it is."""
+    end = time.monotonic() + FATE_SECONDS
+    while node in living_nodes():
+        if time.monotonic() > end:
+            return Death("its process died, and its node does not answer", _end_of(ray_says), node)
+        time.sleep(0.5)
+    return Death("its node died", _end_of(ray_says))
 
 
 def _fate(actor: str) -> tuple[str, int, bool]:

@@ -11,7 +11,8 @@ from typing import NoReturn
 
 from orchestrator import last_words
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.05
+"""Ray looks once a second whether its raylet has died, and then ends the process."""
 
 WAIT_SECONDS = 20.0
 """How long a process stays for the one of its trial that keeps the checkpoint."""

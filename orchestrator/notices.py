@@ -10,6 +10,7 @@ import ray
 from ray.experimental import internal_kv
 
 from orchestrator.worker import Notices
+from results.errors import StoreError
 
 POLL_SECONDS = 2.0
 """Spot instances are given 30 seconds (Google) or two minutes (AWS)."""
@@ -44,6 +45,8 @@ def watch(run: str, nodes: Iterable[str]) -> Notices:
 
     def warn() -> None:
         notices.draining = True
+        with contextlib.suppress(StoreError):
+            notices.when_alone()
 
     def look() -> None:
         wait = threading.Event()

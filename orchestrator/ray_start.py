@@ -103,8 +103,11 @@ def _initialise(address: str | None, folder: Path) -> None:
                     object_store_memory=ray_places.STORE_BYTES,
                     _temp_dir=str(folder),
                     _plasma_directory=str(ray_places.memory(folder)),
-                    # Where its server is gone, processes that train have as long for a checkpoint as ever.
-                    _system_config={"gcs_rpc_server_reconnect_timeout_s": int(STOP_SECONDS) + 60},
+                    # Where its servers are gone, processes that train have as long for a checkpoint as ever.
+                    _system_config={
+                        "gcs_rpc_server_reconnect_timeout_s": int(STOP_SECONDS) + 60,
+                        "raylet_death_check_interval_milliseconds": int(1000 * STOP_SECONDS),
+                    },
                     **quietly,
                 )
         except Exception as error:

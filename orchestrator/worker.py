@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,13 @@ class Notices:
         stopping: The sweep is to stop: keep a checkpoint and end.
         draining: The node will be gone soon: keep a checkpoint, and go on for as long as it lasts.
         leaving: This process is to end: keep a checkpoint first.
+        when_alone: Called once the head is gone: nobody may ask this process for a further step.
     """
 
     stopping: bool = False
     draining: bool = False
     leaving: bool = False
+    when_alone: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class TrialWorker:
         self.stepping = threading.Lock()
         torch.set_num_threads(settings.threads)
         self.process = ProcessState()
+        notices.when_alone = self._keep_if_idle
 
     def begin(self, trial: Trial, gpus: float) -> None:
         """Makes this the trial of the next steps.
@@ -153,6 +157,15 @@ class TrialWorker:
         if self.stepping.acquire(blocking=False):
             self._leave()
             self.stepping.release()
+
+    def _keep_if_idle(self) -> None:
+        # A step that is under way sees that the node drains, and keeps one.
+        if self.first and self.stepping.acquire(blocking=False):
+            try:
+                if self.run is not None:
+                    self._keep_checkpoint(self.run)
+            finally:
+                self.stepping.release()
 
     def _leave(self) -> None:
         if not self.first:
