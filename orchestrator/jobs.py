@@ -14,6 +14,7 @@ import shlex
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ from orchestrator.own_code import FLOORS, SOURCE
 from results import provenance
 from sweeps.spec import located
 from trainables.errors import ConfigurationError
+
+ONCE = "shipment"
+"""A file that makes what is shipped differ from all that was shipped before."""
 
 NOT_SHIPPED = ("__pycache__", "*.pyc", "recorded")
 """Of the source tree: what no driver needs."""
@@ -179,4 +183,6 @@ def shipped_code() -> Iterator[Path]:
         folder = Path(made)
         for floor in FLOORS:
             shutil.copytree(SOURCE / floor, folder / floor, ignore=shutil.ignore_patterns(*NOT_SHIPPED))
+        # Ray keeps equal folders once, and may delete the one of a job that ends while the next relies on it.
+        (folder / ONCE).write_text(uuid.uuid4().hex, encoding="utf-8")
         yield folder

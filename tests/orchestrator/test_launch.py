@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.jobs import SWEEP_FILE, shipped
+from orchestrator.jobs import ONCE, SWEEP_FILE, shipped
 from results.store import Store
 
 from .conftest import Command, cluster, halved, source_with, wait_until
@@ -100,7 +100,7 @@ def test_what_is_shipped_is_the_code_and_nothing_else() -> None:
         names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
         assert (folder / SWEEP_FILE).read_text().startswith("# ")
     floors = {name.partition("/")[0] for name in names}
-    assert floors == {"orchestrator", "results", "sweeps", "trainables", SWEEP_FILE}
+    assert floors == {"orchestrator", "results", "sweeps", "trainables", SWEEP_FILE, ONCE}
     assert {"trainables/losses/focal.py", "orchestrator/cli.py"} <= names
     assert not any("__pycache__" in name or "recorded" in name for name in names)
 
