@@ -11,9 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gpu_steps.bench import TINY_MODEL, Bench
+from gpu_steps.bench import TINY_MODEL, Bench, after
 from gpu_steps.card import synchronise
-from gpu_steps.speed import after
 from gpu_steps.straightforward import LOSS, dataset_of, made_up_pictures
 from trainables.calibration import evaluate, fit_temperature
 from trainables.checkpoint import decode, encode

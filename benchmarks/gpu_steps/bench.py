@@ -117,3 +117,15 @@ def clear(device: str) -> None:
 
         torch.cuda.synchronize()
         torch.cuda.empty_cache()
+
+
+def after(batches: int) -> Callable[[], bool]:
+    """A pause for `TrialRun` once so many batches are trained."""
+    count = 0
+
+    def pause() -> bool:
+        nonlocal count
+        count += 1
+        return count >= batches
+
+    return pause

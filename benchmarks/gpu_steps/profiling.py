@@ -20,6 +20,8 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, record_function
 from torch.profiler import profile as torch_profile
 
+from gpu_steps.bench import after
+from gpu_steps.card import synchronise
 from trainables.datasets.images import ImageDataset
 from trainables.training import TrialRun
 
@@ -67,8 +69,6 @@ class Annotated(ImageDataset):
 
 def profile(run: TrialRun, warm_up: int) -> dict[str, Any]:
     """Trains some batches of a trial under torch's profiler. See `summary`."""
-    from gpu_steps.card import synchronise
-    from gpu_steps.speed import after
 
     run.train_epoch(after(warm_up))
     activities = [ProfilerActivity.CPU]

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from gpu_steps.bench import TINY_MODEL, Bench
+from gpu_steps.bench import TINY_MODEL, Bench, after
 from gpu_steps.card import synchronise
-from gpu_steps.speed import BATCH, BATCHES, TINY_BATCH, TINY_BATCHES, WARM_UP, after, training
+from gpu_steps.speed import BATCH, BATCHES, TINY_BATCH, TINY_BATCHES, WARM_UP, training
 from gpu_steps.straightforward import dataset_of, made_up_pictures
 from trainables import memory
 

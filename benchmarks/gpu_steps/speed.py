@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from gpu_steps.bench import TINY_MODEL, Bench, clear
+from gpu_steps.bench import TINY_MODEL, Bench, after, clear
 from gpu_steps.card import from_data, synchronise, torchvision_version
 from gpu_steps.profiling import Annotated, profile
 from gpu_steps.straightforward import CLASSES, LOSS, dataset_of, made_up_pictures, straightforward
@@ -130,18 +130,6 @@ def epochs_timed(epoch: Callable[[], object], device: torch.device, enough: floa
         synchronise(device)
         seconds.append(time.perf_counter() - started)
     return seconds
-
-
-def after(batches: int) -> Callable[[], bool]:
-    """A pause for `TrialRun` once so many batches are trained."""
-    count = 0
-
-    def pause() -> bool:
-        nonlocal count
-        count += 1
-        return count >= batches
-
-    return pause
 
 
 def graph_breaks() -> int:
