@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from orchestrator import own_code
 from orchestrator.stop_request import StopRequest
 from trainables import datasets
 from trainables.builds import check_builds_for
 from trainables.errors import CalibsweepError, DataError
 from trainables.trial import Component, Trial
-
-SOURCE = Path(__file__).resolve().parents[1]
 
 POLL_SECONDS = 0.2
 
@@ -63,7 +62,7 @@ class DataCheck:
 
     def __enter__(self) -> DataCheck:
         # `-P`: what lies in the current folder is none of ours.
-        path = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))
+        path = os.pathsep.join(filter(None, [*own_code.search_path(), os.environ.get("PYTHONPATH")]))
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "orchestrator.data_check"],
             stdin=subprocess.PIPE,

@@ -129,14 +129,7 @@ def _of_model_on(trial: Trial, dataset: Dataset | None) -> tuple[float, ...]:
     if dataset is not None and case not in _on_samples:
         inputs, _ = dataset.test.first(SAMPLES).to(CPU).batch(torch.arange(SAMPLES))
         seeds.seed_everything(0)
-        model = models.build(
-            trial.model.name,
-            dataset.training_classes,
-            input_shape=dataset.input_shape,
-            word_vectors=dataset.word_vectors,
-            pretrained=dataset.pretrained,
-            **dict(trial.model.params),
-        )
+        model = models.build_for(dataset, trial.model)
         _on_samples[case] = _outputs(model, inputs)
     return _on_samples.get(case, ())
 

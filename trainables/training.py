@@ -100,14 +100,7 @@ class TrialRun:
 
         settings = trial.training
         seeds.seed_everything(seeds.initialisation(trial))
-        model = models.build(
-            trial.model.name,
-            dataset.training_classes,
-            input_shape=dataset.input_shape,
-            word_vectors=dataset.word_vectors,
-            pretrained=dataset.pretrained,
-            **dict(trial.model.params),
-        )
+        model = models.build_for(dataset, trial.model)
         self.model = self.workers.synchronised(model.to(device))
         self.execution = Execution(
             self.model, device, settings, dataset.input_shape, together=self.workers.size > 1
