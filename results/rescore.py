@@ -14,7 +14,6 @@ import pyarrow.compute
 import torch
 
 from results import scored_sets
-from results.address import Address
 from results.store import Store
 from trainables.calibration import evaluate
 from trainables.calibration.agreement import FLOAT32_OFF, FLOAT64_OFF, differing, differing_on
@@ -110,19 +109,6 @@ def commit_result(store: Store, result: TrialResult, provenance: dict[str, str])
         measurements={**measurements, "reported_epoch": float(result.reported_epoch)},
         provenance={**provenance, **texts, **facts},
     )
-
-
-def scores_that_differ(store: Store, row: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-    """Scores that a row has otherwise than its predictions, as (committed, anew).
-
-    Args:
-        row: Of `Store.trials()`.
-
-    Raises:
-        StoreError: Predictions that are missing or damaged.
-    """
-    address = Address(row["dataset"], row["model"], row["loss"], row["key"])
-    return trial_differs(row, row, store.predictions(address))
 
 
 def trial_differs(

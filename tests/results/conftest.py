@@ -7,13 +7,14 @@ import pickle
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from results.address import Address
 from results.rescore import (
     ARITHMETIC,
     FLOAT64,
@@ -21,6 +22,7 @@ from results.rescore import (
     epochs_table,
     predictions_table,
     score_predictions,
+    trial_differs,
 )
 from results.store import Store
 from trainables.result import Predictions, TrialResult
@@ -117,3 +119,9 @@ def python(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., str]:
         return output
 
     return run
+
+
+def scores_that_differ(store: Store, row: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """Scores that a row of `Store.trials()` has otherwise than its predictions, as (committed, anew)."""
+    address = Address(row["dataset"], row["model"], row["loss"], row["key"])
+    return trial_differs(row, row, store.predictions(address))

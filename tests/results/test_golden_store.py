@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from results import tables
-from results.rescore import scores_that_differ
 from results.store import State, Store
 from sweeps.expand import Sweep, expected_frame, load
+
+from .conftest import scores_that_differ
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

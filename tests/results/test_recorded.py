@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from results.rescore import scores_that_differ
 from results.store import State, Store
 from sweeps.expand import load
+
+from .conftest import scores_that_differ
 
 RECORDED = {"sst": "sst-tree-lstm", "twenty_newsgroups_part": "20-newsgroups-cnn"}
 """Sweep and folder."""
