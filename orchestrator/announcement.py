@@ -9,33 +9,25 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from results.errors import StoreError
-from results.running import publish, withdraw
+from results.running import Running, publish, withdraw
 from results.store import Store
 
 CHANGES_SECONDS, SECONDS = 3.0, 30.0
 
 
 @contextlib.contextmanager
-def announced(
-    store: Store,
-    run: str,
-    epochs: Callable[[], Mapping[str, int]],
-    quiet: Callable[[], Mapping[str, float]],
-) -> Iterator[None]:
-    """Has a thread write which trials run: half a minute after the last time, or sooner if they are others.
+def announced(store: Store, run: str, standing: Callable[[], Mapping[str, Running]]) -> Iterator[None]:
+    """Has a thread write which trials run: half a minute after the last time, or sooner if others do.
 
-    Or if others stand still.
-
-    What drives them would wait for a slow disk, or a store that is out of reach.
+    Likewise if others stand still. What drives them would wait for a slow disk, or a store out of reach.
 
     Args:
         run: Names the run to whoever looks at the store.
-        epochs: Keys of the trials that run, each with its epochs that are done. Called in that thread.
-        quiet: Keys of those that stand still, each with the seconds for which they do. Likewise.
+        standing: The trials that run, by key. Called in that thread.
     """
     over = threading.Event()
     thread = threading.Thread(
-        target=_announce, args=(store, run, epochs, quiet, over), name="announcement", daemon=True
+        target=_announce, args=(store, run, standing, over), name="announcement", daemon=True
     )
     thread.start()
     try:
@@ -49,18 +41,15 @@ def announced(
 
 
 def _announce(
-    store: Store,
-    run: str,
-    epochs: Callable[[], Mapping[str, int]],
-    quiet: Callable[[], Mapping[str, float]],
-    over: threading.Event,
+    store: Store, run: str, standing: Callable[[], Mapping[str, Running]], over: threading.Event
 ) -> None:
     last, told = -math.inf, (frozenset[str](), frozenset[str]())
     while not over.wait(CHANGES_SECONDS):
-        now, still = epochs(), quiet()
+        now = standing()
+        still = (key for key, trial in now.items() if trial.quiet_seconds is not None)
         tells = frozenset(now), frozenset(still)
         if told != tells or time.monotonic() >= last + SECONDS:
             last, told = time.monotonic(), tells
             # Where results cannot be kept the sweep stops; for this the store may be away for a while.
             with contextlib.suppress(StoreError):
-                publish(store, run, now, still)
+                publish(store, run, now)

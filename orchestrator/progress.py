@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from results.running import Running
 from trainables.trial import Trial
 
 TELL_SECONDS = 600.0
@@ -25,7 +26,7 @@ QUIET_SHARE = 0.5
 
 
 @dataclass
-class Running:
+class Run:
     started: float
     epoch: int = 0
     heard: float = 0.0
@@ -53,7 +54,7 @@ class Progress:
     console: Console
     done: int = 0
     failed: int = 0
-    running: dict[str, Running] = field(default_factory=dict)
+    running: dict[str, Run] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.by_key = {trial.key: trial for trial in self.trials}
@@ -87,7 +88,7 @@ class Progress:
     def start(self, key: str, patience_seconds: float = math.inf) -> None:
         """A trial that runs from now on, and how long it may stand still."""
         now = time.monotonic()
-        self.running[key] = Running(now, heard=now, patience_seconds=patience_seconds)
+        self.running[key] = Run(now, heard=now, patience_seconds=patience_seconds)
         self.most_running = max(self.most_running, len(self.running))
 
     def stop(self, key: str) -> None:
@@ -101,14 +102,9 @@ class Progress:
             run.epoch, run.heard, run.patience_seconds = epoch, time.monotonic(), patience_seconds
             run.told_quiet = False
 
-    def epochs(self) -> dict[str, int]:
-        """Keys of the trials that run, each with its epochs that are done. Any thread may ask."""
-        return {key: run.epoch for key, run in list(self.running.items())}
-
-    def quiet(self) -> dict[str, float]:
-        """Keys of trials that stand still, each with the seconds for which they do. Any thread may ask."""
-        quiet = {key: run.quiet_seconds() for key, run in list(self.running.items())}
-        return {key: seconds for key, seconds in quiet.items() if seconds is not None}
+    def standing(self) -> dict[str, Running]:
+        """The trials that run, by key, as the store is told of them. Any thread may ask."""
+        return {key: Running(run.epoch, run.quiet_seconds()) for key, run in list(self.running.items())}
 
     def finish(self, key: str, told: str, failed: bool = False) -> None:
         """Counts a trial that ended. `told` is what its plain line says of it."""
@@ -132,9 +128,10 @@ class Progress:
 
     def tell_if_due(self) -> None:
         """Says which trials have come to stand still; without a terminal, after a while, where all stands."""
-        for key, seconds in self.quiet().items():
-            if not self.running[key].told_quiet:
-                self.running[key].told_quiet = True
+        for key, run in self.running.items():
+            seconds = run.quiet_seconds()
+            if seconds is not None and not run.told_quiet:
+                run.told_quiet = True
                 self.note(f"{self.by_key[key]}: {standing_still(seconds)}")
         if self.console.is_terminal or time.monotonic() < self.told + TELL_SECONDS:
             return

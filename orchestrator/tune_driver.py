@@ -82,7 +82,7 @@ def fit(
     try:
         with (
             told_by_tune() as errors,
-            announced(store, settings.run, progress.epochs, progress.quiet),
+            announced(store, settings.run, progress.standing),
             _through_client(scratch, progress),
             _clean_processes(),
             _left_to_ray(request),

@@ -31,16 +31,13 @@ class Running:
     quiet_seconds: float | None = None
 
 
-def publish(store: Store, run: str, epochs: Mapping[str, int], quiet: Mapping[str, float]) -> None:
-    """Tells which trials a driver has running, how many epochs of each are done, and which stand still.
-
-    Args:
-        quiet: The seconds for which these do.
+def publish(store: Store, run: str, trials: Mapping[str, Running]) -> None:
+    """Tells which trials, by key, a driver has running.
 
     Raises:
         StoreError: A store that cannot be written.
     """
-    told = {key: dataclasses.asdict(Running(done, quiet.get(key))) for key, done in epochs.items()}
+    told = {key: dataclasses.asdict(trial) for key, trial in trials.items()}
     store.folder.write(f"{FOLDER}/{run}.json", json.dumps(told).encode())
 
 

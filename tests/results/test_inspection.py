@@ -69,7 +69,7 @@ def test_a_healthy_store_has_nothing_to_tell(store: Store) -> None:
     store.record_failure(trial_of(9), "bug", "no", "", "here")
     StoredCheckpoints(store).save(trial_of(8).key, 1, b"state")
     store.compact()
-    running.publish(store, "a-run", {trial_of(8).key: 1}, {})
+    running.publish(store, "a-run", {trial_of(8).key: running.Running(1)})
     pilots.keep(store, Pilot("digits", "mlp", "float32", 1.0, "cpu", 0.1, "2026-01-01"))
     store.folder.write("tables/digits.md", b"")
     made = inspected(store)
