@@ -34,6 +34,18 @@ from trainables.process_state.state import Left, ProcessState
 F = nn.functional
 OPEN_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)
 
+
+def product_of_changed_weight() -> list[float]:
+    """Products with a weight before and after it was doubled: equal where it was cast once for both."""
+    weight, found = nn.Parameter(torch.ones(1, 3)), []
+    for _ in range(2):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found.append(F.linear(torch.ones(1, 3), weight).item())
+        with torch.no_grad():
+            weight *= 2
+    return found
+
+
 # What is done, and what tells whether it is undone.
 SPOILS: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
     "default dtype": (lambda: torch.set_default_dtype(torch.float64), lambda: torch.ones(2).dtype),
@@ -70,6 +82,10 @@ SPOILS: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
             torch.get_autocast_dtype("cpu"),
             torch.is_autocast_cache_enabled(),
         ),
+    ),
+    "blocks of autocast": (
+        lambda: (torch.autocast("cpu").__enter__(), product_of_changed_weight()),
+        lambda: product_of_changed_weight(),
     ),
     "cudnn": (
         lambda: torch.backends.cudnn.set_flags(False, True, None, True, False),

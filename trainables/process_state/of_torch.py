@@ -43,6 +43,19 @@ def _autocast(device: str) -> list[Setting]:
     ]
 
 
+def _autocast_depth() -> int:
+    entered: int = torch.autocast_increment_nesting()
+    torch.autocast_decrement_nesting()
+    return entered - 1
+
+
+def _leave_autocast(depth: int) -> None:
+    for _ in range(_autocast_depth() - depth):
+        torch.autocast_decrement_nesting()
+    # Weights that were cast stay in it until the outermost block is left, whatever steps are made in between.
+    torch.clear_autocast_cache()
+
+
 def _hooks() -> list[Any]:
     found = [getattr(owner, name) for owner, name in HOOKS]
     return [dict(value) if isinstance(value, dict) else value for value in found]
@@ -140,6 +153,7 @@ TORCH = [
     ),
     *_autocast("cpu"),
     *_autocast("cuda"),
+    Setting("blocks of autocast", _autocast_depth, _leave_autocast),
     Setting("cache of autocast", torch.is_autocast_cache_enabled, torch.set_autocast_cache_enabled),
     *[attribute(torch, name, "torch.") for name in ATTRIBUTES],
     Setting(
