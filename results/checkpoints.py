@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from results.store import Store, sha256
+from results.data_files import sha256
+from results.store import Store
 
 DIGEST_LENGTH = 16
 CHECKPOINT_NAME = re.compile(r"[0-9.]+-[0-9a-f]+\.pt")

@@ -15,14 +15,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from results import pilots, rows, running, scored_sets
+from results import data_files, pilots, rows, running, scored_sets
 from results.checkpoints import CHECKPOINT_NAME, DIGEST_LENGTH
+from results.data_files import sha256
 from results.errors import StoreError
 from results.files import TEMPORARY, FileInfo
-from results.store import COMPACTED_NAME, FAILURE_NAME, Store, sha256
+from results.store import COMPACTED_NAME, FAILURE_NAME, Store
 
 ROW_NAME = re.compile(r"([0-9a-f]+)\.parquet")
 SCORED_NAME = re.compile(r"([0-9a-f]+)-([0-9a-f]+)\.parquet")
+DATA_NAME = re.compile(r"([0-9a-f]+)(-[0-9a-f]{16})?\.parquet")
+SCORED_DATA_NAME = re.compile(r"([0-9a-f]+-[0-9a-f]+?)(-[0-9a-f]{16})?\.parquet")
+
+DATA_OF = {"predictions": "trials", "epochs": "trials", scored_sets.PREDICTIONS: scored_sets.ROWS}
+"""Of which rows each kind of data is."""
 
 NOT_INSPECTED = ("tables", "tensorboard")
 """Folders for people to look at, which nothing reads."""
@@ -68,6 +74,11 @@ DAMAGED_WORD = Kind("damaged lists of what runs", "They are ignored, and deleted
 WITHOUT_ROW = Kind(
     "data without a row",
     "A trial died before its commit, or is being committed now. The next run of its sweep makes it again.",
+    wrong=False,
+)
+NOT_FIRST = Kind(
+    "data of commits that did not stand",
+    "Another row was there first, or has taken the place of one that was set aside. Nothing reads them.",
     wrong=False,
 )
 LEFT_OVER = Kind("checkpoints of finished trials", "The next run of their sweep deletes them.", wrong=False)
@@ -140,15 +151,18 @@ class _Looker:
 
     def __init__(self, made: Inspection, folders: Mapping[str, list[FileInfo]]):
         self.made, self.folders = made, folders
+        self.listed = {info.path for infos in folders.values() for info in infos}
+        self.data: dict[str, list[str]] = defaultdict(list)
+        """What is listed of the data of each row, by the row's path."""
         self.folder = made.store.folder
 
     def plan(self) -> None:
         named = {
             "trials": ROW_NAME,
-            "predictions": ROW_NAME,
-            "epochs": ROW_NAME,
+            "predictions": DATA_NAME,
+            "epochs": DATA_NAME,
             scored_sets.ROWS: SCORED_NAME,
-            scored_sets.PREDICTIONS: SCORED_NAME,
+            scored_sets.PREDICTIONS: SCORED_DATA_NAME,
             "failures": FAILURE_NAME,
             "checkpoints": CHECKPOINT_NAME,
             "compacted": COMPACTED_NAME,
@@ -164,8 +178,11 @@ class _Looker:
                 elif kind not in named:
                     if kind not in NOT_INSPECTED:
                         self.made.found(FOREIGN, info.path)
-                elif named[kind].fullmatch(name):
+                elif match := named[kind].fullmatch(name):
                     paths[kind].append(info.path)
+                    if kind in DATA_OF:
+                        folder = info.path.removeprefix(kind).removesuffix(name)
+                        self.data[f"{DATA_OF[kind]}{folder}{match[1]}.parquet"].append(info.path)
                 else:
                     self.made.found(FOREIGN, info.path)
         scored: dict[str, list[str]] = defaultdict(list)
@@ -203,15 +220,10 @@ class _Looker:
         self.made.steps.append(step)
 
     def _lying_about(self, paths: Mapping[str, list[str]], finished: set[str]) -> None:
-        for rows_of, kinds in (
-            ("trials", ("predictions", "epochs")),
-            (scored_sets.ROWS, (scored_sets.PREDICTIONS,)),
-        ):
-            committed = set(paths[rows_of])
-            for kind in kinds:
-                for path in paths[kind]:
-                    if path.replace(kind, rows_of, 1) not in committed:
-                        self.made.found(WITHOUT_ROW, path)
+        for row_path, data in self.data.items():
+            if row_path not in self.listed:
+                for path in data:
+                    self.made.found(WITHOUT_ROW, path)
         for path in paths["checkpoints"]:
             if path.split("/")[1] in finished:
                 self.made.found(LEFT_OVER, path)
@@ -220,12 +232,9 @@ class _Looker:
         from results.rescore import temperatures_of, trial_differs
 
         row = self._row(path, rows.TRIAL_SCHEMA)
-        whole = {}
+        whole: dict[str, pa.Table | None] = {}
         if row is not None:
-            for kind in ("predictions", "epochs"):
-                whole[kind] = self._data(
-                    path.replace("trials", kind, 1), row[f"{kind}_digest"][0].as_py(), path
-                )
+            whole = self._data_of(path, row, ("predictions", "epochs"))
         predictions = whole.get("predictions")
         if row is None or predictions is None:
             temperatures = None
@@ -245,8 +254,7 @@ class _Looker:
         row = self._row(path, rows.SCORED_SCHEMA)
         if row is None:
             return
-        data = path.replace(scored_sets.ROWS, scored_sets.PREDICTIONS, 1)
-        table = self._data(data, row["predictions_digest"][0].as_py(), path)
+        table = self._data_of(path, row, (scored_sets.PREDICTIONS,))[scored_sets.PREDICTIONS]
         if table is None or predictions is None or temperatures is None:
             return
         scores, provenance = dict(row["scores"][0].as_py()), dict(row["provenance"][0].as_py())
@@ -270,8 +278,20 @@ class _Looker:
             self.made.found(DAMAGED, path, str(error))
             return None
 
+    def _data_of(self, row_path: str, row: pa.Table, kinds: Iterable[str]) -> dict[str, pa.Table | None]:
+        """The data files of a committed row by kind; None where one is not what was committed."""
+        found, named = {}, set()
+        for kind in kinds:
+            digest = row[data_files.digest_column(kind)][0].as_py()
+            path = data_files.listed_path(row_path, kind, digest, self.listed)
+            found[kind] = self._data(path, digest, row_path)
+            named.add(path)
+        for path in self.data[row_path]:
+            if path not in named and self.folder.exists(path):
+                self.made.found(NOT_FIRST, path)
+        return found
+
     def _data(self, path: str, digest: str, row_path: str) -> pa.Table | None:
-        """A data file of a committed row; None where it is not what was committed."""
         try:
             content = self.folder.read(path)
         except FileNotFoundError:

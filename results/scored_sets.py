@@ -1,10 +1,11 @@
 """What trials say of data sets out of distribution, kept beside their results.
 
-    scored_predictions/<data set>/<model>/<loss>/<key>-<set>.parquet   logits, labels and sample ids
+    scored_predictions/<data set>/<model>/<loss>/<key>-<set>-<digest>.parquet   logits, labels and sample ids
     scored/<data set>/<model>/<loss>/<key>-<set>.parquet               one row: scores, provenance, digests
 
-`<set>` digests the set that was scored. As with trials, the row comes last, is never replaced, and is the
-commit. A trained network is not kept, so a set that a finished trial lacks means that it is trained again.
+`<set>` digests the set that was scored, `<digest>` the data. As with trials, the row comes last, is never
+replaced, and is the commit. A trained network is not kept, so a set that a finished trial lacks means that it
+is trained again.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from results import rows
+from results import data_files, rows
 from results.address import Address
-from results.errors import StoreError
-from results.store import State, Store, Survey, sha256
+from results.data_files import sha256
+from results.store import State, Store, Survey
 from trainables.trial import Component, Trial, digest
 
 if TYPE_CHECKING:
@@ -46,12 +47,12 @@ def commit(
 ) -> bool:
     """Writes what a trial says of a set. Returns False if it was written before: that commit stands."""
     place = address(trial, scored_on)
-    if store.folder.exists(place.path(ROWS)):
+    row_path = place.path(ROWS)
+    if store.folder.exists(row_path):
         return False
     content = rows.to_parquet(predictions)
-    store.folder.write(place.path(PREDICTIONS), content)
     row = rows.scored_row(trial, scored_on, place.key, scores, provenance, sha256(content))
-    return store.folder.write(place.path(ROWS), rows.to_parquet(row), exclusive=True)
+    return data_files.commit(store.folder, row_path, rows.to_parquet(row), {PREDICTIONS: content})
 
 
 def lacking(store: Store, trial: Trial) -> list[Component]:
@@ -87,10 +88,7 @@ def frame(store: Store) -> pd.DataFrame:
 
 def predictions(store: Store, place: Address) -> pa.Table:
     """sample_id, label and logits [K] of each sample. Raises StoreError for what is missing or damaged."""
-    if _damage(store, place):
-        path = store.folder.name(place.path(PREDICTIONS))
-        raise StoreError(f"{path} is missing or damaged: run the sweep again.")
-    return rows.from_parquet(store.folder.read(place.path(PREDICTIONS)))
+    return data_files.committed(store.folder, place.path(ROWS), place.key, PREDICTIONS, rows.SCORED_SCHEMA)
 
 
 def _damage(store: Store, place: Address) -> list[str]:
@@ -102,9 +100,9 @@ def _damage(store: Store, place: Address) -> list[str]:
         return []
     except rows.DamagedFileError:
         return [path]
-    data = place.path(PREDICTIONS)
+    digest = row["predictions_digest"][0].as_py()
     try:
-        whole = sha256(store.folder.read(data)) == row["predictions_digest"][0].as_py()
+        data, content = data_files.read(store.folder, path, PREDICTIONS, digest)
     except FileNotFoundError:
         return [path]
-    return [] if whole else [data, path]
+    return [] if sha256(content) == digest else [data, path]

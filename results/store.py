@@ -1,7 +1,7 @@
 """The store: what each trial predicted and scored, one immutable Parquet file per trial and kind.
 
-    predictions/<data set>/<model>/<loss>/<key>.parquet   logits, labels and sample ids of validation and test
-    epochs/<data set>/<model>/<loss>/<key>.parquet        the learning curves, one row an epoch
+    predictions/<data set>/<model>/<loss>/<key>-<digest>.parquet   logits, labels and sample ids of both parts
+    epochs/<data set>/<model>/<loss>/<key>-<digest>.parquet        the learning curves, one row an epoch
     trials/<data set>/<model>/<loss>/<key>.parquet        one row: identity, scores, provenance, digests
     failures/<data set>/<model>/<loss>/<key>-<n>.parquet  one row: why attempt n failed
     scored/, scored_predictions/                          of sets out of distribution (scored_sets.py)
@@ -10,13 +10,12 @@
     damaged/...                                           files that were found altered, set aside
     compacted/<format>-<digest>.parquet                   all rows of trials/ in one file, for fast reading
 
-The row in trials/ is written last, whole, and never replaced: it is the commit. No database, no locks: two
-writers of one key have the same numbers, and the first commit stands.
+The row in trials/ is written last, whole, and never replaced: it is the commit. No database, no locks: of two
+writers of one key the first commit stands, with its own data, in files named by digest (data_files.py).
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,9 +25,9 @@ from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
-from results import rows
+from results import data_files, rows
 from results.address import Address
-from results.errors import StoreError
+from results.data_files import sha256
 from results.files import FileInfo, Folder
 from trainables.trial import Trial
 
@@ -86,10 +85,6 @@ class Survey:
         return sum(found == state for found in self.states.values())
 
 
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 class Store:
     """The results of any number of sweeps, in a folder or under an object-store URI.
 
@@ -120,13 +115,10 @@ class Store:
         row_path = Address.of(trial).path("trials")
         if self.folder.exists(row_path):
             return False
-        digests = {}
-        for kind, table in (("predictions", predictions), ("epochs", epochs)):
-            content = rows.to_parquet(table)
-            digests[f"{kind}_digest"] = sha256(content)
-            self.folder.write(Address.of(trial).path(kind), content)
+        data = {"predictions": rows.to_parquet(predictions), "epochs": rows.to_parquet(epochs)}
+        digests = {f"{kind}_digest": sha256(content) for kind, content in data.items()}
         row = rows.trial_row(trial, scores, measurements, provenance, **digests)
-        return self.folder.write(row_path, rows.to_parquet(row), exclusive=True)
+        return data_files.commit(self.folder, row_path, rows.to_parquet(row), data)
 
     def record_failure(
         self, trial: Trial, failure_class: FailureClass, message: str, traceback: str, host: str
@@ -192,11 +184,11 @@ class Store:
 
     def predictions(self, address: Address) -> pa.Table:
         """split, sample_id, label and logits [K] of each validation and test sample of a finished trial."""
-        return self._read_table("predictions", address)
+        return data_files.committed(self.folder, address.path("trials"), address.key, "predictions")
 
     def epochs(self, address: Address) -> pa.Table:
         """The learning curves of a finished trial, one row an epoch."""
-        return self._read_table("epochs", address)
+        return data_files.committed(self.folder, address.path("trials"), address.key, "epochs")
 
     def is_done(self, trial: Trial) -> bool:
         """Whether the trial's row is there: a quick look, without checking the digests."""
@@ -255,19 +247,6 @@ class Store:
         infos = self.folder.list(kind)
         return [i for i in infos if i.path.endswith(".parquet") and "/." not in i.path]
 
-    def _read_table(self, kind: str, address: Address) -> pa.Table:
-        path = address.path(kind)
-        try:
-            row = rows.checked_row(self.folder.read(address.path("trials")), address.key)
-            content = self.folder.read(path)
-            if sha256(content) != row[f"{kind}_digest"][0].as_py():
-                raise rows.DamagedFileError("its bytes are not those that were committed")
-            return rows.from_parquet(content)
-        except (FileNotFoundError, rows.DamagedFileError) as error:
-            raise StoreError(
-                f"{self.folder.name(path)} is missing or damaged: run the sweep again."
-            ) from error
-
     def _files_of(self, kind: str, cells: Iterable[str]) -> list[FileInfo]:
         return [info for cell in cells for info in self.files(f"{kind}/{cell}")]
 
@@ -287,12 +266,14 @@ class Store:
             return (row_path,)
         bad = []
         for kind in ("predictions", "epochs"):
-            path = row_path.replace("trials", kind, 1)
+            digest = row[f"{kind}_digest"][0].as_py()
+            path = data_files.listed_path(row_path, kind, digest, present or ())
             if present is not None:
                 whole = path in present
             else:
                 try:
-                    whole = sha256(self.folder.read(path)) == row[f"{kind}_digest"][0].as_py()
+                    path, content = data_files.read(self.folder, row_path, kind, digest)
+                    whole = sha256(content) == digest
                 except FileNotFoundError:
                     whole = False
             if not whole:

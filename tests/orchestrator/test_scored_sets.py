@@ -90,7 +90,7 @@ def test_other_data_is_scored_stored_and_printed(
     row = frame[(frame["scored_on"] == "noise") & (frame["loss"] == "focal_3")].iloc[0]
     logits = {}
     for kind, key in (("predictions", row["trial_key"]), ("scored_predictions", row["key"])):
-        (path,) = (folder / kind).rglob(f"{key}.parquet")
+        (path,) = (folder / kind).rglob(f"{key}-*.parquet")
         table = pq.read_table(path).to_pandas()
         part = table[table["split"].isin(["test", "scored"])]
         logits[kind] = torch.from_numpy(np.stack(part["logits"].to_list()))
@@ -115,7 +115,7 @@ def test_other_data_is_scored_stored_and_printed(
     assert f"{100 * mean:.2f}" in text
 
     # Damage is named, set aside and made again, with the same bytes.
-    (victim,) = (folder / "scored_predictions").rglob(f"{row['key']}.parquet")
+    (victim,) = (folder / "scored_predictions").rglob(f"{row['key']}-*.parquet")
     content = victim.read_bytes()
     victim.write_bytes(content[:-1])
     output = calibsweep("run", scoring, "--store", str(folder))

@@ -11,9 +11,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
+from results import rows
 from results.address import Address
 from results.rescore import (
     ARITHMETIC,
@@ -79,9 +82,24 @@ def arguments_of_commit(trial: Trial) -> dict[str, Any]:
     }
 
 
+def one_digit_of_a_logit(content: bytes) -> bytes:
+    """Predictions that are read as well as those before."""
+    table = rows.from_parquet(content)
+    flat = np.array(table["logits"].combine_chunks().flatten())
+    flat[3] = np.nextafter(flat[3], np.float32(9), dtype=np.float32)
+    logits = pa.FixedSizeListArray.from_arrays(pa.array(flat), CLASSES)
+    return rows.to_parquet(table.set_column(table.schema.get_field_index("logits"), "logits", logits))
+
+
 def content_of(store: Store) -> dict[str, bytes]:
     """Every file of a store by its path."""
     return {info.path: store.folder.read(info.path) for info in store.folder.list("")}
+
+
+def path_of(store: Store, trial: Trial, kind: str) -> str:
+    """A trial's only file of a kind."""
+    (path,) = (info.path for info in store.folder.list(kind) if trial.key in info.path)
+    return path
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pytest
 import torch
 from rich.console import Console
@@ -25,7 +23,7 @@ from results.store import State, Store
 from trainables.result import Predictions
 from trainables.trial import Component, Trial, resolve
 
-from .conftest import CLASSES, commit, content_of, result_of, trial_of
+from .conftest import CLASSES, commit, content_of, one_digit_of_a_logit, path_of, result_of, trial_of
 
 TRIALS = tuple(trial_of(seed) for seed in range(5))
 OTHER = resolve("cifar10", "resnet50", "brier", 0, score_on=["svhn"]).score_on[0]
@@ -54,15 +52,6 @@ def told(made: Inspection) -> dict[str, list[str]]:
     }
 
 
-def one_digit_of_a_logit(content: bytes) -> bytes:
-    """Predictions that are read as well as those before."""
-    table = rows.from_parquet(content)
-    flat = np.array(table["logits"].combine_chunks().flatten())
-    flat[3] = np.nextafter(flat[3], np.float32(9), dtype=np.float32)
-    logits = pa.FixedSizeListArray.from_arrays(pa.array(flat), CLASSES)
-    return rows.to_parquet(table.set_column(table.schema.get_field_index("logits"), "logits", logits))
-
-
 def test_a_healthy_store_has_nothing_to_tell(store: Store) -> None:
     commit(store, *TRIALS)
     scored(store, TRIALS[2])
@@ -80,7 +69,7 @@ def test_all_that_is_wrong_is_told_by_kind_and_none_of_it_is_touched(store: Stor
     commit(store, *TRIALS)
     rows_scored = [scored(store, trial) for trial in TRIALS[:2]]
     predictions, epochs, trials = (
-        [Address.of(trial).path(kind) for trial in TRIALS] for kind in ("predictions", "epochs", "trials")
+        [path_of(store, trial, kind) for trial in TRIALS] for kind in ("predictions", "epochs", "trials")
     )
 
     def change(path: str, to: Callable[[bytes], bytes]) -> str:
@@ -145,7 +134,7 @@ def test_the_command_says_where_and_what_follows(store: Store, capsys: pytest.Ca
     assert "5 trials scored anew from their logits, 0 differ or are damaged." in capsys.readouterr().out
     store.folder.write("tmp/half", b"")
     assert verify(store.uri, console) == 0, "nothing is wrong with what a killed run leaves"
-    path = Address.of(TRIALS[1]).path("epochs")
+    path = path_of(store, TRIALS[1], "epochs")
     store.folder.write(path, b"")
     assert verify(store.uri, console) == 1
     output = capsys.readouterr().out
@@ -155,7 +144,7 @@ def test_the_command_says_where_and_what_follows(store: Store, capsys: pytest.Ca
 
 def test_one_file_that_cannot_be_read_does_not_end_it(store: Store) -> None:
     commit(store, *TRIALS)
-    path = Address.of(TRIALS[1]).path("predictions")
+    path = path_of(store, TRIALS[1], "predictions")
     store.folder.delete(path)
     (Path(store.folder.root) / path).mkdir()
     made = inspected(store)

@@ -20,7 +20,7 @@ from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
 from results.store import State, Store
 
-from .conftest import arguments_of_commit, commit, content_of, trial_of
+from .conftest import arguments_of_commit, commit, content_of, path_of, trial_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -154,7 +154,7 @@ def test_it_is_the_same_store_as_on_a_disk(remote: Store, store: Store) -> None:
     StoredCheckpoints(remote).delete(trial_of(8).key)
     assert remote.survey([trial_of(8)]).states == {trial_of(8).key: State.MISSING}
 
-    path, row = (Address.of(trials[0]).path(kind) for kind in ("predictions", "trials"))
+    path, row = (path_of(remote, trials[0], kind) for kind in ("predictions", "trials"))
     remote.folder.write(path, b"altered")
     # Found by whoever reads it. To see where trials stand nobody fetches all data from afar.
     with pytest.raises(StoreError, match="missing or damaged"):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from results.address import Address
 from results.errors import StoreError
+from results.inspection import inspection
 from results.store import State, Store
 from trainables.trial import Trial
 
@@ -26,6 +27,7 @@ from .conftest import (
     arguments_of_commit,
     commit,
     content_of,
+    path_of,
     result_of,
     trial_of,
 )
@@ -120,9 +122,37 @@ def test_a_trial_is_known_by_its_key_whatever_its_labels_are_today(store: Store)
     renamed = dataclasses.replace(trial, loss=dataclasses.replace(trial.loss, label="focal_one"))
     assert renamed.key == trial.key and Address.of(renamed) != Address.of(trial)
     assert store.survey([renamed]).states == {trial.key: State.DONE}
-    path = Address.of(trial).path("epochs")
+    path = path_of(store, trial, "epochs")
     store.folder.write(path, b"")
     assert store.survey([renamed]).damaged == {trial.key: (path, Address.of(trial).path("trials"))}
+
+
+def test_data_of_before_without_a_digest_in_its_name_is_read_and_checked(store: Store) -> None:
+    trials = [trial_of(seed) for seed in range(3)]
+    commit(store, *trials)
+    for kind in ("predictions", "epochs"):
+        for trial in trials[:2]:
+            store.folder.move(path_of(store, trial, kind), Address.of(trial).path(kind))
+    survey = store.survey(trials)
+    assert survey.count(State.DONE) == 3 and not survey.damaged
+    for trial in trials:
+        assert store.predictions(Address.of(trial)).num_rows == VALIDATION + TEST
+        assert store.epochs(Address.of(trial)).num_rows == EPOCHS
+    made = inspection(store)
+    for step in made.steps:
+        step()
+    assert not made.findings and made.trials == 3
+
+    old = Address.of(trials[0]).path("predictions")
+    store.folder.write(old, store.folder.read(Address.of(trials[1]).path("predictions")))
+    with pytest.raises(StoreError, match=f"{old} is missing or damaged"):
+        store.predictions(Address.of(trials[0]))
+    survey = store.survey(trials)
+    assert survey.damaged == {trials[0].key: (old, Address.of(trials[0]).path("trials"))}
+    store.set_aside(survey.damaged[trials[0].key])
+    assert commit(store, *trials) == [True, False, False]
+    survey = store.survey(trials)
+    assert survey.count(State.DONE) == 3 and not survey.damaged
 
 
 ODD = [
@@ -179,10 +209,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     yield made
 
 
-def assert_found(store: Store, damaged: Trial, kind: str, expected: pd.DataFrame) -> None:
+def assert_found(store: Store, damaged: Trial, kind: str, path: str, expected: pd.DataFrame) -> None:
     """The damage is named, no wrong number is read, and the trial can be made again as it was."""
     other = next(trial for trial in TRIALS if trial != damaged)
-    path, row_path = (Address.of(damaged).path(k) for k in (kind, "trials"))
+    row_path = Address.of(damaged).path("trials")
     survey = store.survey(TRIALS)
     assert survey.states == {damaged.key: State.MISSING, other.key: State.DONE}
     assert [*survey.damaged] == [damaged.key]
@@ -216,15 +246,15 @@ DAMAGES: dict[str, Callable[[bytes, bytes], bytes]] = {
 def test_damage_is_found_set_aside_and_made_again(store: Store, kind: str, damage: str) -> None:
     commit(store, *TRIALS)
     expected, before = store.trials(), content_of(store)
-    path, row_path = (Address.of(TRIALS[0]).path(k) for k in (kind, "trials"))
+    (path, other), row_path = (path_of(store, t, kind) for t in TRIALS), path_of(store, TRIALS[0], "trials")
     if damage == "deleted":
         store.folder.delete(path)
     else:
-        store.folder.write(path, DAMAGES[damage](before[path], before[Address.of(TRIALS[1]).path(kind)]))
+        store.folder.write(path, DAMAGES[damage](before[path], before[other]))
     if (kind, damage) == ("trials", "deleted"):
         assert store.survey(TRIALS).damaged == {}
     else:
-        assert_found(store, TRIALS[0], kind, expected)
+        assert_found(store, TRIALS[0], kind, path, expected)
 
     for paths in store.survey(TRIALS).damaged.values():
         store.set_aside(paths)
@@ -254,7 +284,7 @@ def test_what_is_set_aside_twice_is_kept_twice(store: Store) -> None:
 @settings(max_examples=300)
 @given(st.sampled_from(KINDS), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
 def test_no_flipped_bits_give_another_number(whole: Store, kind: str, where: float, bits: int) -> None:
-    path = Address.of(TRIALS[0]).path(kind)
+    path = path_of(whole, TRIALS[0], kind)
     expected, original = whole.trials(), whole.folder.read(path)
     content = bytearray(original)
     content[int(where * len(content))] ^= bits
@@ -266,7 +296,7 @@ def test_no_flipped_bits_give_another_number(whole: Store, kind: str, where: flo
             pd.testing.assert_frame_equal(frame, expected, check_exact=True)
             assert whole.survey(TRIALS).count(State.DONE) == 2
         else:
-            assert_found(whole, TRIALS[0], kind, expected)
+            assert_found(whole, TRIALS[0], kind, path, expected)
     finally:
         whole.folder.write(path, original)
 
