@@ -22,7 +22,7 @@ GO_ON = "run the same command again to go on."
 
 
 class Interrupted(BaseException):
-    """The command was asked to end by a signal. Not KeyboardInterrupt, of which Typer makes code 130."""
+    """The command was asked to end by a signal. Not KeyboardInterrupt, of which click makes an Abort."""
 
     def __str__(self) -> str:
         return f"{INTERRUPTED}; {GO_ON}"

@@ -17,14 +17,12 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from sweeps import fields
+from sweeps.bundled import bundled_paths
 from sweeps.fields import Datasets, Gpus, Losses, Models, ProtocolName, Seeds, Training, Watches
 from sweeps.yaml_text import parsed
 from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
 from trainables.trial import TrainingSettings
-
-FOLDER = Path(__file__).parent
-"""Where the bundled sweep files lie."""
 
 MOST_BYTES = 2**20
 """Of a sweep file."""
@@ -123,9 +121,18 @@ class Overrides(_Part):
     run: Run = Run()
 
 
+SETTINGS = (
+    "protocol",
+    "seeds",
+    *(f"training.{name}" for name in TrainingSettings.__annotations__),
+    *(f"run.{name}" for name in Run.model_fields),
+)
+"""All that `--set` takes."""
+
+
 def bundled() -> dict[str, tuple[Path, str]]:
     """Path and description of each sweep that comes with calibsweep, by name."""
-    return {name: (path, read(path).description) for name, path in _bundled_paths().items()}
+    return {name: (path, read(path).description) for name, path in bundled_paths().items()}
 
 
 def read(path_or_name: Path | str) -> SweepFile:
@@ -154,12 +161,6 @@ def read_overrides(assignments: Sequence[str]) -> Overrides:
     Raises ConfigurationError for a path that cannot be set or a value of the wrong type.
     """
     raw: dict[str, Any] = {}
-    sections = {"training": list(TrainingSettings.__annotations__), "run": list(Run.model_fields)}
-    paths = [
-        "protocol",
-        "seeds",
-        *(f"{section}.{name}" for section in sections for name in sections[section]),
-    ]
     for assignment in assignments:
         path, equals, value = assignment.partition("=")
         if not equals:
@@ -168,9 +169,9 @@ def read_overrides(assignments: Sequence[str]) -> Overrides:
             raise ConfigurationError(
                 f"--set {assignment}: blocks cannot be changed from here: edit a copy of the sweep file."
             )
-        if path not in paths:
+        if path not in SETTINGS:
             raise ConfigurationError(
-                f"--set {assignment}: there is no {path!r} to set.{closest(path, paths)}"
+                f"--set {assignment}: there is no {path!r} to set.{closest(path, SETTINGS)}"
             )
         section, _, name = path.rpartition(".")
         target = raw.setdefault(section, {}) if section else raw
@@ -201,17 +202,13 @@ def refusal(problems: Iterable[str]) -> ConfigurationError:
     return ConfigurationError(first + more)
 
 
-def _bundled_paths() -> dict[str, Path]:
-    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
-
-
 def located(source: str) -> Path:
     """The path of a sweep file, or of the bundled one of a name.
 
     Raises:
         ConfigurationError: There is no such file.
     """
-    path, known = Path(source), _bundled_paths()
+    path, known = Path(source), bundled_paths()
     try:
         if path.is_file() or (path.suffix in (".yaml", ".yml") and path.exists()):
             return path

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "results": {"results", "sweeps", "trainables"},
     "orchestrator": {"orchestrator", "results", "sweeps", "trainables"},
 }
-ONLY_FOR = {"ray": {"orchestrator"}, "pydantic": {"sweeps"}, "yaml": {"sweeps"}, "typer": {"orchestrator"}}
+ONLY_FOR = {"ray": {"orchestrator"}, "pydantic": {"sweeps"}, "yaml": {"sweeps"}, "click": {"orchestrator"}}
 LONGEST = 400
 
 

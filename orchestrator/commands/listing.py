@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.table import Table
 
@@ -15,6 +17,16 @@ REGISTRIES: dict[str, Registry] = {
     "datasets": DATASETS,
     "protocols": PROTOCOLS,
 }
+
+
+def show_kinds(kinds: Mapping[str, str], console: Console) -> None:
+    """Prints what can be listed."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("kind", no_wrap=True)
+    table.add_column("what it is")
+    for kind, text in kinds.items():
+        table.add_row(kind, text)
+    console.print(table)
 
 
 def show(kind: str, console: Console) -> None:

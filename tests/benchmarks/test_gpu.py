@@ -64,7 +64,7 @@ sys.meta_path[:] = [*finders[:-1], Bare(finders[-1])]
 """
 MISSING = (
     *("boto3", "jinja2", "joblib", "moto", "pandas", "psutil", "pyarrow", "pydantic", "ray", "rich", "scipy"),
-    *("sklearn", "tensorboard", "tensorboardX", "torchmetrics", "transformers", "typer", "yaml"),
+    *("sklearn", "tensorboard", "tensorboardX", "torchmetrics", "transformers", "click", "yaml"),
 )
 
 

@@ -6,12 +6,14 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from orchestrator.cli import app
 from results.store import Store
@@ -26,6 +28,10 @@ COMMANDS = [
 ]
 
 
+TABLES, PLAN = ["tables", "--store", "tests/golden/store"], ["plan", "quickstart", "--store", "no/such"]
+TRIAL = ["trial", "--dataset", "digits", "--model", "mlp", "--loss", "brier"]
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A store with two finished trials, made without Ray."""
@@ -38,9 +44,32 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_an_example_that_names_the_command(command: str) -> None:
-    result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, [*command.split(), "-h"])
     assert result.exit_code == 0
-    assert f"Example: calibsweep {command}" in result.output.replace("`", "")
+    # On one line, whatever the width, to be pasted.
+    assert re.search(rf"^Example:\n  calibsweep {command}\b", result.output, re.M)
+    assert f"\n  calibsweep {command}" in CliRunner().invoke(app, [*command.split(), "--help"]).output
+
+
+def every_command(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from every_command(command, *path, name)
+        else:
+            yield " ".join([*path, name]), command
+
+
+def test_whatever_can_be_given_has_a_text_and_one_meaning() -> None:
+    texts: dict[tuple[str, ...], set[str | None]] = defaultdict(set)
+    for name, command in every_command(app):
+        assert command.help, name
+        for param in command.params:
+            text = param.help if isinstance(param, click.Argument | click.Option) else None
+            assert text and text[-1] in ".]", f"{name} {param.name}"
+            if name != "trial":
+                texts[tuple(param.opts)].add(text)
+    for option in ("--store", "--address", "--cluster", "--data", "--set"):
+        assert len(texts[option,]) == 1, option
 
 
 @pytest.mark.parametrize(
@@ -56,6 +85,19 @@ def test_help_has_an_example_that_names_the_command(command: str) -> None:
         (["trial", "--dataset", "svhn", "--model", "resnet50", "--loss", "brier"], "to be scored only"),
         (["check-loss", "foocal_1"], "Did you mean 'focal_1'?"),
         (["data", "prepare", "cifar1000"], "Did you mean 'cifar100'?"),
+        ([*TABLES, "--format", "pdf"], "--format: there is no 'pdf'. There is: csv, html, latex, md."),
+        (["list", "loses"], "Did you mean 'losses'?"),
+        ([*TRIAL, "--seed", "a"], "--seed: 'a' is not a"),
+        ([*TRIAL, "--seed", "-1"], "a seed is a whole number from 0"),
+        (["run"], "run needs SWEEP: "),
+        (["rnu", "quickstart"], "Did you mean 'run'?"),
+        (["store", "vrify"], "Did you mean 'verify'?"),
+        (["run", "quickstart", "--stor", "x"], "Did you mean --store?"),
+        ([*PLAN, "--gpus-per-trial", "1"], "Did you mean --set run.gpus_per_trial=1?"),
+        ([*PLAN, "--milestones=[1, 2]"], "Did you mean --set 'training.milestones=[1, 2]'?"),
+        ([*PLAN, "--gpus", "nan"], "--gpus: 'nan' is not a number"),
+        ([*PLAN, "more"], "unexpected extra argument (more)"),
+        (["run", "quickstart", "--set"], "'--set' requires an argument"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], told: str) -> None:

@@ -12,9 +12,9 @@ from types import ModuleType
 import pandas as pd
 import pytest
 import torch
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 from orchestrator.cli import app
 from orchestrator.estimates import (

@@ -26,7 +26,7 @@ ONE_EPOCH = "trial --dataset digits --model mlp --loss brier --set training.epoc
 def test_a_command_loads_what_it_uses(command: str, loaded: set[str]) -> None:
     code = (
         "import sys; from orchestrator.cli import app\n"
-        f"try: app({command.split()!r})\n"
+        f"try: app({command.split()!r}, standalone_mode=False)\n"
         f"finally: print(*sorted({SLOW_TO_LOAD!r} & sys.modules.keys()))"
     )
     done = subprocess.run(

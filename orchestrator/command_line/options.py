@@ -1,0 +1,76 @@
+"""Options that several commands have: the same name, the same meaning and the same text in each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from orchestrator.command_line import completion
+from orchestrator.command_line.base import Amount
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+SWEEP = "A sweep file, or the name of a bundled sweep (`calibsweep list sweeps`)."
+
+sweep_argument = click.argument("sweep", metavar="SWEEP", help=SWEEP, shell_complete=completion.sweeps)
+
+store_option = click.option(
+    "--store",
+    default="store",
+    envvar="CALIBSWEEP_STORE",
+    metavar="URI",
+    show_default=True,
+    show_envvar=True,
+    help="Where results are: a folder, or s3:// or gs://. On a cluster one that all its machines reach.",
+)
+
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="PATH=VALUE",
+    shell_complete=completion.settings,
+    help="Changes a setting of the sweep, as training.epochs=3. May be given several times. "
+    "`calibsweep list settings` has all.",
+)
+
+data_option = click.option(
+    "--data",
+    type=FOLDER,
+    envvar="CALIBSWEEP_DATA",
+    metavar="FOLDER",
+    show_envvar=True,
+    help="Where data sets lie; on a cluster, on its machines. [default: ~/.cache/calibsweep/data]",
+)
+
+address_option = click.option(
+    "--address",
+    metavar="ADDRESS",
+    help="A Ray cluster that runs: auto for the one that this machine is part of, ray://HOST:10001 by its "
+    "client port, http://HOST:8265 by its dashboard. Without it, this machine.",
+)
+
+cluster_option = click.option(
+    "--cluster",
+    type=FILE,
+    metavar="FILE",
+    help="The cluster that Ray's launcher makes from this file, instead of one at an --address.",
+)
+
+retry_option = click.option(
+    "--retry-failed", is_flag=True, help="Also runs trials that failed by their own fault."
+)
+
+gpus_option = click.option(
+    "--gpus", type=Amount(), metavar="N", help="Tells how long the rest takes on so many GPUs."
+)
+
+price_option = click.option(
+    "--price-per-gpu-hour",
+    "price",
+    type=Amount(),
+    metavar="X",
+    help="Tells what the rest costs, in any currency.",
+)

@@ -1,0 +1,68 @@
+"""`calibsweep plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from orchestrator.command_line.base import Amount, Command
+from orchestrator.command_line.options import (
+    data_option,
+    gpus_option,
+    price_option,
+    set_option,
+    store_option,
+    sweep_argument,
+)
+from orchestrator.terminal import console
+
+
+@click.command(cls=Command, example="calibsweep plan quickstart --store ./store")
+@sweep_argument
+@store_option
+@set_option
+@click.option("--failures", is_flag=True, help="Also shows the last traceback of failed trials.")
+@gpus_option
+@price_option
+@click.option(
+    "--budget-gpu-hours",
+    "budget",
+    type=Amount(),
+    metavar="X",
+    help="Exit code 1 if the rest needs more.",
+)
+@click.option(
+    "--gpu-card",
+    "card",
+    metavar="NAME",
+    help="Takes GPU-hours from what this card was measured to do, as H100. [default: the latest measured]",
+)
+@click.option(
+    "--pilot", is_flag=True, help="First measures some steps of each data set and model on this machine."
+)
+@data_option
+def plan(
+    sweep: str,
+    store: str,
+    overrides: tuple[str, ...],
+    failures: bool,
+    gpus: float | None,
+    price: float | None,
+    budget: float | None,
+    card: str | None,
+    pilot: bool,
+    data: Path | None,
+) -> int:
+    """Shows what would run, what is done, what failed and what the rest costs.
+
+    Starts and changes nothing. Only --pilot trains something, a few steps in this process, and keeps how long
+    they took in the store.
+    """
+    from orchestrator.commands import cost
+    from orchestrator.commands import plan as command
+
+    if pilot:
+        cost.run_pilots(sweep, store, list(overrides), data, console())
+    prices = cost.Prices(gpus, price, budget, card)
+    return command.show(sweep, store, list(overrides), failures, prices, console())

@@ -1,0 +1,53 @@
+"""`calibsweep run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.command_line.base import Command
+from orchestrator.command_line.options import (
+    address_option,
+    data_option,
+    retry_option,
+    set_option,
+    store_option,
+    sweep_argument,
+)
+from orchestrator.terminal import console
+
+if TYPE_CHECKING:
+    from orchestrator.stop_request import StopRequest
+
+
+@click.command(cls=Command, example="calibsweep run quickstart --store ./store")
+@sweep_argument
+@store_option
+@address_option
+@set_option
+@data_option
+@retry_option
+def run(
+    sweep: str,
+    store: str,
+    address: str | None,
+    overrides: tuple[str, ...],
+    data: Path | None,
+    retry_failed: bool,
+) -> int:
+    """Runs what is missing of a sweep, then prints its tables.
+
+    Running the same command again is how one recovers from anything: finished trials are skipped, interrupted
+    ones go on from their last checkpoint. Exit code 1 if a trial failed.
+    """
+    from orchestrator.ending import carry_out
+
+    def work(request: StopRequest) -> int:
+        # What is imported here takes seconds.
+        from orchestrator.commands import run as command
+
+        return command.run(sweep, store, list(overrides), data, address, retry_failed, request, console())
+
+    return carry_out(work)

@@ -1,0 +1,52 @@
+"""`calibsweep score`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from orchestrator.command_line.base import Command
+from orchestrator.command_line.options import FILE
+from orchestrator.terminal import console
+
+
+@click.command(cls=Command, example="calibsweep score my_logits.npz --json")
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=FILE,
+    metavar="FILE...",
+    help="Logits and labels: .npz, .npy, .pt, .csv or .parquet.",
+)
+@click.option(
+    "--names",
+    multiple=True,
+    metavar="KEY=NAME,...",
+    help="What is what: logits=predictions,labels=y. Keys: logits, labels, the same of one part (val_logits "
+    "...), and val and test for files. May be given several times.",
+)
+@click.option("--probabilities", is_flag=True, help="They are probabilities or their logarithms, not logits.")
+@click.option("--flatten", is_flag=True, help="Each position of [N, K, H, W] or [N, L, K] is a sample.")
+@click.option(
+    "--ignore", type=int, metavar="LABEL", help="Leaves out samples with this label, as -100 or 255."
+)
+@click.option("--json", "as_json", is_flag=True, help="Prints fractions and nats, as JSON.")
+def score(
+    files: tuple[Path, ...],
+    names: tuple[str, ...],
+    probabilities: bool,
+    flatten: bool,
+    ignore: int | None,
+    as_json: bool,
+) -> None:
+    """Scores anyone's logits, before scaling and after each of the three temperatures.
+
+    Files have val_logits [N, K], val_labels [N], test_logits [M, K] and test_labels [M], by these names or
+    others that say as much; docs/scoring.md has all forms. Temperatures are chosen on the validation part,
+    scores are of the test part. A test part alone is scored before scaling.
+    """
+    from orchestrator.commands import score as command
+
+    command.show(files, names, probabilities, flatten, ignore, as_json, console())
