@@ -6,6 +6,7 @@ import builtins
 import decimal
 import faulthandler
 import gc
+import io
 import json
 import locale
 import logging
@@ -27,6 +28,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend
 
 from trainables.execution import use_ieee_float32
 from trainables.process_state.state import Left, ProcessState
@@ -44,6 +46,46 @@ def product_of_changed_weight() -> list[float]:
         with torch.no_grad():
             weight *= 2
     return found
+
+
+def gradient_of_square() -> list[float]:
+    """A gradient that goes by what is kept of a weight's value, which has more digits than bfloat16 holds."""
+    weight = nn.Parameter(torch.tensor([1.00390625]))
+    weight.square().sum().backward()
+    assert weight.grad is not None
+    return weight.grad.tolist()
+
+
+def outputs_of_changed_weight() -> list[float]:
+    """Outputs of a layer whose weight is computed from another, before and after that was doubled."""
+    layer, found = nn.Linear(4, 1, bias=False), []
+    nn.init.ones_(layer.weight)
+    nn.utils.parametrizations.weight_norm(layer)
+    for _ in range(2):
+        found.append(layer(torch.ones(4)).item())
+        with torch.no_grad():
+            layer.parametrizations.weight.original0 *= 2
+    return found
+
+
+def saved_and_loaded() -> list[float]:
+    file = io.BytesIO()
+    torch.save(torch.ones(3), file)
+    file.seek(0)
+    return torch.load(file).tolist()
+
+
+def open_block(block: Any) -> None:
+    """Enters a block that nothing leaves, not even the end of its object."""
+    OPEN.append(block)
+    block.__enter__()
+
+
+OPEN: list[Any] = []
+
+
+def start_group() -> None:
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
 
 
 # What is done, and what tells whether it is undone.
@@ -86,6 +128,46 @@ SPOILS: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
     "blocks of autocast": (
         lambda: (torch.autocast("cpu").__enter__(), product_of_changed_weight()),
         lambda: product_of_changed_weight(),
+    ),
+    "hooks of saved tensors": (
+        lambda: open_block(
+            torch.autograd.graph.saved_tensors_hooks(torch.Tensor.bfloat16, torch.Tensor.float)
+        ),
+        gradient_of_square,
+    ),
+    "hooks that are forbidden": (
+        lambda: open_block(torch.autograd.graph.disable_saved_tensors_hooks("no")),
+        lambda: torch._C._autograd._saved_tensors_hooks_is_enabled(),
+    ),
+    "forward differentiation": (
+        torch.autograd.forward_ad.enter_dual_level,
+        lambda: torch.func.jvp(torch.sin, (torch.zeros(1),), (torch.ones(1),))[1].item(),
+    ),
+    "a level of vmap": (
+        lambda: torch._C._functorch._vmap_increment_nesting(3, "error"),
+        lambda: F.dropout(torch.ones(3), 0.0).tolist(),
+    ),
+    "cache of parametrizations": (
+        lambda: (open_block(nn.utils.parametrize.cached()), outputs_of_changed_weight()),
+        outputs_of_changed_weight,
+    ),
+    "saving without data": (lambda: open_block(torch.serialization.skip_data()), saved_and_loaded),
+    "checksums of what is saved": (
+        lambda: torch.serialization.set_crc32_options(False),
+        torch.serialization.get_crc32_options,
+    ),
+    "functions of kinds of tensors": (
+        lambda: open_block(torch._C.DisableTorchFunctionSubclass()),
+        lambda: torch._C._is_torch_function_enabled(),
+    ),
+    "profiler": (
+        lambda: open_block(torch.autograd.profiler.profile()),
+        torch._C._autograd._profiler_enabled,
+    ),
+    "group of processes": (start_group, torch.distributed.is_initialized),
+    "order of attention": (
+        lambda: open_block(torch.nn.attention.sdpa_kernel([SDPBackend.MATH], set_priority=True)),
+        lambda: (torch._C._get_sdp_priority_order(), torch.backends.cuda.flash_sdp_enabled()),
     ),
     "cudnn": (
         lambda: torch.backends.cudnn.set_flags(False, True, None, True, False),
@@ -181,6 +263,10 @@ SPOILS: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
         lambda: setattr(torch.Tensor, "softmax", lambda self, dim: self),
         lambda: torch.zeros(2).softmax(0).tolist(),
     ),
+    "what a method of torch's takes where nothing is given": (
+        lambda: setattr(nn.Linear.__init__, "__defaults__", (False, None, None)),
+        lambda: nn.Linear(2, 3).bias is None,
+    ),
     "a function of Python's": (lambda: setattr(builtins, "sum", lambda _: 0), lambda: builtins.sum([1, 2])),
     "a function of ours": (
         lambda: setattr(sys.modules["trainables.seeds"], "derive", lambda *_: 0),
@@ -231,6 +317,11 @@ LASTING = """
     def function_mode():
         torch.overrides.BaseTorchFunctionMode().__enter__()
 
+    def operator():
+        library = torch.library.Library("aten", "IMPL")
+        library.impl("relu", lambda values: 2 * values, "CPU")
+        return library
+
     def wait():
         time.sleep(3600)
 
@@ -247,6 +338,8 @@ LASTING = """
         "fork": forked,
         "inference": lambda: [mode := torch.inference_mode(), mode.__enter__()],
         "dispatch": dispatch,
+        "operator": operator,
+        "keys": torch._C._AutoDispatchBelowAutograd,
         "functions": function_mode,
         "interop": lambda: torch.set_num_interop_threads(7),
         "denormals": lambda: torch.set_flush_denormal(True),
@@ -287,6 +380,8 @@ NAMES = {
     "fork": "child process ",
     "inference": "inference mode",
     "dispatch": "modes of torch dispatch",
+    "operator": "operators of torch",
+    "keys": "keys of dispatch",
     "functions": "modes of torch functions",
     "interop": "torch's threads between operations",
     "denormals": "flushing of denormal numbers",

@@ -8,7 +8,7 @@ import math
 import random
 import sys
 from collections.abc import Iterable, Mapping
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,12 @@ class Functions:
         self.seen: dict[int, tuple[Any, dict[str, Any]]] = {}
         for owner in (*MODULES, *with_classes, torch.Tensor, *classes):
             self._see(owner)
+        self.insides = {
+            function: _inside(function)
+            for _, names in self.seen.values()
+            for value in names.values()
+            if isinstance(function := getattr(value, "__func__", value), FunctionType)
+        }
 
     def _see(self, owner: Any) -> None:
         self.seen[id(owner)] = owner, dict(vars(owner))
@@ -61,7 +67,18 @@ class Functions:
                         delattr(owner, name)
                 told.append(f"{owner.__name__}.{name}")
             self._see(owner)
+        for function, inside in self.insides.items():
+            if _inside(function) != inside:
+                function.__code__, function.__defaults__, defaults = inside
+                function.__kwdefaults__ = defaults and dict(defaults)
+                told.append(f"what {function.__qualname__} does")
         return told
+
+
+def _inside(function: FunctionType) -> tuple[CodeType, tuple[Any, ...] | None, dict[str, Any] | None]:
+    """What it does, and with which values where none are given."""
+    defaults = function.__kwdefaults__
+    return function.__code__, function.__defaults__, defaults and dict(defaults)
 
 
 def _classes(module: ModuleType) -> Iterable[type]:

@@ -9,6 +9,7 @@ import torch
 from torch.nn.modules import module as torch_module
 from torch.optim import optimizer as torch_optimizer
 
+from trainables.process_state.of_torch_blocks import BLOCKS
 from trainables.process_state.setting import Setting, attribute
 
 SMALLEST_NORMAL = sys.float_info.min
@@ -128,6 +129,7 @@ TORCH = [
         lambda depth: torch.set_default_device(None),
     ),
     Setting("modes of torch dispatch", torch._C._len_torch_dispatch_stack),
+    *BLOCKS,
     Setting("inference mode", torch.is_inference_mode_enabled),
     Setting("gradient mode", torch.is_grad_enabled, torch.set_grad_enabled),
     Setting("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
@@ -208,6 +210,17 @@ TORCH = [
     Setting("torch's repeated warnings", torch.is_warn_always_enabled, torch.set_warn_always),
     Setting("CUDA's device", _cuda_device, lambda device: torch.cuda.set_device(device)),
     Setting("CUDA's stream", _cuda_stream, _put_cuda_stream),
+    Setting("recording of CUDA's work", lambda: _has_cuda() and torch.cuda.is_current_stream_capturing()),
+    Setting(
+        "what is said of waits for CUDA",
+        lambda: torch.cuda.get_sync_debug_mode() if _has_cuda() else 0,
+        lambda mode: torch.cuda.set_sync_debug_mode(mode),
+    ),
+    Setting(
+        "choice of CUDA's products",
+        lambda: _has_cuda() and torch.cuda.tunable.is_enabled(),
+        lambda value: torch.cuda.tunable.enable(value),
+    ),
     Setting(
         "how torch's processes share tensors",
         torch.multiprocessing.get_sharing_strategy,

@@ -1,0 +1,190 @@
+"""What torch keeps while a block is open (hooks, levels, caches, keys), and what others gave it (operators).
+
+A block that a trial entered and never left, by an error or on purpose, would hold for the trial after it.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import serialization
+from torch.autograd import forward_ad
+from torch.nn.utils import parametrize
+from torch.utils._config_module import _UNSET_SENTINEL, ConfigModule
+
+from trainables.process_state.setting import Setting, is_library
+
+_autograd, _functorch = torch._C._autograd, torch._C._functorch
+
+KNOWN_IMPLEMENTATIONS = frozenset(torch.library._impls)
+REGISTERED = re.compile(r"registered at (.+):\d+ ::")
+COMPILED = (".cpp", ".h", ".cu")
+
+
+def _top_hooks() -> Any:
+    # Those below are not to be seen without taking this away.
+    return _autograd._top_saved_tensors_default_hooks(True)
+
+
+def _leave_hooks(top: Any) -> None:
+    while (now := _top_hooks()) is not None and now != top:
+        _autograd._pop_saved_tensors_default_hooks()
+
+
+def _forbid_hooks(why: str | None) -> None:
+    if why is None:
+        _autograd._saved_tensors_hooks_enable()
+    else:
+        _autograd._saved_tensors_hooks_disable(why)
+
+
+def _leave_forward_levels(level: int) -> None:
+    while forward_ad._current_level > level:
+        forward_ad.exit_dual_level()  # type: ignore[no-untyped-call]
+
+
+def _dispatch_keys() -> tuple[int, int]:
+    included, excluded = (
+        torch._C._dispatch_tls_local_include_set(),
+        torch._C._dispatch_tls_local_exclude_set(),
+    )
+    return included.raw_repr(), excluded.raw_repr()
+
+
+def _put_parametrize(value: tuple[int, bool]) -> None:
+    parametrize._cache_enabled = value[0]
+    # By the id of a module, which the next may have: it would be given the weights of one that is gone.
+    parametrize._cache = {}
+
+
+def _loading_and_saving() -> dict[str, Any]:
+    return dict(vars(serialization._serialization_tls))
+
+
+def _put_loading_and_saving(value: dict[str, Any]) -> None:
+    vars(serialization._serialization_tls).update(value)
+
+
+def _end_profiler(was_running: bool) -> None:
+    if not was_running:
+        _autograd._disable_profiler()
+
+
+def _replaced_operators() -> list[str]:
+    """Operators of torch's own that other code than a library's does the work of."""
+    return [name for name in sorted(torch.library._impls - KNOWN_IMPLEMENTATIONS) if _is_replaced(name)]
+
+
+def _is_replaced(name: str) -> bool:
+    namespace, operator, _ = name.split("/", 2)
+    if namespace != "aten":
+        return False
+    dumped = torch._C._dispatch_dump(f"{namespace}::{operator}")
+    return not all(file.endswith(COMPILED) or is_library(file) for file in REGISTERED.findall(dumped))
+
+
+def _end_process_group(was_started: bool) -> None:
+    if not was_started:
+        torch.distributed.destroy_process_group()
+
+
+def _configurations() -> Iterator[tuple[str, ConfigModule]]:
+    """What torch's compiler and its like are set by, as far as they are loaded."""
+    for name, module in list(sys.modules.items()):
+        if isinstance(module, ConfigModule):
+            yield name, module
+
+
+def _configured() -> dict[tuple[str, str], Any]:
+    # A module that was loaded meanwhile differs by what was set in it alone.
+    found = {}
+    for module_name, module in _configurations():
+        for name, entry in module._config.items():
+            value = entry.user_override.get()
+            if value is not _UNSET_SENTINEL and value != entry.default:
+                found[module_name, name] = copy.deepcopy(value)
+    return found
+
+
+def _put_configured(before: dict[tuple[str, str], Any]) -> None:
+    now = _configured()
+    modules = dict(_configurations())
+    for where in before.keys() | now.keys():
+        module_name, name = where
+        module = modules[module_name]
+        default = module._config[name].default
+        if now.get(where, default) != before.get(where, default):
+            setattr(module, name, copy.deepcopy(before.get(where, default)))
+
+
+def _stance() -> Any:
+    """How torch's compiler is told to go about what it is given; None where it is as usual or not loaded."""
+    stance = getattr(sys.modules.get("torch._dynamo.eval_frame"), "_stance", None)
+    return None if stance is None or stance.stance == "default" else stance
+
+
+def _put_stance(stance: Any) -> None:
+    compiler = sys.modules["torch._dynamo.eval_frame"]
+    compiler._set_stance(stance or compiler.DynamoStance())
+
+
+def _flash_attention() -> str | None:
+    module = sys.modules.get("torch.nn.attention")
+    return None if module is None else module.current_flash_attention_impl()
+
+
+def _put_flash_attention(name: str | None) -> None:
+    module = sys.modules["torch.nn.attention"]
+    if name is None:
+        module.restore_flash_attention_impl()
+    else:
+        module.activate_flash_attention_impl(name)
+
+
+BLOCKS = [
+    Setting("hooks of saved tensors", _top_hooks, _leave_hooks),
+    Setting(
+        "hooks of saved tensors that are forbidden",
+        _autograd._saved_tensors_hooks_get_disabled_error_message,
+        _forbid_hooks,
+    ),
+    Setting("levels of forward differentiation", lambda: forward_ad._current_level, _leave_forward_levels),
+    Setting("forward differentiation", torch._C._is_fwd_grad_enabled, torch._C._set_fwd_grad_enabled),
+    Setting(
+        "levels of torch.func",
+        _functorch.get_dynamic_layer_stack_depth,
+        _functorch.pop_dynamic_layer_stack_and_undo_to_depth,
+    ),
+    Setting(
+        "functions of torch.func that are nested",
+        _functorch.get_single_level_autograd_function_allowed,
+        _functorch.set_single_level_autograd_function_allowed,
+    ),
+    Setting("replay of views", torch._C._is_view_replay_enabled, torch._C._set_view_replay_enabled),
+    Setting(
+        "functions of torch for kinds of tensors",
+        torch._C._get_torch_function_state,  # type: ignore[attr-defined]
+        torch._C._set_torch_function_state,  # type: ignore[attr-defined]
+    ),
+    Setting("keys of dispatch", _dispatch_keys),
+    Setting(
+        "cache of parametrizations",
+        lambda: (parametrize._cache_enabled, bool(parametrize._cache)),
+        _put_parametrize,
+    ),
+    Setting("how tensors are loaded and saved", _loading_and_saving, _put_loading_and_saving),
+    Setting("profiler", _autograd._profiler_enabled, _end_profiler),
+    Setting("operators of torch", _replaced_operators),
+    Setting("group of processes", torch.distributed.is_initialized, _end_process_group),
+    Setting("settings of torch's compiler and its like", _configured, _put_configured),
+    Setting("stance of torch's compiler", _stance, _put_stance),
+    Setting("functions compiled as they are called", torch._C._dynamo.eval_frame.get_eval_frame_callback),
+    Setting("attention's own order", torch._C._get_sdp_priority_order, torch._C._set_sdp_priority_order),
+    Setting("attention by others", _flash_attention, _put_flash_attention),
+    Setting("NNPACK", torch._C._get_nnpack_enabled, torch._C._set_nnpack_enabled),
+]
