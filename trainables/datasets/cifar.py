@@ -10,12 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.datasets.archives import load_pickle, obtain
+from trainables.datasets.archives import Archive, load_pickle, obtain
 from trainables.datasets.files import Progress, RemoteFile, read_published
 from trainables.datasets.images import NORMALISATIONS, ImageSplit, Normalisation, checked_labels
+from trainables.datasets.unpacking import Limits
 from trainables.errors import DataError
 
 SIDE = 32
+LIMITS = Limits(members=20, size=190_000_000)
+"""Either has 186 MB in a handful of files."""
 SPLIT_SEED = 1
 """The split is the data set's own: no seed of a trial changes it."""
 
@@ -26,7 +29,7 @@ class Cifar:
 
     Attributes:
         folder: The folder that the archive holds.
-        training, test, others: The MD5 of each file in it.
+        training, test, others: The SHA-256 of each file in it.
         labels: What the batches call their labels.
         validation: How many training images are held out.
     """
@@ -47,11 +50,11 @@ class Cifar:
         Raises:
             DataError: Files that cannot be had or are not the published ones.
         """
-        return obtain(self.name, self.archive, root / self.folder, self.check, progress)
+        return obtain(Archive(self.name, self.archive, self.folder, LIMITS, self.check), root, progress)
 
     def check(self, folder: Path) -> None:
-        for name, md5 in {**self.training, **self.test, **self.others}.items():
-            read_published(folder / name, md5, self.name)
+        for name, sha256 in {**self.training, **self.test, **self.others}.items():
+            read_published(folder / name, sha256, self.name)
 
     def splits(
         self, root: Path, test_normalisation: Normalisation
@@ -82,11 +85,11 @@ class Cifar:
         Raises:
             DataError: A file that is missing, not the published one, or not a batch of images.
         """
-        parts = [self._read_batch(folder / name, md5) for name, md5 in files.items()]
+        parts = [self._read_batch(folder / name, sha256) for name, sha256 in files.items()]
         return torch.cat([images for images, _ in parts]), torch.cat([labels for _, labels in parts])
 
-    def _read_batch(self, path: Path, md5: str) -> tuple[Tensor, Tensor]:
-        batch = load_pickle(read_published(path, md5, self.name), path)
+    def _read_batch(self, path: Path, sha256: str) -> tuple[Tensor, Tensor]:
+        batch = load_pickle(read_published(path, sha256, self.name), path)
         data = batch.get("data") if isinstance(batch, dict) else None
         labels = batch.get(self.labels) if isinstance(batch, dict) else None
         if (

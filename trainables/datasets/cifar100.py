@@ -15,12 +15,14 @@ CIFAR100 = Cifar(
     archive=RemoteFile(
         "cifar-100-python.tar.gz",
         "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
-        "eb9058c3a382ffc7106e4002c42a8d85",
+        # As Keras has it; its publisher gives an MD5, eb9058c3a382ffc7106e4002c42a8d85.
+        sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+        size=169_001_437,
     ),
     folder="cifar-100-python",
-    training={"train": "16019d7e3df5f24257cddd939b257f8d"},
-    test={"test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},
-    others={"meta": "7973b15100ade9c7d40fb424638fde48"},
+    training={"train": "735e79b04f092ca3d2e6d07f368c0a7d70d48c48d28865950cc24454cf45129b"},
+    test={"test": "4b67687d9933c4db8f0831104447f15b93774f4f464bd0516f0f0f2ac83b7864"},
+    others={"meta": "a5d4786345c961390f865e93b434dbd5c6904ce880667e0cb888c97d449f28b9"},
     labels="fine_labels",
     num_classes=100,
 )

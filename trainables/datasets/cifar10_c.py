@@ -8,10 +8,11 @@ from typing import Literal, get_args, get_type_hints
 import numpy as np
 import torch
 
-from trainables.datasets.archives import obtain
+from trainables.datasets.archives import Archive, obtain
 from trainables.datasets.base import EvaluationOnly
 from trainables.datasets.files import Progress, RemoteFile, missing, silent
 from trainables.datasets.images import NORMALISATIONS, ImageSplit, checked_labels
+from trainables.datasets.unpacking import Limits
 from trainables.errors import DataError
 from trainables.registry import register
 
@@ -20,8 +21,12 @@ FOLDER = "CIFAR-10-C"
 ARCHIVE = RemoteFile(
     "CIFAR-10-C.tar",
     "https://zenodo.org/records/2535967/files/CIFAR-10-C.tar?download=1",
-    "56bf5dcef84df0e2308c6dcbcbbd8499",
+    # As TensorFlow Datasets has it; Zenodo gives an MD5, 56bf5dcef84df0e2308c6dcbcbbd8499.
+    sha256="c72763e101c723b7c507b96205f7e938912a5d587376173b825850cf3cb876a7",
+    size=2_918_471_680,
 )
+LIMITS = Limits(members=30, size=2_918_471_680)
+"""The archive is not compressed."""
 SEVERITIES = (1, 2, 3, 4, 5)
 IMAGES_PER_SEVERITY = 10_000
 
@@ -89,7 +94,7 @@ class Cifar10C(EvaluationOnly):
 
     @classmethod
     def prepare(cls, root: Path, progress: Progress = silent) -> Path | None:
-        return obtain(NAME, ARCHIVE, root / FOLDER, check, progress)
+        return obtain(Archive(NAME, ARCHIVE, FOLDER, LIMITS, check), root, progress)
 
 
 CORRUPTIONS: tuple[str, ...] = get_args(get_type_hints(Cifar10C.__init__)["corruption"])

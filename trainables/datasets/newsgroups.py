@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,17 +11,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.datasets.archives import obtain
-from trainables.datasets.files import Progress, RemoteFile, missing
+from trainables.datasets.archives import Archive, obtain
+from trainables.datasets.files import Progress, RemoteFile, missing, silent
+from trainables.datasets.unpacking import Limits, members
 from trainables.errors import DataError
 
 NAME = "twenty_newsgroups"
 FOLDER = "20_newsgroup"
 ARCHIVE = RemoteFile(
-    "news20.tar.gz", "http://www.cs.cmu.edu/afs/cs.cmu.edu/project/theo-20/www/data/news20.tar.gz", md5=""
+    "news20.tar.gz",
+    "https://www.cs.cmu.edu/afs/cs.cmu.edu/project/theo-20/www/data/news20.tar.gz",
+    sha256="",
+    size=20_000_000,
 )
+LIMITS = Limits(members=21_000, size=50_000_000)
+"""The posts have 45 MB."""
 DIGEST = "b8ee50bf470ad189ecf18709bd14a2fcfa0558e66038735fb69dc73c95a982f1"
-"""SHA-256 over all posts, as `Posts.digest` has it: the archive's own digest was never published."""
+"""SHA-256 over all posts, as `Posts.digest` has it. Nobody has published one of the archive: so what is in it
+is read and compared with this before anything of it is written."""
 
 GROUPS = (
     "alt.atheism",
@@ -71,7 +79,15 @@ def prepare(root: Path, progress: Progress) -> Path:
     Raises:
         DataError: Files that cannot be had or are not the published ones.
     """
-    return obtain(NAME, ARCHIVE, root / FOLDER, lambda folder: checked(read(folder), folder), progress)
+    archive = Archive(
+        NAME,
+        ARCHIVE,
+        FOLDER,
+        LIMITS,
+        check=lambda folder: checked(read(folder), folder),
+        check_archive=lambda path: checked(_read_archive(path, progress), path),
+    )
+    return obtain(archive, root, progress)
 
 
 def published(root: Path) -> Posts:
@@ -98,26 +114,51 @@ def read(folder: Path) -> Posts:
     for path in sorted(folder.iterdir()):
         if path.is_dir() and path.name not in GROUPS:
             raise DataError(f"{path} is none of the 20 groups.")
-    texts, labels, sha = [], [], hashlib.sha256()
-    for label, group in enumerate(GROUPS):
+    for group in GROUPS:
         if not (folder / group).is_dir():
             raise missing(folder / group, NAME)
-        for path in sorted(path for path in (folder / group).iterdir() if path.name.isdigit()):
-            try:
-                content = path.read_bytes()
-            except OSError as error:
-                raise DataError(f"cannot read {path}: {error.strerror}.") from error
-            texts.append(_body(content, path))
-            labels.append(label)
-            sha.update(f"{group}/{path.name}\0{len(content)}\0".encode() + content)
+
+    def contents() -> Iterator[tuple[Path, bytes]]:
+        for group in GROUPS:
+            for path in sorted(path for path in (folder / group).iterdir() if path.name.isdigit()):
+                try:
+                    yield path, path.read_bytes()
+                except OSError as error:
+                    raise DataError(f"cannot read {path}: {error.strerror}.") from error
+
+    return _posts(contents())
+
+
+def _read_archive(path: Path, progress: Progress = silent) -> Posts:
+    """The posts in an archive, of which nothing is written anywhere.
+
+    Raises:
+        DataError: An archive that is not safe to unpack or damaged, or a post that is no text.
+    """
+    found = {}
+    for member in members(path, LIMITS, progress):
+        *above, group, name = ("", "", *member.path.parts)
+        if member.content is not None and above[-1] == FOLDER and group in GROUPS and name.isdigit():
+            found[GROUPS.index(group), name] = path / member.path, b"".join(member.content)
+    return _posts(found[key] for key in sorted(found))
+
+
+def _posts(contents: Iterable[tuple[Path, bytes]]) -> Posts:
+    """Posts by their paths, which end in the group and their number, in order."""
+    texts, labels, sha = [], [], hashlib.sha256()
+    for path, content in contents:
+        group = path.parent.name
+        texts.append(_body(content, path))
+        labels.append(GROUPS.index(group))
+        sha.update(f"{group}/{path.name}\0{len(content)}\0".encode() + content)
     return Posts(texts, torch.tensor(labels), sha.hexdigest())
 
 
-def checked(posts: Posts, folder: Path) -> None:
-    """Raises DataError where these are not the published posts."""
+def checked(posts: Posts, path: Path) -> None:
+    """Raises DataError where these, from this folder or archive, are not the published posts."""
     if posts.digest != DIGEST:
         raise DataError(
-            f"{folder} does not hold the 19,997 original posts ({len(posts.texts):,} posts, SHA-256 "
+            f"{path} does not hold the 19,997 original posts ({len(posts.texts):,} posts, SHA-256 "
             f"{posts.digest}, published {DIGEST}): delete it and run `calibsweep data prepare {NAME}`. The "
             "'by date' version of 18,846 posts is another data set."
         )

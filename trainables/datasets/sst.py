@@ -10,10 +10,11 @@ from typing import Literal
 import numpy as np
 import torch
 
-from trainables.datasets.archives import obtain
+from trainables.datasets.archives import Archive, obtain
 from trainables.datasets.base import Dataset
 from trainables.datasets.files import Progress, RemoteFile, missing, silent
 from trainables.datasets.trees import NOBODY, Forest, TreeSplit, numbered, read_forest
+from trainables.datasets.unpacking import Limits
 from trainables.datasets.word_vectors import word_vectors
 from trainables.errors import DataError
 from trainables.registry import register
@@ -21,8 +22,14 @@ from trainables.registry import register
 NAME = "sst"
 FOLDER = "trees"
 ARCHIVE = RemoteFile(
-    "trainDevTestTrees_PTB.zip", "https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip", md5=""
+    "trainDevTestTrees_PTB.zip",
+    "https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip",
+    # As two programs have it that download it, among them one of Julia's model zoo.
+    sha256="5c613a4f673fc74097d523a2c83f38e0cc462984d847b82c7aaf36b01cbbbfcc",
+    size=789_539,
 )
+LIMITS = Limits(members=20, size=4_000_000)
+"""The three files have 3.0 MB."""
 FILES = {
     "train.txt": "e2f3f41b0b1e6d4dddc0effe3bfc2d27ed8928079aa9a03d652311614fc5feb7",
     "dev.txt": "0e9336aed6e4730e19f58d00a77b3f0297efdb755f7b5e598c98a05e3f97ea40",
@@ -92,7 +99,7 @@ class SST(Dataset):
 
     @classmethod
     def prepare(cls, root: Path, progress: Progress = silent) -> Path | None:
-        return obtain(NAME, ARCHIVE, root / FOLDER, check, progress)
+        return obtain(Archive(NAME, ARCHIVE, FOLDER, LIMITS, check), root, progress)
 
 
 def check(folder: Path) -> None:

@@ -8,10 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from trainables.datasets.archives import obtain
+from trainables.datasets.archives import Archive, obtain
 from trainables.datasets.decoding import decode_all
 from trainables.datasets.files import Progress, RemoteFile, missing, silent
 from trainables.datasets.images import NORMALISATIONS, ImageDataset, ImageSplit, frozen, of_each_class
+from trainables.datasets.unpacking import Limits
 from trainables.errors import DataError
 from trainables.registry import register
 
@@ -20,8 +21,12 @@ FOLDER = "tiny-imagenet-200"
 ARCHIVE = RemoteFile(
     "tiny-imagenet-200.zip",
     "http://cs231n.stanford.edu/tiny-imagenet-200.zip",
-    "90528d7ca1a48142e341f4ef8d21d0de",
+    # As several programs have it that download it; others have an MD5, 90528d7ca1a48142e341f4ef8d21d0de.
+    sha256="6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821",
+    size=248_100_043,
 )
+LIMITS = Limits(members=125_000, size=500_000_000)
+"""It has 120,609 small files and folders, hardly compressed."""
 CLASSES = 200
 TRAINING_PER_CLASS = 500
 HELD_OUT_PER_CLASS = 50
@@ -90,7 +95,7 @@ class TinyImageNet(ImageDataset):
 
     @classmethod
     def prepare(cls, root: Path, progress: Progress = silent) -> Path | None:
-        return obtain(NAME, ARCHIVE, root / FOLDER, check, progress)
+        return obtain(Archive(NAME, ARCHIVE, FOLDER, LIMITS, check), root, progress)
 
 
 def check(folder: Path) -> None:

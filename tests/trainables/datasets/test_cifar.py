@@ -20,7 +20,7 @@ from trainables.datasets import cifar10
 from trainables.datasets.cifar import held_out
 from trainables.datasets.cifar10 import CIFAR10
 from trainables.datasets.cifar100 import CIFAR100
-from trainables.datasets.files import md5_of
+from trainables.datasets.files import digest
 from trainables.datasets.images import NORMALISATIONS, ImageDataset
 from trainables.errors import DataError
 
@@ -102,7 +102,7 @@ def batch_of(number: int, labels: list[Any] | None = None) -> dict[str, Any]:
 
 @pytest.fixture
 def publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Writes small batches and makes theirs the published MD5s."""
+    """Writes small batches and makes theirs the published digests."""
 
     def write(training: Any, test: Any) -> Path:
         folder = tmp_path / CIFAR10.folder
@@ -111,7 +111,7 @@ def publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
         for name, batch in {"data_batch_1": training, "test_batch": test}.items():
             content = pickle.dumps(batch, protocol=4)
             (folder / name).write_bytes(content)
-            digests[name] = md5_of(content)
+            digests[name] = digest(content)
         small = dataclasses.replace(
             CIFAR10,
             training={"data_batch_1": digests["data_batch_1"]},
@@ -162,8 +162,8 @@ def test_cifar100_may_be_tested_with_the_released_constants(
     content = pickle.dumps({"data": batch["data"], "fine_labels": batch["labels"]}, protocol=4)
     for name in ("train", "test"):
         (folder / name).write_bytes(content)
-    md5 = md5_of(content)
-    small = dataclasses.replace(CIFAR100, training={"train": md5}, test={"test": md5}, validation=10)
+    sha256 = digest(content)
+    small = dataclasses.replace(CIFAR100, training={"train": sha256}, test={"test": sha256}, validation=10)
     monkeypatch.setattr("trainables.datasets.cifar100.CIFAR100", small)
     usual = datasets.load("cifar100", tmp_path)
     released = datasets.load("cifar100", tmp_path, test_normalisation="imagenet")

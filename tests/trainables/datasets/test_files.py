@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from trainables.datasets import files
-from trainables.datasets.files import RemoteFile, fetch, locked, md5_of
+from trainables.datasets.files import RemoteFile, digest, fetch, locked
 from trainables.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ CONTENT = np.random.default_rng(0).bytes(3 * files.CHUNK + 17)
 
 
 def remote(server: Server, content: bytes = CONTENT) -> RemoteFile:
-    return RemoteFile("set.tar", server.url, md5_of(content))
+    return RemoteFile("set.tar", server.url, digest(content), len(content))
 
 
 def test_a_file_is_downloaded_once_with_progress(server: Server, tmp_path: Path) -> None:
@@ -74,6 +75,53 @@ def test_what_is_not_the_published_file_is_never_kept(server: Server, tmp_path: 
         fetch(remote(server), tmp_path)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_server_that_sends_without_end_is_left(server: Server, tmp_path: Path) -> None:
+    server.content = CONTENT + b"x"
+    with pytest.raises(DataError, match=r"more than the 3,145,745 bytes published.*by hand"):
+        fetch(remote(server), tmp_path)
+    assert len(server.asked) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def planted(path: Path, kind: str, victim: Path) -> None:
+    if kind == "link":
+        path.symlink_to(victim)
+    elif kind == "hard link":
+        path.hardlink_to(victim)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/null")
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link", "pipe", "device"])
+@pytest.mark.parametrize("name", ["set.tar.partial", ".x.lock"])
+def test_nothing_is_written_through_what_was_planted(
+    server: Server, tmp_path: Path, kind: str, name: str
+) -> None:
+    server.content = CONTENT
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"untouched")
+    planted(tmp_path / name, kind, victim)
+    with (
+        pytest.raises(DataError, match=rf"{name} is a link or no plain file") as refused,
+        locked(tmp_path / ".x.lock", "preparing x"),
+    ):
+        fetch(remote(server), tmp_path)
+    assert "\n" not in str(refused.value)
+    assert victim.read_bytes() == b"untouched"
+    assert not (tmp_path / "set.tar").exists()
+    assert (tmp_path / name).is_symlink() or not (tmp_path / name).is_file() or kind == "hard link"
+
+
+def test_a_link_that_leads_nowhere_makes_nothing_there(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "set.tar.partial").symlink_to(tmp_path / "new")
+    with pytest.raises(DataError, match="is a link"):
+        fetch(remote(server), tmp_path / "data")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_refusal_is_not_tried_again_and_says_what_to_do(server: Server, tmp_path: Path) -> None:

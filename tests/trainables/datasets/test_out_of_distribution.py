@@ -12,7 +12,7 @@ from scipy.io import savemat
 
 from trainables import datasets
 from trainables.datasets import cifar10_c, svhn
-from trainables.datasets.files import RemoteFile, md5_of_file
+from trainables.datasets.files import RemoteFile, digest_of_file
 from trainables.datasets.images import NORMALISATIONS
 from trainables.datasets.prepare import prepare
 from trainables.errors import ConfigurationError, DataError
@@ -28,7 +28,7 @@ def publish_digits(root: Path, monkeypatch: pytest.MonkeyPatch, labels: list[int
     path = root / "svhn" / "test_32x32.mat"
     path.parent.mkdir(exist_ok=True)
     savemat(path, {"X": IMAGES, "y": np.array(labels, dtype=np.uint8)[:, None]})
-    monkeypatch.setattr(svhn, "TEST", RemoteFile(path.name, "", md5_of_file(path)))
+    monkeypatch.setattr(svhn, "TEST", RemoteFile(path.name, "", digest_of_file(path), path.stat().st_size))
     return path
 
 
@@ -53,7 +53,7 @@ def test_a_bad_svhn_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(DataError, match=r"test_32x32\.mat is not the published file"):
         datasets.load("svhn", tmp_path)
-    monkeypatch.setattr(svhn, "TEST", RemoteFile(path.name, "", md5_of_file(path)))
+    monkeypatch.setattr(svhn, "TEST", RemoteFile(path.name, "", digest_of_file(path), path.stat().st_size))
     with pytest.raises(DataError, match=r"test_32x32\.mat is not a MATLAB file with X and y"):
         datasets.load("svhn", tmp_path)
 
@@ -61,7 +61,9 @@ def test_a_bad_svhn_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_svhn_is_prepared_once(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = publish_digits(tmp_path, monkeypatch, [1, 2, 3])
     server.content = path.read_bytes()
-    monkeypatch.setattr(svhn, "TEST", RemoteFile(path.name, server.url, md5_of_file(path)))
+    monkeypatch.setattr(
+        svhn, "TEST", RemoteFile(path.name, server.url, digest_of_file(path), path.stat().st_size)
+    )
     for root in (tmp_path, tmp_path / "new", tmp_path / "new"):
         assert prepare("svhn", root) == root / "svhn"
         assert len(datasets.load("svhn", root).test) == 3

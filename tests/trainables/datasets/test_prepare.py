@@ -16,7 +16,7 @@ from rich.console import Console
 from orchestrator.commands import data
 from trainables import datasets
 from trainables.datasets import cifar10, files
-from trainables.datasets.files import RemoteFile, md5_of
+from trainables.datasets.files import RemoteFile, digest
 from trainables.datasets.prepare import prepare
 from trainables.errors import ConfigurationError, DataError
 
@@ -40,13 +40,13 @@ def published(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     server.content = archive.getvalue()
-    md5s = {name: md5_of(content) for name, content in contents.items()}
+    digests = {name: digest(content) for name, content in contents.items()}
     small = dataclasses.replace(
         cifar10.CIFAR10,
-        archive=RemoteFile("cifar-10-python.tar.gz", server.url, md5_of(server.content)),
-        training={"data_batch_1": md5s["data_batch_1"]},
-        test={"test_batch": md5s["test_batch"]},
-        others={"batches.meta": md5s["batches.meta"]},
+        archive=RemoteFile("cifar-10-python.tar.gz", server.url, digest(server.content), len(server.content)),
+        training={"data_batch_1": digests["data_batch_1"]},
+        test={"test_batch": digests["test_batch"]},
+        others={"batches.meta": digests["batches.meta"]},
         validation=10,
     )
     monkeypatch.setattr(cifar10, "CIFAR10", small)
