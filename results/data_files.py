@@ -117,9 +117,6 @@ def commit(folder: Folder, row_path: str, row: bytes, data: Mapping[str, bytes])
             standing = folder.read(row_path)
         except FileNotFoundError:
             continue  # set aside in this moment, as damaged
-        if standing == row:
-            # Ours: a server's answer was lost, and the request was made again.
-            return True
         named = _named(row_path, standing, data)
         for place in written.keys() - named:
             # It would only lie about.

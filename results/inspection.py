@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,84 +21,47 @@ from results.checkpoints import CHECKPOINT_NAME, DIGEST_LENGTH
 from results.data_files import sha256
 from results.errors import StoreError
 from results.files import TEMPORARY, FileInfo
-from results.store import COMPACTED_NAME, FAILURE_NAME, Store
-
-ROW_NAME = re.compile(r"([0-9a-f]+)\.parquet")
-SCORED_NAME = re.compile(r"([0-9a-f]+)-([0-9a-f]+)\.parquet")
-DATA_NAME = re.compile(r"([0-9a-f]+)(-[0-9a-f]{16})?\.parquet")
-SCORED_DATA_NAME = re.compile(r"([0-9a-f]+-[0-9a-f]+?)(-[0-9a-f]{16})?\.parquet")
+from results.finding import (
+    DAMAGED,
+    DAMAGED_CHECKPOINT,
+    DAMAGED_COPY,
+    DAMAGED_FAILURE,
+    DAMAGED_PILOT,
+    DAMAGED_WORD,
+    DIFFERING,
+    FOREIGN,
+    HALF_WRITTEN,
+    LEFT_OVER,
+    NOT_FIRST,
+    SET_ASIDE,
+    STALE_COPY,
+    STALE_WORD,
+    UNREADABLE,
+    WITHOUT_ROW,
+    Finding,
+    Kind,
+)
+from results.store import COMPACTED_NAME, FAILURE_NAME, READERS, Store
 
 DATA_OF = {"predictions": "trials", "epochs": "trials", scored_sets.PREDICTIONS: scored_sets.ROWS}
 """Of which rows each kind of data is."""
 
-NOT_INSPECTED = ("tables", "tensorboard")
-"""Folders for people to look at, which nothing reads."""
+NAMES = {
+    "trials": re.compile(r"([0-9a-f]+)\.parquet"),
+    "predictions": re.compile(r"([0-9a-f]+)(-[0-9a-f]{16})?\.parquet"),
+    "epochs": re.compile(r"([0-9a-f]+)(-[0-9a-f]{16})?\.parquet"),
+    scored_sets.ROWS: re.compile(r"([0-9a-f]+-[0-9a-f]+)\.parquet"),
+    scored_sets.PREDICTIONS: re.compile(r"([0-9a-f]+-[0-9a-f]+?)(-[0-9a-f]{16})?\.parquet"),
+    "failures": FAILURE_NAME,
+    "checkpoints": CHECKPOINT_NAME,
+    "compacted": COMPACTED_NAME,
+    pilots.FOLDER: re.compile(r".+\.parquet"),
+    running.FOLDER: re.compile(r".+\.json"),
+}
+"""How the files of a kind are called. The first group of a row's and its data's is the row's key."""
 
-
-@dataclass(frozen=True)
-class Kind:
-    """What may be found.
-
-    Attributes:
-        title: As a heading has it.
-        follows: What the next `run` would make of it.
-        wrong: Whether something is damaged or false. Else it only lies about.
-    """
-
-    title: str
-    follows: str
-    wrong: bool = True
-
-
-DAMAGED = Kind(
-    "damaged results", "The next run of their sweep sets them aside in damaged/ and makes the trial again."
-)
-DIFFERING = Kind(
-    "scores that do not follow from the stored logits",
-    "No run changes them, since row and logits are what was committed. Find out what wrote them; a row that "
-    "is moved out of trials/ or scored/ is made again.",
-)
-UNREADABLE = Kind("files that cannot be read", "The next run ends with one line at the first that it needs.")
-DAMAGED_FAILURE = Kind(
-    "damaged records of failures",
-    "The next run takes the trial as failed if it is its latest; run --retry-failed tries it again.",
-)
-DAMAGED_CHECKPOINT = Kind(
-    "damaged checkpoints",
-    "The next run sets them aside when the trial goes on: from the checkpoint before, or from its start.",
-)
-DAMAGED_COPY = Kind(
-    "damaged copies of rows", "They are ignored, the rows themselves are read; store compact replaces them."
-)
-DAMAGED_PILOT = Kind("damaged pilots", "They are ignored; plan --pilot measures anew.")
-DAMAGED_WORD = Kind("damaged lists of what runs", "They are ignored, and deleted by the next run.")
-WITHOUT_ROW = Kind(
-    "data without a row",
-    "A trial died before its commit, or is being committed now. The next run of its sweep makes it again.",
-    wrong=False,
-)
-NOT_FIRST = Kind(
-    "data of commits that did not stand",
-    "Another row was there first, or has taken the place of one that was set aside. Nothing reads them.",
-    wrong=False,
-)
-LEFT_OVER = Kind("checkpoints of finished trials", "The next run of their sweep deletes them.", wrong=False)
-STALE_WORD = Kind("lists of drivers that died", "They are ignored, and deleted by the next run.", wrong=False)
-STALE_COPY = Kind(
-    "copies of rows by another version", "They are ignored; store compact replaces them.", wrong=False
-)
-HALF_WRITTEN = Kind(
-    "half-written files", "The next run that has something to do deletes those older than a day.", wrong=False
-)
-SET_ASIDE = Kind("files set aside before", "Nothing reads them; they may be deleted.", wrong=False)
-FOREIGN = Kind("files that are none of a store's", "They are ignored.", wrong=False)
-
-
-@dataclass(frozen=True)
-class Finding:
-    kind: Kind
-    path: str
-    detail: str = ""
+NOT_INSPECTED = ("tables", "tensorboard", "findings")
+"""Folders for people to look at, and what was found before."""
 
 
 @dataclass
@@ -139,72 +103,108 @@ def inspection(store: Store) -> Inspection:
         StoreError: A store that cannot be listed.
     """
     made = Inspection(store)
-    folders: dict[str, list[FileInfo]] = defaultdict(list)
-    for info in store.folder.list(""):
-        folders[info.path.partition("/")[0] if "/" in info.path else ""].append(info)
-    _Looker(made, folders).plan()
+    infos = list(store.folder.list(""))
+    _Looker(made, {info.path for info in infos}).plan(infos)
     return made
 
 
-class _Looker:
-    """The steps of an inspection."""
+def look_again(store: Store, paths: Iterable[str]) -> Inspection:
+    """Looks at files again in which something was wrong, without listing the store.
 
-    def __init__(self, made: Inspection, folders: Mapping[str, list[FileInfo]]):
-        self.made, self.folders = made, folders
-        self.listed = {info.path for infos in folders.values() for info in infos}
+    Args:
+        paths: Those that a finding named. What can be no finding's is passed over.
+
+    Raises:
+        StoreError: A server that is away.
+    """
+    made = Inspection(store)
+    _Looker(made, None).plan_again(paths)
+    with ThreadPoolExecutor(READERS) as executor:
+        for _ in executor.map(lambda step: step(), made.steps):
+            pass
+    return made
+
+
+def row_of(path: str) -> str | None:
+    """The row, in trials/ or scored/, that a path is of or that names it as its data; None for all others."""
+    kind, _, rest = path.partition("/")
+    folder, _, name = rest.rpartition("/")
+    match = NAMES[kind].fullmatch(name) if kind in {*DATA_OF, *DATA_OF.values()} else None
+    if match is None:
+        return None
+    return f"{DATA_OF[kind]}/{folder}/{match[1]}.parquet" if kind in DATA_OF else path
+
+
+def trial_row_of(scored_path: str) -> str:
+    """The row of the trial that a row in scored/ is of."""
+    folder = scored_path.removeprefix(f"{scored_sets.ROWS}/").rpartition("/")[0]
+    return f"trials/{folder}/{key_of(scored_path)}.parquet"
+
+
+def key_of(row_path: str) -> str:
+    """Of the trial that a row in trials/ or scored/, or a record of a failure, is of."""
+    return _stem(row_path).partition("-")[0]
+
+
+class _Looker:
+    """The steps of an inspection.
+
+    Args:
+        listed: All that is in the store; None where it was not listed.
+    """
+
+    def __init__(self, made: Inspection, listed: Set[str] | None):
+        self.made, self.listed = made, listed
+        self.folder = made.store.folder
         self.data: dict[str, list[str]] = defaultdict(list)
         """What is listed of the data of each row, by the row's path."""
-        self.folder = made.store.folder
-
-    def plan(self) -> None:
-        named = {
-            "trials": ROW_NAME,
-            "predictions": DATA_NAME,
-            "epochs": DATA_NAME,
-            scored_sets.ROWS: SCORED_NAME,
-            scored_sets.PREDICTIONS: SCORED_DATA_NAME,
-            "failures": FAILURE_NAME,
-            "checkpoints": CHECKPOINT_NAME,
-            "compacted": COMPACTED_NAME,
-            pilots.FOLDER: re.compile(r".+\.parquet"),
-            running.FOLDER: re.compile(r".+\.json"),
-        }
-        paths: dict[str, list[str]] = defaultdict(list)
-        for kind, infos in self.folders.items():
-            for info in infos:
-                name = info.path.rsplit("/", 1)[-1]
-                if kind in (TEMPORARY, "damaged"):
-                    self.made.found(HALF_WRITTEN if kind == TEMPORARY else SET_ASIDE, info.path)
-                elif kind not in named:
-                    if kind not in NOT_INSPECTED:
-                        self.made.found(FOREIGN, info.path)
-                elif match := named[kind].fullmatch(name):
-                    paths[kind].append(info.path)
-                    if kind in DATA_OF:
-                        folder = info.path.removeprefix(kind).removesuffix(name)
-                        self.data[f"{DATA_OF[kind]}{folder}{match[1]}.parquet"].append(info.path)
-                else:
-                    self.made.found(FOREIGN, info.path)
-        scored: dict[str, list[str]] = defaultdict(list)
-        for path in paths[scored_sets.ROWS]:
-            scored[_stem(path).partition("-")[0]].append(path)
-        finished = {_stem(path) for path in paths["trials"]}
-        for path in paths["trials"]:
-            self._step(self._trial, path, scored.pop(_stem(path), []))
-        for orphans in scored.values():
-            for path in orphans:
-                self._step(self._scored, path, None, None)
-        self._lying_about(paths, finished)
-        looks: dict[str, Callable[[str], None]] = {
+        self.looks: dict[str, Callable[[str], None]] = {
             "failures": self._failure,
             "checkpoints": self._checkpoint,
             "compacted": self._copy,
             pilots.FOLDER: self._pilot,
             running.FOLDER: self._word,
         }
-        for kind, look in looks.items():
+
+    def plan(self, infos: Iterable[FileInfo]) -> None:
+        paths: dict[str, list[str]] = defaultdict(list)
+        for info in infos:
+            kind, name = info.path.partition("/")[0] if "/" in info.path else "", info.path.rsplit("/", 1)[-1]
+            if kind in (TEMPORARY, "damaged"):
+                self.made.found(HALF_WRITTEN if kind == TEMPORARY else SET_ASIDE, info.path)
+            elif kind == running.FOLDER and not running.is_fresh(info.modified_ns):
+                self.made.found(STALE_WORD, info.path)
+            elif kind in NAMES and NAMES[kind].fullmatch(name):
+                paths[kind].append(info.path)
+                if kind in DATA_OF and (row_path := row_of(info.path)):
+                    self.data[row_path].append(info.path)
+            elif kind not in NOT_INSPECTED:
+                self.made.found(FOREIGN, info.path)
+        self._plan_rows(paths["trials"], paths[scored_sets.ROWS])
+        self._lying_about(paths)
+        for kind, look in self.looks.items():
             for path in paths[kind]:
                 self._step(look, path)
+
+    def plan_again(self, paths: Iterable[str]) -> None:
+        of_rows: dict[str, set[str]] = defaultdict(set)
+        for path in dict.fromkeys(paths):
+            kind, name = path.partition("/")[0], path.rsplit("/", 1)[-1]
+            if ".." in path.split("/") or kind not in NAMES or not NAMES[kind].fullmatch(name):
+                continue
+            if row_path := row_of(path):
+                of_rows[row_path.partition("/")[0]].add(row_path)
+            else:
+                self._step(self.looks[kind], path)
+        scored = of_rows[scored_sets.ROWS]
+        self._plan_rows(sorted(of_rows["trials"] | {trial_row_of(path) for path in scored}), sorted(scored))
+
+    def _plan_rows(self, trials: Iterable[str], scored: Iterable[str]) -> None:
+        of_trials: dict[str, list[str]] = defaultdict(list)
+        for path in scored:
+            of_trials[trial_row_of(path)].append(path)
+        for path in dict.fromkeys([*trials, *of_trials]):
+            self._step(self._trial, path, of_trials[path])
 
     def _step(self, look: Callable[..., None], path: str, *more: Any) -> None:
         def step() -> None:
@@ -219,18 +219,18 @@ class _Looker:
 
         self.made.steps.append(step)
 
-    def _lying_about(self, paths: Mapping[str, list[str]], finished: set[str]) -> None:
+    def _lying_about(self, paths: Mapping[str, list[str]]) -> None:
+        committed = {*paths["trials"], *paths[scored_sets.ROWS]}
         for row_path, data in self.data.items():
-            if row_path not in self.listed:
+            if row_path not in committed:
                 for path in data:
                     self.made.found(WITHOUT_ROW, path)
+        finished = {_stem(path) for path in paths["trials"]}
         for path in paths["checkpoints"]:
             if path.split("/")[1] in finished:
                 self.made.found(LEFT_OVER, path)
 
     def _trial(self, path: str, scored: Iterable[str]) -> None:
-        from results.rescore import temperatures_of, trial_differs
-
         row = self._row(path, rows.TRIAL_SCHEMA)
         whole: dict[str, pa.Table | None] = {}
         if row is not None:
@@ -239,6 +239,8 @@ class _Looker:
         if row is None or predictions is None:
             temperatures = None
         else:
+            from results.rescore import temperatures_of, trial_differs
+
             scores, provenance = dict(row["scores"][0].as_py()), dict(row["provenance"][0].as_py())
             temperatures = temperatures_of(scores)
             self.made.trials += 1
@@ -249,14 +251,14 @@ class _Looker:
     def _scored(
         self, path: str, predictions: pa.Table | None, temperatures: Mapping[str, float] | None
     ) -> None:
-        from results.rescore import scored_differs
-
         row = self._row(path, rows.SCORED_SCHEMA)
         if row is None:
             return
         table = self._data_of(path, row, (scored_sets.PREDICTIONS,))[scored_sets.PREDICTIONS]
         if table is None or predictions is None or temperatures is None:
             return
+        from results.rescore import scored_differs
+
         scores, provenance = dict(row["scores"][0].as_py()), dict(row["provenance"][0].as_py())
         self.made.scored += 1
         self._differing(path, lambda: scored_differs(scores, provenance, temperatures, predictions, table))
@@ -266,14 +268,17 @@ class _Looker:
             found = differing()
         except (KeyError, ValueError) as error:
             # What was committed, and yet no predictions.
-            self.made.found(DIFFERING, path, f"cannot be scored: {error}")
+            self.made.found(DAMAGED, path, f"cannot be scored: {error}")
             return
         for name, (committed, anew) in found.items():
             self.made.found(DIFFERING, path, f"{name} is {committed}, but its predictions give {anew}")
 
     def _row(self, path: str, schema: pa.Schema) -> pa.Table | None:
+        """A row that is whole; None also for one that is gone since it was listed or found."""
         try:
             return rows.checked_row(self.folder.read(path), _stem(path), schema)
+        except FileNotFoundError:
+            return None
         except rows.DamagedFileError as error:
             self.made.found(DAMAGED, path, str(error))
             return None
@@ -283,25 +288,33 @@ class _Looker:
         found, named = {}, set()
         for kind in kinds:
             digest = row[data_files.digest_column(kind)][0].as_py()
-            path = data_files.listed_path(row_path, kind, digest, self.listed)
-            found[kind] = self._data(path, digest, row_path)
+            path, found[kind] = self._data(row_path, kind, digest)
             named.add(path)
-        for path in self.data[row_path]:
+        for path in self.data.get(row_path, ()):
             if path not in named and self.folder.exists(path):
                 self.made.found(NOT_FIRST, path)
         return found
 
-    def _data(self, path: str, digest: str, row_path: str) -> pa.Table | None:
+    def _data(self, row_path: str, kind: str, digest: str) -> tuple[str, pa.Table | None]:
+        path = data_files.listed_path(row_path, kind, digest, self.listed or ())
         try:
-            content = self.folder.read(path)
+            if self.listed is None:
+                path, content = data_files.read(self.folder, row_path, kind, digest)
+            else:
+                content = self.folder.read(path)
         except FileNotFoundError:
             if self.folder.exists(row_path):
                 self.made.found(DAMAGED, path, "is missing, though its row is there")
-            return None
+            return path, None
         if sha256(content) != digest:
             self.made.found(DAMAGED, path, "its bytes are not those that were committed")
-            return None
-        return rows.from_parquet(content)
+            return path, None
+        try:
+            return path, rows.from_parquet(content)
+        except rows.DamagedFileError as error:
+            # So it was committed.
+            self.made.found(DAMAGED, path, str(error))
+            return path, None
 
     def _failure(self, path: str) -> None:
         name = FAILURE_NAME.fullmatch(path.rsplit("/", 1)[-1])
@@ -330,10 +343,6 @@ class _Looker:
             self.made.found(DAMAGED_PILOT, path, str(error))
 
     def _word(self, path: str) -> None:
-        (info,) = (info for info in self.folders[running.FOLDER] if info.path == path)
-        if not running.is_fresh(info.modified_ns):
-            self.made.found(STALE_WORD, path)
-            return
         try:
             if not isinstance(json.loads(self.folder.read(path)), dict):
                 raise ValueError("not epochs by key")

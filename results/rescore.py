@@ -5,6 +5,8 @@ The only room of `results` that needs torch.
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,9 @@ import pyarrow as pa
 import pyarrow.compute
 import torch
 
-from results import scored_sets
+from results import data_files, rows, scored_sets
+from results.errors import StoreError
+from results.provenance import source_commit
 from results.store import Store
 from trainables.calibration import evaluate
 from trainables.calibration.agreement import FLOAT32_OFF, FLOAT64_OFF, differing, differing_on
@@ -60,10 +64,12 @@ def _part_table(part: str, predictions: Predictions) -> pa.Table:
 
 def tensors(predictions: pa.Table, part: str) -> tuple[torch.Tensor, torch.Tensor]:
     """logits [N, K] and labels [N] of one part ('validation' or 'test') of stored predictions."""
-    rows = predictions.filter(pa.compute.equal(predictions["split"].cast(pa.string()), part)).combine_chunks()
+    chosen = predictions.filter(
+        pa.compute.equal(predictions["split"].cast(pa.string()), part)
+    ).combine_chunks()
     classes = predictions.schema.field("logits").type.list_size
-    flat = rows["logits"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    labels = rows["label"].to_numpy()
+    flat = chosen["logits"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    labels = chosen["label"].to_numpy()
     return torch.from_numpy(np.array(flat).reshape(-1, classes)), torch.from_numpy(np.array(labels))
 
 
@@ -109,6 +115,60 @@ def commit_result(store: Store, result: TrialResult, provenance: dict[str, str])
         measurements={**measurements, "reported_epoch": float(result.reported_epoch)},
         provenance={**provenance, **texts, **facts},
     )
+
+
+def rescore(store: Store, path: str) -> None:
+    """Writes a row of trials/ or scored/ anew, with the scores that the stored logits give, if it has others.
+
+    What was there is set aside. After a trial's follow those of its sets, which hang on its temperatures.
+
+    Raises:
+        StoreError: A row or logits that are not what was committed, or a store that cannot be written.
+    """
+    folder, _, name = path.partition("/")[2].rpartition("/")
+    key = name.removesuffix(".parquet").partition("-")[0]
+    trial_path = f"trials/{folder}/{key}.parquet"
+    row, scores, provenance = _committed(store, trial_path, key, rows.TRIAL_SCHEMA)
+    predictions = data_files.committed(store.folder, trial_path, key, "predictions")
+    if path != trial_path:
+        _rescore_set(store, path, temperatures_of(scores), predictions)
+        return
+    if trial_differs(scores, provenance, predictions):
+        scores = score_predictions(predictions)
+        _replace(store, path, row, scores)
+    for info in store.folder.list(f"{scored_sets.ROWS}/{folder}"):
+        if key in info.path:
+            # One that is damaged is found and made again as such.
+            with contextlib.suppress(StoreError):
+                _rescore_set(store, info.path, temperatures_of(scores), predictions)
+
+
+def _rescore_set(store: Store, path: str, temperatures: Mapping[str, float], predictions: pa.Table) -> None:
+    key = path.rpartition("/")[2].removesuffix(".parquet")
+    row, scores, provenance = _committed(store, path, key, rows.SCORED_SCHEMA)
+    scored = data_files.committed(store.folder, path, key, scored_sets.PREDICTIONS, rows.SCORED_SCHEMA)
+    if scored_differs(scores, provenance, temperatures, predictions, scored):
+        test_logits, _ = tensors(predictions, "test")
+        _replace(store, path, row, evaluate_on(test_logits, *tensors(scored, "scored"), temperatures))
+
+
+def _committed(
+    store: Store, path: str, key: str, schema: pa.Schema
+) -> tuple[pa.Table, dict[str, float], dict[str, str]]:
+    """A row with its scores and provenance."""
+    try:
+        row = rows.checked_row(store.folder.read(path), key, schema)
+    except (FileNotFoundError, rows.DamagedFileError) as error:
+        raise StoreError(f"{store.folder.name(path)} is missing or damaged: run the sweep again.") from error
+    return row, dict(row["scores"][0].as_py()), dict(row["provenance"][0].as_py())
+
+
+def _replace(store: Store, path: str, row: pa.Table, scores: Mapping[str, float]) -> None:
+    when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    facts = {ARITHMETIC: FLOAT64, "scored_anew": when, "scored_anew_by": source_commit()}
+    content = rows.to_parquet(rows.scored_anew(row, scores, facts))
+    store.set_aside([path])
+    store.folder.write(path, content, exclusive=True)
 
 
 def trial_differs(

@@ -160,6 +160,14 @@ def _fields(
     }
 
 
+def scored_anew(row: pa.Table, scores: Mapping[str, float], facts: Mapping[str, str]) -> pa.Table:
+    """A row of trials/ or scored/ with other scores, and with `facts` in its provenance."""
+    (fields,) = row.to_pylist()
+    provenance = {**dict(fields["provenance"]), **facts}
+    changed = {"scores": sorted(scores.items()), "provenance": sorted(provenance.items())}
+    return _sealed({**fields, **changed}, row.schema)
+
+
 def _sealed(row: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
     # The digest is of the values as they are read back: a number given as an int is a float by then.
     (stored,) = pa.Table.from_pylist([row], schema=schema).to_pylist()

@@ -17,6 +17,7 @@ from orchestrator.progress import standing_still
 from orchestrator.run import to_run
 from orchestrator.wording import counted
 from results import gpu_records, scored_sets
+from results.mending import mending
 from results.pilots import kept
 from results.running import overlaid, running
 from results.store import State, Store, Survey
@@ -43,7 +44,8 @@ def show(
     card = gpu_records.chosen(prices.card)
     sweep = load(sweep_name, overrides)
     store = Store(uri)
-    stored = scored_sets.survey(store, sweep.trials)
+    found = mending(store, sweep.trials)
+    stored = found.added_to(scored_sets.survey(store, sweep.trials))
     runs = running(store)
     survey = overlaid(stored, runs)
     counts = {state: survey.count(state) for state in State}
@@ -64,6 +66,11 @@ def show(
         console.print(
             f"damaged: {', '.join(paths)}; run sets it aside and makes trial {key} again.", style="yellow"
         )
+    for path in found.aside:
+        console.print(f"damaged: {path}; run sets it aside.", style="yellow", soft_wrap=True)
+    for path, wrong in found.differing.items():
+        line = f"scores that do not follow from their logits: {path} ({wrong}); run scores it anew."
+        console.print(line, style="yellow", soft_wrap=True)
     _show_failures(sweep, survey, failures, console)
     frame = store.trials(sweep.trials)
     for line in changed_code(sweep.trials, frame, default_root()):

@@ -17,6 +17,7 @@ from orchestrator.wording import counted
 from results import scored_sets
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
+from results.mending import mend, mending
 from results.pilots import kept
 from results.store import State, Store
 from sweeps.expand import Sweep, load
@@ -44,15 +45,21 @@ def run(
     sweep = load(sweep_name, overrides)
     store = Store(uri)
     survey = scored_sets.survey(store, sweep.trials)
+    found = mending(store, sweep.trials)
+    survey = found.added_to(survey)
     done = survey.count(State.DONE)
     wanted = to_run(sweep.trials, survey, retry_failed)
     failed_before = 0 if retry_failed else survey.count(State.FAILED)
-    if wanted or survey.damaged or survey.leftover:
+    if wanted or survey.damaged or survey.leftover or found.looked_at:
         store.folder.check_writable()
         store.folder.delete_stale_temporaries()
     for key, paths in survey.damaged.items():
         console.print(f"damaged, set aside and made again: {', '.join(paths)} (trial {key})", style="yellow")
-        store.set_aside(paths)
+    for path in found.aside:
+        console.print(f"damaged, set aside: {path}", style="yellow", soft_wrap=True)
+    for path, wrong in found.differing.items():
+        console.print(f"scored anew from its logits: {path} ({wrong})", style="yellow", soft_wrap=True)
+    mend(store, survey, found)
     for key in survey.leftover:
         StoredCheckpoints(store).delete(key)
     console.print(_opening(sweep, store, len(wanted), done, failed_before), highlight=False)

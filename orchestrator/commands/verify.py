@@ -7,12 +7,15 @@ from rich.progress import track
 
 from orchestrator.wording import counted
 from results.errors import StoreError
-from results.inspection import inspection
+from results.inspection import Inspection, inspection
+from results.mending import keep
 from results.store import Store
 
 
 def verify(uri: str, console: Console) -> int:
-    """Looks at every file and says what it found. Returns the exit code: 0, or 1 if anything is wrong.
+    """Looks at every file, says what it found, and keeps in the store what is wrong, for the next run.
+
+    Returns the exit code: 0, or 1 if anything is wrong.
 
     Raises:
         StoreError: A store that cannot be read, or in which there is nothing.
@@ -35,6 +38,7 @@ def verify(uri: str, console: Console) -> int:
             line = f"  {store.folder.name(finding.path)}{detail}"
             console.print(line, style=style, highlight=False, soft_wrap=True)
         console.print(f"  {kind.follows}", style="dim", highlight=False, soft_wrap=True)
+    _keep(made, console)
     also = f", and on {counted(made.scored, 'set')} out of distribution" if made.scored else ""
     console.print(
         f"{counted(made.trials, 'trial')} scored anew from their logits{also}, "
@@ -42,3 +46,12 @@ def verify(uri: str, console: Console) -> int:
         highlight=False,
     )
     return 1 if made.wrong else 0
+
+
+def _keep(made: Inspection, console: Console) -> None:
+    try:
+        keep(made)
+    except StoreError as error:
+        if made.wrong:
+            told = f"What is wrong cannot be kept for the next run, which may not see all of it: {error}"
+            console.print(told, style="yellow", highlight=False, soft_wrap=True)

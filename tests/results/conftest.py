@@ -16,12 +16,14 @@ import pyarrow as pa
 import pytest
 import torch
 
-from results import rows
+from results import rows, scored_sets
 from results.address import Address
+from results.inspection import Inspection, inspection
 from results.rescore import (
     ARITHMETIC,
     FLOAT64,
     commit_result,
+    commit_scored,
     epochs_table,
     predictions_table,
     score_predictions,
@@ -29,9 +31,12 @@ from results.rescore import (
 )
 from results.store import Store
 from trainables.result import Predictions, TrialResult
-from trainables.trial import Trial, resolve
+from trainables.trial import Component, Trial, resolve
 
 CLASSES, VALIDATION, TEST, EPOCHS = 5, 7, 11, 3
+
+OTHER = resolve("cifar10", "resnet50", "brier", 0, score_on=["svhn"]).score_on[0]
+"""A set out of distribution."""
 
 
 def trial_of(seed: int = 0, loss: str = "brier", model: str = "mlp") -> Trial:
@@ -89,6 +94,30 @@ def one_digit_of_a_logit(content: bytes) -> bytes:
     flat[3] = np.nextafter(flat[3], np.float32(9), dtype=np.float32)
     logits = pa.FixedSizeListArray.from_arrays(pa.array(flat), CLASSES)
     return rows.to_parquet(table.set_column(table.schema.get_field_index("logits"), "logits", logits))
+
+
+def scored(store: Store, trial: Trial, other: Component = OTHER) -> str:
+    """Commits a trial's scores on a set; returns the path of the row."""
+    generator = torch.Generator().manual_seed(trial.seed)
+    logits = torch.randn(9, CLASSES, generator=generator)
+    predictions = Predictions(logits, torch.arange(9) % CLASSES, torch.arange(9))
+    assert commit_scored(store, result_of(trial), other, predictions, {"host": "here"})
+    return scored_sets.address(trial, other).path(scored_sets.ROWS)
+
+
+def inspected(store: Store) -> Inspection:
+    """All that `store verify` finds."""
+    made = inspection(store)
+    for step in made.steps:
+        step()
+    return made
+
+
+def falsified(content: bytes, name: str = "test_nll") -> bytes:
+    """A row that is whole, and one of whose scores is wrong."""
+    row = rows.from_parquet(content)
+    scores = {key: value + 0.01 * (key == name) for key, value in row["scores"][0].as_py()}
+    return rows.to_parquet(rows.scored_anew(row, scores, {}))
 
 
 def content_of(store: Store) -> dict[str, bytes]:

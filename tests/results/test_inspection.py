@@ -7,42 +7,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from rich.console import Console
 
 from orchestrator.commands.verify import verify
-from results import inspection as kinds
-from results import pilots, rows, running, scored_sets
+from results import finding as kinds
+from results import pilots, running
 from results.address import Address
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
-from results.inspection import Inspection, inspection
+from results.inspection import Inspection
 from results.pilots import Pilot
-from results.rescore import commit_scored
 from results.store import State, Store
-from trainables.result import Predictions
-from trainables.trial import Component, Trial, resolve
 
-from .conftest import CLASSES, commit, content_of, one_digit_of_a_logit, path_of, result_of, trial_of
+from .conftest import (
+    commit,
+    content_of,
+    falsified,
+    inspected,
+    one_digit_of_a_logit,
+    path_of,
+    scored,
+    trial_of,
+)
 
 TRIALS = tuple(trial_of(seed) for seed in range(5))
-OTHER = resolve("cifar10", "resnet50", "brier", 0, score_on=["svhn"]).score_on[0]
-
-
-def scored(store: Store, trial: Trial, other: Component = OTHER) -> str:
-    """Commits a trial's scores on a set; returns the path of the row."""
-    generator = torch.Generator().manual_seed(trial.seed)
-    logits = torch.randn(9, CLASSES, generator=generator)
-    predictions = Predictions(logits, torch.arange(9) % CLASSES, torch.arange(9))
-    assert commit_scored(store, result_of(trial), other, predictions, {"host": "here"})
-    return scored_sets.address(trial, other).path(scored_sets.ROWS)
-
-
-def inspected(store: Store) -> Inspection:
-    made = inspection(store)
-    for step in made.steps:
-        step()
-    return made
 
 
 def told(made: Inspection) -> dict[str, list[str]]:
@@ -82,10 +70,7 @@ def test_all_that_is_wrong_is_told_by_kind_and_none_of_it_is_touched(store: Stor
     expected[kinds.DAMAGED.title] += [epochs[1], change(trials[2], lambda content: content[:-9])]
     expected[kinds.DAMAGED.title] += [change(rows_scored[1], lambda content: content[:99])]
     # A row that is whole, and false.
-    row = rows.from_parquet(store.folder.read(trials[3])).to_pylist()[0]
-    row["scores"] = [(name, value + 0.01 * (name == "test_nll")) for name, value in row["scores"]]
-    store.folder.write(trials[3], rows.to_parquet(rows._sealed(row, rows.TRIAL_SCHEMA)))
-    expected[kinds.DIFFERING.title] = [trials[3]]
+    expected[kinds.DIFFERING.title] = [change(trials[3], falsified)]
     store.folder.delete(trials[4])
     expected[kinds.WITHOUT_ROW.title] = [epochs[4], predictions[4]]
     store.record_failure(TRIALS[4], "bug", "no", "", "here")

@@ -21,6 +21,7 @@ from results.errors import StoreError
 from results.store import State, Store
 
 from .conftest import arguments_of_commit, commit, content_of, path_of, trial_of
+from .spoiling import check_that_all_is_mended
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -168,6 +169,10 @@ def test_it_is_the_same_store_as_on_a_disk(remote: Store, store: Store) -> None:
     assert commit(remote, *trials) == [True, False, False, False]
     assert remote.compact() == 4
     pd.testing.assert_frame_equal(remote.trials(), store.trials(), check_exact=True)
+
+
+def test_a_run_mends_all_that_was_found(remote: Store) -> None:
+    check_that_all_is_mended(remote)
 
 
 def test_other_sweeps_are_not_even_listed(remote: Store, line: Line) -> None:

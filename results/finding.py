@@ -1,0 +1,83 @@
+"""What may be found in a store, and what the next `run` makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What may be found.
+
+    Attributes:
+        title: As a heading has it.
+        follows: What the next `run` would make of it.
+        wrong: Whether something is damaged or false. Else it only lies about.
+    """
+
+    title: str
+    follows: str
+    wrong: bool = True
+
+
+DAMAGED = Kind(
+    "damaged results", "The next run of their sweep sets them aside in damaged/ and makes the trial again."
+)
+DIFFERING = Kind(
+    "scores that do not follow from the stored logits",
+    "The next run of their sweep sets such rows aside in damaged/ and writes them anew, with the scores that "
+    "the logits give. Nothing is trained for that.",
+)
+UNREADABLE = Kind(
+    "files that cannot be read",
+    "The next run ends with one line at the first that it needs. Make them readable, or move them out of the "
+    "store: what they held is made again then.",
+)
+DAMAGED_FAILURE = Kind(
+    "damaged records of failures",
+    "The next run of their sweep sets them aside in damaged/. A trial that has no other is tried again.",
+)
+DAMAGED_CHECKPOINT = Kind(
+    "damaged checkpoints",
+    "The next run of their sweep sets them aside in damaged/: a trial goes on from the checkpoint before, or "
+    "starts anew.",
+)
+DAMAGED_COPY = Kind(
+    "damaged copies of rows",
+    "They are ignored, the rows themselves are read. The next run sets them aside in damaged/; store compact "
+    "makes a new one.",
+)
+DAMAGED_PILOT = Kind(
+    "damaged pilots",
+    "They are ignored, and set aside in damaged/ by the next run; plan --pilot measures anew.",
+)
+DAMAGED_WORD = Kind(
+    "damaged lists of what runs", "They are ignored, and set aside in damaged/ by the next run."
+)
+WITHOUT_ROW = Kind(
+    "data without a row",
+    "A trial died before its commit, or is being committed now. The next run of its sweep makes it again.",
+    wrong=False,
+)
+NOT_FIRST = Kind(
+    "data of commits that did not stand",
+    "Another row was there first, or has taken the place of one that was set aside. Nothing reads them.",
+    wrong=False,
+)
+LEFT_OVER = Kind("checkpoints of finished trials", "The next run of their sweep deletes them.", wrong=False)
+STALE_WORD = Kind("lists of drivers that died", "They are ignored, and deleted by the next run.", wrong=False)
+STALE_COPY = Kind(
+    "copies of rows by another version", "They are ignored; store compact replaces them.", wrong=False
+)
+HALF_WRITTEN = Kind(
+    "half-written files", "The next run that has something to do deletes those older than a day.", wrong=False
+)
+SET_ASIDE = Kind("files set aside before", "Nothing reads them; they may be deleted.", wrong=False)
+FOREIGN = Kind("files that are none of a store's", "They are ignored.", wrong=False)
+
+
+@dataclass(frozen=True)
+class Finding:
+    kind: Kind
+    path: str
+    detail: str = ""
