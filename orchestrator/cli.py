@@ -66,7 +66,9 @@ def main() -> None:
 
 
 def _refuse(told: str) -> NoReturn:
-    line = " ".join(told.split())
+    from trainables.texts import visible
+
+    line = visible(" ".join(told.split()))
     if len(line) > LONGEST_LINE:
         line = f"{line[:LONGEST_LINE]} ..."
     sys.stderr.write(f"{NAME}: {line}\n")

@@ -1,10 +1,12 @@
 """How data sets, models and losses are called in print, and the order in which tables list them.
 
 A label that is not here is printed as it is, after those that are, in alphabetical order: a new component
-needs no edit here.
+needs no edit here. Labels of rows that somebody else wrote may be any text, which is made visible.
 """
 
 from __future__ import annotations
+
+from trainables.texts import visible
 
 DATASETS = {
     "digits": "Digits",
@@ -50,15 +52,15 @@ LOSSES = {
 
 
 def dataset(label: str) -> str:
-    return DATASETS.get(label, label)
+    return DATASETS.get(label) or visible(label)
 
 
 def model(label: str) -> str:
-    return MODELS.get(label, label)
+    return MODELS.get(label) or visible(label)
 
 
 def loss(label: str) -> str:
-    return LOSSES.get(label, label)
+    return LOSSES.get(label) or visible(label)
 
 
 def rank(labels: dict[str, str], label: str) -> tuple[int, str]:

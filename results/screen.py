@@ -1,17 +1,17 @@
 """Result tables for the terminal: one per data set and model, a row for each loss.
 
-Rich's own tables fold or crop what is too wide, and take seconds for a store of ten thousand trials. Here
-what does not fit is left out by whole columns, and a line says so.
+Rich's own tables fold or crop what is too wide, and take seconds for a store of ten thousand trials. Here a
+long label goes on in the next line, what then does not fit is left out by whole columns, and a line says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import pandas as pd
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.text import Text
@@ -27,7 +27,8 @@ METRICS = ("error", "ece", "adaptive_ece", "nll", "mce")
 ALWAYS_WITH_DEVIATION = 3
 """The columns of this many scores keep their deviations where there is no room for those of all."""
 
-ASCII = str.maketrans({"±": "~", "—": "-", "†": "+"})
+LABEL_SHARE, SHORTEST_LABEL = 4, 12
+"""No number is left out for what a label takes beyond a quarter of the width, or twelve letters."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,7 @@ class Column:
 
 
 class Screen:
-    """A Rich renderable. What is best in its grid is bold, and has a star for where there is no bold.
-
-    Rich takes anything that is no terminal to be 80 columns wide: give such a console a width.
-    """
+    """To be printed on a `Terminal`. The best of each grid is bold, and has a star for where nothing is."""
 
     def __init__(self, built: list[Table]):
         self._tables = built
@@ -88,29 +86,41 @@ class Screen:
                 yield Column(score, "T", temperatures, temperatures)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width, total = options.max_width, len(self._tables)
+        scores, deviations, label = self._fitting(options.max_width)
+        for text, style in self._text(scores, deviations, label, console, options.max_width):
+            yield Segment(text, console.get_style(style) if style else None)
+        for note in self._notes(scores, deviations):
+            yield Text(note, style="quiet")
+
+    def _fitting(self, width: int) -> tuple[int, int, int]:
+        """How many scores there is room for, how many with deviations, and the width of labels."""
+        total, longest = len(self._tables), self._longest_label()
         least = min(ALWAYS_WITH_DEVIATION, total)
+        label = min(longest, max(width // LABEL_SHARE, SHORTEST_LABEL))
         choices = [
             (scores, deviations)
             for scores in range(total, 0, -1)
-            for deviations in range(scores, min(scores, least) - 1, -1)
+            # A number without its deviation, rather than no calibration error at all.
+            for deviations in range(scores, (min(scores, least) if scores > 2 else 0) - 1, -1)
         ]
-        scores, deviations = next((c for c in choices if self._width(*c) <= width), choices[-1])
-        for text, style in self._text(scores, deviations):
-            shown = text.translate(ASCII) if options.ascii_only else text
-            yield Segment(shown, console.get_style(style) if style else None)
-        for note in self._notes(scores, deviations):
-            shown = note.translate(ASCII) if options.ascii_only else note
-            yield Text(shown, style="dim")
+        scores, deviations = next(
+            (c for c in choices if label + self._width_of_numbers(*c) <= width), choices[-1]
+        )
+        # What is left over is the labels'.
+        room = width - self._width_of_numbers(scores, deviations)
+        return scores, deviations, min(longest, max(room, SHORTEST_LABEL))
 
-    def _width(self, scores: int, deviations: int) -> int:
+    def _longest_label(self) -> int:
+        return max(map(cell_len, self._losses))
+
+    def _width_of_numbers(self, scores: int, deviations: int) -> int:
         columns = [column for column in self._columns if column.score < scores]
-        label = max(map(cell_len, self._losses))
-        return label + sum(2 + column.width(column.score < deviations) for column in columns)
+        return sum(2 + column.width(column.score < deviations) for column in columns)
 
-    def _text(self, scores: int, deviations: int) -> Iterator[tuple[str, str]]:
+    def _text(
+        self, scores: int, deviations: int, label: int, console: Console, width: int
+    ) -> Iterator[tuple[str, str]]:
         """Pieces of text with their styles."""
-        label = max(map(cell_len, self._losses))
         shown = [
             (column, column.cells(column.score < deviations), column.width(column.score < deviations))
             for column in self._columns
@@ -119,23 +129,26 @@ class Screen:
         over = " " * label
         for score, group in groupby(shown, key=lambda each: each[0].score):
             over += "  " + self._tables[score].score.title.center(sum(2 + each[2] for each in group) - 2)
-        under = " " * label + "".join(f"  {column.heading:>{width}}" for column, _, width in shown)
+        under = " " * label + "".join(f"  {column.heading:>{size}}" for column, _, size in shown)
         grids = groupby(enumerate(self._lines), key=lambda each: each[1][0])
         for title, lines in grids:
-            yield f"{title}\n", "bold"
-            yield "".join(f"{heading.rstrip()}\n" for heading in (over, under) if heading.strip()), "dim"
+            yield from ((f"{part}\n", "bold") for part in _wrapped(console, title, width))
+            yield "".join(f"{heading.rstrip()}\n" for heading in (over, under) if heading.strip()), "quiet"
             for line, _ in lines:
-                plain = self._losses[line] + " " * (label - cell_len(self._losses[line]))
-                for _, cells, width in shown:
+                first, *others = _wrapped(console, self._losses[line], label)
+                plain = set_cell_size(first, label)
+                for _, cells, size in shown:
                     text, best = cells[line]
-                    plain += " " * (2 + width - len(text))
+                    plain += " " * (2 + size - len(text))
                     if best:
                         yield plain[:-1], ""
-                        yield f"*{text}", "bold green"
+                        yield f"*{text}", "best"
                         plain = ""
                     else:
                         plain += text
                 yield f"{plain.rstrip()}\n", ""
+                for part in others:
+                    yield f"{part}\n", ""
             yield "\n", ""
 
     def _notes(self, scores: int, deviations: int) -> Iterator[str]:
@@ -144,7 +157,7 @@ class Screen:
         by = CRITERIA[first.criterion].title
         yield f"Percent (NLL: 100 x nats), {over}; T chosen by validation {by}, mean; *: best of its grid."
         titles = [table.score.title for table in self._tables]
-        needed = self._width(len(titles), len(titles))
+        needed = self._longest_label() + self._width_of_numbers(len(titles), len(titles))
         if scores < len(titles):
             yield f"No room for {', '.join(titles[scores:])}: all takes {needed} columns."
         if deviations < scores:
@@ -152,6 +165,21 @@ class Screen:
         yield from dict.fromkeys(note for table in self._tables for note in table.notes)
 
 
-def screen(trials: pd.DataFrame, expected: pd.DataFrame | None = None, criterion: str = "ece") -> Screen:
-    """Error and calibration errors for `Console.print`; arguments and errors as of `tables.build`."""
-    return Screen(build(trials, expected, criterion, METRICS))
+def _wrapped(console: Console, text: str, width: int) -> list[str]:
+    if cell_len(text) <= width:
+        return [text]
+    return [line.plain for line in Text(text).wrap(console, width, overflow="fold")]
+
+
+def screen(
+    trials: pd.DataFrame,
+    expected: pd.DataFrame | None = None,
+    criterion: str = "ece",
+    metrics: Sequence[str] = METRICS,
+) -> Screen:
+    """Scores, usually error and calibration errors, for `Terminal.print`; arguments as of `tables.build`.
+
+    Raises:
+        ConfigurationError: As `tables.build`.
+    """
+    return Screen(build(trials, expected, criterion, metrics))

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from trainables.errors import ConfigurationError
+from trainables.texts import visible
 
 CELL = ["dataset", "model", "loss", "variant"]
 """What a cell of a table is, in the columns of the data frame. `variant` digests the training settings."""
@@ -141,7 +142,9 @@ def described(settings: Settings, names: Iterable[str]) -> str:
 def _short(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "-".join(map(_short, value)) or "none"
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    if value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else visible(str(value))
 
 
 def _names_of_variants(

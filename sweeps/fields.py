@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, PlainValidator
 
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.registry import Registry, closest
+from trainables.texts import why_no_name
 from trainables.trial import Asked, TrainingSettings, checked_seed
 
 WATCHERS = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
@@ -68,6 +69,12 @@ def _seeds(value: Any) -> tuple[int, ...]:
     )
 
 
+def _name(value: str) -> str:
+    if why := why_no_name(value):
+        raise ValueError(why)
+    return value
+
+
 def _protocol(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"must be the name of a protocol, not {value!r}.")
@@ -104,6 +111,7 @@ def _watch(value: Any) -> tuple[Watch, ...]:
     return tuple(found)
 
 
+Name = Annotated[str, AfterValidator(_name)]
 Datasets = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(selected, DATASETS))]
 Models = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(selected, MODELS))]
 Losses = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(selected, LOSSES))]

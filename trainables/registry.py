@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from trainables.errors import ConfigurationError
+from trainables.texts import visible, why_no_name
 from trainables.values import coerced
 
 Target = TypeVar("Target")
@@ -31,6 +32,9 @@ def register(
     name: str, *, version: int = 1, facts: Mapping[str, Any] | None = None, **preset: Any
 ) -> Callable[[Target], Target]:
     """Marks a class or function as a component that can be asked for by `name`.
+
+    A name is of letters, digits, '_', '-' and '.', as that of a sweep: it becomes part of paths, tables and
+    commands.
 
     Arguments must be literals, since they are read from the source, not run. So are the parameters: those of
     the function, of the class's `__init__` or of its dataclass fields, or of a base class in the same file.
@@ -223,7 +227,7 @@ def _entries_of(kind: str, path: Path, module: str, context: frozenset[str]) -> 
     for node in tree.body:
         if not isinstance(node, ast.ClassDef | ast.FunctionDef):
             continue
-        marks = [_mark(call, path) for call in node.decorator_list if _is_mark(call)]
+        marks = [_mark(call, kind, path) for call in node.decorator_list if _is_mark(call)]
         if not marks:
             continue
         parameters = {
@@ -275,16 +279,20 @@ def _is_mark(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "register"
 
 
-def _mark(node: ast.expr, path: Path) -> dict[str, Any]:
+def _mark(node: ast.expr, kind: str, path: Path) -> dict[str, Any]:
     assert isinstance(node, ast.Call)
     try:
-        (name,) = [str(ast.literal_eval(argument)) for argument in node.args]
+        (name,) = [ast.literal_eval(argument) for argument in node.args]
+        if not isinstance(name, str):
+            raise ValueError(name)
         keywords = {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
     except ValueError as error:
         raise ConfigurationError(
             f"{path}, line {node.lineno}: @register takes one name and literal values, since it is read, "
             "not run."
         ) from error
+    if why := why_no_name(name):
+        raise ConfigurationError(f"{path}, line {node.lineno}: the name of a {kind} {why}")
     version, facts = keywords.pop("version", None), keywords.pop("facts", None)
     return {"name": name, "version": version, "facts": facts, "preset": keywords}
 
@@ -342,4 +350,4 @@ def _short(value: Any) -> str:
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if isinstance(value, tuple):
         return "-".join(_short(item) for item in value)
-    return str(value)
+    return visible(str(value))

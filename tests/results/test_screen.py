@@ -9,9 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from rich.cells import cell_len
-from rich.console import Console
 
 from results.screen import Screen, screen
+from results.terminal import Terminal
+from trainables.errors import ConfigurationError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -24,8 +25,8 @@ def shown() -> Screen:
 def printed(shown: Screen, width: int, terminal: bool = False) -> str:
     text = io.StringIO()
     # Wider than asked for, so that nothing that is too long is cropped before it is seen.
-    console = Console(
-        file=text, width=400, force_terminal=terminal, color_system="standard" if terminal else None
+    console = Terminal(
+        file=text, width=400, force_terminal=terminal, color_system="256" if terminal else None
     )
     console.print(shown, width=width)
     return text.getvalue()
@@ -51,16 +52,39 @@ def test_what_is_left_out_is_said(shown: Screen) -> None:
     assert "MCE" not in at_80.splitlines()[1] and "No room for NLL, MCE" in at_80
 
 
+@pytest.mark.parametrize(
+    ("width", "scores"), [(24, ["Error"]), (40, ["Error", "ECE"]), (80, ["Error", "ECE"])]
+)
+def test_a_long_label_is_wrapped_and_takes_no_numbers(width: int, scores: list[str]) -> None:
+    long = "a_loss(of_many_parameters=1,and=2,\x1b[31m,数据)" * 3
+    trials = pd.read_csv(GOLDEN / "trials.csv").replace("brier", long)
+    lines = printed(screen(trials), width).splitlines()
+    assert max(map(cell_len, lines)) <= width
+    assert lines[lines.index("Digits / Small CNN") + 1].split() == scores
+    place = next(number for number, line in enumerate(lines) if line.startswith("a_loss"))
+    assert re.search(r" \*?\d+\.\d\d", lines[place])
+    whole = "".join(line.split("  ")[0] for line in lines[place:])
+    assert whole.startswith(long.replace("\x1b", r"\x1b"))
+
+
+def test_only_the_metrics_that_are_asked_for() -> None:
+    trials = pd.read_csv(GOLDEN / "trials.csv")
+    text = printed(screen(trials, metrics=["nll", "top_5_accuracy"]), 100)
+    assert re.search(r"^ +NLL +Top-5$", text, re.MULTILINE) and "ECE  " not in text
+    with pytest.raises(ConfigurationError, match="no score 'nonsense'"):
+        screen(trials, metrics=["nonsense"])
+
+
 def test_the_best_is_marked_in_colour_and_without(shown: Screen) -> None:
     plain, coloured = printed(shown, 120), printed(shown, 120, terminal=True)
     assert "\x1b" not in plain and "*1.20±0.14" in plain and "*1.20±0.20" in plain
-    assert "\x1b[1;32m*1.20±0.14\x1b[0m" in coloured
+    assert re.search(r"\x1b\[1;38;5;\d+m\*1\.20±0\.14\x1b\[0m", coloured)
     assert "AdaFocal (n=2)" in plain and "Missing (— where a cell has none): 6 of 50 trials" in plain
 
 
 def test_a_terminal_without_unicode_gets_ascii(shown: Screen) -> None:
     raw = io.BytesIO()
     text = io.TextIOWrapper(raw, encoding="ascii")
-    Console(file=text, width=120).print(shown)
+    Terminal(file=text, width=120).print(shown)
     text.flush()
     assert b"*1.20~0.14" in raw.getvalue()

@@ -16,9 +16,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sweeps.expand import load
-from sweeps.spec import LONGEST_NAME, MOST_BYTES, Block, Run, SweepFile, read, read_overrides, selected
+from sweeps.spec import MOST_BYTES, Block, Run, SweepFile, read, read_overrides, selected
 from trainables.catalogue import LOSSES
 from trainables.errors import CalibsweepError, ConfigurationError
+from trainables.texts import LONGEST_NAME
 from trainables.trial import TrainingSettings
 
 RIGHT = """\

@@ -190,6 +190,8 @@ def test_refuses_what_does_not_exist(name: str, params: dict[str, object], expec
         ("class Broken(:", "line 1: invalid syntax"),
         ("@register('x', gamma=2 ** 0.5)\ndef x(gamma: float): ...",
          "line 1: @register takes one name and literal values, since it is read, not run."),
+        ("@register(5)\ndef x(): ...",
+         "line 1: @register takes one name and literal values, since it is read, not run."),
         ("@register('x', 'y')\ndef x(): ...",
          "line 1: @register takes one name and literal values, since it is read, not run."),
         ("@register('x', gama=2.0)\ndef x(gamma: float): ...",
@@ -208,6 +210,23 @@ def test_refuses_files_it_cannot_read(source: str, expected: str, make: Make) ->
     place, _, message = refusal(registry.names).partition(", ")
     assert Path(place).name == "broken.py"
     assert message == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "x\x1b[31m", "a\u202eb", "a\u200bb", "x\n", "a/b", "..", "<b>", "=1+1", "größe", "a b", "a" * 201],
+    ids=ascii,
+)
+def test_refuses_names_that_no_sweep_could_have(name: str, make: Make) -> None:
+    registry = make(broken=f"import math\n\n@register({name!r})\ndef x(): ...")
+    line = refusal(registry.names)
+    assert "broken.py, line 3: the name of a loss may have " in line and line.isprintable()
+
+
+def test_texts_among_parameters_are_shown_in_labels(make: Make) -> None:
+    registry = make(written="@register('written')\ndef written(how: str = 'x'): ...")
+    label = registry.label("written", {"how": "\x1b[31m\u202e\r\n"})
+    assert label == r"written(how=\x1b[31m\u202e\r\n)"
 
 
 def test_refuses_one_name_for_two(make: Make) -> None:
