@@ -6,12 +6,14 @@ tabular, so that all are printed in one size. What does not fit a page goes on i
 
 from __future__ import annotations
 
-import re
+import functools
+import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from results import names
+from trainables.texts import visible
 
 if TYPE_CHECKING:
     from results.layout import Cell, Row, Table
@@ -46,14 +48,40 @@ _SPECIAL = {
     "|": r"\textbar{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    # Behind the end of a row these are its arguments, and in German '"' makes another letter of the next.
+    **{"[": "{[}", "*": "{*}", '"': r"\char34{}"},
     **{character: "\\" + character for character in "_%&#${}"},
 }
-_SPECIALS = re.compile("[" + re.escape("".join(_SPECIAL)) + "]")
+
+_ACCENTS = dict(
+    zip(
+        ("\u0300", "\u0301", "\u0302", "\u0303", "\u0308", "\u030a", "\u030c", "\u0327"),
+        ("`", "'", "^", "~", '"', "r", "v", "c"),
+        strict=True,
+    )
+)
 
 
 def escaped(text: str) -> str:
-    """Text for LaTeX, with the characters that mean something there escaped."""
-    return _SPECIALS.sub(lambda match: _SPECIAL[match[0]], text)
+    """Text for LaTeX, in ASCII and with the characters that mean something there escaped.
+
+    What the fonts that every LaTeX has lack is told by its number, [U+6570]: an unknown character would be an
+    error, and no document.
+    """
+    return "".join(map(_escaped, unicodedata.normalize("NFC", visible(text))))
+
+
+@functools.cache
+def _escaped(character: str) -> str:
+    if character in _SPECIAL:
+        return _SPECIAL[character]
+    if character.isascii():
+        return character
+    decomposed = unicodedata.normalize("NFD", character)
+    letter, accent = decomposed[0], decomposed[1:]
+    if letter.isascii() and accent in _ACCENTS:
+        return rf"\{_ACCENTS[accent]}{{{letter}}}"
+    return f"{{[}}U+{ord(character):04X}]"
 
 
 def latex(tables: Sequence[Table], *, standalone: bool = False) -> str:

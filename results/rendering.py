@@ -1,10 +1,14 @@
-"""Tables as Markdown, LaTeX, HTML and CSV."""
+"""Tables as Markdown, LaTeX, HTML and CSV.
+
+Labels may come from a store that somebody else wrote. In each format a text is shown, and does nothing.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
+import re
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -13,6 +17,7 @@ from results import names
 from results.latex import latex
 from trainables.errors import ConfigurationError
 from trainables.registry import closest
+from trainables.texts import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -31,9 +36,12 @@ def render(tables: Sequence[Table], format: str, *, standalone: bool = False) ->
     """
     if format not in FORMATS:
         raise ConfigurationError(f"there is no format {format!r}.{closest(format, FORMATS)}")
-    if format == "latex":
-        return latex(tables, standalone=standalone)
-    return FORMATS[format](tables)
+    text = latex(tables, standalone=standalone) if format == "latex" else FORMATS[format](tables)
+    return visible(text, "\n")
+
+
+_MARKDOWN = re.compile(r"[\\`*\[\]<>!|~$&]|(?<![^\W_])_|_(?![^\W_])")
+"""What means something in a line of GitHub's Markdown. A '_' within a word means nothing."""
 
 
 def markdown(tables: Sequence[Table]) -> str:
@@ -44,11 +52,14 @@ def markdown(tables: Sequence[Table]) -> str:
 def _markdown_table(table: Table) -> str:
     pre_post = {"none": "", "before": " pre T", "after": " post T"}
     lines = [
-        ["Data set", "Model", *(names.loss(loss) + pre_post[scaling] for loss, scaling in table.columns)]
+        [
+            *("Data set", "Model"),
+            *(_markdown_text(names.loss(loss)) + pre_post[scaling] for loss, scaling in table.columns),
+        ]
     ]
     for row in table.rows:
-        lines.append([names.dataset(row.dataset), row.name, *(_markdown_cell(table, c) for c in row.cells)])
-    lines = [[text.replace("|", r"\|") for text in line] for line in lines]
+        place = [_markdown_text(names.dataset(row.dataset)), _markdown_text(row.name)]
+        lines.append([*place, *(_markdown_cell(table, c) for c in row.cells)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = [f"{'-' * width}" if place < 2 else f"{'-' * (width - 1)}:" for place, width in enumerate(widths)]
     padded = [
@@ -56,8 +67,13 @@ def _markdown_table(table: Table) -> str:
         for cells in (zip(line, widths, strict=True) for line in lines)
     ]
     grid = "\n".join(f"| {' | '.join(line)} |" for line in [padded[0], rule, *padded[1:]])
-    notes = "".join(f"\n{note}\n" for note in table.notes)
-    return f"### {table.score.title}\n\n{table.caption}\n\n{grid}\n{notes}"
+    notes = "".join(f"\n{_markdown_text(note)}\n" for note in table.notes)
+    title, caption = _markdown_text(table.score.title), _markdown_text(table.caption)
+    return f"### {title}\n\n{caption}\n\n{grid}\n{notes}"
+
+
+def _markdown_text(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\g<0>", visible(text))
 
 
 def _markdown_cell(table: Table, cell: Cell | None) -> str:
@@ -132,6 +148,7 @@ CSV_COLUMNS = [
 def tidy_csv(tables: Sequence[Table]) -> str:
     """One line per cell, for reading by programs: labels as stored, numbers in the stored unit and in full.
 
+    A spreadsheet runs a text that begins with '=' or the like as a formula: such a one has a "'" before it.
     `missing_seeds` are separated by spaces. What has no value is empty. Where trials of a cell were made by
     code that does not compute the same, a last column `mixed_code` says so of each cell (1 or 0).
     """
@@ -144,8 +161,14 @@ def tidy_csv(tables: Sequence[Table]) -> str:
             for (loss, scaling), cell in zip(table.columns, row.cells, strict=True):
                 if cell is not None:
                     line = _csv_line(table, row, loss, scaling, cell)
+                    line = [_no_formula(field) if isinstance(field, str) else field for field in line]
                     writer.writerow([*line, *[int(cell.mixed)] * mixed])
     return text.getvalue()
+
+
+def _no_formula(text: str) -> str:
+    text = visible(text)
+    return f"'{text}" if re.match(r"\s*[=+@\-\uff1d\uff0b\uff20\uff0d]", text) else text
 
 
 def _csv_line(table: Table, row: Row, loss: str, scaling: str, cell: Cell) -> list[object]:

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
 
 from results import tables
 from trainables.errors import CalibsweepError
+from trainables.texts import visible
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SUFFIXES = {"md": "md", "latex": "tex", "html": "html", "csv": "csv"}
@@ -154,9 +156,55 @@ def wide(trials: pd.DataFrame) -> list[tables.Table]:
     return tables.build(pd.concat(named), metrics=["ece", "error"])
 
 
+FOREIGN = (
+    "=HYPERLINK(1)",
+    "-1+1",
+    "@x",
+    "[2em]",
+    "*all*",
+    "_x_ a_b",
+    "![p](q) `c` <b> [l](m) | ~~s~~ &amp; $e$",
+    'größe Ñ "数据"',
+    "a\nb\rc\td",
+    "\x1b[31mred\x1b]0;t\x07",
+    "\u202egpj\u200b",
+)
+"""Labels that only a store which somebody else wrote could have."""
+
+
+def foreign(trials: pd.DataFrame) -> list[tables.Table]:
+    one = trials[(trials["loss"] == "brier") & (trials["model"] == "mlp") & (trials["dataset"] == "cifar10")]
+    named = [one.assign(loss=label, dataset=label, model=label) for label in FOREIGN]
+    return tables.build(pd.concat(named), metrics=["error"])
+
+
+@pytest.mark.parametrize("format", SUFFIXES)
+def test_characters_that_act_are_in_no_file(trials: pd.DataFrame, format: str) -> None:
+    text = tables.render(foreign(trials), format)
+    assert text.replace("\n", "").isprintable()
+    shown = [visible(label) for label in FOREIGN]
+    if format == "csv":
+        lines = list(csv.DictReader(io.StringIO(text)))
+        assert {line["loss"] for line in lines} == {f"'{x}" if x[0] in "=-@" else x for x in shown}
+        assert all(float(line["mean"]) > 0 for line in lines if line["mean"])
+    elif format == "md":
+        cells = [
+            "".join(part.content for part in token.children or [])
+            for token in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+            if token.type == "inline" and {part.type for part in token.children or []} == {"text"}
+        ]
+        assert set(shown) <= set(cells)
+    elif format == "html":
+        page = Page()
+        page.feed(text)
+        assert all(label in page.text for label in shown) and "<b>" not in text
+    else:
+        assert text.isascii() and r"gr\"{o}\ss" not in text and r"gr\"{o}{[}U+00DF]e \~{N}" in text
+
+
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex here")
 def test_latex_compiles_and_fits_the_page(trials: pd.DataFrame, sweep: pd.DataFrame, tmp_path: Path) -> None:
-    built = tables.build(trials, sweep) + wide(trials[trials["dataset"] == "cifar10"])
+    built = tables.build(trials, sweep) + wide(trials[trials["dataset"] == "cifar10"]) + foreign(trials)
     (tmp_path / "tables.tex").write_text(tables.render(built, "latex", standalone=True), encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"]
     done = subprocess.run(
