@@ -56,7 +56,7 @@ def fit(
     """
     run = sweep.run
     settings = WorkerSettings(
-        store=store.uri if "://" in store.uri else store.folder.root,
+        store=store.folder.root if store.folder.is_local else store.uri,
         data_root=str(data_root.absolute()),
         checkpoint_every=run.checkpoint_every,
         checkpoint_minutes=run.checkpoint_minutes,

@@ -1,7 +1,6 @@
 """What can go wrong with a store, in one line."""
 
 import errno
-import re
 
 from trainables.errors import CalibsweepError
 
@@ -15,21 +14,6 @@ OF_THE_SYSTEM = {
     errno.ENAMETOOLONG: "a name is too long for the file system: choose another --store",
     errno.EEXIST: "a file is in the way: choose another --store",
 }
-
-OF_S3 = {
-    "ACCESS_DENIED": "access was refused: check the credentials and the bucket's policy",
-    "INVALID_ACCESS_KEY_ID": "access was refused: the access key is unknown",
-    "SIGNATURE_DOES_NOT_MATCH": "access was refused: the secret key is wrong",
-    "EXPIRED_TOKEN": "access was refused: the session's token has expired",
-    "NO_SUCH_BUCKET": "there is no such bucket: create it, or choose another --store",
-    "NETWORK_CONNECTION": "the server cannot be reached: run the same command again once it can",
-    "SLOW_DOWN": "the server is overloaded and refused every attempt: run the same command again later",
-    "SERVICE_UNAVAILABLE": "the server refused every attempt: run the same command again later",
-    "HTTP status 403": "access was refused: check the credentials and the bucket's policy",
-    "HTTP status 503": "the server refused every attempt: run the same command again later",
-    "INTERNAL_FAILURE": "the server failed every attempt: run the same command again later",
-}
-"""By the names that the AWS SDK gives to errors, or the status of an answer that says nothing else."""
 
 
 class StoreError(CalibsweepError):
@@ -45,6 +29,4 @@ def reason(error: Exception) -> str:
     """What an error means and what to do; its own first line where it is no known one."""
     if isinstance(error, OSError) and error.errno in OF_THE_SYSTEM:
         return OF_THE_SYSTEM[error.errno]
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]
-    named = re.search(r"AWS Error (?:UNKNOWN \((HTTP status \d+)\)|([A-Z_]+))", text)
-    return OF_S3.get(named[1] or named[2], text) if named else text
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -20,7 +20,7 @@ from results import data_files, pilots, rows, running, scored_sets
 from results.checkpoints import CHECKPOINT_NAME, DIGEST_LENGTH
 from results.data_files import sha256
 from results.errors import StoreError
-from results.files import TEMPORARY, FileInfo
+from results.file_info import TEMPORARY, FileInfo
 from results.finding import (
     DAMAGED,
     DAMAGED_CHECKPOINT,

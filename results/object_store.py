@@ -1,59 +1,230 @@
-"""Stores by URI: s3://, gs:// and whatever else Arrow knows."""
+"""Files of a store in an object store: S3, Google Cloud Storage or Azure, through obstore."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from urllib.parse import parse_qsl, urlsplit
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, TypeAlias
 
-import pyarrow as pa
-from pyarrow import fs
+from results.errors import StoreError
+from results.faults import fault_of
+from results.file_info import FileInfo
+from results.outages import Outages, RequestError
+from results.place import Place
 
-from results.errors import StoreError, reason
-from trainables.registry import closest
+if TYPE_CHECKING:
+    from obstore.auth.boto3 import Boto3CredentialProvider
+    from obstore.store import AzureStore, ClientConfig, GCSStore, RetryConfig, S3Config, S3Store
 
-S3_ATTEMPTS = 8
-"""Of each request, with growing pauses: an outage of half a minute is sat out."""
+    Client: TypeAlias = AzureStore | GCSStore | S3Store
 
-S3_CONNECT_SECONDS = 10
-S3_OPTIONS = ("endpoint_override", "region", "scheme")
-"""What the query of an s3:// URI may say."""
+CONNECT_SECONDS = 10
+
+TIMEOUT_SECONDS = 60
+"""After which a server that sends nothing is asked again."""
+
+LARGE_SECONDS = 3600
+
+PART_BYTES = 8 * 1024 * 1024
+"""A larger object is sent in parts."""
+
+PARTS_AT_ONCE = 4
+
+PART_RETRIES, PART_RETRY_SECONDS = 10, 30
+"""Of each part, unseen: were all sent anew for one, an upload would never end on a bad line."""
+
+SUFFIXES = (".parquet", ".pt", ".json")
+"""Of our files. An object without bytes and without these stands for a folder."""
+
+CREDENTIALS_SECONDS = 300
+"""For how long what a profile gave is used. botocore has it renewed ten minutes before it ends."""
+
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+REGION_HEADER = "x-amz-bucket-region"
 
 
-def connect(uri: str) -> tuple[fs.FileSystem, str]:
-    """The file system of a URI, and the path in it.
+class ObjectStore:
+    """The objects below a prefix of a bucket, by relative path.
 
-    Raises:
-        StoreError: A URI that cannot be used.
+    Each method is one request, or one for each thousand objects listed. They raise RequestError, and
+    FileNotFoundError for an object that is not there. The first one connects.
     """
-    if urlsplit(uri).username is not None:
-        # A URI is printed, logged and shown in lists of processes.
-        raise StoreError(
-            "credentials do not belong in --store: give them to the environment (AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY) or to the profile of this machine."
-        )
-    try:
-        if uri.startswith("s3://"):
-            return _s3(uri)
-        file_system, path = fs.FileSystem.from_uri(uri)
-        return file_system, path
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"cannot use the store {uri}: {reason(error)}; choose another --store.") from error
+
+    readers = 64
+
+    def __init__(self, place: Place):
+        self.place = place
+        self.outages = Outages()
+        self._lock = threading.Lock()
+        self._clients: dict[int, Client] = {}
+
+    def place_exists(self) -> bool:
+        try:
+            self.outages.request(lambda again: next(iter(self._single().list()), None))
+        except RequestError as error:
+            if error.fault.no_bucket:
+                return False
+            raise
+        return True
+
+    def read(self, path: str) -> bytes:
+        return self.outages.request(lambda again: self._single().get(path).bytes().to_bytes())
+
+    def write(self, path: str, content: bytes, exclusive: bool) -> bool:
+        if exclusive:
+            return self.outages.request(lambda again: self._create(path, content, again))
+        if len(content) > PART_BYTES:
+            self.outages.request(
+                lambda again: self._in_parts().put(
+                    path, content, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE
+                )
+            )
+        else:
+            self.outages.request(lambda again: self._single().put(path, content, use_multipart=False))
+        return True
+
+    def _create(self, path: str, content: bytes, again: bool) -> bool:
+        from obstore.exceptions import AlreadyExistsError
+
+        try:
+            self._single().put(path, content, mode="create")
+            return True
+        except AlreadyExistsError as error:
+            if fault_of(error).passes:
+                raise
+        # The attempt before may have made it, and its answer was lost.
+        return again and self._single().get(path).bytes().to_bytes() == content
+
+    def exists(self, path: str) -> bool:
+        try:
+            self.outages.request(lambda again: self._single().head(path))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def list(self, folder: str) -> Iterable[FileInfo]:
+        found = self.outages.request(lambda again: self._single().list(folder or None).collect())
+        for each in found:
+            # What consoles and other clients leave so that a folder is seen.
+            is_marker = each["size"] == 0 and PurePosixPath(each["path"]).suffix not in SUFFIXES
+            if not is_marker:
+                modified = each["last_modified"]
+                nanoseconds = int(modified.timestamp()) * 1_000_000_000 + modified.microsecond * 1000
+                yield FileInfo(each["path"], each["size"], nanoseconds)
+
+    def delete(self, path: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self.outages.request(lambda again: self._single().delete(path))
+
+    def move(self, source: str, target: str) -> None:
+        self.outages.request(lambda again: self._single().rename(source, target))
+
+    def _single(self) -> Client:
+        """Makes each request once: who is told of outages tries it again."""
+        return self._client(0)
+
+    def _in_parts(self) -> Client:
+        return self._client(PART_RETRIES)
+
+    def _client(self, retries: int) -> Client:
+        with self._lock:
+            if retries not in self._clients:
+                self._clients[retries] = _client(self.place, retries)
+            return self._clients[retries]
 
 
-def _s3(uri: str) -> tuple[fs.FileSystem, str]:
-    parts = urlsplit(uri)
-    options = dict(parse_qsl(parts.query))
-    for name in options:
-        if name not in S3_OPTIONS:
-            raise StoreError(f"cannot use the store {uri}: no option {name!r}.{closest(name, S3_OPTIONS)}")
-    told = {"AWS_REGION", "AWS_DEFAULT_REGION"} & os.environ.keys()
-    if not options.keys() & {"region", "endpoint_override"} and not told:
-        options["region"] = fs.resolve_s3_region(parts.netloc)
-    file_system = fs.S3FileSystem(
-        **options,
-        connect_timeout=S3_CONNECT_SECONDS,
-        # One request for a small object, not three.
-        allow_delayed_open=True,
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
+def _client(place: Place, retries: int) -> Client:
+    from obstore import store
+
+    endpoint = _endpoint(place)
+    options: ClientConfig = {
+        "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+        "read_timeout": timedelta(seconds=TIMEOUT_SECONDS),
+        # Of a whole request, which for a large object may take as long as it comes in.
+        "timeout": timedelta(seconds=LARGE_SECONDS),
+        "allow_http": endpoint is not None and endpoint.startswith("http://"),
+    }
+    retry: RetryConfig = {
+        "max_retries": retries,
+        "retry_timeout": timedelta(seconds=PART_RETRY_SECONDS),
+    }
+    prefix = place.prefix or None
+    if place.scheme == "gs":
+        return store.GCSStore(place.bucket, prefix=prefix, client_options=options, retry_config=retry)
+    if place.scheme == "az":
+        return store.AzureStore(place.bucket, prefix=prefix, client_options=options, retry_config=retry)
+    config: S3Config = {"conditional_put": "etag", "disable_bulk_delete": True}
+    if endpoint is not None:
+        config["aws_endpoint_url_s3"] = endpoint
+    provider = _profile()
+    region = place.options.get("region") or _told_region(provider)
+    if region is None and endpoint is None:
+        region = _region_of(place.bucket)
+    if region is not None:
+        config["region"] = region
+    return store.S3Store(
+        place.bucket,
+        prefix=prefix,
+        config=config,
+        client_options=options,
+        retry_config=retry,
+        credential_provider=provider,
     )
-    return file_system, f"{parts.netloc}{parts.path}".rstrip("/")
+
+
+def _endpoint(place: Place) -> str | None:
+    """Where an S3 server is that is not Amazon's."""
+    told = place.options.get("endpoint_override")
+    if told is None:
+        return next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), None)
+    scheme = place.options.get("scheme", "https")
+    return told if "://" in told else f"{scheme}://{told}"
+
+
+def _profile() -> Boto3CredentialProvider | None:
+    """What ~/.aws says, by whatever way its profile logs in; None where the environment or a role says it."""
+    files = [
+        Path(os.environ.get(name) or path).expanduser()
+        for name, path in (
+            ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+            ("AWS_CONFIG_FILE", "~/.aws/config"),
+        )
+    ]
+    if "AWS_ACCESS_KEY_ID" in os.environ or not any(file.exists() for file in files):
+        return None
+    import boto3
+    from botocore.exceptions import BotoCoreError
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    try:
+        return Boto3CredentialProvider(boto3.Session(), ttl=timedelta(seconds=CREDENTIALS_SECONDS))
+    except BotoCoreError as error:
+        raise StoreError(f"the AWS profile cannot be used: {error}.") from error
+    except ValueError:
+        return None  # It has no credentials.
+
+
+def _told_region(provider: Boto3CredentialProvider | None) -> str | None:
+    told = next((os.environ[name] for name in REGIONS if os.environ.get(name)), None)
+    if told is None and provider is not None:
+        told = provider.config.get("region")
+    return told
+
+
+def _region_of(bucket: str) -> str | None:
+    """Where Amazon says that a bucket is, to anybody who asks; None where it does not say."""
+    request = urllib.request.Request(f"https://s3.amazonaws.com/{bucket}", method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as answer:
+            headers = answer.headers
+    except urllib.error.HTTPError as error:
+        headers = error.headers
+    told: str | None = headers.get(REGION_HEADER)
+    return told

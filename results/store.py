@@ -28,7 +28,8 @@ import pyarrow as pa
 from results import data_files, rows
 from results.address import Address
 from results.data_files import sha256
-from results.files import FileInfo, Folder
+from results.file_info import FileInfo
+from results.files import Folder
 from trainables.trial import Trial
 
 if TYPE_CHECKING:

@@ -1,0 +1,129 @@
+"""Files of a store in a folder of this machine, or in one that it shares with others."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from results.errors import StoreError, store_error
+from results.file_info import TEMPORARY, FileInfo
+
+NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+"""What exFAT, some network and some user-space file systems say to a hard link."""
+
+
+class LocalFiles:
+    """The files below a folder, by relative path. All methods raise OSError.
+
+    Raises:
+        StoreError: What is no folder's name, or that of a file.
+    """
+
+    readers = 4
+    """More do not make one disk faster."""
+
+    def __init__(self, path: str):
+        try:
+            self.root = Path(path).expanduser().absolute()
+            if not stat.S_ISDIR(self.root.stat().st_mode):
+                raise StoreError(f"the store {path} is a file, not a folder: choose another --store.")
+        except FileNotFoundError:
+            pass  # It is made with its first file.
+        except OSError as error:
+            raise store_error("use the store", path, error) from error
+        except (RuntimeError, ValueError) as error:
+            # No such user's home, or a name that no file can have.
+            raise StoreError(f"cannot use the store {path!r}: {error}; choose another --store.") from error
+
+    def place_exists(self) -> bool:
+        return self.root.is_dir()
+
+    def read(self, path: str) -> bytes:
+        return (self.root / path).read_bytes()
+
+    def write(self, path: str, content: bytes, exclusive: bool) -> bool:
+        target = self.root / path
+        if exclusive and target.exists():
+            return False
+        temporary = self.root / TEMPORARY / uuid.uuid4().hex
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as stream:
+                stream.write(content)
+                stream.flush()
+                # A rename that survives a power cut must not outlive the content it names.
+                os.fsync(stream.fileno())
+            try:
+                _place(temporary, target, exclusive)
+            except FileNotFoundError:
+                # Another process has just deleted the folder, since it was empty.
+                _place(temporary, target, exclusive)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        return True
+
+    def exists(self, path: str) -> bool:
+        try:
+            return stat.S_ISREG((self.root / path).stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def list(self, folder: str) -> Iterable[FileInfo]:
+        return list(self._below(folder))
+
+    def _below(self, folder: str) -> Iterator[FileInfo]:
+        try:
+            with os.scandir(self.root / folder) as entries:
+                found = list(entries)
+        except FileNotFoundError:
+            return  # Perhaps since it was listed: another process has deleted it, since it was empty.
+        for entry in found:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_dir():
+                yield from self._below(path)
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                status = entry.stat()
+                if stat.S_ISREG(status.st_mode):
+                    yield FileInfo(path, status.st_size, status.st_mtime_ns)
+
+    def delete(self, path: str) -> None:
+        (self.root / path).unlink(missing_ok=True)
+
+    def delete_folder_if_empty(self, path: str) -> None:
+        with contextlib.suppress(OSError):
+            (self.root / path).rmdir()
+
+    def move(self, source: str, target: str) -> None:
+        to = self.root / target
+        to.parent.mkdir(parents=True, exist_ok=True)
+        (self.root / source).replace(to)
+
+
+def _place(temporary: Path, target: Path, exclusive: bool) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not (exclusive and _linked(target, temporary)):
+        temporary.replace(target)
+
+
+def _linked(target: Path, temporary: Path) -> bool:
+    """Gives a file a second name, which fails where the name is taken: a rename would silently replace it.
+
+    Returns:
+        False where the file system has no hard links. What is left there is to have looked before: of two
+        writers in the same moment the second wins, and both have the same numbers.
+    """
+    try:
+        target.hardlink_to(temporary)
+    except OSError as error:
+        if error.errno in NO_HARD_LINKS:
+            return False
+        raise
+    return True

@@ -1,0 +1,122 @@
+"""Requests that are tried again while an object store is out of reach, and who is told of it."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from results.faults import Fault, fault_of
+
+Answer = TypeVar("Answer")
+
+FIRST_SECONDS = 5.0
+"""How long to try before any answer has come: a host that is misspelt is to be said soon."""
+
+COMMAND_SECONDS = 60.0
+"""How long a command sits out an outage of a store that did answer."""
+
+RUN_SECONDS = 600.0
+"""How long a run does. It has to end some time, since what it trains cannot be kept."""
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 10.0
+
+TOLD_AFTER_SECONDS, TOLD_EVERY_SECONDS = 3.0, 60.0
+
+
+class RequestError(OSError):
+    """A request that failed for good. Its text says what that means and what to do."""
+
+    def __init__(self, fault: Fault, waited: float | None = None):
+        tried = "" if waited is None else f" (tried for {_clock(waited)})"
+        super().__init__(fault.reason + tried)
+        self.fault = fault
+
+
+class Outages:
+    """Makes requests to one object store again until they succeed. Any thread may make one."""
+
+    def __init__(self) -> None:
+        self._tell: Callable[[str], None] = logging.getLogger("calibsweep").warning
+        self._in_run = False
+        self._answered = False
+        self._lock = threading.Lock()
+        self._began: dict[int, float] = {}
+        """When those began that are tried again at this moment, by thread."""
+        self._told_seconds = 0.0
+
+    def sit_out(self, tell: Callable[[str], None] | None) -> None:
+        """A run has begun: outages are waited for longer, and told to `tell`."""
+        self._in_run = True
+        self._tell = tell or self._tell
+
+    def request(self, ask: Callable[[bool], Answer]) -> Answer:
+        """What `ask` gives. It is called until it succeeds, or fails for good.
+
+        Args:
+            ask: Is told whether an earlier attempt may have done its work, though no answer came.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+            RequestError: No attempt succeeded.
+        """
+        began = time.monotonic()
+        pause = FIRST_PAUSE_SECONDS
+        again = False
+        try:
+            while True:
+                try:
+                    answer = ask(again)
+                except Exception as error:
+                    fault = fault_of(error)
+                    self._answered |= fault.answered
+                    waited = time.monotonic() - began
+                    if fault.no_object:
+                        raise FileNotFoundError(fault.reason) from error
+                    if not fault.passes:
+                        raise RequestError(fault) from error
+                    if waited + pause > self._limit_seconds():
+                        raise RequestError(fault, waited) from error
+                else:
+                    self._answered = True
+                    return answer
+                again = True
+                self._out_of_reach(began)
+                time.sleep(pause * random.uniform(0.5, 1.0))
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        finally:
+            if again:
+                self._ended()
+
+    def _limit_seconds(self) -> float:
+        if self._in_run:
+            return RUN_SECONDS
+        return COMMAND_SECONDS if self._answered else FIRST_SECONDS
+
+    def _out_of_reach(self, began: float) -> None:
+        with self._lock:
+            self._began[threading.get_ident()] = began
+            seconds = time.monotonic() - min(self._began.values())
+            due = TOLD_AFTER_SECONDS if not self._told_seconds else self._told_seconds + TOLD_EVERY_SECONDS
+            told = seconds >= due
+            if told:
+                self._told_seconds = seconds
+        if told:
+            self._tell(f"the store is out of reach since {_clock(seconds)}, trying again")
+
+    def _ended(self) -> None:
+        with self._lock:
+            self._began.pop(threading.get_ident(), None)
+            over = self._told_seconds > 0 and not self._began
+            if over:
+                self._told_seconds = 0.0
+        if over:
+            self._tell("the store is no longer waited for")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
