@@ -272,10 +272,10 @@ class Listener(Callback):
             case "running":
                 self.progress.epoch(key, result["epoch"], result["patience_seconds"])
             case "done":
-                scores = ""
+                told = "a result that was committed before stands"
                 if "error" in result:
-                    scores = f", error {result['error']:.2%}, ECE {result['ece']:.2%}"
-                self._settle(key, f"done{scores}")
+                    told = f"error {result['error']:.2%}, ECE {result['ece']:.2%}"
+                self._settle(key, f"done, {told}")
             case "failed":
                 self._settle(key, f"{result['failure_class']}: {result['message']}", failed=True)
             case "stopped":

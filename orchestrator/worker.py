@@ -18,8 +18,7 @@ from orchestrator.stalls import Watch
 from results import provenance
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
-from results.rescore import commit_result, commit_scored
-from results.scored_sets import lacking
+from results.rescore import commit_finished
 from results.store import FailureClass, Store
 from trainables import computed, memory
 from trainables.catalogue import DATASETS, LOSSES, MODELS
@@ -44,9 +43,9 @@ Report = dict[str, Any]
 the next one may be trained in this process) and `left` (what the trial left behind that stays, in words).
 
 Outcomes: 'running' (epoch, curves of the latest; patience_seconds, for which it may stand still), 'done'
-(likewise; error and ece of the epoch that counts), 'failed' (failure_class, message, traceback, host),
-'stopped' (epoch: a checkpoint is kept, as was asked), 'store' (message: results cannot be kept) and 'lost'
-(message: the trial's other workers are out of reach).
+(likewise; error and ece of the epoch that counts, unless a result that was committed before stands), 'failed'
+(failure_class, message, traceback, host), 'stopped' (epoch: a checkpoint is kept, as was asked), 'store'
+(message: results cannot be kept) and 'lost' (message: the trial's other workers are out of reach).
 """
 
 
@@ -228,12 +227,13 @@ class TrialWorker:
                 running = {"done": False, "outcome": "running", "patience_seconds": patience}
                 return {**running, **_latest(self.run)}
         result = self.run.result()
+        done = {"done": True, "outcome": "done", **_latest(self.run)}
         if self.first:
             result.measurements["gpus"] = self.gpus
-            self._commit(self.run, result)
+            if not self._commit(self.run, result):
+                return done
         counts = self.run.epochs[self.run.reported_epoch]
-        scores = {"error": counts["test_error"], "ece": counts["test_ece"]}
-        return {"done": True, "outcome": "done", **_latest(self.run), **scores}
+        return {**done, "error": counts["test_error"], "ece": counts["test_ece"]}
 
     def _checkpoint_wanted(self) -> bool:
         overdue = time.monotonic() > self.checkpointed + 60 * self.settings.checkpoint_minutes
@@ -272,14 +272,14 @@ class TrialWorker:
             self.computed[code] = computed.numbers(self.trial, dataset, clean=self.process.end)
         return self.computed[code]
 
-    def _commit(self, run: TrialRun, result: TrialResult) -> None:
+    def _commit(self, run: TrialRun, result: TrialResult) -> bool:
         made_by = self._computed(run.dataset)
         source = provenance.of_trial(self.trial, self.settings.source_commit, made_by)
-        for other in lacking(self.store, self.trial):
-            scored = run.predictions_on(other, self.settings.data_root)
-            commit_scored(self.store, result, other, scored, source)
-        commit_result(self.store, result, source)
+        committed = commit_finished(
+            self.store, result, lambda other: run.predictions_on(other, self.settings.data_root), source
+        )
         self.checkpoints.delete(self.trial.key)
+        return committed
 
     def _failed(self, failure_class: FailureClass, error: BaseException, advice: str = "") -> Report:
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import pyarrow.compute
 import torch
 
 from results import data_files, rows, scored_sets
+from results.address import Address
 from results.errors import StoreError
 from results.provenance import source_commit
 from results.store import Store
@@ -85,14 +86,48 @@ def score_scored(predictions: pa.Table, scored: pa.Table) -> dict[str, float]:
     return evaluate_on(test_logits, *tensors(scored, "scored"), temperatures)
 
 
-def commit_scored(
-    store: Store, result: TrialResult, scored_on: Component, scored: Predictions, provenance: dict[str, str]
+def commit_finished(
+    store: Store,
+    result: TrialResult,
+    predictions_on: Callable[[Component], Predictions],
+    provenance: dict[str, str],
 ) -> bool:
-    """Scores a finished trial on a set out of distribution and commits that. Returns as `commit_result`."""
+    """Commits a finished trial, then what it says of each set out of distribution that is lacking.
+
+    Args:
+        predictions_on: What the trained network says of a set.
+
+    Returns:
+        False if a result of the trial was committed before. It stands, and sets are scored against it.
+    """
+    committed = commit_result(store, result, provenance)
+    standing = None
+    for other in scored_sets.lacking(store, result.trial):
+        if not committed and standing is None:
+            # In last digits it may be another: then scores of both would not follow from what is stored.
+            with contextlib.suppress(StoreError):
+                standing = store.predictions(Address.of(result.trial))
+        commit_scored(store, result, other, predictions_on(other), provenance, standing)
+    return committed
+
+
+def commit_scored(
+    store: Store,
+    result: TrialResult,
+    scored_on: Component,
+    scored: Predictions,
+    provenance: dict[str, str],
+    standing: pa.Table | None = None,
+) -> bool:
+    """Scores a finished trial on a set out of distribution and commits that. Returns as `commit_result`.
+
+    Args:
+        standing: The trial's predictions that are stored, where they are not this result's.
+    """
+    own = predictions_table(result.validation, result.test) if standing is None else standing
     table = scored_table(scored)
-    scores = score_scored(predictions_table(result.validation, result.test), table)
     facts = {**provenance, ARITHMETIC: FLOAT64}
-    return scored_sets.commit(store, result.trial, scored_on, table, scores, facts)
+    return scored_sets.commit(store, result.trial, scored_on, table, score_scored(own, table), facts)
 
 
 def commit_result(store: Store, result: TrialResult, provenance: dict[str, str]) -> bool:

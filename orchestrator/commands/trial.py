@@ -72,7 +72,9 @@ def run(
         console.print(line + (scaled if score.scaled else ""), highlight=False)
     if kept:
         dataset_again = load_dataset(trial, data, computed.CPU)
-        kept.commit(result, computed.numbers(trial, dataset_again, clean=process.end))
+        if not kept.commit(result, computed.numbers(trial, dataset_again, clean=process.end)):
+            line = "Not kept: the store has a result of this trial, which stands."
+            console.print(line, style="yellow", highlight=False)
 
 
 class _Kept:
@@ -90,10 +92,11 @@ class _Kept:
         self.store.folder.check_writable()
         self.checkpoints = StoredCheckpoints(self.store)
 
-    def commit(self, result: TrialResult, made_by: Mapping[str, Sequence[float]]) -> None:
+    def commit(self, result: TrialResult, made_by: Mapping[str, Sequence[float]]) -> bool:
         from results import provenance
         from results.rescore import commit_result
 
         source = provenance.of_trial(result.trial, provenance.source_commit(), made_by)
-        commit_result(self.store, result, source)
+        committed = commit_result(self.store, result, source)
         self.checkpoints.delete(result.trial.key)
+        return committed

@@ -82,6 +82,14 @@ def test_the_trial_after_one_that_left_a_mess(
     pd.testing.assert_series_equal(scores(other, "brier"), expected, check_names=False)
 
 
+def test_a_result_that_stands_before_is_not_told_as_this_one(worker: TrialWorker) -> None:
+    assert train(worker, "brier")["error"] > 0
+    expected = scores(worker, "brier")
+    report = train(worker, "brier")
+    assert report["outcome"] == "done" and "error" not in report
+    pd.testing.assert_series_equal(scores(worker, "brier"), expected)
+
+
 def test_a_process_whose_trial_failed_is_not_used_again(
     worker: TrialWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

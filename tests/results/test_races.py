@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import threading
 import time
@@ -12,10 +13,19 @@ import pytest
 
 from results import data_files, rows
 from results.data_files import sha256
+from results.rescore import commit_finished
 from results.store import Store
 from trainables.trial import Trial
 
-from .conftest import arguments_of_commit, content_of, one_digit_of_a_logit, trial_of
+from .conftest import (
+    OTHER,
+    arguments_of_commit,
+    content_of,
+    inspected,
+    one_digit_of_a_logit,
+    result_of,
+    trial_of,
+)
 
 KINDS = ("predictions", "epochs")
 PAIRS, AT_ONCE = 250, 4
@@ -70,3 +80,11 @@ def assert_whole(store: Store) -> None:
 def test_one_of_two_commits_stands_with_its_own_data(store: Store) -> None:
     race(store.uri, pairs=PAIRS, window=0.006)
     assert_whole(store)
+
+
+def test_sets_are_scored_against_the_result_that_stands(store: Store) -> None:
+    trial = dataclasses.replace(trial_of(), score_on=(OTHER,))
+    assert store.commit(**arguments_of_commit(trial_of(1)) | {"trial": trial})
+    result = result_of(trial)
+    assert not commit_finished(store, result, lambda _: result.test, {"host": "here"})
+    assert inspected(store).scored == 1 and not inspected(store).findings
