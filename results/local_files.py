@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 import uuid
@@ -11,10 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from results.errors import StoreError, store_error
+from results.exclusive import place_new
 from results.file_info import TEMPORARY, FileInfo
-
-NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-"""What exFAT, some network and some user-space file systems say to a hard link."""
 
 
 class LocalFiles:
@@ -109,21 +106,7 @@ class LocalFiles:
 
 def _place(temporary: Path, target: Path, exclusive: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    if not (exclusive and _linked(target, temporary)):
+    if exclusive:
+        place_new(temporary, target)
+    else:
         temporary.replace(target)
-
-
-def _linked(target: Path, temporary: Path) -> bool:
-    """Gives a file a second name, which fails where the name is taken: a rename would silently replace it.
-
-    Returns:
-        False where the file system has no hard links. What is left there is to have looked before: of two
-        writers in the same moment the second wins, and both have the same numbers.
-    """
-    try:
-        target.hardlink_to(temporary)
-    except OSError as error:
-        if error.errno in NO_HARD_LINKS:
-            return False
-        raise
-    return True

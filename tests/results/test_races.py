@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 import random
 import threading
 import time
@@ -61,11 +63,11 @@ def race(uri: str, pairs: int, window: float) -> None:
             assert sorted(each.result() for each in pair) == [False, True]
 
 
-def assert_whole(store: Store) -> None:
+def assert_whole(store: Store, pairs: int) -> None:
     """Each row stands beside its own data, and nothing else lies there."""
     content = content_of(store)
     row_paths = [path for path in content if path.startswith("trials/")]
-    assert len(row_paths) == PAIRS
+    assert len(row_paths) == pairs
     named = set()
     for path in row_paths:
         (row,) = rows.from_parquet(content[path]).to_pylist()
@@ -77,9 +79,17 @@ def assert_whole(store: Store) -> None:
 
 
 @pytest.mark.slow
-def test_one_of_two_commits_stands_with_its_own_data(store: Store) -> None:
-    race(store.uri, pairs=PAIRS, window=0.006)
-    assert_whole(store)
+@pytest.mark.parametrize("links", [True, False])
+def test_one_of_two_commits_stands_with_its_own_data(
+    store: Store, links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "as exFAT answers")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    race(store.uri, PAIRS, window=0.006)
+    assert_whole(store, PAIRS)
 
 
 def test_sets_are_scored_against_the_result_that_stands(store: Store) -> None:
