@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from results.gpu_records import GpuRecord
 from results.pilots import Pilot
-from trainables.operations import flops_per_epoch
+from trainables.operations import are_recorded, flops_per_epoch
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 GUESSED_FLOPS_PER_SECOND = {"gpu": 20e12, "cpu": 20e9}
 """Of a GPU, and of one CPU core, in training. Networks of this field keep far below what is on the box."""
+
+START_SECONDS = 15.0
+"""From the command to the first trial's first batch: Ray and a process start, and torch is loaded."""
+
+TRIAL_SECONDS = 1.0
+"""Of each trial beside its training: its start, its scores, and what is written."""
 
 Cell = tuple[str, str, str]
 
@@ -50,6 +56,7 @@ class Estimates:
         on_gpu: Whether the trials will run on a GPU.
         card: The record of such a GPU, if there is one.
         gpus: Of each trial by its key, where it has several: they are taken to share the work evenly.
+        count: Whether somebody's network is built to count its operations, which loads torch.
     """
 
     def __init__(
@@ -59,7 +66,9 @@ class Estimates:
         on_gpu: bool,
         gpus: Mapping[str, float] | None = None,
         card: GpuRecord | None = None,
+        count: bool = True,
     ):
+        self.count = count
         self.on_gpu = on_gpu
         self.card = card if on_gpu else None
         self.gpus = gpus or {}
@@ -93,6 +102,11 @@ class Estimates:
         rate, source, measured = self._rate(trial)
         return Estimate(epochs * flops / rate, source, measured)
 
+    def seconds(self, trial: Trial) -> float | None:
+        """As a number alone."""
+        estimate = self(trial)
+        return estimate.seconds if estimate else None
+
     def _rate(self, trial: Trial) -> tuple[float, str, str]:
         """Operations a second, how that is known, and what was measured."""
         training = trial.training
@@ -107,6 +121,8 @@ class Estimates:
         return GUESSED_FLOPS_PER_SECOND["gpu" if self.on_gpu else "cpu"], "guess", ""
 
     def _flops_per_epoch(self, cell: Cell, trial: Trial) -> float | None:
+        if not self.count and not are_recorded(trial):
+            return None
         if cell not in self._flops:
             try:
                 self._flops[cell] = flops_per_epoch(trial)

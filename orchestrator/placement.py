@@ -52,6 +52,16 @@ class Needs:
         return int(min(node.get(name, 0.0) / value + TOLERANCE for name, value in wanted.items()))
 
 
+def at_once(sweep: Sweep, trials: Sequence[Trial], nodes: Sequence[Mapping[str, float]]) -> int:
+    """How many trials run beside each other, about: as many as there is room for of the first.
+
+    Args:
+        nodes: The resources of each.
+    """
+    needs = Needs.of(sweep.gpus[trials[0].key], sweep.run.cpus_per_trial)
+    return max(1, min(len(trials), sum(map(needs.fitting, nodes)) // needs.workers))
+
+
 def check(sweep: Sweep, trials: Iterable[Trial], nodes: Sequence[Mapping[str, Any]]) -> str | None:
     """Refuses trials that would wait for ever.
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.console import Console
 from orchestrator import ray_places
 from orchestrator.data_check import DataCheck, Needed, check_data
 from orchestrator.outcome import Outcome
+from orchestrator.placement import at_once
 from orchestrator.placement import check as check_placement
 from orchestrator.progress import Progress
 from orchestrator.ray_start import configure_ray
@@ -53,12 +55,14 @@ def run_missing(
     request: StopRequest,
     already_done: int = 0,
     address: str | None = None,
+    expected: Callable[[Trial], float | None] = lambda trial: None,
 ) -> Outcome:
     """Trains `trials` and waits until each is committed or recorded as failed.
 
     Args:
         request: Ends it early.
         address: A Ray cluster ('auto', 'ray://...'); None for a Ray of our own on this machine.
+        expected: How many seconds a trial is thought to take; None where nobody knows.
 
     Raises:
         DataError: A data set that is missing or damaged, before any trial has started.
@@ -67,7 +71,13 @@ def run_missing(
     """
     configure_ray(address)
     here = DataCheck(trials, data_root, request) if address is None else None
-    with here or contextlib.nullcontext():
+    progress = Progress(trials, already_done, console, expected)
+    if address is None:
+        progress.at_once = at_once(sweep, trials, [{"CPU": len(os.sched_getaffinity(0))}])
+    data = f"loading {', '.join(component.label for component in Needed.by(trials).datasets)}"
+    ray_ = "starting Ray" if address is None else f"joining the Ray cluster at {address}"
+    with progress, here or contextlib.nullcontext():
+        progress.doing(f"{ray_}, {data}" if here else ray_)
         import ray
 
         # Ray's start waits for other processes most of the time, and loading Tune takes as long.
@@ -85,19 +95,26 @@ def run_missing(
         try:
             with ray_at_hand:
                 if here:
+                    progress.doing(data)
                     here.wait()
-                waits = check_placement(sweep, trials, ray.nodes())  # type: ignore[no-untyped-call]
-                if waits:
-                    console.print(waits, style="yellow", highlight=False, soft_wrap=True)
+                nodes = ray.nodes()  # type: ignore[no-untyped-call]
+                if waits := check_placement(sweep, trials, nodes):
+                    progress.note(waits)
+                progress.at_once = at_once(
+                    sweep, trials, [node["Resources"] for node in nodes if node["Alive"]]
+                )
                 if not here:
                     from orchestrator.worker_check import check_workers
 
-                    check_workers(ray.nodes(), request)  # type: ignore[no-untyped-call]
+                    progress.doing("asking each node whether it can run this code")
+                    check_workers(nodes, request)
+                    progress.doing(f"{data} on the cluster")
                     _check_data_there(trials, data_root)
+                progress.doing("starting the first processes")
                 from orchestrator.tune_driver import fit
 
                 commit = provenance.source_commit()
-                with Progress(trials, already_done, console) as progress, request.trials():
+                with request.trials():
                     return fit(
                         sweep, trials, store, data_root, progress, scratch.folder / "tune", commit, request
                     )

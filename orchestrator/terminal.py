@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from results.terminal import Terminal
 
 
@@ -13,3 +18,22 @@ def console() -> Terminal:
     from results.terminal import Terminal
 
     return Terminal()
+
+
+def can_redraw(console: Console) -> bool:
+    """Whether what was printed there can be printed over: on a terminal, and on one that knows how.
+
+    Colours may be forced where neither is so, as in CI.
+    """
+    return console.file.isatty() and os.environ.get("TERM", "dumb").lower() not in ("", "dumb", "unknown")
+
+
+@contextlib.contextmanager
+def busy(console: Console, doing: str) -> Iterator[None]:
+    """Says what is being done, for as long as it is where that can be taken away again."""
+    if can_redraw(console):
+        with console.status(doing):
+            yield
+    else:
+        console.print(doing, highlight=False)
+        yield

@@ -307,4 +307,5 @@ def _storable(text: str) -> str:
 def _latest(run: TrialRun) -> Report:
     """How many epochs are done, and the curves of the latest."""
     curves = run.epochs[-1] if run.epochs else {}
-    return {**{name: value for name, value in curves.items() if value is not None}, "epoch": run.epoch}
+    report = {**{name: value for name, value in curves.items() if value is not None}, "epoch": run.epoch}
+    return {**report, "seconds_per_epoch": run.seconds / run.epoch} if run.epoch else report

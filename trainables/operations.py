@@ -53,6 +53,11 @@ As `trainables.cost.forward_flops` counts them, which needs torch; a test counts
 """
 
 
+def are_recorded(trial: Trial) -> bool:
+    """Whether the operations of a trial's network are known without building it."""
+    return trial.model.label in FORWARD.get(trial.dataset.name, {})
+
+
 def flops_per_epoch(trial: Trial) -> float | None:
     """Floating-point operations of one epoch: training, and one look at validation and test part.
 

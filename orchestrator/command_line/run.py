@@ -16,7 +16,7 @@ from orchestrator.command_line.options import (
     store_option,
     sweep_argument,
 )
-from orchestrator.terminal import console
+from orchestrator.terminal import busy, console
 
 if TYPE_CHECKING:
     from orchestrator.stop_request import StopRequest
@@ -45,9 +45,11 @@ def run(
     from orchestrator.ending import carry_out
 
     def work(request: StopRequest) -> int:
-        # What is imported here takes seconds.
-        from orchestrator.commands import run as command
+        shown = console()
+        with busy(shown, f"reading {sweep}"):
+            # What is imported here takes seconds.
+            from orchestrator.commands import run as command
 
-        return command.run(sweep, store, list(overrides), data, address, retry_failed, request, console())
+        return command.run(sweep, store, list(overrides), data, address, retry_failed, request, shown)
 
     return carry_out(work)

@@ -15,14 +15,15 @@ from rich.table import Table
 
 from orchestrator.estimates import (
     GUESSED_FLOPS_PER_SECOND,
+    START_SECONDS,
+    TRIAL_SECONDS,
     Estimate,
     Estimates,
     least_makespan,
     longest_first,
     makespan,
 )
-from orchestrator.progress import clock
-from orchestrator.wording import counted
+from orchestrator.wording import counted, duration, size, work
 from results.gpu_records import GpuRecord
 from results.pilots import Pilot, keep
 from results.store import Store
@@ -83,7 +84,7 @@ def show(
     table.add_column(style="bold")
     table.add_column()
     first, *others = _basis(known, unit) or [""]
-    told = f"{counted(len(wanted), 'trial')}, {_short(hours)} {unit}-hours"
+    told = f"{counted(len(wanted), 'trial')}, {work(hours, unit)}"
     table.add_row("to go", f"{told}: {first}" if first else told)
     for basis in others:
         table.add_row("", basis)
@@ -100,20 +101,16 @@ def show(
         _add_time(table, known, jobs, capacity, unit)
     stored = [_stored_bytes(trial) for trial in wanted]
     if None not in stored:
-        table.add_row("storage", f"{sum(size for size in stored if size) / 2**30:,.2f} GiB")
+        table.add_row("storage", size(sum(number for number in stored if number)))
     if prices.per_gpu_hour is not None:
         table.add_row("price", f"{hours * prices.per_gpu_hour:,.2f} at {prices.per_gpu_hour:g} an hour")
     console.print()
     console.print(table, highlight=False, soft_wrap=True)
     if prices.budget_gpu_hours is not None and hours > prices.budget_gpu_hours:
-        over = f"{_short(hours)} {unit}-hours are more than the budget of {prices.budget_gpu_hours:,g}."
+        over = f"{work(hours, unit)} are more than the budget of {prices.budget_gpu_hours:,g}."
         console.print(over, style="bold red", highlight=False)
         return 1
     return 0
-
-
-def _short(hours: float) -> str:
-    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
 def _basis(known: Sequence[tuple[Trial, Estimate]], unit: str) -> list[str]:
@@ -138,13 +135,17 @@ def _add_time(
     capacity: float,
     unit: str,
 ) -> None:
-    expected, least = makespan(jobs, capacity), least_makespan(jobs, capacity)
+    whole = [(seconds + TRIAL_SECONDS, width) for seconds, width in jobs]
+    expected = START_SECONDS + makespan(whole, capacity)
+    least = START_SECONDS + least_makespan(whole, capacity)
     until = datetime.datetime.now() + datetime.timedelta(seconds=expected)
     units = f"{capacity:g} {unit}{'' if capacity == 1 else 's'}"
-    table.add_row("time", f"{clock(expected)} on {units}, until {until:%a %d %b %H:%M}, longest trials first")
-    bound = "all work shared out evenly" if least > jobs[0][0] else "the longest trial"
-    table.add_row("", f"{clock(least)} at the least, whatever the order: {bound}")
-    table.add_row("longest", f"{known[0][0]}: {clock(known[0][1].seconds)}")
+    table.add_row(
+        "time", f"{duration(expected)} on {units}, until {until:%a %d %b %H:%M}, longest trials first"
+    )
+    bound = "all work shared out evenly" if least > START_SECONDS + whole[0][0] else "the longest trial"
+    table.add_row("", f"{duration(least)} at the least, whatever the order: {bound}")
+    table.add_row("longest", f"{known[0][0]}: {duration(whole[0][0])}")
 
 
 def _stored_bytes(trial: Trial) -> float | None:
@@ -191,6 +192,7 @@ def run_pilots(sweep_name: str, uri: str, overrides: list[str], data: Path | Non
                 now,
             ),
         )
-        told = f"{clock(measured.seconds_per_epoch)} ({measured.seconds_per_epoch:.2f} s)"
+        seconds = measured.seconds_per_epoch
+        told = f"{seconds:.2f} s" if seconds < 60 else duration(seconds)
         line = f"pilot: {dataset} / {model}: an epoch takes {told} on {measured.device}"
         console.print(line, highlight=False, soft_wrap=True)

@@ -14,29 +14,33 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from orchestrator.terminal import can_redraw
 from trainables.datasets.prepare import prepare as prepare_dataset
 
 
 def prepare(name: str, root: Path | None, console: Console) -> None:
-    """Downloads, verifies and unpacks a data set, with a bar for each step; run again, it goes on.
+    """Downloads, verifies and unpacks a data set, with a bar or a line for each step; run again, it goes on.
 
     Raises:
         ConfigurationError: An unknown name, with the nearest right one.
         DataError: Files that cannot be had or are damaged, and what to do by hand.
     """
     tasks: dict[str, TaskID] = {}
+    redraws = can_redraw(console)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
         console=console,
-        disable=not console.is_terminal,
+        disable=not redraws,
     ) as bars:
 
         def told(task: str, done: int, total: int | None) -> None:
             if task not in tasks:
                 tasks[task] = bars.add_task(task, total=total)
+                if not redraws:
+                    console.print(task, highlight=False)
             bars.update(tasks[task], completed=done, total=total)
 
         folder = prepare_dataset(name, root, told)

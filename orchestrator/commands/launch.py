@@ -15,6 +15,7 @@ from orchestrator import clusters
 from orchestrator.commands import plan
 from orchestrator.commands.cost import Prices
 from orchestrator.jobs import Job, Jobs
+from orchestrator.terminal import busy
 from orchestrator.wording import counted
 from sweeps.expand import load
 from trainables.errors import ConfigurationError
@@ -146,7 +147,7 @@ def stop(wanted: Target, console: Console) -> int:
             console.print(f"Nothing to stop: {_line(job)}", highlight=False, soft_wrap=True)
             return 0
         jobs.stop(job)
-        with console.status("Each trial that runs keeps a checkpoint..."):
+        with busy(console, "each trial that runs keeps a checkpoint"):
             ended = jobs.wait(job)
     console.print(_line(ended), highlight=False, soft_wrap=True)
     console.print(f"To go on: calibsweep launch {wanted.options}", highlight=False, soft_wrap=True)

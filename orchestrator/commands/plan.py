@@ -13,8 +13,8 @@ from orchestrator.commands import cost
 from orchestrator.commands.changed_code import changed_code
 from orchestrator.commands.cost import Prices
 from orchestrator.processor import slow_bfloat16
-from orchestrator.progress import standing_still
 from orchestrator.run import to_run
+from orchestrator.view import standing_still
 from orchestrator.wording import counted
 from results import gpu_records, scored_sets
 from results.mending import mending

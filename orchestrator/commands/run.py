@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from orchestrator.outcome import Outcome, StartError
 from orchestrator.processor import slow_bfloat16
 from orchestrator.run import run_missing, to_run
 from orchestrator.stop_request import StopRequest
+from orchestrator.terminal import busy
 from orchestrator.wording import counted
 from results import scored_sets
 from results.checkpoints import StoredCheckpoints
@@ -43,10 +45,11 @@ def run(
     `request` ends it early.
     """
     sweep = load(sweep_name, overrides)
-    store = Store(uri)
-    survey = scored_sets.survey(store, sweep.trials)
-    found = mending(store, sweep.trials)
-    survey = found.added_to(survey)
+    with busy(console, f"looking at what the store {uri} has of {sweep.name}"):
+        store = Store(uri)
+        survey = scored_sets.survey(store, sweep.trials)
+        found = mending(store, sweep.trials)
+        survey = found.added_to(survey)
     done = survey.count(State.DONE)
     wanted = to_run(sweep.trials, survey, retry_failed)
     failed_before = 0 if retry_failed else survey.count(State.FAILED)
@@ -71,9 +74,17 @@ def run(
             console.print(line, style="yellow", soft_wrap=True)
     outcome = Outcome(left=len(wanted))
     if wanted:
+        if address is None:
+            elsewhere = f"calibsweep status {shlex.join([sweep_name, '--store', uri])}"
+            sets = shlex.join(part for override in overrides for part in ("--set", override))
+            line = f"To look at it from another terminal: {elsewhere} {sets}".rstrip()
+            console.print(line, style="dim", highlight=False, soft_wrap=True)
         if frame is not None:
-            wanted = _longest_first(sweep, store, wanted, frame)
-        outcome = run_missing(sweep, wanted, store, data or default_root(), console, request, done, address)
+            wanted = longest_first(wanted, _estimates(sweep, store, wanted, frame, count=True))
+        expected = _estimates(sweep, store, wanted, frame, count=False).seconds
+        outcome = run_missing(
+            sweep, wanted, store, data or default_root(), console, request, done, address, expected
+        )
     if outcome.store_error or outcome.worker_error:
         here = _kept(sweep, store, done + outcome.done)
         kept_ = f"{here} of {counted(len(sweep.trials), 'trial')} are kept."
@@ -89,9 +100,14 @@ def run(
     return 1 if failed or outcome.left else 0
 
 
-def _longest_first(sweep: Sweep, store: Store, wanted: list[Trial], frame: pd.DataFrame) -> list[Trial]:
+def _estimates(
+    sweep: Sweep, store: Store, wanted: list[Trial], frame: pd.DataFrame | None, count: bool
+) -> Estimates:
+    import pandas as pd
+
     on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
-    return longest_first(wanted, Estimates(frame, kept(store), on_gpu, sweep.gpus))
+    finished = pd.DataFrame() if frame is None else frame
+    return Estimates(finished, kept(store), on_gpu, sweep.gpus, count=count)
 
 
 def _kept(sweep: Sweep, store: Store, told: int) -> int:

@@ -103,8 +103,16 @@ def test_a_folder_that_was_damaged_later_is_named(published: Server, tmp_path: P
         prepare("cifar10", tmp_path)
 
 
-def test_the_command_says_what_is_ready(published: Server, tmp_path: Path) -> None:
-    printed = Console(file=io.StringIO(), width=60, force_terminal=True)
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_command_says_what_is_ready(
+    published: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    printed = Console(file=Terminal(), width=60, force_terminal=True)
     data.prepare("cifar10", tmp_path, printed)
     text = printed.file.getvalue()  # type: ignore[attr-defined]
     assert "cifar-10-python.tar.gz: downloading" in text
@@ -112,6 +120,12 @@ def test_the_command_says_what_is_ready(published: Server, tmp_path: Path) -> No
     plain = Console(file=io.StringIO(), width=60)
     data.prepare("cifar10", tmp_path, plain)
     assert plain.file.getvalue() == f"cifar10 is ready in {tmp_path}/cifar-10-batches-py.\n"  # type: ignore[attr-defined]
+    # Colours asked for, as in CI, are no terminal.
+    forced = Console(file=io.StringIO(), width=60, force_terminal=True)
+    data.prepare("cifar10", tmp_path / "again", forced)
+    text = forced.file.getvalue()  # type: ignore[attr-defined]
+    assert text.splitlines()[0] == "cifar-10-python.tar.gz: downloading"
+    assert "\x1b[" not in text.splitlines()[1]
     bare = Console(file=io.StringIO(), width=60)
     data.prepare("digits", tmp_path, bare)
     assert bare.file.getvalue() == "digits needs no files.\n"  # type: ignore[attr-defined]

@@ -1,0 +1,195 @@
+"""How a running sweep is drawn in a terminal: each thing one line, whatever the window's size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.control import Control
+from rich.live import Live
+from rich.live_render import LiveRender
+from rich.segment import Segment
+from rich.text import Text
+
+from orchestrator.wording import clock
+
+OVERALL_BAR, TRIAL_BAR, LEAST_BAR = 30, 20, 10
+
+
+@dataclass(frozen=True)
+class Row:
+    """A trial that runs.
+
+    Attributes:
+        error: On the validation part after the last epoch, as a fraction; None where nothing is known yet.
+        quiet_seconds: For how long no batch has come, where that is long.
+    """
+
+    label: str
+    epoch: int
+    epochs: int
+    error: float | None = None
+    quiet_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a sweep stands.
+
+    Attributes:
+        doing: What is being done before trials run; '' once they do.
+        before: Trials that were done before this run.
+        total: Trials of this run.
+        passed: Seconds since the command was typed.
+        left: How long it will still take, in words.
+    """
+
+    doing: str
+    rows: Sequence[Row]
+    done: int
+    failed: int
+    before: int
+    total: int
+    passed: float
+    left: str
+
+
+def lines(standing: Standing, width: int, height: int, plain: bool = False) -> list[Text]:
+    """The sweep's lines, each shorter than the window is wide, and the bar of all trials the last.
+
+    Args:
+        width, height: Of the window, in cells. One line of it is left free.
+        plain: ASCII alone.
+    """
+    width, room = max(width - 1, 1), max(height - 2, 0)
+    drawn = [Text(cut(standing.doing, width, plain))] if standing.doing and room else []
+    room -= len(drawn)
+    rows = list(standing.rows)
+    shown = rows if len(rows) <= room else rows[: max(room - 1, 0)]
+    drawn += _trials(shown, width, plain)
+    if len(shown) < len(rows) and room:
+        drawn.append(Text(cut(f"and {len(rows) - len(shown)} more", width, plain), style="quiet"))
+    return [*drawn, _overall(standing, width, plain)]
+
+
+def _trials(rows: Sequence[Row], width: int, plain: bool) -> list[Text]:
+    if not rows:
+        return []
+    longest = max(cell_len(row.label) for row in rows)
+    # The first form that leaves room for the labels; the last one cuts them.
+    for short, bar in ((False, TRIAL_BAR), (False, LEAST_BAR), (True, LEAST_BAR), (True, 0)):
+        told = [_told(row, short) for row in rows]
+        room = width - max(map(cell_len, told)) - 1 - (bar + 1 if bar else 0)
+        if room >= longest:
+            break
+    label_width = max(min(room, longest), 1)
+    drawn = []
+    for row, text in zip(rows, told, strict=True):
+        line = Text(set_cell_size(cut(row.label, label_width, plain), label_width) + " ")
+        if bar:
+            line.append_text(_bar(row.epoch, row.epochs, bar, plain)).append(" ")
+        line.append(text, style="warning" if row.quiet_seconds is not None else "")
+        line.truncate(width)
+        drawn.append(line)
+    return drawn
+
+
+def _told(row: Row, short: bool) -> str:
+    epochs = f"{row.epoch}/{row.epochs}" if short else f"{row.epoch}/{row.epochs} epochs"
+    if row.quiet_seconds is not None:
+        return f"{epochs}, {standing_still(row.quiet_seconds)}"
+    if row.error is None:
+        return epochs
+    return f"{epochs}, {'error' if short else 'validation error'} {row.error:.1%}"
+
+
+def _overall(standing: Standing, width: int, plain: bool) -> Text:
+    ended = standing.done + standing.failed
+    before = f" ({standing.before} before)" if standing.before else ""
+    failed = f", {standing.failed} failed" if standing.failed else ""
+    count = f"{ended}/{standing.total}{failed}"
+    passed = clock(standing.passed)
+    for text, least in (
+        (
+            f"{standing.done} done{before}, {standing.failed} failed, {standing.total - ended} left; "
+            f"{passed} passed, {standing.left} to go",
+            LEAST_BAR,
+        ),
+        (f"{count}; {passed} passed, {standing.left} to go", LEAST_BAR),
+        (f"{count}; {passed}, {standing.left} to go", LEAST_BAR // 2),
+        (count, 3),
+    ):
+        room = width - cell_len(text) - 1
+        if room >= least:
+            break
+    line = _bar(ended, standing.total, max(min(room, OVERALL_BAR), 0), plain)
+    line.append(f" {text}", style="bold")
+    line.truncate(width)
+    return line
+
+
+def _bar(done: int, total: int, width: int, plain: bool) -> Text:
+    """Told apart without colours, too."""
+    full = width * done // total if total else 0
+    whole, rest = ("#", "-") if plain else ("━", "┄")
+    return Text.assemble(whole * full, (rest * (width - full), "quiet"))
+
+
+def cut(label: str, width: int, plain: bool = False) -> str:
+    """The label in at most so many cells: what it lacks is taken from its middle, since seeds stand last."""
+    if cell_len(label) <= width:
+        return label
+    gap = "." if plain else "…"
+    end = (width - 1) // 2
+    start = set_cell_size(label, width - 1 - end).rstrip()
+    return f"{start}{gap}{label[len(label) - end :] if end else ''}"
+
+
+def standing_still(seconds: float) -> str:
+    return f"no batch for {clock(seconds)}"
+
+
+class View(Live):
+    """Draws lines below whatever is printed, and draws them again when they change or the window does.
+
+    Args:
+        drawn: Gives the lines for a width and a height, in ASCII alone if the last is true.
+    """
+
+    def __init__(self, console: Console, drawn: Callable[[int, int, bool], Sequence[Text]]):
+        def group() -> Group:
+            options = console.options
+            return Group(*drawn(options.max_width, console.size.height, options.ascii_only))
+
+        super().__init__(get_renderable=group, console=console, refresh_per_second=4, transient=True)
+        self._live_render = _Reflowed(group(), console)
+
+
+class _Reflowed(LiveRender):
+    """Knows how many rows its lines take by now: a window that becomes narrower breaks what stands in it."""
+
+    def __init__(self, drawn: Group, console: Console):
+        super().__init__(drawn)
+        self.console = console
+        self.widths: list[int] = []
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        rendered = list(super().__rich_console__(console, options))
+        segments = [part for part in rendered if isinstance(part, Segment)]
+        self.widths = [sum(part.cell_length for part in line) for line in Segment.split_lines(segments)]
+        yield from rendered
+
+    def _count_again(self) -> None:
+        if self._shape is not None:
+            width = max(self.console.width, 1)
+            self._shape = self._shape[0], sum(max(1, -(-each // width)) for each in self.widths)
+
+    def position_cursor(self) -> Control:
+        self._count_again()
+        return super().position_cursor()
+
+    def restore_cursor(self) -> Control:
+        self._count_again()
+        return super().restore_cursor()
