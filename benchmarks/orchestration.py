@@ -86,9 +86,8 @@ def sleeping() -> type:
 
 def ours(number: int, scratch: Path) -> None:
     """`calibsweep`'s own driver, with that trainable instead of the one that trains."""
-    from rich.console import Console
-
     from orchestrator.ray_start import configure_ray
+    from results.terminal import Terminal
 
     configure_ray()
     from orchestrator import tune_driver
@@ -103,7 +102,7 @@ def ours(number: int, scratch: Path) -> None:
     )
     trials = list(sweep.trials)[:number]
     start_ray([trial.key for trial in trials])
-    with Progress(trials, 0, Console(file=StringIO())) as progress:
+    with Progress(trials, 0, Terminal(file=StringIO())) as progress:
         outcome = tune_driver.fit(
             sweep, trials, Store(str(scratch / "store")), scratch, progress, scratch, "", StopRequest()
         )

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from ray import cloudpickle, tune
-from rich.console import Console
 
 from orchestrator import progress as progress_module
 from orchestrator import tune_driver
@@ -16,6 +15,7 @@ from orchestrator.placement import Needs
 from orchestrator.progress import Progress
 from orchestrator.stop_request import StopRequest
 from results.store import Store
+from results.terminal import Terminal
 from sweeps.expand import load
 from trainables.trial import Asked, Trial, resolve
 
@@ -29,7 +29,7 @@ def kept_of_each(sweep_seeds: int, folder: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(tune, "run", lambda trainable, **options: handed.update(options))
     sweep = load("quickstart", [f"seeds={sweep_seeds}", "run.gpus_per_trial=2", "run.cpus_per_trial=3"])
     trials = list(sweep.trials)
-    with Progress(trials, 0, Console(file=StringIO())) as shown:
+    with Progress(trials, 0, Terminal(file=StringIO())) as shown:
         tune_driver.fit(sweep, trials, Store(str(folder)), folder, shown, folder, "", StopRequest())
     config = handed["search_alg"].suggest("first")
     assert handed["resources"](config) == tune_driver.reservation(Needs(2, 3.0, 1.0))
@@ -61,7 +61,7 @@ def test_the_time_left_is_that_of_each_trial_by_its_data_set_and_model(
         return [resolve("digits", model, "brier", seed) for seed in range(number)]
 
     fast, slow, unknown = trials("mlp", 5), trials("small_cnn", 4), trials(("mlp", {"hidden": 7}), 2)
-    with Progress([*fast, *slow, *unknown], 0, Console(file=StringIO())) as shown:
+    with Progress([*fast, *slow, *unknown], 0, Terminal(file=StringIO())) as shown:
         assert shown.seconds_left() is None
 
         def trained(trial: Trial, seconds: float, failed: bool = False) -> None:

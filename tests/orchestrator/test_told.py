@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from orchestrator import processor
 from orchestrator.commands import plan
@@ -19,6 +18,7 @@ from orchestrator.commands.run import run
 from orchestrator.outcome import Outcome
 from orchestrator.stop_request import StopRequest
 from orchestrator.wording import counted
+from results.terminal import Terminal
 
 from .conftest import Command
 
@@ -59,7 +59,7 @@ def test_plan_and_run_say_that_bfloat16_is_slow_on_a_cpu_without_it(
     store = str(tmp_path / "store")
     for command in ("plan", "run"):
         output = io.StringIO()
-        console = Console(file=output, width=200)
+        console = Terminal(file=output, width=200)
         if command == "plan":
             plan.show(str(sweep), store, [], False, Prices(None, None, None), console)
         else:
@@ -82,7 +82,7 @@ def test_one_is_told_in_the_singular(tmp_path: Path, monkeypatch: pytest.MonkeyP
         None,
         False,
         StopRequest(),
-        Console(file=output, width=200),
+        Terminal(file=output, width=200),
     )
     assert "Interrupted with 1 trial left" in output.getvalue() and "1 trial failed" in output.getvalue()
     assert "1 trials" not in output.getvalue()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from rich.console import Console
-
 from orchestrator.commands.verify import verify
 from results import mending, scored_sets
 from results.address import Address
 from results.checkpoints import StoredCheckpoints
 from results.pilots import Pilot, keep
 from results.store import State, Store, Survey
+from results.terminal import Terminal
 
 from .conftest import OTHER, commit, content_of, falsified, inspected, path_of, scored, trial_of
 
@@ -69,7 +68,7 @@ def check_that_all_is_mended(store: Store) -> None:
     store.folder.write("running/some-run.json", b"7")
     spoiled = content_of(store)
 
-    assert verify(store.uri, Console(quiet=True)) == 1
+    assert verify(store.uri, Terminal(quiet=True)) == 1
     survey, found = surveyed(store)
     assert survey.damaged.keys() == {trial.key for trial in (*TRIALS[:4], SCORED[0])}
     assert {path for paths in survey.damaged.values() for path in paths} >= again | {predictions[3]}
@@ -83,7 +82,7 @@ def check_that_all_is_mended(store: Store) -> None:
     for path in (*again, *differing, *aside, failure):
         assert now[f"damaged/{path}"] == spoiled[path]
     assert finish(store, survey) == survey.damaged.keys()
-    assert verify(store.uri, Console(quiet=True)) == 0
+    assert verify(store.uri, Terminal(quiet=True)) == 0
     # What was made again is what it was; what was scored anew says so.
     now = content_of(store)
     kinds = ("trials/", "predictions/", "epochs/", "scored")

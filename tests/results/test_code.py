@@ -7,12 +7,12 @@ import io
 
 import pandas as pd
 import pytest
-from rich.console import Console
 
 from results import code, tables
 from results.rescore import commit_result
 from results.screen import Screen
 from results.store import Store
+from results.terminal import Terminal
 
 from .conftest import result_of, trial_of
 
@@ -89,7 +89,7 @@ def test_every_form_of_the_tables_marks_the_cell(mixed: pd.DataFrame) -> None:
         assert text.count(note) == len(built)
     lines = list(csv.DictReader(io.StringIO(tables.render(built, "csv"))))
     assert {(line["loss"], line["mixed_code"]) for line in lines} == {("brier", "1"), ("focal_1", "0")}
-    console = Console(width=200, record=True, file=io.StringIO())
+    console = Terminal(width=200, record=True, file=io.StringIO())
     console.print(Screen(built))
     shown = console.export_text()
     assert note in shown and shown.count("†") > 1

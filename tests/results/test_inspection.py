@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from orchestrator.commands.verify import verify
 from results import finding as kinds
@@ -18,6 +17,7 @@ from results.errors import StoreError
 from results.inspection import Inspection
 from results.pilots import Pilot
 from results.store import State, Store
+from results.terminal import Terminal
 
 from .conftest import (
     commit,
@@ -114,7 +114,7 @@ def test_all_that_is_wrong_is_told_by_kind_and_none_of_it_is_touched(store: Stor
 
 def test_the_command_says_where_and_what_follows(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     commit(store, *TRIALS)
-    console = Console(width=400, markup=False)
+    console = Terminal(width=400, markup=False)
     assert verify(store.uri, console) == 0
     assert "5 trials scored anew from their logits, 0 differ or are damaged." in capsys.readouterr().out
     store.folder.write("tmp/half", b"")
@@ -139,8 +139,8 @@ def test_one_file_that_cannot_be_read_does_not_end_it(store: Store) -> None:
 
 def test_a_store_in_which_there_is_nothing_is_not_called_healthy(store: Store, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="nothing in the store"):
-        verify(store.uri, Console())
+        verify(store.uri, Terminal())
     (tmp_path / "file").touch()
     for name in ("", " ", str(tmp_path / "file"), "x" * 5000, "~nobody-of-that-name/store", "a\0b"):
         with pytest.raises(StoreError, match="store"):
-            verify(name, Console())
+            verify(name, Terminal())
