@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from typing import NoReturn
 
@@ -57,7 +58,7 @@ def main() -> None:
         except click.UsageError as error:
             _refuse(mistakes.line(error, sys.argv[1:]))
         except CalibsweepError as error:
-            _refuse(str(error))
+            _refuse(*error.lines)
     except ImportError as error:
         _refuse(own_code.why(error))
     except Interrupted as interrupted:
@@ -65,11 +66,13 @@ def main() -> None:
         sys.exit(RAN_WITH_FAILURES)
 
 
-def _refuse(told: str) -> NoReturn:
+def _refuse(*mistakes: str) -> NoReturn:
     from trainables.texts import visible
 
-    line = visible(" ".join(told.split()))
-    if len(line) > LONGEST_LINE:
-        line = f"{line[:LONGEST_LINE]} ..."
-    sys.stderr.write(f"{NAME}: {line}\n")
+    for told in mistakes:
+        # What can be copied from it may have spaces that matter.
+        line = visible(re.sub(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+\s*", " ", told.strip()))
+        if len(line) > LONGEST_LINE:
+            line = f"{line[:LONGEST_LINE]} ..."
+        sys.stderr.write(f"{NAME}: {line}\n")
     sys.exit(COULD_NOT_RUN)

@@ -51,12 +51,14 @@ class Job:
         status: As Ray has it: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED.
         message: What Ray says of it.
         submitted: Seconds since 1970.
+        entrypoint: The command that the job is.
     """
 
     id: str
     status: str
     message: str
     submitted: float
+    entrypoint: str = ""
 
     @property
     def under_way(self) -> bool:
@@ -150,7 +152,13 @@ class Jobs:
         with reaching(self.address):
             found = self.client.list_jobs()
         return [
-            Job(each.submission_id, each.status.value, each.message or "", (each.start_time or 0) / 1000)
+            Job(
+                each.submission_id,
+                each.status.value,
+                each.message or "",
+                (each.start_time or 0) / 1000,
+                each.entrypoint or "",
+            )
             for each in found
             if each.submission_id and self.whose.items() <= (each.metadata or {}).items()
         ]

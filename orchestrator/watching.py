@@ -21,6 +21,7 @@ from results.address import Address
 from results.store import Store
 from sweeps.fields import WATCHERS, Watch
 from trainables.errors import ConfigurationError
+from trainables.shell import quoted
 from trainables.trial import Trial
 
 CURVES = (
@@ -152,7 +153,7 @@ def callbacks(
             case "tensorboard":
                 folder = _local_folder(store) / name
                 callback = TensorBoard(folder, trials)
-                where = f"tensorboard --logdir {folder}"
+                where = _tensorboard(folder)
             case "mlflow":
                 from ray.air.integrations.mlflow import MLflowLoggerCallback
 
@@ -174,6 +175,14 @@ def callbacks(
         found.append(callback)
         tell(f"Curves while it runs: {where}")
     return found
+
+
+def _tensorboard(folder: Path) -> str:
+    """How to look at the curves. What draws them need not be installed where they are written."""
+    look = quoted("tensorboard", "--logdir", str(folder))
+    if importlib.util.find_spec("tensorboard") is None:
+        return f"{look}, after: {quoted('pip', 'install', 'tensorboard')}"
+    return look
 
 
 def _set_up(program: str, callback: Callback, tell: Callable[[str], None]) -> Outside:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, PlainValidator
 
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
+from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
 from trainables.texts import why_no_name
 from trainables.trial import Asked, TrainingSettings, checked_seed
@@ -82,7 +83,16 @@ def _protocol(value: Any) -> str:
 
 
 def _training(value: Any) -> dict[str, Any]:
-    return {name: TrainingSettings.checked(name, setting) for name, setting in _mapping(value).items()}
+    checked: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, setting in _mapping(value).items():
+        try:
+            checked[name] = TrainingSettings.checked(name, setting)
+        except ConfigurationError as error:
+            problems += error.lines
+    if problems:
+        raise ConfigurationError(*problems)
+    return checked
 
 
 def _gpus(value: float) -> float:

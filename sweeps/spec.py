@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,9 @@ from trainables.trial import TrainingSettings
 
 MOST_BYTES = 2**20
 """Of a sweep file."""
+
+MOST_LISTED = 50
+"""Problems of a sweep file."""
 
 MOST_EPOCHS, MOST_MINUTES, MOST_HOURS = 10_000_000, 1e6, 1e5
 
@@ -136,8 +140,8 @@ def read(path_or_name: Path | str) -> SweepFile:
     """The sweep file at a path, or the bundled one of a name.
 
     Raises:
-        ConfigurationError: There is no such file, or what it says cannot be understood. One line: the file,
-            the place in it, the first problem with the nearest right name, and how many more there are.
+        ConfigurationError: There is no such file, or what it says cannot be understood. A line for each
+            problem: the file, the place in it, what is wrong and the nearest right name.
     """
     source = str(path_or_name)
     try:
@@ -155,25 +159,39 @@ def read(path_or_name: Path | str) -> SweepFile:
 def read_overrides(assignments: Sequence[str]) -> Overrides:
     """What `path=value` assignments from the command line set, e.g. 'training.epochs=3' or 'seeds=[0]'.
 
-    Raises ConfigurationError for a path that cannot be set or a value of the wrong type.
+    Raises ConfigurationError for paths that cannot be set and values of the wrong type, a line for each.
     """
     raw: dict[str, Any] = {}
+    problems: list[str] = []
     for assignment in assignments:
-        path, equals, value = assignment.partition("=")
-        if not equals:
-            raise ConfigurationError(f"--set {assignment}: write path=value, for example training.epochs=3.")
-        if re.split(r"[.\[]", path)[0] == "blocks":
-            raise ConfigurationError(
-                f"--set {assignment}: blocks cannot be changed from here: edit a copy of the sweep file."
-            )
-        if path not in SETTINGS:
-            raise ConfigurationError(
-                f"--set {assignment}: there is no {path!r} to set.{closest(path, SETTINGS)}"
-            )
+        try:
+            path, value = _assigned(assignment)
+        except ConfigurationError as error:
+            problems += error.lines
+            continue
         section, _, name = path.rpartition(".")
         target = raw.setdefault(section, {}) if section else raw
-        target[name] = parsed(value, f"--set {assignment}")
-    return _checked(Overrides, raw, "--set ")
+        target[name] = value
+    try:
+        checked = _checked(Overrides, raw, "--set ")
+    except ConfigurationError as error:
+        problems += error.lines
+    if problems:
+        raise refusal(problems)
+    return checked
+
+
+def _assigned(assignment: str) -> tuple[str, Any]:
+    path, equals, value = assignment.partition("=")
+    if not equals:
+        raise ConfigurationError(f"--set {assignment}: write path=value, for example training.epochs=3.")
+    if re.split(r"[.\[]", path)[0] == "blocks":
+        raise ConfigurationError(
+            f"--set {assignment}: blocks cannot be changed from here: edit a copy of the sweep file."
+        )
+    if path not in SETTINGS:
+        raise ConfigurationError(f"--set {assignment}: there is no {path!r} to set.{closest(path, SETTINGS)}")
+    return path, parsed(value, f"--set {assignment}")
 
 
 def selected(registry: Registry, text: str, place: str) -> tuple[str, dict[str, Any]]:
@@ -193,10 +211,11 @@ def selected(registry: Registry, text: str, place: str) -> tuple[str, dict[str, 
 
 
 def refusal(problems: Iterable[str]) -> ConfigurationError:
-    """One line about the first of several problems, and how many more there are."""
-    first, *others = dict.fromkeys(problems)
-    more = f" (and {len(others)} more problem{'s' if len(others) > 1 else ''})" if others else ""
-    return ConfigurationError(first + more)
+    """A line for each of several problems, or for the first ones of very many."""
+    lines = list(dict.fromkeys(problems))
+    if len(lines) > MOST_LISTED:
+        lines[MOST_LISTED:] = [f"and {len(lines) - MOST_LISTED} more problems."]
+    return ConfigurationError(*lines)
 
 
 def located(source: str) -> Path:
@@ -222,32 +241,40 @@ def _checked(model: type[Model], raw: Any, prefix: str) -> Model:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        # A misspelt key is also a missing one: the spelling is what helps, so it comes first.
-        found = sorted(
-            error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden"
-        )
-        raise refusal(_line(problem, model, prefix) for problem in found) from None
+        found = error.errors(include_url=False)
+        # A misspelt key is also a missing one: the spelling is what helps.
+        misspelt = {
+            (*location, near)
+            for *location, key in (p["loc"] for p in found if p["type"] == "extra_forbidden")
+            for near in difflib.get_close_matches(str(key), _keys(model, location), n=1, cutoff=0.5)
+        }
+        problems = (p for p in found if p["type"] != "missing" or p["loc"] not in misspelt)
+        raise refusal(line for problem in problems for line in _lines(problem, model, prefix)) from None
 
 
-def _line(problem: ErrorDetails, model: type[BaseModel], prefix: str) -> str:
-    """pydantic's finding as a person would say it."""
-    location, kind, details = problem["loc"], problem["type"], problem.get("ctx", {})
-    if kind in ("extra_forbidden", "missing"):
-        key, location = location[-1], location[:-1]
-    if kind == "extra_forbidden":
-        text = f"unknown key {key!r}.{closest(str(key), _keys(model, location))}"
-    elif kind == "missing":
-        text = f"needs {key!r}."
-    elif kind == "value_error":
-        text = str(details["error"])
-    elif kind in ("too_short", "string_too_short"):
-        text = "must not be empty."
-    else:
-        text = f"must be {_expected(kind, details)}, not {problem['input']!r}."
+def _lines(problem: ErrorDetails, model: type[BaseModel], prefix: str) -> list[str]:
+    """pydantic's finding as a person would say it; of a mapping as many lines as it has mistakes."""
+    location = problem["loc"]
+    if problem["type"] in ("extra_forbidden", "missing"):
+        location = location[:-1]
     place = ""
     for step in location:
         place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else step
-    return f"{prefix}{place}{': ' if place else ''}{text}"
+    return [f"{prefix}{place}{': ' if place else ''}{text}" for text in _texts(problem, model)]
+
+
+def _texts(problem: ErrorDetails, model: type[BaseModel]) -> Sequence[str]:
+    location, kind, details = problem["loc"], problem["type"], problem.get("ctx", {})
+    if kind == "value_error":
+        error = details["error"]
+        return error.lines if isinstance(error, ConfigurationError) else [str(error)]
+    if kind == "extra_forbidden":
+        return [f"unknown key {location[-1]!r}.{closest(str(location[-1]), _keys(model, location[:-1]))}"]
+    if kind == "missing":
+        return [f"needs {location[-1]!r}."]
+    if kind in ("too_short", "string_too_short"):
+        return ["must not be empty."]
+    return [f"must be {_expected(kind, details)}, not {problem['input']!r}."]
 
 
 def _expected(kind: str, details: Mapping[str, Any]) -> str:

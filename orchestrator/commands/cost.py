@@ -89,9 +89,8 @@ def show(
     for basis in others:
         table.add_row("", basis)
     if len(known) < len(wanted):
-        table.add_row(
-            "", f"and {counted(len(wanted) - len(known), 'trial')} of which nothing is known: plan --pilot"
-        )
+        unknown = counted(len(wanted) - len(known), "trial")
+        table.add_row("", f"and {unknown} of which nothing is known: --pilot measures them")
     capacity = prices.gpus if on_gpu else float(len(os.sched_getaffinity(0)))
     if capacity is None:
         table.add_row("time", "say --gpus N for how long it takes on N GPUs")

@@ -8,10 +8,12 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from rich.console import Console
 
 from orchestrator import clusters
+from orchestrator.command_line import copied
 from orchestrator.commands import plan
 from orchestrator.commands.cost import Prices
 from orchestrator.jobs import Job, Jobs
@@ -19,6 +21,7 @@ from orchestrator.terminal import busy
 from orchestrator.wording import counted
 from sweeps.expand import load
 from trainables.errors import ConfigurationError
+from trainables.shell import quoted
 
 LOG_LINES = 20
 
@@ -33,12 +36,9 @@ class Target:
     cluster: Path | None
     address: str | None
 
-    @property
-    def options(self) -> str:
-        """As they are typed again for the next command."""
-        where = ["--cluster", str(self.cluster)] if self.cluster else ["--address", self.address or ""]
-        sets = [part for override in self.overrides for part in ("--set", override)]
-        return shlex.join([self.sweep, "--store", self.store, *where, *sets])
+    def typed(self, command: str, **more: Any) -> str:
+        """The line of another command about the same."""
+        return copied.typed(command, vars(self), **more)
 
     @contextlib.contextmanager
     def jobs(self) -> Iterator[Jobs]:
@@ -83,7 +83,7 @@ def launch(wanted: Target, data: str | None, retry_failed: bool, console: Consol
         before = jobs.latest()
         if before and before.under_way:
             raise ConfigurationError(
-                f"{sweep.name} is under way already, as {before.id}: calibsweep status {wanted.options}"
+                f"{sweep.name} is under way already, as {before.id}: {wanted.typed('status')}"
             )
         job = jobs.submit(wanted.sweep, options)
     console.print(
@@ -93,16 +93,14 @@ def launch(wanted: Target, data: str | None, retry_failed: bool, console: Consol
         soft_wrap=True,
     )
     console.print("\nNext:", style="bold")
-    for command, told in (
-        ("status", "what is done, running, failed and missing, and what the rest costs"),
-        ("logs", "what the driver prints, as it comes"),
-        ("stop", "ends it, with a checkpoint of every trial that runs"),
-        ("launch", "once it has ended, or died: goes on with what is missing"),
+    again = wanted.typed("launch", data=data, retry_failed=retry_failed)
+    for line, told in (
+        (wanted.typed("status"), "what is done, running, failed and missing, and what the rest costs"),
+        (wanted.typed("logs"), "what the driver prints, as it comes"),
+        (wanted.typed("stop"), "ends it, with a checkpoint of every trial that runs"),
+        (again, "once it has ended, or died: goes on with what is missing"),
     ):
-        console.print(
-            f"  calibsweep {command} {wanted.options}", style="cyan", highlight=False, soft_wrap=True
-        )
-        console.print(f"      {told}", style="dim", highlight=False)
+        copied.show(console, line, told)
     _tell_dashboard(wanted, console)
     return 0
 
@@ -113,11 +111,12 @@ def status(wanted: Target, prices: Prices, console: Console) -> int:
         job = jobs.latest()
         told = jobs.logs(job).splitlines()[-LOG_LINES:] if job and job.status == "FAILED" else []
     if job is None:
-        console.print(f"No job of this sweep and store on the cluster. calibsweep launch {wanted.options}")
+        console.print("No job of this sweep and store on the cluster. To launch it:", highlight=False)
+        copied.show(console, wanted.typed("launch"))
     else:
         console.print(_line(job), highlight=False, soft_wrap=True)
     for line in told:
-        console.print(line, style="dim", highlight=False, soft_wrap=True)
+        console.print(line, style="quiet", soft_wrap=True)
     _tell_dashboard(wanted, console)
     console.print()
     plan.show(wanted.sweep, wanted.store, list(wanted.overrides), False, prices, console)
@@ -150,21 +149,30 @@ def stop(wanted: Target, console: Console) -> int:
         with busy(console, "each trial that runs keeps a checkpoint"):
             ended = jobs.wait(job)
     console.print(_line(ended), highlight=False, soft_wrap=True)
-    console.print(f"To go on: calibsweep launch {wanted.options}", highlight=False, soft_wrap=True)
+    console.print("To go on:")
+    copied.show(console, wanted.typed("launch", **_launched_with(job)))
     if wanted.cluster:
-        console.print(
-            f"The cluster's machines still run, and cost: ray down {wanted.cluster}", style="yellow"
-        )
+        console.print("The cluster's machines still run, and cost. To end them:", style="warning")
+        copied.show(console, quoted("ray", "down", str(wanted.cluster)))
     return 0
 
 
 def _only(jobs: Jobs, wanted: Target) -> Job:
     job = jobs.latest()
     if job is None:
-        raise ConfigurationError(
-            f"no job of this sweep and store on the cluster: calibsweep launch {wanted.options}"
-        )
+        raise ConfigurationError(f"no job of this sweep and store on the cluster: {wanted.typed('launch')}")
     return job
+
+
+def _launched_with(job: Job) -> dict[str, Any]:
+    """What the driver of a job was given that only `launch` takes."""
+    from orchestrator.cli import app
+
+    words = shlex.split(job.entrypoint)
+    if "run" not in words:
+        return {}
+    given = app.commands["run"].make_context("run", words[words.index("run") + 1 :]).params
+    return {name: given[name] for name in ("data", "retry_failed")}
 
 
 def _line(job: Job) -> str:
@@ -173,10 +181,9 @@ def _line(job: Job) -> str:
 
 
 def _tell_dashboard(wanted: Target, console: Console) -> None:
-    where = f"ray dashboard {wanted.cluster}" if wanted.cluster else wanted.address
-    console.print(
-        f"Ray's dashboard: {where} (never open its port to the world)", style="dim", highlight=False
-    )
+    where = quoted("ray", "dashboard", str(wanted.cluster)) if wanted.cluster else wanted.address
+    told = f"Ray's dashboard (never open its port to the world): {where}"
+    console.print(told, style="quiet", soft_wrap=True)
 
 
 def _reachable_from_all_nodes(option: str, place: str, or_: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from orchestrator.command_line import copied
 from orchestrator.commands.changed_code import changed_code
 from orchestrator.estimates import Estimates, longest_first
 from orchestrator.outcome import Outcome, StartError
@@ -44,6 +45,14 @@ def run(
 
     `request` ends it early.
     """
+    given = {
+        "sweep": sweep_name,
+        "store": uri,
+        "address": address,
+        "overrides": overrides,
+        "data": data,
+        "retry_failed": retry_failed,
+    }
     sweep = load(sweep_name, overrides)
     with busy(console, f"looking at what the store {uri} has of {sweep.name}"):
         store = Store(uri)
@@ -74,11 +83,10 @@ def run(
             console.print(line, style="yellow", soft_wrap=True)
     outcome = Outcome(left=len(wanted))
     if wanted:
-        if address is None:
-            elsewhere = f"calibsweep status {shlex.join([sweep_name, '--store', uri])}"
-            sets = shlex.join(part for override in overrides for part in ("--set", override))
-            line = f"To look at it from another terminal: {elsewhere} {sets}".rstrip()
-            console.print(line, style="dim", highlight=False, soft_wrap=True)
+        # The store knows, wherever the trials run.
+        elsewhere = copied.typed("status", {**given, "address": None})
+        line = f"To look at it from another terminal: {elsewhere}"
+        console.print(line, style="quiet", soft_wrap=True)
         if frame is not None:
             wanted = longest_first(wanted, _estimates(sweep, store, wanted, frame, count=True))
         expected = _estimates(sweep, store, wanted, frame, count=False).seconds
@@ -96,7 +104,7 @@ def run(
         from orchestrator.commands import tables
 
         tables.print_and_write(sweep, store, console)
-    _closing(sweep_name, uri, overrides, outcome, failed, console)
+    _closing(given, outcome, done + outcome.done, failed, console)
     return 1 if failed or outcome.left else 0
 
 
@@ -125,31 +133,30 @@ def _opening(sweep: Sweep, store: Store, wanted: int, done: int, failed: int) ->
         f"{wanted} to run",
     ]
     if failed:
-        parts.append(f"{failed} failed before (run --retry-failed tries them again)")
+        parts.append(f"{failed} failed before (--retry-failed tries them again)")
     return f"{', '.join(parts)}. Store: {store.uri}"
 
 
-def _closing(
-    name: str, uri: str, overrides: list[str], outcome: Outcome, failed: int, console: Console
-) -> None:
-    rest = f"{name} --store {uri}" + "".join(f" --set {override}" for override in overrides)
+def _closing(given: Mapping[str, Any], outcome: Outcome, done: int, failed: int, console: Console) -> None:
+    """What is left, and what comes next: of that only what can be done already."""
     if outcome.left:
-        console.print(
-            f"Interrupted with {counted(outcome.left, 'trial')} left. To go on: calibsweep run {rest}",
-            style="yellow",
-        )
+        told = f"Interrupted with {counted(outcome.left, 'trial')} left. To go on:"
+        console.print(told, style="warning")
+        copied.show(console, copied.typed("run", given))
     if failed:
-        console.print(
-            f"{counted(failed, 'trial')} failed. Why: calibsweep plan {rest} --failures", style="yellow"
-        )
-    console.print("\nNext:", style="bold")
-    for command, told in (
-        (f"calibsweep tables {rest} --format latex", "these tables for a paper (also md, html, csv)"),
-        (
-            f"calibsweep store verify --store {uri}",
-            "every file, and every score again from the stored logits",
-        ),
-        ("calibsweep list losses", "what there is; to add one: docs/adding-a-loss.md"),
-    ):
-        console.print(f"  {command}", style="cyan", highlight=False, soft_wrap=True)
-        console.print(f"      {told}", style="dim", highlight=False)
+        console.print(f"{counted(failed, 'trial')} failed. Why:", style="warning")
+        copied.show(console, copied.typed("plan", given, failures=True))
+    if done:
+        console.print("\nNext:", style="bold")
+        for line, told in (
+            (
+                copied.typed("tables", given, format="latex"),
+                "these tables for a paper (also md, html, csv)",
+            ),
+            (
+                copied.typed("store verify", given),
+                "every file, and every score again from the stored logits",
+            ),
+            (copied.typed("list", {}, kind="losses"), "what there is; to add one: docs/adding-a-loss.md"),
+        ):
+            copied.show(console, line, told)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from orchestrator.command_line import copied
 from results import out_of_distribution, scored_sets
 from results.rendering import render
 from results.scores import DEFAULT
@@ -68,7 +69,8 @@ def trials(store: Store, like: Iterable[Trial] | None = None) -> pd.DataFrame:
             f"calibsweep: damaged and left out: {store.folder.name(path)}; run the sweep again.\n"
         )
     if frame.attrs["loose_rows"] > MANY_LOOSE_ROWS:
-        sys.stderr.write(f"calibsweep: faster after: calibsweep store compact --store {store.uri}\n")
+        faster = copied.typed("store compact", {"store": store.uri})
+        sys.stderr.write(f"calibsweep: faster after: {faster}\n")
     if frame.empty:
         raise ConfigurationError(f"no finished trial in the store {store.uri}: run a sweep first.")
     return frame

@@ -184,7 +184,9 @@ def test_score_takes_anyones_logits(calibsweep: Command, tmp_path: Path) -> None
 def test_missing_data_stops_a_run_before_it_starts(calibsweep: Command, tmp_path: Path) -> None:
     store, data = str(tmp_path / "store"), str(tmp_path / "data")
     output = calibsweep("run", "mukhoti2020", "--store", store, "--data", data, code=2)
-    assert re.search(r"data_batch_1 is missing: run `calibsweep data prepare cifar10`", output)
+    assert re.search(
+        rf"data_batch_1 is missing: .*: calibsweep data prepare cifar10 --data {re.escape(data)}\n", output
+    )
     # No trial failed of it: once the data is there, the same command goes on.
     assert not list(Path(store).rglob("*.parquet"))
 

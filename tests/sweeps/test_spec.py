@@ -26,9 +26,16 @@ blocks:
 
 REFUSED = {
     "unknown key": (("seeds: 1", "seed: 1"), "a.yaml: unknown key 'seed'. Did you mean 'seeds'?"),
+    "mistakes everywhere": (
+        ("seeds: 1", "seds: 1\ntraining: {epoch: 3, batch_sise: 4}\nrun: {checkpoint_every: often}"),
+        "a.yaml: training: training has no setting 'epoch'. Did you mean 'epochs'?\n"
+        "a.yaml: training: training has no setting 'batch_sise'. Did you mean 'batch_size'?\n"
+        "a.yaml: run.checkpoint_every: must be a whole number, not 'often'.\n"
+        "a.yaml: unknown key 'seds'. Did you mean 'seeds'?",
+    ),
     "unknown key in a block": (
         ("datasets:", "dataset:"),
-        "a.yaml: blocks[0]: unknown key 'dataset'. Did you mean 'datasets'? (and 1 more problem)",
+        "a.yaml: blocks[0]: unknown key 'dataset'. Did you mean 'datasets'?",
     ),
     "unknown key in run": (
         ("blocks:", "run: {gpu_per_trial: 1}\nblocks:"),
@@ -140,7 +147,8 @@ REFUSED = {
     ),
     "run value out of range": (
         ("seeds: 1", "run: {cpus_per_trial: 0, gpus_per_trial: -1}"),
-        "a.yaml: run.cpus_per_trial: must be more than 0, not 0. (and 1 more problem)",
+        "a.yaml: run.cpus_per_trial: must be more than 0, not 0.\n"
+        "a.yaml: run.gpus_per_trial: must be at least 0, not -1.",
     ),
     "GPUs that are neither a part nor whole": (
         ("seeds: 1", "run: {gpus_per_trial: 1.5}"),
@@ -221,7 +229,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("change", "expected"), REFUSED.values(), ids=REFUSED)
-def test_refuses_in_one_line(change: tuple[str, str], expected: str, sweep_file: Write) -> None:
+def test_refuses_in_a_line_for_each_mistake(
+    change: tuple[str, str], expected: str, sweep_file: Write
+) -> None:
     assert RIGHT.count(change[0]) == 1
     path = sweep_file(RIGHT.replace(*change))
     with pytest.raises(ConfigurationError) as refused:

@@ -173,7 +173,7 @@ SWEEPS = st.fixed_dictionaries(
 @given(SWEEPS | VALUES)
 @settings(max_examples=300, derandomize=True)
 @example({"name": "a", "blocks": [{"datasets": [{"digits": {1: 2}}], "models": [[]], "losses": [{}]}]})
-def test_any_values_are_planned_or_refused_in_one_line(
+def test_any_values_are_planned_or_refused_in_a_line_for_each_mistake(
     tmp_path_factory: pytest.TempPathFactory, value: Any
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzzed.yaml"
@@ -181,7 +181,7 @@ def test_any_values_are_planned_or_refused_in_one_line(
     try:
         sweep = load(path)
     except CalibsweepError as error:
-        assert len(str(error).splitlines()) == 1 or "\\n" in repr(value)
+        assert all(len(line.splitlines()) == 1 for line in error.lines) or "\\n" in repr(value)
     else:
         assert sweep.trials and all(0 <= trial.seed < 2**63 for trial in sweep.trials)
         assert all(len(trial.key) == 20 for trial in sweep.trials)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainables.catalogue import DATASETS
+from trainables.errors import DataError
 
 if TYPE_CHECKING:
     from trainables.datasets.base import Dataset
@@ -24,5 +27,16 @@ def load(name: str, root: Path | str | None = None, **params: Any) -> Dataset:
         ConfigurationError: An unknown name or parameter, with the nearest right one.
         DataError: Files that are missing or damaged.
     """
-    dataset: Dataset = DATASETS.build(name, root=Path(root) if root else default_root(), **params)
+    place = Path(root) if root else default_root()
+    with telling(place):
+        dataset: Dataset = DATASETS.build(name, root=place, **params)
     return dataset
+
+
+@contextmanager
+def telling(root: Path) -> Iterator[None]:
+    """Has an error's command name the folder of the data sets, where it is not the usual one."""
+    try:
+        yield
+    except DataError as error:
+        raise error.below(None if root == default_root() else root) from error.__cause__

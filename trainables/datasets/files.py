@@ -96,7 +96,8 @@ def read_published(path: Path, sha256: str, dataset: str) -> bytes:
     if (found := digest(content)) != sha256:
         raise DataError(
             f"{path} is not the published file (SHA-256 {found}, published {sha256}): delete it with its "
-            f"folder and run `calibsweep data prepare {dataset}`."
+            "folder, then",
+            dataset,
         )
     return content
 
@@ -104,8 +105,7 @@ def read_published(path: Path, sha256: str, dataset: str) -> bytes:
 def missing(path: Path, dataset: str) -> DataError:
     """The error for a file that is not there."""
     return DataError(
-        f"{path} is missing: run `calibsweep data prepare {dataset}`, or say where the data sets lie "
-        "(CALIBSWEEP_DATA, --data)."
+        f"{path} is missing: say where the data sets lie (CALIBSWEEP_DATA, --data), or get this one", dataset
     )
 
 

@@ -159,8 +159,9 @@ def checked(posts: Posts, path: Path) -> None:
     if posts.digest != DIGEST:
         raise DataError(
             f"{path} does not hold the 19,997 original posts ({len(posts.texts):,} posts, SHA-256 "
-            f"{posts.digest}, published {DIGEST}): delete it and run `calibsweep data prepare {NAME}`. The "
-            "'by date' version of 18,846 posts is another data set."
+            f"{posts.digest}, published {DIGEST}; the 'by date' version of 18,846 posts is another data "
+            "set): delete it, then",
+            NAME,
         )
 
 

@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 
 from trainables.catalogue import DATASETS
-from trainables.datasets import default_root
+from trainables.datasets import default_root, telling
 from trainables.datasets.base import Dataset
 from trainables.datasets.files import Progress, silent
 
@@ -33,4 +33,6 @@ def prepare(name: str, root: Path | str | None = None, progress: Progress = sile
     # A function can be a component, too; then there is nothing to ask for files.
     if not (isinstance(component, type) and issubclass(component, Dataset)):
         return None
-    return component.prepare(Path(root).expanduser() if root else default_root(), progress)
+    place = Path(root).expanduser() if root else default_root()
+    with telling(place):
+        return component.prepare(place, progress)

@@ -109,8 +109,9 @@ def check(folder: Path) -> None:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != published:
             raise DataError(
-                f"{path} is not the published file (SHA-256 {found}, published {published}): delete {folder} "
-                f"and run `calibsweep data prepare {NAME}`."
+                f"{path} is not the published file (SHA-256 {found}, published {published}): delete "
+                f"{folder}, then",
+                NAME,
             )
 
 

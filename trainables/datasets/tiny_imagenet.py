@@ -130,8 +130,9 @@ def training_files(folder: Path, classes: list[str]) -> tuple[list[Path], Tensor
         numbered = {_number(path): path for path in images.glob("*.JPEG")}
         if len(numbered) != TRAINING_PER_CLASS or not set(numbered) <= set(range(TRAINING_PER_CLASS)):
             raise DataError(
-                f"{images} has {len(numbered)} of the {TRAINING_PER_CLASS} published images: delete {folder} "
-                f"and run `calibsweep data prepare {NAME}`."
+                f"{images} has {len(numbered)} of the {TRAINING_PER_CLASS} published images: delete "
+                f"{folder}, then",
+                NAME,
             )
         files += [numbered[number] for number in sorted(numbered)]
         ids += [label * TRAINING_PER_CLASS + number for number in sorted(numbered)]
@@ -157,8 +158,8 @@ def validation_files(folder: Path, classes: list[str]) -> tuple[list[Path], Tens
         found[_number(image)] = (image, label)
     if len(found) != VALIDATION:
         raise DataError(
-            f"{path} has {len(found)} of the {VALIDATION} published images: delete {folder} and run "
-            f"`calibsweep data prepare {NAME}`."
+            f"{path} has {len(found)} of the {VALIDATION} published images: delete {folder}, then",
+            NAME,
         )
     order = sorted(found)
     first = len(classes) * TRAINING_PER_CLASS
