@@ -77,7 +77,7 @@ def sleeping() -> type:
             time.sleep(self.seconds[self.key] / REPORTS)
             done = self.steps == REPORTS
             if done:
-                with self.notes.open("a") as notes:
+                with self.notes.open("a", encoding="utf-8") as notes:
                     notes.write(f"{self.began} {time.time()}\n")
             return {"done": done, "outcome": "done" if done else "running", "epoch": self.steps}
 
@@ -138,7 +138,9 @@ def start_ray(keys: list[str]) -> None:
     import ray
 
     seconds = json.loads(folder().joinpath("durations").read_text())
-    folder().joinpath("seconds").write_text(json.dumps(dict(zip(keys, seconds, strict=True))))
+    folder().joinpath("seconds").write_text(
+        json.dumps(dict(zip(keys, seconds, strict=True))), encoding="utf-8"
+    )
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
     ray.init(
         address="local",
@@ -154,16 +156,16 @@ def measured(case: str, number: int, slots: int, mean: float) -> dict[str, float
     seconds = durations(number, mean)
     slots = min(slots, number)
     with tempfile.TemporaryDirectory() as made:
-        Path(made, "durations").write_text(json.dumps(seconds))
+        Path(made, "durations").write_text(json.dumps(seconds), encoding="utf-8")
         told = {"ORCHESTRATION_FOLDER": made, "SLOTS": str(slots)}
         command = [sys.executable, __file__, "--case", case, "--trials", str(number)]
         started = time.time()
         done = subprocess.run(command, env={**os.environ, **told}, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{case} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
-        memory = float(Path(made, "memory").read_text())
+        memory = float(Path(made, "memory").read_text(encoding="utf-8"))
         spans = [
-            sorted(tuple(map(float, line.split())) for line in each.read_text().splitlines())
+            sorted(tuple(map(float, line.split())) for line in each.read_text(encoding="utf-8").splitlines())
             for each in Path(made).glob("*.notes")
         ]
     assert sum(map(len, spans)) == number
@@ -195,7 +197,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             {"ours": ours, "plain": plain}[arguments.case](arguments.trials[0], Path(scratch))
         # Not on standard output, where Ray prints what it likes.
-        folder().joinpath("memory").write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+        folder().joinpath("memory").write_text(
+            str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss), encoding="utf-8"
+        )
         return
     print(f"{arguments.slots} slots, trials of {arguments.seconds:g} s on average, {os.cpu_count()} cores")
     print(

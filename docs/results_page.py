@@ -167,4 +167,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page() + "\n")
+    sys.stdout.buffer.write(f"{page()}\n".encode())

@@ -49,7 +49,8 @@ def dashboard(file: Path) -> Iterator[str]:
         [*RAY, "dashboard", str(file), "--port", str(port)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         start_new_session=True,
     )
     try:

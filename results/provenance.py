@@ -33,8 +33,9 @@ def source_commit() -> str:
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(folder), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-        return done.stdout.strip()
+        done = subprocess.run(command, capture_output=True, check=True, timeout=30)
+        # Paths, in whatever encoding this system has them.
+        return os.fsdecode(done.stdout).strip()
 
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() != folder:

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from results import names
 from results.layout import Table
-from results.scores import CRITERIA
+from results.scores import CRITERIA, chosen
 from results.tables import build
 
 METRICS = ("error", "ece", "adaptive_ece", "nll", "mce")
@@ -50,8 +50,10 @@ class Column:
 class Screen:
     """To be printed on a `Terminal`. The best of each grid is bold, and has a star for where nothing is."""
 
-    def __init__(self, built: list[Table]):
+    def __init__(self, built: Sequence[Table]):
         self._tables = built
+        # Without the data that they are of: a grid's own title has it.
+        self._titles = [score.title for score in chosen(table.score.name for table in built)]
         self._lines = [
             (f"{names.dataset(row.dataset)} / {row.name}", number, place)
             for number, row in enumerate(built[0].rows)
@@ -114,21 +116,27 @@ class Screen:
         return max(map(cell_len, self._losses))
 
     def _width_of_numbers(self, scores: int, deviations: int) -> int:
-        columns = [column for column in self._columns if column.score < scores]
-        return sum(2 + column.width(column.score < deviations) for column in columns)
+        return sum(2 + size for _, _, size in self._shown(scores, deviations))
+
+    def _shown(self, scores: int, deviations: int) -> list[tuple[Column, list[tuple[str, bool]], int]]:
+        """Columns that are shown, with their cells and widths: those of a score are as wide as its title."""
+        shown = []
+        for score, group in groupby(self._columns, key=lambda column: column.score):
+            if score < scores:
+                columns = [*group]
+                sizes = [column.width(score < deviations) for column in columns]
+                sizes[0] += max(0, len(self._titles[score]) - sum(sizes) - 2 * (len(sizes) - 1))
+                shown += [(c, c.cells(score < deviations), s) for c, s in zip(columns, sizes, strict=True)]
+        return shown
 
     def _text(
         self, scores: int, deviations: int, label: int, console: Console, width: int
     ) -> Iterator[tuple[str, str]]:
         """Pieces of text with their styles."""
-        shown = [
-            (column, column.cells(column.score < deviations), column.width(column.score < deviations))
-            for column in self._columns
-            if column.score < scores
-        ]
+        shown = self._shown(scores, deviations)
         over = " " * label
         for score, group in groupby(shown, key=lambda each: each[0].score):
-            over += "  " + self._tables[score].score.title.center(sum(2 + each[2] for each in group) - 2)
+            over += "  " + self._titles[score].center(sum(2 + each[2] for each in group) - 2)
         under = " " * label + "".join(f"  {column.heading:>{size}}" for column, _, size in shown)
         grids = groupby(enumerate(self._lines), key=lambda each: each[1][0])
         for title, lines in grids:
@@ -156,7 +164,7 @@ class Screen:
         over = f"mean±standard deviation (n-1) over {first.seeds} seeds" if first.seeds > 1 else "one seed"
         by = CRITERIA[first.criterion].title
         yield f"Percent (NLL: 100 x nats), {over}; T chosen by validation {by}, mean; *: best of its grid."
-        titles = [table.score.title for table in self._tables]
+        titles = self._titles
         needed = self._longest_label() + self._width_of_numbers(len(titles), len(titles))
         if scores < len(titles):
             yield f"No room for {', '.join(titles[scores:])}: all takes {needed} columns."

@@ -13,6 +13,7 @@ KINDS = {
     "models": "networks, with parameters",
     "datasets": "data sets to train on, or to be scored on",
     "protocols": "how a paper trains and splits, which a sweep names",
+    "metrics": "scores that tables are made of, for --metric",
     "sweeps": "benchmarks that come along, ready to run",
 }
 """What can be listed."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
+from results.scores import SCORES, SEPARATION
 from sweeps.spec import bundled, selected
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.registry import Registry
@@ -32,11 +33,17 @@ def show_kinds(kinds: Mapping[str, str], console: Console) -> None:
 def show(kind: str, console: Console) -> None:
     """Prints names with their parameters and what they are, read off the files without importing them."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("name", no_wrap=True)
+    table.add_column("name", overflow="fold")
     if kind == "sweeps":
         table.add_column("what it runs")
         for name, (_, description) in sorted(bundled().items()):
             table.add_row(name, description)
+    elif kind == "metrics":
+        table.add_column("in print")
+        table.add_column("what it is")
+        for score in (*SCORES.values(), *SEPARATION.values()):
+            better = f", {score.better} is better" if score.better else ""
+            table.add_row(score.name, score.title, f"{score.meaning}, in {score.printed_unit}{better}.")
     else:
         registry = REGISTRIES[kind]
         table.add_column("parameters")

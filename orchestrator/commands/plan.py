@@ -88,7 +88,7 @@ def _cells(dataset: str, trials: Sequence[Trial], survey: Survey) -> Table:
         cells[trial.loss.label, trial.model.label][survey.states[trial.key]] += 1
     models = list(dict.fromkeys(trial.model.label for trial in trials))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(dataset, no_wrap=True)
+    table.add_column(dataset, overflow="fold")
     for model in models:
         table.add_column(model, justify="right", overflow="fold")
     for loss in dict.fromkeys(trial.loss.label for trial in trials):

@@ -11,12 +11,13 @@ from rich.console import Console
 from orchestrator.command_line import copied
 from results import out_of_distribution, scored_sets
 from results.rendering import render
-from results.scores import DEFAULT
-from results.screen import screen
+from results.scores import DEFAULT, SCORES, SEPARATION, chosen
+from results.screen import METRICS, Screen, screen
 from results.store import Store
 from results.tables import build
 from sweeps.expand import Sweep, expected_frame, load
 from trainables.errors import ConfigurationError
+from trainables.texts import visible
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ MANY_LOOSE_ROWS = 2000
 """From here on reading one-row files takes seconds, and a compacted copy is worth a hint."""
 
 
+MORE = (
+    "Other scores: --metric NAME (`calibsweep list metrics`). All tables, those of data out of distribution "
+    "too: --format md, latex, html or csv."
+)
+
+
 def show(
     sweep_name: str | None,
     uri: str,
@@ -39,19 +46,43 @@ def show(
     overrides: list[str],
     console: Console,
 ) -> None:
-    """Prints the tables of a store to standard output, in a format or as a view for the screen."""
+    """Prints the tables of a store to standard output, in a format or as a view for the screen.
+
+    Raises:
+        ConfigurationError: An option that would change nothing, an unknown metric, or nothing to print.
+    """
+    if standalone and format != "latex":
+        raise ConfigurationError("--standalone is for LaTeX: a whole document needs --format latex.")
+    if overrides and not sweep_name:
+        raise ConfigurationError(f"--set {overrides[0]} changes a sweep: say which, before the options.")
+    asked = tuple(dict.fromkeys(score.name for score in chosen(metrics or ())))
+    own = tuple(name for name in asked if name in SCORES)
+    of_others = tuple(name for name in asked if name in SEPARATION)
     sweep = load(sweep_name, overrides) if sweep_name else None
     store = Store(uri)
     frame = trials(store, sweep.trials if sweep else None)
     expected = expected_frame(sweep.trials) if sweep else None
-    chosen = criterion or (sweep.temperature_criterion if sweep else "ece")
-    if format is None:
-        console.print(screen(frame, expected, chosen))
+    by = criterion or (sweep.temperature_criterion if sweep else "ece")
+    grids = []
+    if own or not asked:
+        grids.append(build(frame, expected, by, own or (METRICS if format is None else DEFAULT)))
+    if of_others or not (asked or format is None):
+        built = out_of_distribution.build(scored_sets.frame(store), sweep.trials if sweep else None, by)
+        if of_others and not built:
+            raise ConfigurationError(
+                f"{of_others[0]} is of data out of distribution, on which no trial in the store {uri} was scored."
+            )
+        grids.append([table for table in built if not asked or table.score.name in of_others])
+    if format is not None:
+        # A file as it is to be, whatever this terminal's letters are.
+        sys.stdout.flush()
+        text = render([table for grid in grids for table in grid], format, standalone=standalone)
+        sys.stdout.buffer.write(text.encode())
         return
-    built = build(frame, expected, chosen, metrics or DEFAULT)
-    if not metrics:
-        built += out_of_distribution.build(scored_sets.frame(store), sweep.trials if sweep else None, chosen)
-    sys.stdout.write(render(built, format, standalone=standalone))
+    for grid in grids:
+        console.print(Screen(grid))
+    if not asked:
+        console.print(MORE, style="quiet")
 
 
 def trials(store: Store, like: Iterable[Trial] | None = None) -> pd.DataFrame:
@@ -65,9 +96,8 @@ def trials(store: Store, like: Iterable[Trial] | None = None) -> pd.DataFrame:
     """
     frame = store.trials(like)
     for path in frame.attrs["damaged"]:
-        sys.stderr.write(
-            f"calibsweep: damaged and left out: {store.folder.name(path)}; run the sweep again.\n"
-        )
+        damaged = visible(store.folder.name(path))
+        sys.stderr.write(f"calibsweep: damaged and left out: {damaged}; run the sweep again.\n")
     if frame.attrs["loose_rows"] > MANY_LOOSE_ROWS:
         faster = copied.typed("store compact", {"store": store.uri})
         sys.stderr.write(f"calibsweep: faster after: {faster}\n")

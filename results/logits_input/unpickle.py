@@ -131,11 +131,16 @@ def main() -> None:
     except Exception as error:
         # Whatever a damaged pickle leads to.
         fail(f"{source} cannot be read as a pickle of arrays: {error!r}")
-    sys.stdout.write(f"{target} has {', '.join(found)}.\n")
+    sys.stdout.write(shown(f"{target} has {', '.join(found)}.") + "\n")
+
+
+def shown(line: str) -> str:
+    """With what a terminal would act on written out: names are whatever the pickle says."""
+    return line if line.isprintable() else repr(line)[1:-1]
 
 
 def fail(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{shown(line)}\n")
     sys.exit(COULD_NOT_RUN)
 
 

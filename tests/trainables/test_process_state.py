@@ -221,7 +221,10 @@ SPOILS: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
     ),
     "environment that is gone": (lambda: os.environ.pop("PATH"), lambda: os.environ["PATH"]),
     "folder": (lambda: os.chdir("/"), os.getcwd),
-    "umask": (lambda: os.umask(0o007), lambda: Path("/proc/self/status").read_text().split("Umask:")[1][:6]),
+    "umask": (
+        lambda: os.umask(0o007),
+        lambda: Path("/proc/self/status").read_bytes().split(b"Umask:")[1][:6],
+    ),
     "locale": (
         lambda: locale.setlocale(locale.LC_ALL, "C.UTF-8"),
         lambda: locale.setlocale(locale.LC_ALL),

@@ -1,0 +1,93 @@
+"""`calibsweep tables`: an option does what it says or is refused, and a format is a file as it is to be."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from orchestrator.cli import app
+from results.scores import SCORES, SEPARATION
+from trainables.errors import ConfigurationError
+
+from .conftest import REPOSITORY
+
+GOLDEN = REPOSITORY / "tests" / "golden"
+STORE = str(GOLDEN / "store")
+
+
+def printed(*arguments: str, columns: int = 160) -> str:
+    result = CliRunner().invoke(app, ["tables", "--store", STORE, *arguments], env={"COLUMNS": str(columns)})
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--metric", "nonsense"], "no score 'nonsense'"),
+        (["--metric", "nonsense", "--format", "md"], "no score 'nonsense'"),
+        (["--metric", "ece", "--metric", "nl"], "Did you mean 'nll'?"),
+        (["--metric", "auroc_entropy"], "data out of distribution"),
+        (["--standalone"], "--format latex"),
+        (["--standalone", "--format", "html"], "--format latex"),
+        (["--set", "training.epochs=3"], "--set training.epochs=3"),
+    ],
+)
+def test_what_does_not_fit_is_refused(arguments: list[str], told: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        printed(*arguments)
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize("format", [None, "md", "csv"])
+def test_only_the_metrics_that_are_asked_for_are_printed(format: str | None) -> None:
+    asked = ["--metric", "mce", "--metric", "top_1_accuracy", "--metric", "mce"]
+    text = printed(*asked, *(["--format", format] if format else []))
+    if format == "csv":
+        metrics = [line["metric"] for line in csv.DictReader(io.StringIO(text))]
+        assert [*dict.fromkeys(metrics)] == ["mce", "top_1_accuracy"]
+    elif format == "md":
+        assert [line for line in text.splitlines() if line.startswith("#")] == ["### MCE", "### Top-1"]
+    else:
+        assert text.splitlines()[1].split() == ["MCE", "Top-1"]
+
+
+def test_a_whole_document_is_one_that_is_asked_for() -> None:
+    latex = ["--format", "latex", "--metric", "error"]
+    assert "documentclass" in printed(*latex, "--standalone") and "documentclass" not in printed(*latex)
+
+
+def test_lines_are_as_long_as_columns_says() -> None:
+    assert max(map(len, printed(columns=66).splitlines())) <= 66
+    assert "No room for" in printed(columns=66) and "No room for" not in printed(columns=160)
+
+
+def test_every_metric_is_listed() -> None:
+    output = CliRunner().invoke(app, ["list", "metrics"]).output
+    names = [line.split()[0] for line in output.splitlines()[1:] if not line.startswith(" ")]
+    assert names == [*SCORES, *SEPARATION]
+
+
+def test_files_are_utf_8_whatever_the_locale() -> None:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON"))
+    }
+    plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+    def run(*arguments: str) -> bytes:
+        command = [sys.executable, "-m", "orchestrator", "tables", "--store", STORE, *arguments]
+        return subprocess.run(
+            command, cwd=REPOSITORY, env=kept | plain, capture_output=True, check=True
+        ).stdout
+
+    assert run(str(GOLDEN / "store.yaml"), "--format", "md") == (GOLDEN / "store.md").read_bytes()
+    view = run()
+    assert view.isascii() and b"3.14~0.39" in view and rb"\x" not in view
