@@ -111,7 +111,7 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Prints a line that asks for attention, above the live ones. Any thread may."""
-        self.console.print(Text(text, style="warning"), highlight=False, soft_wrap=True)
+        self.console.print(text, style="warning", highlight=False, soft_wrap=True)
 
     def tell(self, line: str) -> None:
         """Prints a line, above the live ones where there are any."""

@@ -66,7 +66,7 @@ def check_loss(text: str, console: Console) -> int:
     name, params = selected(LOSSES, text, "check-loss")
     findings = check(name, **params)
     for finding in findings:
-        console.print(str(finding), style="red", highlight=False, soft_wrap=True)
+        console.print(str(finding), style="bad", highlight=False, soft_wrap=True)
     if not findings:
-        console.print(f"{name} keeps every promise of a loss.", style="green")
+        console.print(f"{name} keeps every promise of a loss.", style="good")
     return 1 if findings else 0

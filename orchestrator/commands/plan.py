@@ -26,11 +26,11 @@ from trainables.datasets import default_root
 from trainables.trial import Trial
 
 STYLES = {
-    State.DONE: "green",
-    State.RUNNING: "cyan",
-    State.FAILED: "bold red",
-    State.INTERRUPTED: "yellow",
-    State.MISSING: "dim",
+    State.DONE: "good",
+    State.RUNNING: "running",
+    State.FAILED: "bad",
+    State.INTERRUPTED: "warning",
+    State.MISSING: "quiet",
 }
 
 
@@ -61,23 +61,23 @@ def show(
         quiet = runs[trial.key].quiet_seconds if survey.states[trial.key] == State.RUNNING else None
         if quiet is not None:
             still = f"{trial} stands still: {standing_still(quiet)} (run.stalled_minutes)"
-            console.print(still, style="yellow", highlight=False, soft_wrap=True)
+            console.print(still, style="warning", highlight=False, soft_wrap=True)
     for key, paths in survey.damaged.items():
         console.print(
-            f"damaged: {', '.join(paths)}; run sets it aside and makes trial {key} again.", style="yellow"
+            f"damaged: {', '.join(paths)}; run sets it aside and makes trial {key} again.", style="warning"
         )
     for path in found.aside:
-        console.print(f"damaged: {path}; run sets it aside.", style="yellow", soft_wrap=True)
+        console.print(f"damaged: {path}; run sets it aside.", style="warning", soft_wrap=True)
     for path, wrong in found.differing.items():
         line = f"scores that do not follow from their logits: {path} ({wrong}); run scores it anew."
-        console.print(line, style="yellow", soft_wrap=True)
+        console.print(line, style="warning", soft_wrap=True)
     _show_failures(sweep, survey, failures, console)
     frame = store.trials(sweep.trials)
     for line in changed_code(sweep.trials, frame, default_root()):
-        console.print(line, style="yellow", soft_wrap=True)
+        console.print(line, style="warning", soft_wrap=True)
     wanted = to_run(sweep.trials, stored, retry_failed=False)
     if slow := slow_bfloat16(sweep, wanted):
-        console.print(slow, style="yellow", highlight=False, soft_wrap=True)
+        console.print(slow, style="warning", highlight=False, soft_wrap=True)
     return cost.show(sweep, wanted, frame, kept(store), card, prices, console) if wanted else 0
 
 
@@ -98,9 +98,9 @@ def _cells(dataset: str, trials: Sequence[Trial], survey: Survey) -> Table:
 
 def _cell(counts: Counter[State]) -> Text:
     if not counts:
-        return Text("-", style="dim")
+        return Text("-", style="quiet")
     total = counts.total()
-    text = Text(f"{counts[State.DONE]}/{total}", style="green" if counts[State.DONE] == total else "")
+    text = Text(f"{counts[State.DONE]}/{total}", style="good" if counts[State.DONE] == total else "")
     for state in (State.RUNNING, State.FAILED, State.INTERRUPTED):
         if counts[state]:
             text.append(f" {counts[state]} {state}", style=STYLES[state])
@@ -113,6 +113,6 @@ def _show_failures(sweep: Sweep, survey: Survey, tracebacks: bool, console: Cons
         if failure is None or survey.states[trial.key] == State.DONE:
             continue
         line = f"{failure.failure_class} (attempt {failure.attempt}): {trial}: {failure.message}"
-        console.print(line, style="red", highlight=False, soft_wrap=True)
+        console.print(line, style="bad", highlight=False, soft_wrap=True)
         if tracebacks and failure.traceback:
-            console.print(failure.traceback, style="dim", highlight=False, soft_wrap=True)
+            console.print(failure.traceback, style="quiet", highlight=False, soft_wrap=True)

@@ -70,7 +70,7 @@ def show(
         built = out_of_distribution.build(scored_sets.frame(store), sweep.trials if sweep else None, by)
         if of_others and not built:
             raise ConfigurationError(
-                f"{of_others[0]} is of data out of distribution, on which no trial in the store {uri} was scored."
+                f"{of_others[0]} needs trials that were scored out of distribution, and {uri} has none."
             )
         grids.append([table for table in built if not asked or table.score.name in of_others])
     if format is not None:

@@ -74,7 +74,7 @@ def run(
         dataset_again = load_dataset(trial, data, computed.CPU)
         if not kept.commit(result, computed.numbers(trial, dataset_again, clean=process.end)):
             line = "Not kept: the store has a result of this trial, which stands."
-            console.print(line, style="yellow", highlight=False)
+            console.print(line, style="warning", highlight=False)
 
 
 class _Kept:

@@ -31,13 +31,13 @@ def verify(uri: str, console: Console) -> int:
     ):
         step()
     for kind, findings in made.by_kind().items():
-        style = "red" if kind.wrong else "yellow"
+        style = "bad" if kind.wrong else "warning"
         console.print(f"{len(findings)} {kind.title}:", style=style, highlight=False)
         for finding in findings:
             detail = f": {finding.detail}" if finding.detail else ""
             line = f"  {store.folder.name(finding.path)}{detail}"
             console.print(line, style=style, highlight=False, soft_wrap=True)
-        console.print(f"  {kind.follows}", style="dim", highlight=False, soft_wrap=True)
+        console.print(f"  {kind.follows}", style="quiet", highlight=False, soft_wrap=True)
     _keep(made, console)
     also = f", and on {counted(made.scored, 'set')} out of distribution" if made.scored else ""
     console.print(
@@ -54,4 +54,4 @@ def _keep(made: Inspection, console: Console) -> None:
     except StoreError as error:
         if made.wrong:
             told = f"What is wrong cannot be kept for the next run, which may not see all of it: {error}"
-            console.print(told, style="yellow", highlight=False, soft_wrap=True)
+            console.print(told, style="warning", highlight=False, soft_wrap=True)

@@ -232,8 +232,8 @@ class Newcomer(Loss):
         "raising": 'raise KeyError("no such thing [/bold]")',
         "hungry": "raise torch.OutOfMemoryError('out of memory')",
         "leaving": "raise SystemExit(3)",
-        # What no file of UTF-8 can hold, and an error that fails to say what it is.
-        "garbling": 'raise OSError("no file \\udcff")',
+        # What no file of UTF-8 can hold, what a terminal acts on, and an error that fails to say what it is.
+        "garbling": 'raise OSError("no file \\udcff\\x1b[2J\\u202e")',
         "mute": 'raise type("Mute", (Exception,), {"__str__": lambda self: self.nothing})()',
         "diverging": "self.per_sample = lambda logits, labels: logits.sum(1) * float('nan')",
     }
@@ -259,7 +259,9 @@ class Newcomer(Loss):
     assert "2 done, 6 failed" in plan
     assert re.search(r"bug \(attempt 1\): .*raising.*KeyError: 'no such thing \[/bold\]'", plan)
     assert re.search(r"bug \(attempt 1\): .*leaving.*SystemExit: 3", plan)
-    assert re.search(r"bug \(attempt 1\): .*garbling.*OSError: no file \\udcff", plan)
+    garbled = r"OSError: no file \\udcff\\x1b\[2J\\u202e"
+    assert re.search(rf"bug \(attempt 1\): .*garbling.*{garbled}", plan) and re.search(garbled, output)
+    assert not {"\x1b", "\u202e"} & {*plan, *output}
     assert re.search(r"bug \(attempt 1\): .*mute.*Mute", plan)
     assert re.search(r"out of memory \(attempt 1\): .*hungry", plan)
     assert re.search(r"diverged \(attempt 1\): .*diverging", plan)
