@@ -119,6 +119,7 @@ def _overall(standing: Standing, width: int, plain: bool) -> Text:
         ),
         (f"{count}; {passed} passed, {standing.left} to go", LEAST_BAR),
         (f"{count}; {passed}, {standing.left} to go", LEAST_BAR // 2),
+        (f"{count}; {standing.left} to go", 3),
         (count, 3),
     ):
         room = width - cell_len(text) - 1

@@ -67,13 +67,18 @@ def status(
     gpus: float | None,
     price: float | None,
 ) -> int:
-    """Shows how a launched sweep stands: its job, and what is done, running, failed and missing.
+    """Shows how a sweep stands: what is done, running, failed and missing; of a launched one its job, too.
 
-    Exit code 1 if the job itself failed.
+    Without a cluster that is said to be looked at, what the store says of it, whoever runs it and wherever.
+    Exit code 1 if a job failed.
     """
     from orchestrator.commands import cost
     from orchestrator.commands import launch as command
 
+    if cluster is None and address is None:
+        from orchestrator.commands import status as of_store
+
+        return of_store.status(sweep, store, list(overrides), cost.Prices(gpus, price, None), console())
     wanted = command.target(sweep, store, overrides, cluster, address)
     return command.status(wanted, cost.Prices(gpus, price, None), console())
 

@@ -1,0 +1,33 @@
+"""`calibsweep status` of a sweep that runs on this machine, or anywhere: what the store says of it."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.commands import plan
+from orchestrator.commands.cost import Prices
+from orchestrator.view import standing_still
+from orchestrator.wording import counted
+from results.running import running
+from results.store import Store
+from sweeps.expand import load
+
+
+def status(sweep_name: str, uri: str, overrides: list[str], prices: Prices, console: Console) -> int:
+    """Shows what runs of a sweep at this moment, then the plan's view. Returns 0."""
+    sweep = load(sweep_name, overrides)
+    runs = running(Store(uri))
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for trial in sweep.trials:
+        if (run := runs.get(trial.key)) is not None:
+            quiet = "" if run.quiet_seconds is None else standing_still(run.quiet_seconds)
+            table.add_row(str(trial), f"{run.epochs}/{trial.training.epochs} epochs", quiet)
+    if table.row_count:
+        console.print(f"{counted(table.row_count, 'trial')} of {sweep.name} running at this moment:")
+        console.print(table)
+    else:
+        console.print(f"No trial of {sweep.name} runs at this moment.")
+    console.print()
+    plan.show(sweep_name, uri, overrides, False, prices, console)
+    return 0
