@@ -270,8 +270,8 @@ class Listener(Callback):
             self._tell_left(self.trials[key], ", ".join(result["left"]))
         match result["outcome"]:
             case "running":
-                told = (result.get(name) for name in ("seconds_per_epoch", "validation_error"))
-                self.progress.epoch(key, result["epoch"], result["patience_seconds"], *told)
+                figures = (result.get(name) for name in ("seconds_per_epoch", "validation_error"))
+                self.progress.epoch(key, result["epoch"], result["patience_seconds"], *figures)
             case "done":
                 told = "a result that was committed before stands"
                 if "error" in result:
