@@ -21,6 +21,7 @@ from results.errors import StoreError
 from results.store import State, Store
 
 from .conftest import arguments_of_commit, commit, content_of, path_of, trial_of
+from .racing import assert_whole, race
 from .spoiling import check_that_all_is_mended
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -169,6 +170,11 @@ def test_it_is_the_same_store_as_on_a_disk(remote: Store, store: Store) -> None:
     assert commit(remote, *trials) == [True, False, False, False]
     assert remote.compact() == 4
     pd.testing.assert_frame_equal(remote.trials(), store.trials(), check_exact=True)
+
+
+def test_one_of_two_commits_stands_with_its_own_data(remote: Store) -> None:
+    race(remote.uri, pairs=60, window=0.1)
+    assert_whole(remote, 60)
 
 
 def test_a_run_mends_all_that_was_found(remote: Store) -> None:
