@@ -25,7 +25,8 @@ from orchestrator.ray_start import configure_ray
 from orchestrator.scratch import Scratch
 from orchestrator.stop_request import StopRequest
 from results import provenance
-from results.store import State, Store, Survey
+from results.store import Store
+from results.survey import State, Survey
 from sweeps.expand import Sweep
 from trainables.trial import Trial
 

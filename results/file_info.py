@@ -13,3 +13,9 @@ class FileInfo:
     path: str
     size: int
     modified_ns: int
+    etag: str = ""
+
+    @property
+    def version(self) -> str:
+        """Another one means other content: the ETag of an object, else when a file was written."""
+        return self.etag or str(self.modified_ns)

@@ -10,13 +10,12 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Set
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-from results import data_files, pilots, rows, running, scored_sets
+from results import copies, data_files, pilots, rows, running, scored_sets
 from results.checkpoints import CHECKPOINT_NAME, DIGEST_LENGTH
 from results.data_files import sha256
 from results.errors import StoreError
@@ -41,7 +40,9 @@ from results.finding import (
     Finding,
     Kind,
 )
-from results.store import COMPACTED_NAME, FAILURE_NAME, READERS, Store
+from results.snapshot import SCORED, TRIALS, side_by_side
+from results.store import Store
+from results.survey import FAILURE_NAME
 
 DATA_OF = {"predictions": "trials", "epochs": "trials", scored_sets.PREDICTIONS: scored_sets.ROWS}
 """Of which rows each kind of data is."""
@@ -54,7 +55,7 @@ NAMES = {
     scored_sets.PREDICTIONS: re.compile(r"([0-9a-f]+-[0-9a-f]+?)(-[0-9a-f]{16})?\.parquet"),
     "failures": FAILURE_NAME,
     "checkpoints": CHECKPOINT_NAME,
-    "compacted": COMPACTED_NAME,
+    copies.FOLDER: copies.NAME,
     pilots.FOLDER: re.compile(r".+\.parquet"),
     running.FOLDER: re.compile(r".+\.json"),
 }
@@ -119,9 +120,7 @@ def look_again(store: Store, paths: Iterable[str]) -> Inspection:
     """
     made = Inspection(store)
     _Looker(made, None).plan_again(paths)
-    with ThreadPoolExecutor(READERS) as executor:
-        for _ in executor.map(lambda step: step(), made.steps):
-            pass
+    side_by_side(store.folder, lambda step: step(), made.steps)
     return made
 
 
@@ -161,7 +160,7 @@ class _Looker:
         self.looks: dict[str, Callable[[str], None]] = {
             "failures": self._failure,
             "checkpoints": self._checkpoint,
-            "compacted": self._copy,
+            copies.FOLDER: self._copy,
             pilots.FOLDER: self._pilot,
             running.FOLDER: self._word,
         }
@@ -330,11 +329,14 @@ class _Looker:
             self.made.found(DAMAGED_CHECKPOINT, path, "its bytes are not those that its name digests")
 
     def _copy(self, path: str) -> None:
-        name = COMPACTED_NAME.fullmatch(path.rsplit("/", 1)[-1])
-        if name is None or int(name[1]) != rows.FORMAT:
+        of = next((of for of in (TRIALS, SCORED) if copies.is_of(of.name, path)), None)
+        if of is None:
             self.made.found(STALE_COPY, path)
-        elif sha256(self.folder.read(path)) != name[2]:
-            self.made.found(DAMAGED_COPY, path, "its bytes are not those that its name digests")
+            return
+        try:
+            copies.read(of.name, path, self.folder.read(path), of.schema)
+        except rows.DamagedFileError as error:
+            self.made.found(DAMAGED_COPY, path, str(error))
 
     def _pilot(self, path: str) -> None:
         try:

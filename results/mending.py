@@ -17,7 +17,8 @@ from results import pilots, running, scored_sets
 from results.files import Folder
 from results.finding import DAMAGED, DIFFERING, UNREADABLE
 from results.inspection import Inspection, key_of, look_again, row_of
-from results.store import State, Store, Survey
+from results.store import Store
+from results.survey import State, Survey
 from trainables.trial import Trial
 
 FOLDER = "findings"

@@ -117,7 +117,7 @@ class ObjectStore:
             if not is_marker:
                 modified = each["last_modified"]
                 nanoseconds = int(modified.timestamp()) * 1_000_000_000 + modified.microsecond * 1000
-                yield FileInfo(each["path"], each["size"], nanoseconds)
+                yield FileInfo(each["path"], each["size"], nanoseconds, each["e_tag"] or "")
 
     def delete(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -219,15 +219,26 @@ def failure_fields(content: bytes) -> dict[str, Any]:
     return {name: row[name] for name in ("key", "attempt", "failure_class", "message", "traceback")}
 
 
-def frame(tables: Sequence[pa.Table]) -> pd.DataFrame:
-    """Many one-row tables as one data frame, with a column for each score, measurement and provenance."""
+def frame(tables: Sequence[pa.Table], schema: pa.Schema = TRIAL_SCHEMA) -> pd.DataFrame:
+    """Many one-row tables as one data frame, with a column for each score, measurement and provenance.
+
+    These are named by their map too, as in 'scores.test_ece'; `plain` takes that off.
+    """
     import pandas as pd
 
-    table = pa.concat_tables(tables) if tables else TRIAL_SCHEMA.empty_table()
+    table = pa.concat_tables(tables) if tables else schema.empty_table()
     table = table.combine_chunks()
-    plain = table.drop_columns([*MAPS, "format"]).to_pandas()
-    whole: pd.DataFrame = pd.concat([plain, *(_map_columns(table[name]) for name in MAPS)], axis=1)
+    values = table.drop_columns([*MAPS, "format"]).to_pandas()
+    maps = [_map_columns(table[name]).add_prefix(f"{name}.") for name in MAPS]
+    whole: pd.DataFrame = pd.concat([values, *maps], axis=1)
     return whole
+
+
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """A data frame of rows with its columns named as people know them, and in an order."""
+    named = frame.rename(columns=lambda name: name.partition(".")[2] or name)
+    first = [name for name in TRIAL_SCHEMA.names if name in named.columns]
+    return named[[*first, *sorted(set(named.columns) - set(first))]]
 
 
 def _map_columns(column: pa.ChunkedArray) -> pd.DataFrame:

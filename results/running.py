@@ -10,7 +10,8 @@ import json
 import time
 from collections.abc import Collection, Mapping
 
-from results.store import State, Store, Survey
+from results.store import Store
+from results.survey import State, Survey
 
 FOLDER = "running"
 

@@ -16,11 +16,13 @@ from orchestrator.processor import slow_bfloat16
 from orchestrator.run import to_run
 from orchestrator.view import standing_still
 from orchestrator.wording import counted
-from results import gpu_records, scored_sets
+from results import gpu_records
 from results.mending import mending
 from results.pilots import kept
 from results.running import overlaid, running
-from results.store import State, Store, Survey
+from results.store import Store
+from results.survey import State, Survey
+from results.survey import survey as take_survey
 from sweeps.expand import Sweep, load
 from trainables.datasets import default_root
 from trainables.trial import Trial
@@ -45,7 +47,8 @@ def show(
     sweep = load(sweep_name, overrides)
     store = Store(uri)
     found = mending(store, sweep.trials)
-    stored = found.added_to(scored_sets.survey(store, sweep.trials))
+    snapshot = store.snapshot(sweep.trials, thorough=True)
+    stored = found.added_to(take_survey(snapshot, sweep.trials))
     runs = running(store)
     survey = overlaid(stored, runs)
     counts = {state: survey.count(state) for state in State}
@@ -72,7 +75,7 @@ def show(
         line = f"scores that do not follow from their logits: {path} ({wrong}); run scores it anew."
         console.print(line, style="warning", soft_wrap=True)
     _show_failures(sweep, survey, failures, console)
-    frame = store.trials(sweep.trials)
+    frame = snapshot.trials()
     for line in changed_code(sweep.trials, frame, default_root()):
         console.print(line, style="warning", soft_wrap=True)
     wanted = to_run(sweep.trials, stored, retry_failed=False)

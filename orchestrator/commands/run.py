@@ -17,12 +17,13 @@ from orchestrator.run import run_missing, to_run
 from orchestrator.stop_request import StopRequest
 from orchestrator.terminal import busy
 from orchestrator.wording import counted
-from results import scored_sets
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
 from results.mending import mend, mending
 from results.pilots import kept
-from results.store import State, Store
+from results.store import Store
+from results.survey import State
+from results.survey import survey as take_survey
 from sweeps.expand import Sweep, load
 from trainables.datasets import default_root
 from trainables.trial import Trial
@@ -56,7 +57,8 @@ def run(
     sweep = load(sweep_name, overrides)
     with busy(console, f"looking at what the store {uri} has of {sweep.name}"):
         store = Store(uri)
-        survey = scored_sets.survey(store, sweep.trials)
+        snapshot = store.snapshot(sweep.trials, thorough=True)
+        survey = take_survey(snapshot, sweep.trials)
         found = mending(store, sweep.trials)
         survey = found.added_to(survey)
     done = survey.count(State.DONE)
@@ -72,12 +74,14 @@ def run(
     for path, wrong in found.differing.items():
         console.print(f"scored anew from its logits: {path} ({wrong})", style="yellow", soft_wrap=True)
     mend(store, survey, found)
+    if survey.damaged or found.looked_at:
+        snapshot = snapshot.again()
     for key in survey.leftover:
         StoredCheckpoints(store).delete(key)
     console.print(_opening(sweep, store, len(wanted), done, failed_before), highlight=False)
     if address is None and (slow := slow_bfloat16(sweep, wanted)):
         console.print(slow, style="yellow", highlight=False, soft_wrap=True)
-    frame = store.trials(sweep.trials) if done or len(wanted) > 1 else None
+    frame = snapshot.trials() if done or len(wanted) > 1 else None
     if frame is not None:
         for line in changed_code(sweep.trials, frame, data or default_root()):
             console.print(line, style="yellow", soft_wrap=True)
@@ -103,7 +107,7 @@ def run(
     if done + outcome.done:
         from orchestrator.commands import tables
 
-        tables.print_and_write(sweep, store, console)
+        tables.print_and_write(sweep, store, snapshot.again() if wanted else snapshot, console)
     _closing(given, outcome, done + outcome.done, failed, console)
     return 1 if failed or outcome.left else 0
 
@@ -121,7 +125,7 @@ def _estimates(
 def _kept(sweep: Sweep, store: Store, told: int) -> int:
     """How many trials are done. Some ended after the driver had stopped listening."""
     try:
-        return scored_sets.survey(store, sweep.trials).count(State.DONE)
+        return store.survey(sweep.trials).count(State.DONE)
     except StoreError:
         return told
 

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from orchestrator.command_line import copied
-from results import out_of_distribution, scored_sets
+from orchestrator.commands import compaction
+from results import out_of_distribution
 from results.rendering import render
 from results.scores import DEFAULT, SCORES, SEPARATION, chosen
 from results.screen import METRICS, Screen, screen
+from results.snapshot import Snapshot
 from results.store import Store
 from results.tables import build
 from sweeps.expand import Sweep, expected_frame, load
 from trainables.errors import ConfigurationError
 from trainables.texts import visible
-from trainables.trial import Trial
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FILES = {"md": "md", "latex": "tex", "html": "html", "csv": "csv"}
 """Format and file name ending of the tables that a run leaves in the store."""
-
-MANY_LOOSE_ROWS = 2000
-"""From here on reading one-row files takes seconds, and a compacted copy is worth a hint."""
 
 
 MORE = (
@@ -60,14 +57,15 @@ def show(
     of_others = tuple(name for name in asked if name in SEPARATION)
     sweep = load(sweep_name, overrides) if sweep_name else None
     store = Store(uri)
-    frame = trials(store, sweep.trials if sweep else None)
+    snapshot = store.snapshot(sweep.trials if sweep else None)
+    frame = trials(store, snapshot)
     expected = expected_frame(sweep.trials) if sweep else None
     by = criterion or (sweep.temperature_criterion if sweep else "ece")
     grids = []
     if own or not asked:
         grids.append(build(frame, expected, by, own or (METRICS if format is None else DEFAULT)))
     if of_others or not (asked or format is None):
-        built = out_of_distribution.build(scored_sets.frame(store), sweep.trials if sweep else None, by)
+        built = out_of_distribution.build(snapshot.scored(), sweep.trials if sweep else None, by)
         if of_others and not built:
             raise ConfigurationError(
                 f"{of_others[0]} needs trials that were scored out of distribution, and {uri} has none."
@@ -85,33 +83,29 @@ def show(
         console.print(MORE, style="quiet")
 
 
-def trials(store: Store, like: Iterable[Trial] | None = None) -> pd.DataFrame:
+def trials(store: Store, snapshot: Snapshot) -> pd.DataFrame:
     """Finished trials of a store, with a warning on standard error for each damaged row.
-
-    Args:
-        like: Only trials of the data sets and models of these; None for all there are.
 
     Raises:
         ConfigurationError: A store without any.
     """
-    frame = store.trials(like)
+    frame = snapshot.trials()
     for path in frame.attrs["damaged"]:
         damaged = visible(store.folder.name(path))
         sys.stderr.write(f"calibsweep: damaged and left out: {damaged}; run the sweep again.\n")
-    if frame.attrs["loose_rows"] > MANY_LOOSE_ROWS:
-        faster = copied.typed("store compact", {"store": store.uri})
-        sys.stderr.write(f"calibsweep: faster after: {faster}\n")
+    if hint := compaction.hint(store, snapshot):
+        sys.stderr.write(f"calibsweep: {hint}\n")
     if frame.empty:
         raise ConfigurationError(f"no finished trial in the store {store.uri}: run a sweep first.")
     return frame
 
 
-def print_and_write(sweep: Sweep, store: Store, console: Console) -> None:
+def print_and_write(sweep: Sweep, store: Store, snapshot: Snapshot, console: Console) -> None:
     """The tables of a sweep on the screen, and in all formats as files under tables/ in the store."""
-    frame, expected = trials(store, sweep.trials), expected_frame(sweep.trials)
+    frame, expected = trials(store, snapshot), expected_frame(sweep.trials)
     console.print(screen(frame, expected, sweep.temperature_criterion))
     built = build(frame, expected, sweep.temperature_criterion)
-    built += out_of_distribution.build(scored_sets.frame(store), sweep.trials, sweep.temperature_criterion)
+    built += out_of_distribution.build(snapshot.scored(), sweep.trials, sweep.temperature_criterion)
     for format, ending in FILES.items():
         text = render(built, format, standalone=True)
         store.folder.write(f"tables/{sweep.name}.{ending}", text.encode())

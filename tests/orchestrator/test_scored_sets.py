@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from results import scored_sets
 from results.store import Store
 from trainables.calibration.out_of_distribution import separation
 
@@ -73,7 +72,7 @@ def test_other_data_is_scored_stored_and_printed(
     calibsweep("run", plain, "--store", str(folder))
     store = Store(str(folder))
     rows = {path: path.stat().st_ino for path in (folder / "trials").rglob("*.parquet")}
-    assert len(rows) == 4 and scored_sets.frame(store).empty
+    assert len(rows) == 4 and store.snapshot().scored().empty
     assert "against" not in calibsweep("tables", plain, "--store", str(folder), "--format", "md")
 
     # A network is not kept: what is to be scored on other data is trained again, and ends as before.
@@ -81,7 +80,7 @@ def test_other_data_is_scored_stored_and_printed(
     assert "4 trials, 4 missing" in calibsweep("plan", scoring, "--store", str(folder))
     calibsweep("run", scoring, "--store", str(folder))
     assert {path: path.stat().st_ino for path in (folder / "trials").rglob("*.parquet")} == rows
-    frame = scored_sets.frame(store)
+    frame = store.snapshot().scored()
     assert len(frame) == 4 * 7 and not frame.attrs["damaged"]
     assert "4 trials, 4 done" in calibsweep("plan", scoring, "--store", str(folder))
     assert "0 differ" in calibsweep("store", "verify", "--store", str(folder))
@@ -121,4 +120,4 @@ def test_other_data_is_scored_stored_and_printed(
     output = calibsweep("run", scoring, "--store", str(folder))
     assert "3 done before, 1 to run" in output and victim.name in output
     assert victim.read_bytes() == content
-    assert len(scored_sets.frame(store)) == 28 and json.loads(row["scored_on_identity"])["name"] == "noise"
+    assert len(store.snapshot().scored()) == 28 and json.loads(row["scored_on_identity"])["name"] == "noise"

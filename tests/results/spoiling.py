@@ -10,7 +10,8 @@ from results import mending, scored_sets
 from results.address import Address
 from results.checkpoints import StoredCheckpoints
 from results.pilots import Pilot, keep
-from results.store import State, Store, Survey
+from results.store import Store
+from results.survey import State, Survey
 from results.terminal import Terminal
 
 from .conftest import OTHER, commit, content_of, falsified, inspected, path_of, scored, trial_of

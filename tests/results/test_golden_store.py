@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from results import tables
-from results.store import State, Store
+from results.store import Store
+from results.survey import State
 from sweeps.expand import Sweep, expected_frame, load
 
 from .conftest import scores_that_differ

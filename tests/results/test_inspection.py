@@ -16,7 +16,8 @@ from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
 from results.inspection import Inspection
 from results.pilots import Pilot
-from results.store import State, Store
+from results.store import Store
+from results.survey import State
 from results.terminal import Terminal
 
 from .conftest import (

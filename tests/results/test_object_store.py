@@ -18,7 +18,8 @@ from moto.server import ThreadedMotoServer
 from results.address import Address
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
-from results.store import State, Store
+from results.store import Store
+from results.survey import State
 
 from .conftest import arguments_of_commit, commit, content_of, path_of, trial_of
 from .racing import assert_whole, race

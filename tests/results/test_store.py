@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from results.address import Address
 from results.errors import StoreError
 from results.inspection import inspection
-from results.store import State, Store
+from results.store import Store
+from results.survey import State
 from trainables.trial import Trial
 
 from .conftest import (
