@@ -86,7 +86,7 @@ def test_all_that_is_wrong_is_told_by_kind_and_none_of_it_is_touched(store: Stor
     expected[kinds.DAMAGED_CHECKPOINT.title] = [change(whole, lambda content: content + b"!")]
     expected[kinds.LEFT_OVER.title] = [leftover]
     store.compact()
-    (copy,) = (info.path for info in store.folder.list("compacted"))
+    _, copy = (info.path for info in store.folder.list("compacted"))
     expected[kinds.DAMAGED_COPY.title] = [change(copy, lambda content: content[:-1])]
     for kind, path in (
         (kinds.STALE_COPY, f"compacted/99-{'0' * 64}.parquet"),
