@@ -24,6 +24,7 @@ import pyarrow as pa
 from results import copies, data_files, rows
 from results.address import Address
 from results.data_files import sha256
+from results.errors import StoreError
 from results.files import Folder
 from results.snapshot import SCORED, TRIALS, Snapshot
 from results.survey import Failure, Survey, survey
@@ -45,6 +46,12 @@ class Store:
     def __init__(self, uri: str):
         self.uri = uri
         self.folder = Folder(uri)
+
+    def check_place(self) -> None:
+        """Raises StoreError if there is no such folder, or no such bucket: that is no empty store."""
+        if not self.folder.place_exists():
+            place = self.uri.partition("?")[0]
+            raise StoreError(f"there is no store {place}: check its name, or run a sweep into it first.")
 
     # Writing
 

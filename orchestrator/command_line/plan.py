@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from orchestrator.command_line.base import Amount, Command
 from orchestrator.command_line.options import (
@@ -57,7 +58,7 @@ def plan(
     """Shows what would run, what is done, what failed and what the rest costs.
 
     Starts and changes nothing. Only --pilot trains something, a few steps in this process, and keeps how long
-    they took in the store.
+    they took in the store. A store that is named must be there, so plan without --store before the first run.
     """
     from orchestrator.commands import cost
     from orchestrator.commands import plan as command
@@ -65,4 +66,6 @@ def plan(
     if pilot:
         cost.run_pilots(sweep, store, list(overrides), data, console())
     prices = cost.Prices(gpus, price, budget, card)
-    return command.show(sweep, store, list(overrides), failures, prices, console())
+    # One that is named must be there, or a typing mistake would look like a sweep of which nothing is done.
+    named = click.get_current_context().get_parameter_source("store") != ParameterSource.DEFAULT
+    return command.show(sweep, store, list(overrides), failures, prices, console(), may_be_new=not named)

@@ -14,12 +14,10 @@ store = Group("store", help="Looks after a store of results.")
 @click.command(cls=Command, example="calibsweep store compact --store ./store")
 @store_option
 def compact(store: str) -> None:
-    """Gathers the rows of all finished trials in one file, so that tables of thousands come up at once."""
-    from orchestrator.wording import counted
-    from results.store import Store
+    """Gathers the rows of all finished trials in one file, so that thousands are read at once."""
+    from orchestrator.commands import compaction as command
 
-    number = Store(store).compact()
-    console().print(f"{counted(number, 'trial')} in the compacted copy of {store}.", highlight=False)
+    command.compact(store, console())
 
 
 @click.command(cls=Command, example="calibsweep store verify --store ./store")

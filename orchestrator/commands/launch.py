@@ -119,7 +119,9 @@ def status(wanted: Target, prices: Prices, console: Console) -> int:
         console.print(line, style="quiet", soft_wrap=True)
     _tell_dashboard(wanted, console)
     console.print()
-    plan.show(wanted.sweep, wanted.store, list(wanted.overrides), False, prices, console)
+    # A job that has just begun makes it.
+    may_be_new = job is not None
+    plan.show(wanted.sweep, wanted.store, list(wanted.overrides), False, prices, console, may_be_new)
     return int(job is not None and job.status == "FAILED")
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.commands import cost
+from orchestrator.commands import compaction, cost
 from orchestrator.commands.changed_code import changed_code
 from orchestrator.commands.cost import Prices
 from orchestrator.processor import slow_bfloat16
@@ -37,15 +37,29 @@ STYLES = {
 
 
 def show(
-    sweep_name: str, uri: str, overrides: list[str], failures: bool, prices: Prices, console: Console
+    sweep_name: str,
+    uri: str,
+    overrides: list[str],
+    failures: bool,
+    prices: Prices,
+    console: Console,
+    may_be_new: bool = False,
 ) -> int:
     """Prints a sweep's trials by state and by cell, and what is left to pay. Starts and changes nothing.
 
+    Args:
+        may_be_new: The store need not be there yet.
+
     Returns the exit code: 0, or 1 if the rest costs more than the budget.
+
+    Raises:
+        StoreError: There is no such store, or it cannot be read.
     """
     card = gpu_records.chosen(prices.card)
     sweep = load(sweep_name, overrides)
     store = Store(uri)
+    if not may_be_new:
+        store.check_place()
     found = mending(store, sweep.trials)
     snapshot = store.snapshot(sweep.trials, thorough=True)
     stored = found.added_to(take_survey(snapshot, sweep.trials))
@@ -78,6 +92,7 @@ def show(
     frame = snapshot.trials()
     for line in changed_code(sweep.trials, frame, default_root()):
         console.print(line, style="warning", soft_wrap=True)
+    compaction.tell(store, snapshot, console)
     wanted = to_run(sweep.trials, stored, retry_failed=False)
     if slow := slow_bfloat16(sweep, wanted):
         console.print(slow, style="warning", highlight=False, soft_wrap=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from orchestrator.command_line import copied
+from orchestrator.commands import compaction
 from orchestrator.commands.changed_code import changed_code
 from orchestrator.estimates import Estimates, longest_first
 from orchestrator.outcome import Outcome, StartError
@@ -78,6 +79,7 @@ def run(
         snapshot = snapshot.again()
     for key in survey.leftover:
         StoredCheckpoints(store).delete(key)
+    compaction.tell(store, snapshot, console)
     console.print(_opening(sweep, store, len(wanted), done, failed_before), highlight=False)
     if address is None and (slow := slow_bfloat16(sweep, wanted)):
         console.print(slow, style="yellow", highlight=False, soft_wrap=True)

@@ -15,9 +15,15 @@ from sweeps.expand import load
 
 
 def status(sweep_name: str, uri: str, overrides: list[str], prices: Prices, console: Console) -> int:
-    """Shows what runs of a sweep at this moment, then the plan's view. Returns 0."""
+    """Shows what runs of a sweep at this moment, then the plan's view. Returns 0.
+
+    Raises:
+        StoreError: There is no such store, or it cannot be read.
+    """
     sweep = load(sweep_name, overrides)
-    runs = running(Store(uri))
+    store = Store(uri)
+    store.check_place()
+    runs = running(store)
     table = Table(box=None, pad_edge=False, show_header=False)
     for trial in sweep.trials:
         if (run := runs.get(trial.key)) is not None:

@@ -57,6 +57,7 @@ def show(
     of_others = tuple(name for name in asked if name in SEPARATION)
     sweep = load(sweep_name, overrides) if sweep_name else None
     store = Store(uri)
+    store.check_place()
     snapshot = store.snapshot(sweep.trials if sweep else None)
     frame = trials(store, snapshot)
     expected = expected_frame(sweep.trials) if sweep else None

@@ -21,6 +21,7 @@ def verify(uri: str, console: Console) -> int:
         StoreError: A store that cannot be read, or in which there is nothing.
     """
     store = Store(uri)
+    store.check_place()
     made = inspection(store)
     if not made.steps and not made.findings:
         raise StoreError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -77,7 +78,10 @@ def test_whatever_can_be_given_has_a_text_and_one_meaning() -> None:
     [
         (["run", "quickstrat"], "Did you mean 'quickstart'?"),
         (["plan", "quickstart", "--set", "training.epoch=3"], "Did you mean 'training.epochs'?"),
-        (["tables", "--store", "no/such/store"], "no finished trial in the store no/such/store"),
+        (["tables", "--store", "no/such/store"], "there is no store no/such/store"),
+        (["plan", "quickstart", "--store", "no/such/store"], "there is no store no/such/store"),
+        (["store", "verify", "--store", "no/such/store"], "there is no store no/such/store"),
+        (["store", "compact", "--store", "no/such/store"], "there is no store no/such/store"),
         (["tables", "--store", "gopher://x"], "cannot use the store gopher://x"),
         (["score", "no_such.npz"], "there is no file no_such.npz"),
         (["trial", "--dataset", "digits", "--model", "mlp", "--loss", "focal"], "needs a value for 'gamma'"),
@@ -146,9 +150,13 @@ def test_plan_changes_nothing_and_counts_by_cell(calibsweep: Command, finished: 
     assert "130 trials, 1 done, 129 missing" in output
     brier = next(line for line in output.splitlines() if line.startswith("brier"))
     assert brier.split() == ["brier", "1/5", "0/5"]
-    # A store that is not there yet is no mistake, and planning does not make it.
-    assert "130 missing" in calibsweep("plan", "quickstart", "--store", str(tmp_path / "new"))
-    assert not (tmp_path / "new").exists()
+    # Before the first run none is named, and planning makes none.
+    plan = [sys.executable, "-m", "orchestrator", "plan", "quickstart"]
+    done = subprocess.run(
+        plan, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "130 missing" in done.stdout, done.stderr
+    assert not (tmp_path / "store").exists()
 
 
 def test_score_takes_anyones_logits(calibsweep: Command, tmp_path: Path) -> None:

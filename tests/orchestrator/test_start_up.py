@@ -19,7 +19,7 @@ ONE_EPOCH = "trial --dataset digits --model mlp --loss brier --set training.epoc
     [
         (ONE_EPOCH, {"torch"}),
         # Whose trials start longest first, and whose hours are told.
-        ("plan mukhoti2020 --gpus 8 --store nowhere", {"pandas", "pyarrow"}),
+        ("plan mukhoti2020 --gpus 8", {"pandas", "pyarrow"}),
         ("list losses", set()),
     ],
 )
