@@ -6,10 +6,9 @@ Nothing is changed. One finding does not end it: all are told, each with what th
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,9 +39,13 @@ from results.finding import (
     Finding,
     Kind,
 )
-from results.snapshot import SCORED, TRIALS, side_by_side
+from results.read_ahead import ReadAhead
+from results.snapshot import SCORED, TRIALS, is_ours, side_by_side
 from results.store import Store
 from results.survey import FAILURE_NAME
+
+KINDS = ["predictions", "epochs", scored_sets.PREDICTIONS]
+"""Of data, in the order in which it is read."""
 
 DATA_OF = {"predictions": "trials", "epochs": "trials", scored_sets.PREDICTIONS: scored_sets.ROWS}
 """Of which rows each kind of data is."""
@@ -155,6 +158,9 @@ class _Looker:
     def __init__(self, made: Inspection, listed: Set[str] | None):
         self.made, self.listed = made, listed
         self.folder = made.store.folder
+        self.read = self.folder.read
+        self.order: list[str] = []
+        """What the steps will read, as far as it was listed."""
         self.data: dict[str, list[str]] = defaultdict(list)
         """What is listed of the data of each row, by the row's path."""
         self.looks: dict[str, Callable[[str], None]] = {
@@ -165,7 +171,7 @@ class _Looker:
             running.FOLDER: self._word,
         }
 
-    def plan(self, infos: Iterable[FileInfo]) -> None:
+    def plan(self, infos: Collection[FileInfo]) -> None:
         paths: dict[str, list[str]] = defaultdict(list)
         for info in infos:
             kind, name = info.path.partition("/")[0] if "/" in info.path else "", info.path.rsplit("/", 1)[-1]
@@ -173,7 +179,7 @@ class _Looker:
                 self.made.found(HALF_WRITTEN if kind == TEMPORARY else SET_ASIDE, info.path)
             elif kind == running.FOLDER and not running.is_fresh(info.modified_ns):
                 self.made.found(STALE_WORD, info.path)
-            elif kind in NAMES and NAMES[kind].fullmatch(name):
+            elif kind in NAMES and NAMES[kind].fullmatch(name) and is_ours(info.path):
                 paths[kind].append(info.path)
                 if kind in DATA_OF and (row_path := row_of(info.path)):
                     self.data[row_path].append(info.path)
@@ -183,7 +189,10 @@ class _Looker:
         self._lying_about(paths)
         for kind, look in self.looks.items():
             for path in paths[kind]:
+                self.order.append(path)
                 self._step(look, path)
+        by_path = {info.path: info for info in infos}
+        self.read = ReadAhead(self.folder, [by_path[path] for path in self.order if path in by_path]).read
 
     def plan_again(self, paths: Iterable[str]) -> None:
         of_rows: dict[str, set[str]] = defaultdict(set)
@@ -203,6 +212,9 @@ class _Looker:
         for path in scored:
             of_trials[trial_row_of(path)].append(path)
         for path in dict.fromkeys([*trials, *of_trials]):
+            for row_path in (path, *of_trials[path]):
+                data = self.data.get(row_path, ())
+                self.order += [row_path, *sorted(data, key=lambda each: KINDS.index(each.partition("/")[0]))]
             self._step(self._trial, path, of_trials[path])
 
     def _step(self, look: Callable[..., None], path: str, *more: Any) -> None:
@@ -275,7 +287,7 @@ class _Looker:
     def _row(self, path: str, schema: pa.Schema) -> pa.Table | None:
         """A row that is whole; None also for one that is gone since it was listed or found."""
         try:
-            return rows.checked_row(self.folder.read(path), _stem(path), schema)
+            return rows.checked_row(self.read(path), _stem(path), schema)
         except FileNotFoundError:
             return None
         except rows.DamagedFileError as error:
@@ -300,7 +312,7 @@ class _Looker:
             if self.listed is None:
                 path, content = data_files.read(self.folder, row_path, kind, digest)
             else:
-                content = self.folder.read(path)
+                content = self.read(path)
         except FileNotFoundError:
             if self.folder.exists(row_path):
                 self.made.found(DAMAGED, path, "is missing, though its row is there")
@@ -318,14 +330,14 @@ class _Looker:
     def _failure(self, path: str) -> None:
         name = FAILURE_NAME.fullmatch(path.rsplit("/", 1)[-1])
         try:
-            fields = rows.failure_fields(self.folder.read(path))
+            fields = rows.failure_fields(self.read(path))
             if name is None or (fields["key"], fields["attempt"]) != (name[1], int(name[2])):
                 raise rows.DamagedFileError("it is of another trial or attempt than its name says")
         except rows.DamagedFileError as error:
             self.made.found(DAMAGED_FAILURE, path, str(error))
 
     def _checkpoint(self, path: str) -> None:
-        if not path.endswith(f"-{sha256(self.folder.read(path))[:DIGEST_LENGTH]}.pt"):
+        if not path.endswith(f"-{sha256(self.read(path))[:DIGEST_LENGTH]}.pt"):
             self.made.found(DAMAGED_CHECKPOINT, path, "its bytes are not those that its name digests")
 
     def _copy(self, path: str) -> None:
@@ -334,20 +346,19 @@ class _Looker:
             self.made.found(STALE_COPY, path)
             return
         try:
-            copies.read(of.name, path, self.folder.read(path), of.schema)
+            copies.read(of.name, path, self.read(path), of.schema)
         except rows.DamagedFileError as error:
             self.made.found(DAMAGED_COPY, path, str(error))
 
     def _pilot(self, path: str) -> None:
         try:
-            pilots.read(self.folder.read(path))
+            pilots.read(self.read(path))
         except rows.DamagedFileError as error:
             self.made.found(DAMAGED_PILOT, path, str(error))
 
     def _word(self, path: str) -> None:
         try:
-            if not isinstance(json.loads(self.folder.read(path)), dict):
-                raise ValueError("not epochs by key")
+            running.read(self.read(path))
         except ValueError as error:
             self.made.found(DAMAGED_WORD, path, str(error))
 

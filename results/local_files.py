@@ -41,7 +41,11 @@ class LocalFiles:
         return self.root.is_dir()
 
     def read(self, path: str) -> bytes:
-        return (self.root / path).read_bytes()
+        try:
+            return (self.root / path).read_bytes()
+        except IsADirectoryError as error:
+            # There is no file of that name, as an object store would say.
+            raise FileNotFoundError(path) from error
 
     def write(self, path: str, content: bytes, exclusive: bool) -> bool:
         target = self.root / path

@@ -130,7 +130,7 @@ def _kept(folder: Folder) -> list[str]:
     try:
         paths = json.loads(folder.read(PATH))["wrong"]
         return [path for path in paths if isinstance(path, str)]
-    except (FileNotFoundError, ValueError, LookupError, TypeError):
+    except (FileNotFoundError, ValueError, LookupError, RecursionError, TypeError):
         return []  # There is none, or it is not ours.
 
 
@@ -140,11 +140,11 @@ def _concerns(path: str, asked: Mapping[str, Collection[str]]) -> bool:
     Args:
         asked: The keys of its trials, each with those of the sets that it is to be scored on.
     """
-    kind = path.partition("/")[0]
+    kind, _, rest = path.partition("/")
     if kind in OF_ALL_SWEEPS:
         return True
     if kind == "checkpoints":
-        return path.split("/")[1] in asked
+        return rest.partition("/")[0] in asked
     row_path = row_of(path) or path
     stem = row_path.rsplit("/", 1)[-1].removesuffix(".parquet")
     key = key_of(row_path)

@@ -7,7 +7,8 @@ A later pilot of the same replaces the earlier one: unlike a trial's row, it is 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, fields
 
 import pyarrow as pa
 
@@ -59,6 +60,15 @@ def kept(store: Store) -> list[Pilot]:
 def read(content: bytes) -> Pilot:
     """Raises DamagedFileError for anything that is not a pilot's row."""
     try:
-        return Pilot(**rows.from_parquet(content).to_pylist()[0])
-    except (IndexError, TypeError, ValueError) as error:
+        (row,) = rows.from_parquet(content).to_pylist()
+        pilot = Pilot(**row)
+    except (TypeError, ValueError) as error:
         raise rows.DamagedFileError("not one row with the columns that it should have") from error
+    for field in fields(Pilot):
+        value = getattr(pilot, field.name)
+        is_text = field.type == "str"
+        if not (
+            isinstance(value, str) if is_text else isinstance(value, int | float) and 0 <= value < math.inf
+        ):
+            raise rows.DamagedFileError(f"{field.name} is {value!r}")
+    return pilot

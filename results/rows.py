@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ from trainables.trial import Component, Trial, canonical_json
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 FORMAT = 1
 """Of the row itself. A reader that meets another number refuses it rather than guess."""
@@ -183,7 +187,23 @@ def checked_row(content: bytes, key: str, schema: pa.Schema = TRIAL_SCHEMA) -> p
     table, row = _only_row(content, schema)
     if row["format"] != FORMAT or row["key"] != key or row["row_digest"] != _row_digest(row):
         raise DamagedFileError("its values are not those that were committed")
+    if not _is_sound(row):
+        raise DamagedFileError("it is no row of a trial")
     return table
+
+
+def _is_sound(row: Mapping[str, Any]) -> bool:
+    """Whether this program may have written a row: anybody can give a false one the digest of its values."""
+    if None in row.values() or any(None in pair for name in MAPS for pair in row[name]):
+        return False
+    digests = [value for name, value in row.items() if name in ("predictions_digest", "epochs_digest")]
+    identity = row["identity"]
+    if not hashlib.sha256(identity.encode()).hexdigest().startswith(row.get("trial_key", row["key"])):
+        return False
+    try:
+        return all(map(SHA256.fullmatch, digests)) and json.loads(identity)["training"]["epochs"] > 0
+    except (LookupError, RecursionError, TypeError, ValueError):
+        return False
 
 
 def _row_digest(row: Mapping[str, Any]) -> str:
@@ -216,6 +236,8 @@ def failure_row(
 def failure_fields(content: bytes) -> dict[str, Any]:
     """Raises DamagedFileError for anything that is not a failure's row."""
     _, row = _only_row(content, FAILURE_SCHEMA)
+    if None in row.values():
+        raise DamagedFileError("a value is missing in it")
     return {name: row[name] for name in ("key", "attempt", "failure_class", "message", "traceback")}
 
 
@@ -237,6 +259,8 @@ def frame(tables: Sequence[pa.Table], schema: pa.Schema = TRIAL_SCHEMA) -> pd.Da
 def plain(frame: pd.DataFrame) -> pd.DataFrame:
     """A data frame of rows with its columns named as people know them, and in an order."""
     named = frame.rename(columns=lambda name: name.partition(".")[2] or name)
+    # The row's own come first: no score can be called 'seed'.
+    named = named.loc[:, ~named.columns.duplicated()]
     first = [name for name in TRIAL_SCHEMA.names if name in named.columns]
     return named[[*first, *sorted(set(named.columns) - set(first))]]
 

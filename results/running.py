@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Collection, Mapping
 
@@ -60,14 +61,27 @@ def running(store: Store) -> dict[str, Running]:
     for info in store.folder.list(FOLDER):
         if is_fresh(info.modified_ns):
             try:
-                told = {key: Running(**run) for key, run in json.loads(store.folder.read(info.path)).items()}
-            except (FileNotFoundError, ValueError, TypeError, AttributeError):
+                told = read(store.folder.read(info.path))
+            except (FileNotFoundError, ValueError):
                 continue  # withdrawn since it was listed, or not ours
             age = max(0.0, time.time() - info.modified_ns / 1e9)
             for key, run in told.items():
                 quiet = None if run.quiet_seconds is None else run.quiet_seconds + age
                 found[key] = dataclasses.replace(run, quiet_seconds=quiet)
     return found
+
+
+def read(content: bytes) -> dict[str, Running]:
+    """A driver's word: what runs, by key. Raises ValueError for anything else."""
+    try:
+        told = {key: Running(**run) for key, run in json.loads(content).items()}
+    except (AttributeError, RecursionError, TypeError) as error:
+        raise ValueError("not trials by key") from error
+    for run in told.values():
+        numbers = [run.epochs] if run.quiet_seconds is None else [run.epochs, run.quiet_seconds]
+        if not all(isinstance(number, int | float) and 0 <= number < math.inf for number in numbers):
+            raise ValueError("no number of epochs, or of seconds")
+    return told
 
 
 def overlaid(survey: Survey, runs: Collection[str]) -> Survey:

@@ -105,7 +105,7 @@ class Snapshot:
     def files(self, *kinds: str) -> list[FileInfo]:
         """The Parquet files of some kinds, without what operating systems and copying programs leave."""
         infos = self.listed(*(folder for kind in kinds for folder in self.folders(kind)))
-        return [i for i in infos if i.path.endswith(".parquet") and "/." not in i.path]
+        return [i for i in infos if i.path.endswith(".parquet") and is_ours(i.path)]
 
     def listed(self, *folders: str) -> list[FileInfo]:
         """All files below some folders."""
@@ -198,6 +198,11 @@ class Snapshot:
         ):
             frame[name] = values
         return frame, tuple(info.path for info, table, _ in found if table is None)
+
+
+def is_ours(path: str) -> bool:
+    """Whether a path is made of what `Address` makes paths of."""
+    return path.isascii() and path.isprintable() and "/." not in path
 
 
 def side_by_side(folder: Folder, function: Callable[[T], R], items: Sequence[T]) -> list[R]:

@@ -132,7 +132,7 @@ def test_one_file_that_cannot_be_read_does_not_end_it(store: Store) -> None:
     commit(store, *TRIALS)
     path = path_of(store, TRIALS[1], "predictions")
     store.folder.delete(path)
-    (Path(store.folder.root) / path).mkdir()
+    (Path(store.folder.root) / path).symlink_to(Path(path).name)
     made = inspected(store)
     assert told(made) == {kinds.UNREADABLE.title: [Address.of(TRIALS[1]).path("trials")]}
     assert made.trials == len(TRIALS) - 1

@@ -1,0 +1,204 @@
+"""What others put into a store is passed over by whatever reads it, and named by `store verify`."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import Phase, example, given, settings
+from hypothesis import strategies as st
+
+from results import copies, pilots, running, scored_sets, tables
+from results.address import Address
+from results.mending import mending
+from results.pilots import Pilot
+from results.snapshot import TRIALS
+from results.store import Store
+from results.survey import State
+
+from .conftest import OTHER, commit, content_of, inspected, scored, trial_of
+
+FINISHED, LACKING = trial_of(0), trial_of(1)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from([LACKING.key, "epochs", "quiet_seconds", "wrong"]), inner, max_size=2
+        )
+    ),
+    max_leaves=5,
+)
+CONTENTS = st.one_of(
+    st.binary(max_size=20),
+    JSON.map(lambda value: json.dumps(value).encode()),
+    st.fixed_dictionaries({"epochs": JSON, "quiet_seconds": JSON}).map(
+        lambda run: json.dumps({LACKING.key: run}).encode()
+    ),
+    JSON.map(lambda value: json.dumps({"wrong": value}).encode()),
+)
+NAMES = [
+    *(Address.of(LACKING).path(kind) for kind in ("trials", "predictions", "epochs")),
+    Address.of(LACKING).path("failures", "-1"),
+    scored_sets.address(FINISHED, OTHER).path(scored_sets.ROWS),
+    f"checkpoints/{LACKING.key}/000001.000000-00.pt",
+    "checkpoints/x",
+    "running/x.json",
+    "pilots/digits/mlp/float32-cpu.parquet",
+    "compacted/trials-2-00.parquet",
+    "compacted/x",
+    "findings/latest.json",
+    "trials/digits/mlp/brier/\udcff.parquet",
+    "trials/digits/mlp/a\nb/\x1b[2J.parquet",
+    "trials",
+    "failures/digits/mlp/brier/ä-1.parquet",
+]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    made = Store(str(tmp_path_factory.mktemp("whole")))
+    commit(made, FINISHED)
+    yield made
+
+
+def read_all(store: Store) -> pd.DataFrame:
+    """Everything that `plan`, `status` and `tables` ask of a store; what is finished stays so."""
+    trials = [FINISHED, LACKING]
+    snapshot = store.snapshot(trials, thorough=True)
+    survey = store.survey(trials)
+    mending(store, trials).added_to(survey)
+    running.overlaid(survey, running.running(store))
+    pilots.kept(store)
+    assert survey.states[FINISHED.key] == State.DONE and survey.states[LACKING.key] != State.DONE
+    pd.testing.assert_frame_equal(snapshot.trials(), store.trials())
+    everything = store.trials()
+    store.snapshot().scored()
+    tables.build(everything)
+    return everything
+
+
+@settings(max_examples=40, phases=[Phase.explicit, Phase.generate])
+@given(st.sampled_from(NAMES), CONTENTS, st.booleans())
+@example("running/x.json", b"7", False)
+@example("running/x.json", b"[" * 10_000, False)
+@example("findings/latest.json", b"", True)
+@example("trials/digits/mlp/brier/\udcff.parquet", b"", False)
+@example(Address.of(LACKING).path("trials"), b"", True)
+def test_whatever_lies_in_a_store_ends_no_command(
+    whole: Store, name: str, content: bytes, is_folder: bool
+) -> None:
+    expected, before = read_all(whole), content_of(whole)
+    path = Path(whole.folder.root) / name
+    if path.is_dir():
+        path = path / "x"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if is_folder:
+        path.mkdir()
+        path = path / "x.parquet"
+    path.write_bytes(content)
+    try:
+        pd.testing.assert_frame_equal(read_all(whole), expected)
+        relative = str(path.relative_to(whole.folder.root))
+        found = {finding.path for finding in inspected(whole).findings}
+        is_word = relative == "running/x.json" and _is_word(content)
+        assert relative in found or relative.startswith("findings/") or is_word, found
+    finally:
+        path.unlink()
+        for folder in path.parents:
+            if folder == Path(whole.folder.root) or any(folder.iterdir()):
+                break
+            folder.rmdir()
+    assert content_of(whole) == before
+
+
+def _is_word(content: bytes) -> bool:
+    try:
+        running.read(content)
+    except ValueError:
+        return False
+    return True
+
+
+def altered(content: bytes, **columns: Any) -> bytes:
+    """A Parquet file with columns in place of, or beside, its own; None takes one away."""
+    table = pq.read_table(io.BytesIO(content))
+    for name, value in columns.items():
+        if name in table.schema.names:
+            table = table.drop_columns([name])
+        if value is not None:
+            table = table.append_column(name, pa.array([value] * table.num_rows))
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+OTHER_COLUMNS: list[dict[str, Any]] = [
+    {"key": None},
+    {"key": "0123"},
+    {"seed": "1"},
+    {"loss": 3},
+    {"source_size": None},
+    {"scores.test_ece": "much"},
+    {"measurements.training_seconds": "much"},
+    {"more": 1.0},
+    {"provenance.host": 7},
+]
+
+
+def test_a_copy_of_rows_with_other_columns_is_not_read(store: Store) -> None:
+    commit(store, FINISHED, trial_of(2))
+    expected = read_all(store)
+    store.compact()
+    (whole,) = store.folder.list(copies.FOLDER)
+    content = store.folder.read(whole.path)
+    assert store.snapshot().rows(TRIALS).loose == 0
+    for columns in OTHER_COLUMNS:
+        for info in store.folder.list(copies.FOLDER):
+            store.folder.delete(info.path)
+        forged = altered(content, **columns)
+        path = copies.path("trials", forged)
+        store.folder.write(path, forged)
+        pd.testing.assert_frame_equal(read_all(store), expected)
+        assert store.snapshot().rows(TRIALS).loose == 2, columns
+        assert [finding.path for finding in inspected(store).findings] == [path], columns
+    assert store.compact() == 2 and store.snapshot().rows(TRIALS).loose == 0
+
+
+@pytest.mark.parametrize(
+    "columns", [{"message": None}, {"message": 7}, {"more": 1}, {"attempt": 2}, {"key": "0123"}]
+)
+def test_a_failure_with_other_columns_is_a_damaged_one(store: Store, columns: dict[str, Any]) -> None:
+    commit(store, FINISHED)
+    store.record_failure(LACKING, "preempted", "its node died", "", "here")
+    path = Address.of(LACKING).path("failures", "-1")
+    store.folder.write(path, altered(store.folder.read(path), **columns))
+    read_all(store)
+    assert "damaged" in store.survey([LACKING]).failures[LACKING.key].message
+    assert [finding.path for finding in inspected(store).findings] == [path]
+
+
+@pytest.mark.parametrize("columns", [{"seconds_per_epoch": "1"}, {"occurred": None}, {"more": 1}])
+def test_a_pilot_with_other_columns_is_passed_over(store: Store, columns: dict[str, Any]) -> None:
+    commit(store, FINISHED)
+    pilots.keep(store, Pilot("digits", "mlp", "float32", 1.0, "cpu", 0.1, "2026-01-01"))
+    path = "pilots/digits/mlp/float32-cpu.parquet"
+    assert len(pilots.kept(store)) == 1
+    store.folder.write(path, altered(store.folder.read(path), **columns))
+    assert pilots.kept(store) == []
+    assert [finding.path for finding in inspected(store).findings] == [path]
+
+
+def test_scores_that_are_of_no_trial_are_read_by_nobody(store: Store) -> None:
+    commit(store, FINISHED)
+    path = scored(store, FINISHED)
+    store.folder.write(path, altered(store.folder.read(path), trial_key="0123"))
+    assert store.snapshot().scored().empty
