@@ -23,8 +23,8 @@ REGISTRIES: dict[str, Registry] = {
 def show_kinds(kinds: Mapping[str, str], console: Console) -> None:
     """Prints what can be listed."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("kind", no_wrap=True)
-    table.add_column("what it is")
+    table.add_column("kind", overflow="fold")
+    table.add_column("what it is", overflow="fold")
     for kind, text in kinds.items():
         table.add_row(kind, text)
     console.print(table)
@@ -35,19 +35,19 @@ def show(kind: str, console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("name", overflow="fold")
     if kind == "sweeps":
-        table.add_column("what it runs")
+        table.add_column("what it runs", overflow="fold")
         for name, (_, description) in sorted(bundled().items()):
             table.add_row(name, description)
     elif kind == "metrics":
-        table.add_column("in print")
-        table.add_column("what it is")
+        table.add_column("in print", overflow="fold")
+        table.add_column("what it is", overflow="fold")
         for score in (*SCORES.values(), *SEPARATION.values()):
             better = f", {score.better} is better" if score.better else ""
             table.add_row(score.name, score.title, f"{score.meaning}, in {score.printed_unit}{better}.")
     else:
         registry = REGISTRIES[kind]
-        table.add_column("parameters")
-        table.add_column("what it is")
+        table.add_column("parameters", overflow="fold")
+        table.add_column("what it is", overflow="fold")
         for name in registry.names():
             entry = registry[name]
             values = registry[name].usual
