@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from results.errors import StoreError
 from results.running import Running, publish, withdraw
 from results.store import Store
+from results.tidying import Tidying
 
 CHANGES_SECONDS, SECONDS = 3.0, 30.0
 
 
 @contextlib.contextmanager
-def announced(store: Store, run: str, standing: Callable[[], Mapping[str, Running]]) -> Iterator[None]:
+def announced(
+    store: Store, run: str, standing: Callable[[], Mapping[str, Running]], tidying: Tidying
+) -> Iterator[None]:
     """Has a thread write which trials run: half a minute after the last time, or sooner if others do.
 
     Likewise if others stand still. What drives them would wait for a slow disk, or a store out of reach.
@@ -36,8 +39,7 @@ def announced(store: Store, run: str, standing: Callable[[], Mapping[str, Runnin
         over.set()
         # Or it would write once more after the word is withdrawn.
         thread.join()
-        with contextlib.suppress(StoreError):
-            withdraw(store, run)
+        tidying.attempt(lambda: withdraw(store, run))
 
 
 def _announce(

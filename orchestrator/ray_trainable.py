@@ -16,6 +16,7 @@ from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
 from results.scored_sets import lacking
 from results.store import Store
+from results.tidying import NOTE
 from trainables.trial import Trial
 
 
@@ -34,6 +35,8 @@ class RayTrial(tune.Trainable):
     ) -> None:
         self.settings, self.trials = settings, trials
         self.store = Store(settings.store)
+        self.notes: list[tuple[str, str]] = []
+        self.checkpoints = StoredCheckpoints(self.store, lambda line: self.notes.append((NOTE, line)))
         self.worker: TrialWorker | Team | None = None
         leaving.listen(self._leave)
         self.watch = Watch(settings.stalled_minutes, settings.hours_per_trial)
@@ -58,7 +61,9 @@ class RayTrial(tune.Trainable):
 
     def step(self) -> Report:
         try:
-            return {"node": self.node, **self._advance()}
+            report = self._advance()
+            notes, self.notes = [*report.get("notes", ()), *self.notes], []
+            return {"node": self.node, **report, "notes": notes}
         except StoreError as error:
             self.watch.rest()
             return {"done": True, "outcome": "store", "message": str(error)}
@@ -89,7 +94,7 @@ class RayTrial(tune.Trainable):
         self.store.record_failure(self.trial, report["failure_class"], report["message"], traceback, host)
         if report["failure_class"] != "out of memory":
             # Once its code is mended the trial starts anew: half a run by each code would be neither's.
-            StoredCheckpoints(self.store).delete(self.trial.key)
+            self.checkpoints.forbid(self.trial.key)
         return report
 
     def _alone(self) -> TrialWorker:

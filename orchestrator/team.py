@@ -118,7 +118,7 @@ class Team:
         while True:
             (ready,), waiting = ray.wait(waiting)
             report = _read(ready, members[ready])
-            if report["outcome"] not in ("running", "done", "stopped"):
+            if report["outcome"] not in ("running", "done", "stopped") and report["done"]:
                 break
             if ready == first:
                 self.others = {reference: members[reference] for reference in waiting}

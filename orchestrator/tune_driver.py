@@ -36,6 +36,7 @@ from orchestrator.worker_check import failed_start
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
 from results.store import Store
+from results.tidying import Tidying
 from sweeps.expand import Sweep
 from trainables.trial import Trial
 
@@ -82,7 +83,7 @@ def fit(
     try:
         with (
             told_by_tune() as errors,
-            announced(store, settings.run, progress.standing),
+            announced(store, settings.run, progress.standing, Tidying(store.folder, progress.note)),
             _through_client(scratch, progress),
             _clean_processes(),
             _left_to_ray(request),
@@ -186,7 +187,7 @@ def reservation(needs: Needs) -> tune.PlacementGroupFactory:
 
 
 class Stop(Stopper):
-    """Ends the sweep early: when it is asked to, or when results can no longer be kept.
+    """Ends the sweep early, when it is asked to: by a signal, or since results can no longer be kept.
 
     Args:
         run: Names the run to its workers.
@@ -207,9 +208,6 @@ class Stop(Stopper):
         return False
 
     def stop_all(self) -> bool:
-        if self.outcome.store_error is not None:
-            # Training on would be for nothing.
-            return True
         asked = self.request.asked
         if asked is None:
             return False
@@ -247,6 +245,7 @@ class Listener(Callback):
         self.trials = trials
         self.outcome = outcome
         self.queue = queue
+        self.checkpoints = StoredCheckpoints(store, progress.note)
         self.told: set[str] = set()
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
@@ -266,6 +265,10 @@ class Listener(Callback):
     ) -> None:
         key = trial.config["key"]
         self.blame.runs(key, result.get("node", ""))
+        for kind, line in result.get("notes", ()):
+            if not kind or kind not in self.told:
+                self.told.add(kind)
+                self.progress.note(line)
         if result["outcome"] == "done" and result.get("left"):
             self._tell_left(self.trials[key], ", ".join(result["left"]))
         match result["outcome"]:
@@ -283,8 +286,21 @@ class Listener(Callback):
                 self.blame.ended(key)
                 self.progress.stop(key)
             case "store":
-                self.progress.stop(key)
-                self.outcome.store_error = result["message"]
+                self._lost_store(key, result["message"], result["done"], result.get("kept", False))
+
+    def _lost_store(self, key: str, why: str, ended: bool, kept: bool = False) -> None:
+        """Results cannot be kept, and training on would be for nothing: all that runs is to end.
+
+        What was trained since the last checkpoints can be kept if the store comes back for a moment.
+        """
+        if self.outcome.store_error is None:
+            self.outcome.store_error = why
+            self.progress.note(why)
+        elif ended and not kept:
+            self.progress.note(f"{self.trials[key]}: no checkpoint could be kept: {why}")
+        if ended:
+            self.progress.stop(key)
+        self.queue.request.ask()
 
     def _tell_left(self, trial: Trial, left: str) -> None:
         """Tells once of each loss, model and data set what its trials leave in their processes."""
@@ -306,8 +322,7 @@ class Listener(Callback):
         try:
             self._record(trial_, autopsy(error))
         except StoreError as store_error:
-            self.progress.stop(trial_.key)
-            self.outcome.store_error = str(store_error)
+            self._lost_store(trial_.key, str(store_error), ended=True)
 
     def _record(self, trial: Trial, death: Death) -> None:
         key = trial.key
@@ -324,7 +339,7 @@ class Listener(Callback):
         self.store.record_failure(trial, failure_class, message, death.traceback, socket.gethostname())
         if failed:
             if death.by_code:
-                StoredCheckpoints(self.store).delete(key)
+                self.checkpoints.forbid(key)
             self._settle(key, f"{failure_class}: {message}", failed=True)
         else:
             self.progress.stop(key)

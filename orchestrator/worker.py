@@ -20,6 +20,7 @@ from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
 from results.rescore import commit_finished
 from results.store import FailureClass, Store
+from results.tidying import NOTE
 from trainables import computed, memory
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.datasets.base import Dataset
@@ -41,11 +42,14 @@ TRACEBACK_LINES = 30
 Report = dict[str, Any]
 """What a step tells: `done`, `outcome` and what belongs to it; at the end of a trial also `reusable` (whether
 the next one may be trained in this process) and `left` (what the trial left behind that stays, in words).
+`notes` are lines for whoever looks on, each with its kind: of '' all are told, of another kind one is enough.
 
 Outcomes: 'running' (epoch, curves of the latest; patience_seconds, for which it may stand still), 'done'
 (likewise; error and ece of the epoch that counts, unless a result that was committed before stands), 'failed'
 (failure_class, message, traceback, host), 'stopped' (epoch: a checkpoint is kept, as was asked), 'store'
-(message: results cannot be kept) and 'lost' (message: the trial's other workers are out of reach).
+(message: results cannot be kept) and 'lost' (message: the trial's other workers are out of reach). After a
+'store' that is not done it tries to keep what it has; one that is done says by `kept` whether there is a
+checkpoint of it.
 """
 
 
@@ -102,7 +106,8 @@ class TrialWorker:
         self.workers = workers or Alone()
         self.first = self.workers.rank == 0
         self.store = Store(settings.store)
-        self.checkpoints = StoredCheckpoints(self.store)
+        self.notes: list[tuple[str, str]] = []
+        self.checkpoints = StoredCheckpoints(self.store, lambda line: self.notes.append((NOTE, line)))
         self.run: TrialRun | None = None
         self.loaded: tuple[Component, Dataset] | None = None
         self.computed: dict[object, dict[str, list[float]]] = {}
@@ -119,7 +124,7 @@ class TrialWorker:
         """
         self.trial, self.gpus = trial, gpus
         self.run = None
-        self.warned = False
+        self.warned = self.refused = self.kept = False
         self.checkpointed = time.monotonic()
         asked = ((DATASETS, trial.dataset), (MODELS, trial.model), (LOSSES, trial.loss))
         self.process.begin(registry[component.name].module for registry, component in asked)
@@ -130,6 +135,7 @@ class TrialWorker:
             self.watch.batch()
             try:
                 report = self._step()
+                report["notes"], self.notes = self.notes, []
                 if report["done"]:
                     return self._ended(report)
             finally:
@@ -180,7 +186,9 @@ class TrialWorker:
         try:
             return self._train()
         except StoreError as error:
-            return {"done": True, "outcome": "store", "message": str(error)}
+            # It is told first, so that others need not fail likewise, and then tried again.
+            done, self.refused = self.refused or self.run is None, True
+            return {"done": done, "outcome": "store", "message": str(error), "kept": self.kept}
         except WorkerLostError as error:
             return {"done": True, "outcome": "lost", "message": str(error)}
         except TrialDiverged as error:
@@ -199,12 +207,18 @@ class TrialWorker:
         started = time.monotonic()
         if self.first and self.notices.stopping and self.run is None:
             return {"done": True, "outcome": "stopped", "epoch": 0}
+        if self.refused and self.first and self.run is not None:
+            self.run.checkpoint(self.checkpoints)
+            self.kept = True
+            if not self.run.done:
+                return {"done": True, "outcome": "stopped", "epoch": self.run.epoch}
         if self.run is None:
             device = default_device()
             memory.limit(self.gpus, device)
             checkpoints = self.checkpoints if self.first else None
             self.run = TrialRun.start(self.trial, self._dataset_on(device), device, checkpoints, self.workers)
             self.run.on_batch = self.watch.batch
+            self._tell_passed_over(self.run)
             self._epoch_done(self.run)
 
         def pause() -> bool:
@@ -234,6 +248,12 @@ class TrialWorker:
                 return done
         counts = self.run.epochs[self.run.reported_epoch]
         return {**done, "error": counts["test_error"], "ece": counts["test_ece"]}
+
+    def _tell_passed_over(self, run: TrialRun) -> None:
+        if self.first and self.checkpoints.passed_over:
+            which = "; ".join(self.checkpoints.passed_over)
+            place = f"goes on from epoch {run.epoch}" if run.epoch or run.under_way else "starts anew"
+            self.notes.append(("", f"{self.trial}: a checkpoint cannot be used, {which}; it {place}"))
 
     def _checkpoint_wanted(self) -> bool:
         overdue = time.monotonic() > self.checkpointed + 60 * self.settings.checkpoint_minutes

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 
 from results.data_files import sha256
+from results.file_info import FileInfo
 from results.store import Store
+from results.tidying import Tidying
 
 DIGEST_LENGTH = 16
 CHECKPOINT_NAME = re.compile(r"[0-9.]+-[0-9a-f]+\.pt")
 
+VOID = b""
+"""In place of a checkpoint that nobody may go on from, where it cannot be deleted."""
+
 
 class StoredCheckpoints:
-    """The latest checkpoint of each trial, its name carrying the digest of its content."""
+    """The latest checkpoint of each trial, its name carrying the digest of its content.
 
-    def __init__(self, store: Store):
+    Args:
+        tell: As `Tidying` takes it.
+
+    Attributes:
+        passed_over: What could not be gone on from since `load` was called last, in words, the latest first.
+    """
+
+    def __init__(self, store: Store, tell: Callable[[str], None] | None = None):
         self.store = store
+        self.tidying = Tidying(store.folder, tell)
+        self.passed_over: list[str] = []
 
     def save(self, key: str, epoch: int, state: bytes, batch: int = 0) -> None:
         """Keeps `state`, then forgets the checkpoints before it.
@@ -30,24 +46,50 @@ class StoredCheckpoints:
         """
         path = f"checkpoints/{key}/{epoch:06d}.{batch:06d}-{sha256(state)[:DIGEST_LENGTH]}.pt"
         self.store.folder.write(path, state)
-        for info in self.store.folder.list(f"checkpoints/{key}"):
-            if info.path < path:
-                self.store.folder.delete(info.path)
+        self.tidying.attempt(lambda: self._delete(key, lambda info: info.path < path))
 
     def load(self, key: str) -> Iterator[bytes]:
         """Whole checkpoints, the latest first; damaged ones are set aside."""
+        self.passed_over = []
         for info in reversed(list(self.store.folder.list(f"checkpoints/{key}"))):
             try:
                 state = self.store.folder.read(info.path)
             except FileNotFoundError:
                 continue  # another driver finished this trial and tidied up
+            self.loaded = info
             if info.path.endswith(f"-{sha256(state)[:DIGEST_LENGTH]}.pt"):
                 yield state
-            else:
-                self.store.set_aside([info.path])
+            elif state != VOID:
+                whole = zipfile.is_zipfile(io.BytesIO(state))
+                self.unusable("its bytes are not those that were kept" if whole else "it is cut short")
+                self.tidying.attempt(lambda path=info.path: self.store.set_aside([path]))  # type: ignore[misc]
 
-    def delete(self, key: str) -> None:
-        folder = f"checkpoints/{key}"
-        for info in self.store.folder.list(folder):
-            self.store.folder.delete(info.path)
-        self.store.folder.delete_folder_if_empty(folder)
+    def unusable(self, why: str) -> None:
+        """Notes that the checkpoint which `load` gave last cannot be gone on from."""
+        self.passed_over.append(f"that of {_moment(self.loaded.path)}: {why}")
+
+    def delete(self, key: str) -> bool:
+        """Deletes what a trial has no use for any more. Returns whether it could."""
+        return self.tidying.attempt(lambda: self._delete(key, lambda info: True))
+
+    def forbid(self, key: str) -> None:
+        """Sees to it that no run goes on from what there is of a trial, also where it cannot be deleted.
+
+        Raises:
+            StoreError: A store that cannot be written either.
+        """
+        if not self.delete(key):
+            for info in self.store.folder.list(f"checkpoints/{key}"):
+                self.store.folder.write(info.path, VOID)
+
+    def _delete(self, key: str, which: Callable[[FileInfo], bool]) -> None:
+        for info in self.store.folder.list(f"checkpoints/{key}"):
+            if which(info):
+                self.store.folder.delete(info.path)
+
+
+def _moment(path: str) -> str:
+    """What a checkpoint's name says of when it was kept: 'epoch 12', or 'epoch 12, batch 40'."""
+    epoch, _, batch = path.rsplit("/", 1)[-1].partition("-")[0].partition(".")
+    within = f", batch {int(batch)}" if batch.isdigit() and int(batch) else ""
+    return f"epoch {int(epoch)}{within}" if epoch.isdigit() else path.rsplit("/", 1)[-1]

@@ -118,9 +118,9 @@ def commit(folder: Folder, row_path: str, row: bytes, data: Mapping[str, bytes])
         except FileNotFoundError:
             continue  # set aside in this moment, as damaged
         named = _named(row_path, standing, data)
-        for place in written.keys() - named:
-            # It would only lie about.
-            with contextlib.suppress(StoreError):
+        with contextlib.suppress(StoreError), folder.briefly():
+            for place in written.keys() - named:
+                # It would only lie about.
                 folder.delete(place)
         return False
     raise StoreError(f"cannot write {folder.name(row_path)}: it comes and goes; run the same command again.")

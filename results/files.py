@@ -13,6 +13,12 @@ from results.local_files import LocalFiles
 from results.object_store import ObjectStore
 from results.place import place_of
 
+FOLDERS = (
+    *("trials", "predictions", "epochs", "scored", "scored_predictions", "failures", "checkpoints"),
+    *("running", "compacted", "pilots", "damaged", "findings", "tables", TEMPORARY),
+)
+"""What a store has below it."""
+
 STALE_SECONDS = 86_400
 """Half-written files older than a day belong to nobody who is still writing."""
 
@@ -60,6 +66,15 @@ class Folder:
         if isinstance(self._files, ObjectStore):
             self._files.outages.sit_out(tell)
 
+    @contextlib.contextmanager
+    def briefly(self) -> Iterator[None]:
+        """While this is open, this thread does not wait long for an object store that is out of reach."""
+        if isinstance(self._files, ObjectStore):
+            with self._files.outages.briefly():
+                yield
+        else:
+            yield
+
     def place_exists(self) -> bool:
         """Whether there is such a folder, or such a bucket, at all. Raises StoreError."""
         with self._told("read", ""):
@@ -94,31 +109,46 @@ class Folder:
         yield from found
 
     def delete(self, path: str) -> None:
-        """Deletes a file; one that is gone already is no error, since two writers may tidy up at once."""
+        """Deletes a file, and its folder if that is empty then, as in an object store.
+
+        One that is gone already is no error, since two writers may tidy up at once.
+        """
         with self._told("delete", path):
             self._files.delete(path)
-
-    def delete_folder_if_empty(self, path: str) -> None:
-        """An object store has no empty folders; on a disk they would pile up, one for each trial."""
-        if isinstance(self._files, LocalFiles):
-            self._files.delete_folder_if_empty(path)
 
     def move(self, source: str, target: str) -> None:
         """Moves a file, unless there is none: another process has just done so."""
         with self._told("move", source), contextlib.suppress(FileNotFoundError):
             self._files.move(source, target)
 
+    @property
+    def has_markers(self) -> bool:
+        """Whether objects of ours were seen that stand for empty folders: earlier versions left them."""
+        return isinstance(self._files, ObjectStore) and any(map(_is_ours, self._files.markers))
+
     def check_writable(self) -> None:
-        """Raises StoreError, in one line, if nothing can be written here; leaves nothing behind."""
+        """Raises StoreError, in one line, if nothing can be written here. Deletes what it wrote if it can."""
         probe = f"{TEMPORARY}/probe-{uuid.uuid4().hex}"
         self.write(probe, b"x")
-        self.delete(probe)
+        with contextlib.suppress(StoreError), self.briefly():
+            self.delete(probe)
 
     def delete_stale_temporaries(self) -> None:
+        """Deletes half-written files older than a day, and of empty folders what was seen in listings.
+
+        Raises:
+            StoreError: Something cannot be deleted.
+        """
         for info in self.list(TEMPORARY):
             if time.time() - info.modified_ns / 1e9 > STALE_SECONDS:
-                with contextlib.suppress(StoreError):
-                    self.delete(info.path)
+                self.delete(info.path)
+        if isinstance(self._files, LocalFiles):
+            self._files.delete_empty(TEMPORARY)
+            return
+        for marker in sorted(self._files.markers):
+            if _is_ours(marker):
+                with self._told("delete", f"{marker}/"):
+                    self._files.delete_marker(marker)
 
     @contextlib.contextmanager
     def _told(self, action: str, path: str) -> Iterator[None]:
@@ -126,3 +156,7 @@ class Folder:
             yield
         except OSError as error:
             raise store_error(action, self.name(path), error) from error
+
+
+def _is_ours(path: str) -> bool:
+    return path.partition("/")[0] in FOLDERS

@@ -6,12 +6,17 @@ import contextlib
 import os
 import stat
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 from results.errors import StoreError, store_error
 from results.exclusive import place_new
 from results.file_info import TEMPORARY, FileInfo
+
+TRIES = 20
+
+Done = TypeVar("Done")
 
 
 class LocalFiles:
@@ -52,18 +57,14 @@ class LocalFiles:
         if exclusive and target.exists():
             return False
         temporary = self.root / TEMPORARY / uuid.uuid4().hex
-        temporary.parent.mkdir(parents=True, exist_ok=True)
+        stream = _retried(lambda: _opened(temporary))
         try:
-            with temporary.open("xb") as stream:
+            with stream:
                 stream.write(content)
                 stream.flush()
                 # A rename that survives a power cut must not outlive the content it names.
                 os.fsync(stream.fileno())
-            try:
-                _place(temporary, target, exclusive)
-            except FileNotFoundError:
-                # Another process has just deleted the folder, since it was empty.
-                _place(temporary, target, exclusive)
+            _retried(lambda: _place(temporary, target, exclusive))
         except FileExistsError:
             return False
         finally:
@@ -97,15 +98,33 @@ class LocalFiles:
 
     def delete(self, path: str) -> None:
         (self.root / path).unlink(missing_ok=True)
+        self.delete_empty(path.rpartition("/")[0])
 
-    def delete_folder_if_empty(self, path: str) -> None:
+    def delete_empty(self, folder: str) -> None:
+        """Deletes a folder if it is empty, and those above it that are empty then."""
         with contextlib.suppress(OSError):
-            (self.root / path).rmdir()
+            while folder:
+                (self.root / folder).rmdir()
+                folder = folder.rpartition("/")[0]
 
     def move(self, source: str, target: str) -> None:
         to = self.root / target
         to.parent.mkdir(parents=True, exist_ok=True)
         (self.root / source).replace(to)
+        self.delete_empty(source.rpartition("/")[0])
+
+
+def _retried(work: Callable[[], Done]) -> Done:
+    """Does what makes its own folder. Another process may delete that in between, since it was empty."""
+    for _ in range(TRIES):
+        with contextlib.suppress(FileNotFoundError):
+            return work()
+    return work()
+
+
+def _opened(temporary: Path) -> BinaryIO:
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    return temporary.open("xb")
 
 
 def _place(temporary: Path, target: Path, exclusive: bool) -> None:

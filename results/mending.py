@@ -123,7 +123,6 @@ def _write(folder: Folder, paths: Sequence[str]) -> None:
         folder.write(PATH, json.dumps({"wrong": paths}, indent=1).encode())
     elif folder.exists(PATH):
         folder.delete(PATH)
-        folder.delete_folder_if_empty(FOLDER)
 
 
 def _kept(folder: Folder) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import threading
 import urllib.error
@@ -10,7 +11,8 @@ import urllib.request
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote
 
 from results.errors import StoreError
 from results.faults import fault_of
@@ -64,6 +66,8 @@ class ObjectStore:
         self.outages = Outages()
         self._lock = threading.Lock()
         self._clients: dict[int, Client] = {}
+        self.markers: set[str] = set()
+        """Objects seen in listings that stand for folders: paths without the slash that ends their names."""
 
     def place_exists(self) -> bool:
         try:
@@ -114,7 +118,9 @@ class ObjectStore:
         for each in found:
             # What consoles and other clients leave so that a folder is seen.
             is_marker = each["size"] == 0 and PurePosixPath(each["path"]).suffix not in SUFFIXES
-            if not is_marker:
+            if is_marker:
+                self.markers.add(each["path"])
+            else:
                 modified = each["last_modified"]
                 nanoseconds = int(modified.timestamp()) * 1_000_000_000 + modified.microsecond * 1000
                 yield FileInfo(each["path"], each["size"], nanoseconds, each["e_tag"] or "")
@@ -122,6 +128,17 @@ class ObjectStore:
     def delete(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self.outages.request(lambda again: self._single().delete(path))
+
+    def delete_marker(self, path: str) -> None:
+        """Deletes an object whose name ends with a slash, which obstore has no path for."""
+        if self.place.scheme != "s3":
+            return
+        whole = PurePosixPath(self.place.bucket, quote(self.place.prefix or ""), quote(path))
+        # To a server of S3's the end of a bucket's address is the start of a name.
+        options = {**self.place.options, **_region_in(self._single())}
+        place = dataclasses.replace(self.place, bucket=str(whole), prefix="", options=options)
+        self.outages.request(lambda again: _client(place, 0).delete(""))
+        self.markers.discard(path)
 
     def move(self, source: str, target: str) -> None:
         self.outages.request(lambda again: self._single().rename(source, target))
@@ -138,6 +155,10 @@ class ObjectStore:
             if retries not in self._clients:
                 self._clients[retries] = _client(self.place, retries)
             return self._clients[retries]
+
+
+def _region_in(client: Any) -> dict[str, str]:
+    return {"region": client.config["region"]} if "region" in client.config else {}
 
 
 def _client(place: Place, retries: int) -> Client:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from results.faults import Fault, fault_of
@@ -23,6 +24,9 @@ RUN_SECONDS = 600.0
 """How long a run does. It has to end some time, since what it trains cannot be kept."""
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 10.0
+
+BRIEF_SECONDS = 5.0
+"""How long to try what may as well be done later."""
 
 TOLD_AFTER_SECONDS, TOLD_EVERY_SECONDS = 3.0, 60.0
 
@@ -47,6 +51,16 @@ class Outages:
         self._began: dict[int, float] = {}
         """When those began that are tried again at this moment, by thread."""
         self._told_seconds = 0.0
+        self._brief = threading.local()
+
+    @contextlib.contextmanager
+    def briefly(self) -> Iterator[None]:
+        """While this is open, requests of this thread are given up soon."""
+        self._brief.seconds = BRIEF_SECONDS
+        try:
+            yield
+        finally:
+            del self._brief.seconds
 
     def sit_out(self, tell: Callable[[str], None] | None) -> None:
         """A run has begun: outages are waited for longer, and told to `tell`."""
@@ -92,6 +106,9 @@ class Outages:
                 self._ended()
 
     def _limit_seconds(self) -> float:
+        brief: float | None = getattr(self._brief, "seconds", None)
+        if brief is not None:
+            return brief
         if self._in_run:
             return RUN_SECONDS
         return COMMAND_SECONDS if self._answered else FIRST_SECONDS

@@ -52,7 +52,6 @@ def withdraw(store: Store, run: str) -> None:
     for info in store.folder.list(FOLDER):
         if info.path == f"{FOLDER}/{run}.json" or not is_fresh(info.modified_ns):
             store.folder.delete(info.path)
-    store.folder.delete_folder_if_empty(FOLDER)
 
 
 def running(store: Store) -> dict[str, Running]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -25,8 +24,6 @@ from trainables.execution import Execution, device_name
 from trainables.optimizers import optimizer
 from trainables.result import Predictions, TrialResult
 from trainables.trial import Component, Trial
-
-logger = logging.getLogger(__name__)
 
 
 def default_device() -> torch.device:
@@ -67,6 +64,10 @@ def run_trial(
         if on_epoch:
             on_epoch(run.epoch - 1, curves)
     return run.result()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def never() -> bool:
@@ -134,9 +135,13 @@ class TrialRun:
                 run.restore(decode(state))
                 break
             except Exception as error:
+                if memory.is_exhausted(error):
+                    # It fits another time.
+                    raise
                 # Made by other code, for instance. Training anew gives the same numbers, if later; a trial
                 # that failed here would fail each time.
-                logger.warning("a checkpoint of %s does not fit and is passed over: %s", trial, error)
+                if checkpoints:
+                    checkpoints.unusable(f"it does not fit, {type(error).__name__}: {_line(error)}")
                 run = cls(trial, dataset, device, workers)
         if run.workers.size > 1:
             run.restore(decode(run.workers.from_first(encode(run.state()))))

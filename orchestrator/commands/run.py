@@ -18,6 +18,7 @@ from orchestrator.run import run_missing, to_run
 from orchestrator.stop_request import StopRequest
 from orchestrator.terminal import busy
 from orchestrator.wording import counted
+from results import running
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
 from results.mending import mend, mending
@@ -67,7 +68,6 @@ def run(
     failed_before = 0 if retry_failed else survey.count(State.FAILED)
     if wanted or survey.damaged or survey.leftover or found.looked_at:
         store.folder.check_writable()
-        store.folder.delete_stale_temporaries()
     for key, paths in survey.damaged.items():
         console.print(f"damaged, set aside and made again: {', '.join(paths)} (trial {key})", style="yellow")
     for path in found.aside:
@@ -77,8 +77,9 @@ def run(
     mend(store, survey, found)
     if survey.damaged or found.looked_at:
         snapshot = snapshot.again()
+    checkpoints = StoredCheckpoints(store, lambda line: console.print(line, style="warning", soft_wrap=True))
     for key in survey.leftover:
-        StoredCheckpoints(store).delete(key)
+        checkpoints.delete(key)
     compaction.tell(store, snapshot, console)
     console.print(_opening(sweep, store, len(wanted), done, failed_before), highlight=False)
     if address is None and (slow := slow_bfloat16(sweep, wanted)):
@@ -105,6 +106,8 @@ def run(
         if outcome.store_error:
             raise StoreError(f"{outcome.store_error} {kept_}")
         raise StartError(f"a worker cannot start: {outcome.worker_error}. {kept_}")
+    if wanted or survey.leftover or store.folder.has_markers:
+        _tidy(store, sweep, checkpoints)
     failed = failed_before + outcome.failed
     if done + outcome.done:
         from orchestrator.commands import tables
@@ -122,6 +125,21 @@ def _estimates(
     on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
     finished = pd.DataFrame() if frame is None else frame
     return Estimates(finished, kept(store), on_gpu, sweep.gpus, count=count)
+
+
+def _tidy(store: Store, sweep: Sweep, checkpoints: StoredCheckpoints) -> None:
+    """Tries again to delete what trials could not: nothing of an ended sweep lies about."""
+
+    def tidy() -> None:
+        left = {info.path.split("/")[1] for info in store.folder.list("checkpoints")}
+        for trial in sweep.trials:
+            if trial.key in left and store.is_done(trial) and not scored_sets.lacking(store, trial):
+                checkpoints.delete(trial.key)
+        if store.folder.has_markers:
+            list(store.folder.list(running.FOLDER))  # which tells of more of them
+        store.folder.delete_stale_temporaries()
+
+    checkpoints.tidying.attempt(tidy)
 
 
 def _kept(sweep: Sweep, store: Store, told: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -45,7 +46,7 @@ def run(
     check_builds_for([trial.model])
     # One thread, as in a sweep: rounding may depend on the number of threads.
     torch.set_num_threads(1)
-    kept = _Kept(uri) if uri else None
+    kept = _Kept(uri, console) if uri else None
     console.print(f"{trial} (trial {trial.key})", highlight=False, soft_wrap=True)
 
     def told(epoch: int, curves: Curves) -> None:
@@ -62,6 +63,8 @@ def run(
     process = ProcessState()
     process.begin()
     result = run_trial(trial, root=data, checkpoints=checkpoints, checkpoint_every=every, on_epoch=told)
+    for line in kept.checkpoints.passed_over if kept else ():
+        console.print(f"A checkpoint could not be used, {line}.", style="yellow", soft_wrap=True)
     validation, test = result.validation, result.test
     scores = evaluate(validation.logits, validation.labels, test.logits, test.labels)
     for score in SCORES.values():
@@ -84,13 +87,15 @@ class _Kept:
         StoreError: It cannot be written.
     """
 
-    def __init__(self, uri: str):
+    def __init__(self, uri: str, console: Console):
         from results.checkpoints import StoredCheckpoints
         from results.store import Store
 
         self.store = Store(uri)
         self.store.folder.check_writable()
-        self.checkpoints = StoredCheckpoints(self.store)
+        self.checkpoints = StoredCheckpoints(
+            self.store, partial(console.print, style="yellow", soft_wrap=True)
+        )
 
     def commit(self, result: TrialResult, made_by: Mapping[str, Sequence[float]]) -> bool:
         from results import provenance

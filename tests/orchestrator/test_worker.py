@@ -14,9 +14,11 @@ from torch import Tensor
 
 from orchestrator.stalls import Watch
 from orchestrator.worker import Notices, Report, TrialWorker, WorkerSettings
+from results.data_files import sha256
 from results.store import Store
 from trainables.losses.cross_entropy import CrossEntropy
-from trainables.trial import resolve
+from trainables.training import TrialRun, load_dataset
+from trainables.trial import Trial, resolve
 
 
 @pytest.fixture
@@ -35,11 +37,90 @@ def worker(tmp_path: Path) -> TrialWorker:
     return TrialWorker(settings, Notices(), Watch(30.0, None))
 
 
-def train(worker: TrialWorker, loss: str) -> Report:
-    worker.begin(resolve("digits", "mlp", loss, seed=3, training={"epochs": 1}), gpus=0)
+def trial_of(loss: str, epochs: int = 1) -> Trial:
+    return resolve("digits", "mlp", loss, seed=3, training={"epochs": epochs})
+
+
+def train(worker: TrialWorker, loss: str, epochs: int = 1) -> Report:
+    worker.begin(trial_of(loss, epochs), gpus=0)
     while not (report := worker.step())["done"]:
         pass
     return report
+
+
+def kept(worker: TrialWorker, trial: Trial) -> list[str]:
+    return [info.path for info in worker.store.folder.list(f"checkpoints/{trial.key}")]
+
+
+def with_checkpoint(worker: TrialWorker, epochs: int, *spoiled: bytes) -> Trial:
+    """A trial of three epochs that has a checkpoint after so many, and later ones with these contents."""
+    trial = trial_of("brier", 3)
+    dataset = load_dataset(trial, Path(worker.settings.data_root), torch.device("cpu"))
+    run = TrialRun.start(trial, dataset, torch.device("cpu"))
+    for _ in range(epochs):
+        run.advance()
+    if epochs:
+        run.checkpoint(worker.checkpoints)
+    for number, content in enumerate(spoiled):
+        name = f"{epochs + 1 + number:06d}.000000-{sha256(content)[:16]}.pt"
+        worker.store.folder.write(f"checkpoints/{trial.key}/{name}", content)
+    return trial
+
+
+@pytest.mark.parametrize(("epochs", "place"), [(1, "goes on from epoch 1"), (0, "starts anew")])
+def test_a_checkpoint_that_cannot_be_used_is_told(epochs: int, place: str, worker: TrialWorker) -> None:
+    trial = with_checkpoint(worker, epochs, b"of another program")
+    cut = f"checkpoints/{trial.key}/000003.000000-{'0' * 16}.pt"
+    worker.store.folder.write(cut, b"the first half")
+    worker.begin(trial, gpus=0)
+    report = worker.step()
+    assert report["outcome"] == "done"
+    ((kind, line),) = report["notes"]
+    assert kind == "" and str(trial) in line and line.endswith(place)
+    assert "that of epoch 3: it is cut short" in line and "does not fit" in line
+    assert worker.store.folder.exists(f"damaged/{cut}") and not kept(worker, trial)
+    assert Store(worker.settings.store).trials()["resumed_from_epoch"].tolist() == [epochs]
+    # Empty folders would pile up.
+    assert not (Path(worker.settings.store) / "checkpoints").exists()
+
+
+def test_a_store_that_comes_back_in_time_gets_a_checkpoint(worker: TrialWorker) -> None:
+    trial, store = trial_of("brier", 3), Path(worker.settings.store)
+    store.mkdir()
+    # In place of a folder: nothing can be kept.
+    in_the_way = store / "tmp"
+    in_the_way.write_text("")
+    worker.notices.draining = True
+    worker.begin(trial, gpus=0)
+    report = worker.step()
+    assert (report["outcome"], report["done"]) == ("store", False) and "in the way" in report["message"]
+    in_the_way.unlink()
+    report = worker.step()
+    assert (report["outcome"], report["done"]) == ("stopped", True)
+    assert len(kept(worker, trial)) == 1
+    worker.notices.draining = False
+    assert train(worker, "brier", 3)["outcome"] == "done"
+    assert Store(str(store)).trials()["resumed_from_epoch"].tolist() == [report["epoch"]]
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_a_finished_trial_that_cannot_be_committed_is_kept(back: bool, worker: TrialWorker) -> None:
+    trial, store = trial_of("brier"), Path(worker.settings.store)
+    store.mkdir()
+    in_the_way = store / "trials"
+    in_the_way.write_text("")
+    worker.begin(trial, gpus=0)
+    report = worker.step()
+    assert (report["outcome"], report["done"]) == ("store", False)
+    if back:
+        in_the_way.unlink()
+    report = worker.step()
+    assert (report["outcome"], report["done"]) == ("done" if back else "store", True)
+    assert report.get("kept", back) and len(kept(worker, trial)) == (0 if back else 1)
+    if not back:
+        in_the_way.unlink()
+        assert train(worker, "brier")["outcome"] == "done"
+    assert Store(str(store)).trials()["resumed_from_epoch"].tolist() == [0 if back else 1]
 
 
 def scores(worker: TrialWorker, loss: str) -> pd.Series[Any]:

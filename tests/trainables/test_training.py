@@ -58,6 +58,7 @@ class Kept:
 
     def __init__(self, *states: bytes):
         self.states = dict(enumerate(states))
+        self.passed_over: list[str] = []
 
     def save(self, key: str, epoch: int, state: bytes, batch: int = 0) -> None:
         self.states[epoch] = state
@@ -65,6 +66,9 @@ class Kept:
 
     def load(self, key: str) -> Iterator[bytes]:
         yield from (self.states[epoch] for epoch in sorted(self.states, reverse=True))
+
+    def unusable(self, why: str) -> None:
+        self.passed_over.append(why)
 
     def delete(self, key: str) -> None:
         self.states.clear()
@@ -240,8 +244,10 @@ def test_a_checkpoint_that_does_not_fit_is_passed_over() -> None:
     unfit = [stale, saved[other.key], saved[trial.key][:1000], b""]
     expected = run(trial)
     for states, resumed_from in (([saved[trial.key], *unfit], 4), (unfit, 0)):
-        going_on = started(trial, Kept(*states))
+        kept = Kept(*states)
+        going_on = started(trial, kept)
         assert going_on.epoch == resumed_from
+        assert len(kept.passed_over) == len(unfit) and "is none of" in kept.passed_over[2]
         while not going_on.done:
             going_on.advance()
         assert_equal(going_on.result(), expected)
