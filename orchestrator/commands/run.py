@@ -18,7 +18,7 @@ from orchestrator.run import run_missing, to_run
 from orchestrator.stop_request import StopRequest
 from orchestrator.terminal import busy
 from orchestrator.wording import counted
-from results import running
+from results import running, scored_sets
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
 from results.mending import mend, mending
@@ -69,11 +69,11 @@ def run(
     if wanted or survey.damaged or survey.leftover or found.looked_at:
         store.folder.check_writable()
     for key, paths in survey.damaged.items():
-        console.print(f"damaged, set aside and made again: {', '.join(paths)} (trial {key})", style="yellow")
+        console.print(f"damaged, set aside and made again: {', '.join(paths)} (trial {key})", style="warning")
     for path in found.aside:
-        console.print(f"damaged, set aside: {path}", style="yellow", soft_wrap=True)
+        console.print(f"damaged, set aside: {path}", style="warning", soft_wrap=True)
     for path, wrong in found.differing.items():
-        console.print(f"scored anew from its logits: {path} ({wrong})", style="yellow", soft_wrap=True)
+        console.print(f"scored anew from its logits: {path} ({wrong})", style="warning", soft_wrap=True)
     mend(store, survey, found)
     if survey.damaged or found.looked_at:
         snapshot = snapshot.again()
@@ -83,11 +83,11 @@ def run(
     compaction.tell(store, snapshot, console)
     console.print(_opening(sweep, store, len(wanted), done, failed_before), highlight=False)
     if address is None and (slow := slow_bfloat16(sweep, wanted)):
-        console.print(slow, style="yellow", highlight=False, soft_wrap=True)
+        console.print(slow, style="warning", highlight=False, soft_wrap=True)
     frame = snapshot.trials() if done or len(wanted) > 1 else None
     if frame is not None:
         for line in changed_code(sweep.trials, frame, data or default_root()):
-            console.print(line, style="yellow", soft_wrap=True)
+            console.print(line, style="warning", soft_wrap=True)
     outcome = Outcome(left=len(wanted))
     if wanted:
         # The store knows, wherever the trials run.

@@ -64,7 +64,7 @@ def run(
     process.begin()
     result = run_trial(trial, root=data, checkpoints=checkpoints, checkpoint_every=every, on_epoch=told)
     for line in kept.checkpoints.passed_over if kept else ():
-        console.print(f"A checkpoint could not be used, {line}.", style="yellow", soft_wrap=True)
+        console.print(f"A checkpoint could not be used, {line}.", style="warning", soft_wrap=True)
     validation, test = result.validation, result.test
     scores = evaluate(validation.logits, validation.labels, test.logits, test.labels)
     for score in SCORES.values():
@@ -94,7 +94,7 @@ class _Kept:
         self.store = Store(uri)
         self.store.folder.check_writable()
         self.checkpoints = StoredCheckpoints(
-            self.store, partial(console.print, style="yellow", soft_wrap=True)
+            self.store, partial(console.print, style="warning", soft_wrap=True)
         )
 
     def commit(self, result: TrialResult, made_by: Mapping[str, Sequence[float]]) -> bool:
