@@ -72,12 +72,14 @@ class Fault:
         passes: Whether it is worth while to try again.
         answered: Whether it was an answer of the store.
         no_object: Whether it says that there is no such object, in a bucket that is there.
+        hint: What else it may be, where the server never answered before.
     """
 
     reason: str
     passes: bool = False
     answered: bool = True
     no_object: bool = False
+    hint: str = ""
 
     @property
     def no_bucket(self) -> bool:
@@ -139,8 +141,8 @@ def _unanswered(host: str, scheme: str, text: str, debug: str) -> Fault:
     if "kind: Connect" in debug:
         return Fault(f"{host} cannot be reached: check its name and port, or {again}", True, answered=False)
     if "HttpError" in debug or "reqwest" in debug or "hyper" in debug:
-        hint = ", unless it speaks https: leave scheme=http out of --store" if scheme == "http" else ""
-        return Fault(f"{host} broke off every attempt: {again}{hint}", True, answered=False)
+        hint = "; if it speaks https, leave scheme=http out of --store" if scheme == "http" else ""
+        return Fault(f"{host} broke off every attempt: {again}", True, answered=False, hint=hint)
     return Fault(_shortened(text), answered=False)
 
 

@@ -83,7 +83,13 @@ class ObjectStore:
 
     def write(self, path: str, content: bytes, exclusive: bool) -> bool:
         if exclusive:
-            return self.outages.request(lambda again: self._create(path, content, again))
+            made = self.outages.request(lambda again: self._create(path, content, again))
+            if made is not None:
+                return made
+            try:
+                return self.read(path) == content
+            except FileNotFoundError:
+                return self.write(path, content, exclusive)
         if len(content) > PART_BYTES:
             self.outages.request(
                 lambda again: self._in_parts().put(
@@ -94,7 +100,8 @@ class ObjectStore:
             self.outages.request(lambda again: self._single().put(path, content, use_multipart=False))
         return True
 
-    def _create(self, path: str, content: bytes, again: bool) -> bool:
+    def _create(self, path: str, content: bytes, again: bool) -> bool | None:
+        """None where an earlier attempt, whose answer was lost, may have made what is there."""
         from obstore.exceptions import AlreadyExistsError
 
         try:
@@ -103,8 +110,7 @@ class ObjectStore:
         except AlreadyExistsError as error:
             if fault_of(error).passes:
                 raise
-        # The attempt before may have made it, and its answer was lost.
-        return again and self._single().get(path).bytes().to_bytes() == content
+            return None if again else False
 
     def exists(self, path: str) -> bool:
         try:

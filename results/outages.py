@@ -34,9 +34,8 @@ TOLD_AFTER_SECONDS, TOLD_EVERY_SECONDS = 3.0, 60.0
 class RequestError(OSError):
     """A request that failed for good. Its text says what that means and what to do."""
 
-    def __init__(self, fault: Fault, waited: float | None = None):
-        tried = "" if waited is None else f" (tried for {_clock(waited)})"
-        super().__init__(fault.reason + tried)
+    def __init__(self, fault: Fault, more: str = ""):
+        super().__init__(fault.reason + more)
         self.fault = fault
 
 
@@ -79,7 +78,7 @@ class Outages:
         """
         began = time.monotonic()
         pause = FIRST_PAUSE_SECONDS
-        again = False
+        again = done = False
         try:
             while True:
                 try:
@@ -93,9 +92,10 @@ class Outages:
                     if not fault.passes:
                         raise RequestError(fault) from error
                     if waited + pause > self._limit_seconds():
-                        raise RequestError(fault, waited) from error
+                        hint = "" if self._answered else fault.hint
+                        raise RequestError(fault, f"{hint} (tried for {_clock(waited)})") from error
                 else:
-                    self._answered = True
+                    done = self._answered = True
                     return answer
                 again = True
                 self._out_of_reach(began)
@@ -103,7 +103,7 @@ class Outages:
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         finally:
             if again:
-                self._ended()
+                self._ended(done)
 
     def _limit_seconds(self) -> float:
         brief: float | None = getattr(self._brief, "seconds", None)
@@ -124,14 +124,14 @@ class Outages:
         if told:
             self._tell(f"the store is out of reach since {_clock(seconds)}, trying again")
 
-    def _ended(self) -> None:
+    def _ended(self, done: bool) -> None:
         with self._lock:
             self._began.pop(threading.get_ident(), None)
             over = self._told_seconds > 0 and not self._began
             if over:
                 self._told_seconds = 0.0
-        if over:
-            self._tell("the store is no longer waited for")
+        if over and done:
+            self._tell("the store answers again")
 
 
 def _clock(seconds: float) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import hypothesis
 import pytest
+
+from .s3_proxy import CREDENTIALS, Proxy, moto_server, proxy_before
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -50,3 +53,19 @@ def torchvision() -> ModuleType:
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         return importlib.import_module("torchvision")
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[int]:
+    """The port of a real S3 server, in a process of its own."""
+    with moto_server() as port:
+        yield port
+
+
+@pytest.fixture
+def s3(s3_server: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """A new bucket behind a proxy (`tests/s3_proxy.py`), and credentials for it in the environment."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with proxy_before(s3_server) as proxy:
+        yield proxy
