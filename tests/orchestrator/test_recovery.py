@@ -10,6 +10,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from results import rows
 from results.store import Store
 from sweeps.expand import load
 
@@ -169,8 +170,18 @@ def test_only_what_is_new_runs_and_damage_is_made_again(
     content[len(content) // 2] ^= 1
     expected = numbers(store)
     victim.write_bytes(content)
-    assert victim.name in calibsweep("plan", grown, "--store", str(store))
+    # A row that is whole, and whose scores are another trial's.
+    false, other = [p for p in (store / "trials").rglob("*.parquet") if p.stem not in victim.name][:2]
+    scores = rows.from_parquet(other.read_bytes())["scores"][0].as_py()
+    false.write_bytes(
+        rows.to_parquet(rows.scored_anew(rows.from_parquet(false.read_bytes()), dict(scores), {}))
+    )
+    told = calibsweep("store", "verify", "--store", str(store), code=1)
+    assert victim.name in told and false.name in told
+    told = calibsweep("plan", grown, "--store", str(store))
+    assert "7 done, 1 missing" in told and victim.name in told and false.name in told
     output = calibsweep("run", grown, "--store", str(store))
-    assert "7 done before, 1 to run" in output and victim.name in output
-    assert any((store / "damaged").rglob(victim.name))
+    assert "7 done before, 1 to run" in output and victim.name in output and false.name in output
+    assert any((store / "damaged").rglob(victim.name)) and any((store / "damaged").rglob(false.name))
     pd.testing.assert_frame_equal(numbers(store), expected, check_exact=True)
+    calibsweep("store", "verify", "--store", str(store))
