@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,13 @@ from rich.text import Text
 
 from orchestrator.wording import clock
 
+PARTS = " / "
+"""Between the parts of a trial's label."""
+
 OVERALL_BAR, TRIAL_BAR, LEAST_BAR = 30, 20, 10
+
+FORMS = ((False, TRIAL_BAR), (False, LEAST_BAR), (True, LEAST_BAR), (True, 0))
+"""Of what stands beside a trial's label: whether it is told in short, and how wide its bar is."""
 
 
 @dataclass(frozen=True)
@@ -77,23 +84,33 @@ def lines(standing: Standing, width: int, height: int, plain: bool = False) -> l
 def _trials(rows: Sequence[Row], width: int, plain: bool) -> list[Text]:
     if not rows:
         return []
-    longest = max(cell_len(row.label) for row in rows)
-    # The first form that leaves room for the labels; the last one cuts them.
-    for short, bar in ((False, TRIAL_BAR), (False, LEAST_BAR), (True, LEAST_BAR), (True, 0)):
+    whole = [row.label for row in rows]
+    # The first form that leaves room for the labels: whole ones, or without what all have in common. The last
+    # one cuts them.
+    for labels, (short, bar) in itertools.product((whole, _distinct(whole)), FORMS):
         told = [_told(row, short) for row in rows]
+        longest = max(map(cell_len, labels))
         room = width - max(map(cell_len, told)) - 1 - (bar + 1 if bar else 0)
         if room >= longest:
             break
     label_width = max(min(room, longest), 1)
     drawn = []
-    for row, text in zip(rows, told, strict=True):
-        line = Text(set_cell_size(cut(row.label, label_width, plain), label_width) + " ")
+    for row, label, text in zip(rows, labels, told, strict=True):
+        line = Text(set_cell_size(cut(label, label_width, plain), label_width) + " ")
         if bar:
             line.append_text(_bar(row.epoch, row.epochs, bar, plain)).append(" ")
         line.append(text, style="warning" if row.quiet_seconds is not None else "")
         line.truncate(width)
         drawn.append(line)
     return drawn
+
+
+def _distinct(labels: list[str]) -> list[str]:
+    """Without the parts that all begin with."""
+    parts = [label.split(PARTS) for label in labels]
+    while len(parts) > 1 and len({tuple(each[:1]) for each in parts}) == 1 and min(map(len, parts)) > 1:
+        parts = [each[1:] for each in parts]
+    return [PARTS.join(each) for each in parts]
 
 
 def _told(row: Row, short: bool) -> str:
