@@ -118,8 +118,11 @@ def bring_to(state: str, run: subprocess.Popen[str], output: TextIO, store: Path
     if state == HANDLED:
         wait_until(lambda: handles(run, signal.SIGHUP), state)
         return ""
-    printed = output.readline()
-    assert "1 to run" in printed
+    printed = ""
+    while "1 to run" not in printed:
+        line = output.readline()
+        assert line, printed
+        printed += line
     if state == RAY:
         wait_until(lambda: programs(run, "gcs_server"), state)
     if state == EPOCH:
