@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from orchestrator.stop_request import StopRequest, ended_by
+from orchestrator.terminal import can_redraw
 
 LOOK_SECONDS = 0.2
 
@@ -109,7 +110,7 @@ def _leave(why: str, request: StopRequest) -> NoReturn:
     for undo in request.undo:
         with contextlib.suppress(Exception):
             undo()
-    if sys.stdout.isatty():
+    if can_redraw(sys.stdout):
         # The live view hides it.
         _write(1, "\x1b[?25h\n")
     _tell_and_leave(why)

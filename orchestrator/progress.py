@@ -88,7 +88,7 @@ class Progress:
         self.finished_epochs: Counter[Cell] = Counter()
         self.finished_seconds: dict[Cell, float] = defaultdict(float)
         self.expected_of: dict[Cell, float | None] = {}
-        self.redraws = can_redraw(self.console)
+        self.redraws = can_redraw(self.console.file)
         self.view = View(self.console, self._lines) if self.redraws else None
 
     def __enter__(self) -> Progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,18 +20,18 @@ def console() -> Terminal:
     return Terminal()
 
 
-def can_redraw(console: Console) -> bool:
+def can_redraw(file: IO[str]) -> bool:
     """Whether what was printed there can be printed over: on a terminal, and on one that knows how.
 
     Colours may be forced where neither is so, as in CI.
     """
-    return console.file.isatty() and os.environ.get("TERM", "dumb").lower() not in ("", "dumb", "unknown")
+    return file.isatty() and os.environ.get("TERM", "dumb").lower() not in ("", "dumb", "unknown")
 
 
 @contextlib.contextmanager
 def busy(console: Console, doing: str) -> Iterator[None]:
     """Says what is being done, for as long as it is where that can be taken away again."""
-    if can_redraw(console):
+    if can_redraw(console.file):
         with console.status(doing):
             yield
     else:

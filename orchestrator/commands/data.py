@@ -26,7 +26,7 @@ def prepare(name: str, root: Path | None, console: Console) -> None:
         DataError: Files that cannot be had or are damaged, and what to do by hand.
     """
     tasks: dict[str, TaskID] = {}
-    redraws = can_redraw(console)
+    redraws = can_redraw(console.file)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.progress import track
 
+from orchestrator.terminal import can_redraw
 from orchestrator.wording import counted
 from results.errors import StoreError
 from results.inspection import Inspection, inspection
@@ -28,7 +29,7 @@ def verify(uri: str, console: Console) -> int:
             f"there is nothing in the store {uri}: run a sweep first, or choose another --store."
         )
     for step in track(
-        made.steps, "verifying", console=console, transient=True, disable=not console.is_terminal
+        made.steps, "verifying", console=console, transient=True, disable=not can_redraw(console.file)
     ):
         step()
     for kind, findings in made.by_kind().items():

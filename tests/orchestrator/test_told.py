@@ -56,7 +56,7 @@ def test_plan_and_run_say_that_bfloat16_is_slow_on_a_cpu_without_it(
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(SWEEP.format(seeds=2, precision=precision, gpus=gpus))
     monkeypatch.setattr("orchestrator.commands.run.run_missing", lambda *given: Outcome(left=2))
-    store = str(tmp_path / "store")
+    store = str(tmp_path)
     for command in ("plan", "run"):
         output = io.StringIO()
         console = Terminal(file=output, width=200)

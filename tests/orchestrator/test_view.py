@@ -123,7 +123,7 @@ def test_only_what_can_be_drawn_again_is(
         monkeypatch.setenv("FORCE_COLOR", "1")
     file = Screen() if screen else io.StringIO()
     console = Terminal(file=file, width=80)
-    assert can_redraw(console) == redraws
+    assert can_redraw(console.file) == redraws
     trials = [resolve("digits", "mlp", "brier", seed) for seed in range(2)]
     with Progress(trials, 3, console) as shown:
         shown.doing("starting Ray")
