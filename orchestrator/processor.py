@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from orchestrator.wording import counted
+from results.processor import has_bfloat16
 from sweeps.expand import Sweep
 from trainables.trial import Trial
-
-CPUINFO = Path("/proc/cpuinfo")
-
-BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
-"""How x86 (the first two) and ARM call instructions that multiply bfloat16. Without them torch converts."""
 
 
 def slow_bfloat16(sweep: Sweep, trials: Iterable[Trial]) -> str | None:
@@ -25,12 +19,3 @@ def slow_bfloat16(sweep: Sweep, trials: Iterable[Trial]) -> str | None:
         f"{counted(len(on_cpu), 'trial')} in bfloat16 on a CPU, and this machine's has no instructions "
         "for it: some ten times slower than float32. Set training.precision=float32, or run.gpus_per_trial."
     )
-
-
-def has_bfloat16() -> bool | None:
-    """None where it cannot be told."""
-    try:
-        found = re.search(r"^(?:flags|Features)\s*:(.*)$", CPUINFO.read_text(encoding="utf-8"), re.MULTILINE)
-    except OSError:
-        return None
-    return bool(BFLOAT16 & set(found[1].split())) if found else None

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from results import code
+from results import code, processor
 from trainables import source
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.trial import Trial
@@ -56,19 +56,11 @@ def machine() -> dict[str, str]:
             continue
     return {
         "host": socket.gethostname(),
-        "processor": _processor(),
+        "processor": processor.name(),
         "system": f"{platform.system()} {platform.release()}",
         "version_python": sys.version.split()[0],
         **versions,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
 
 
 def sources(trial: Trial) -> dict[str, str]:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import processor
 from orchestrator.commands import plan
 from orchestrator.commands.cost import Prices
 from orchestrator.commands.run import run
 from orchestrator.outcome import Outcome
 from orchestrator.stop_request import StopRequest
 from orchestrator.wording import counted
+from results import processor
 from results.terminal import Terminal
 
 from .conftest import Command
