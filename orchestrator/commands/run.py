@@ -18,7 +18,7 @@ from orchestrator.run import run_missing, to_run
 from orchestrator.stop_request import StopRequest
 from orchestrator.terminal import busy
 from orchestrator.wording import counted
-from results import running, scored_sets
+from results import gpu_records, running, scored_sets
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
 from results.mending import mend, mending
@@ -124,7 +124,8 @@ def _estimates(
 
     on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
     finished = pd.DataFrame() if frame is None else frame
-    return Estimates(finished, kept(store), on_gpu, sweep.gpus, count=count)
+    card = gpu_records.chosen(None) if on_gpu else None
+    return Estimates(finished, kept(store), on_gpu, sweep.gpus, card, count=count)
 
 
 def _tidy(store: Store, sweep: Sweep, checkpoints: StoredCheckpoints) -> None:

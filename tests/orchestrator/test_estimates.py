@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import itertools
 import json
 import re
@@ -15,8 +16,10 @@ import torch
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from orchestrator.cli import app
+from orchestrator.commands import run
 from orchestrator.estimates import (
     GUESSED_FLOPS_PER_SECOND,
     Estimate,
@@ -25,6 +28,8 @@ from orchestrator.estimates import (
     longest_first,
     makespan,
 )
+from orchestrator.outcome import Outcome
+from orchestrator.stop_request import StopRequest
 from results import gpu_records
 from results.gpu_records import GpuRecord, Speed
 from results.pilots import Pilot, keep, kept
@@ -101,7 +106,7 @@ CARD = GpuRecord(
     (
         Speed("resnet50", "bfloat16", False, 160e12),
         Speed("resnet50", "float32", False, 32e12),
-        Speed("wide_resnet_26_10", "bfloat16", False, 400e12),
+        Speed("wide_resnet_26_10", "bfloat16", False, 600e12),
         Speed("resnet50", "bfloat16", True, 250e12),
     ),
 )
@@ -139,7 +144,9 @@ def test_a_card_that_was_measured_comes_before_a_guess_and_after_a_pilot() -> No
     assert found_none and found_none.source == "guess"
 
 
-def test_plan_says_whose_measurement_it_goes_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_says_whose_measurement_it_goes_by_and_run_starts_in_its_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, store = tmp_path / "recorded", str(tmp_path / "store")
     monkeypatch.setattr(gpu_records, "FOLDER", folder)
     arguments = ["plan", "mukhoti2020", "--store", store, "--set", "seeds=1"]
@@ -172,6 +179,21 @@ def test_plan_says_whose_measurement_it_goes_by(tmp_path: Path, monkeypatch: pyt
     assert "13 as measured" not in plan() and "guessed" not in plan()
     with pytest.raises(ConfigurationError, match="NVIDIA H100 80GB HBM3"):
         CliRunner().invoke(app, [*arguments, "--gpu-card", "H200"], catch_exceptions=False)
+
+    def first_of_cifar10() -> str:
+        order: list[Trial] = []
+        monkeypatch.setattr(
+            run, "run_missing", lambda sweep, wanted, *rest: order.extend(wanted) or Outcome(left=1)
+        )
+        sets = ["seeds=1", "training.precision=bfloat16"]
+        console = Console(file=io.StringIO())
+        run.run("mukhoti2020", store, sets, None, None, False, StopRequest(), console)
+        return next(trial.model.label for trial in order if trial.dataset.label == "cifar10")
+
+    # More operations take less time where the card is faster at them.
+    assert first_of_cifar10() == "resnet110"
+    monkeypatch.setattr(gpu_records, "FOLDER", tmp_path / "none")
+    assert first_of_cifar10() == "wide_resnet_26_10"
 
 
 @pytest.mark.slow
