@@ -1,10 +1,11 @@
-"""Seconds from a command to the end of its first epoch, beside what Ray and torch take by themselves.
+"""Seconds from a command to the end of its first epoch, beside what Ray and torch take by themselves; and
+of a plan of 10,000 trials.
 
     python benchmarks/startup.py [--repeats 3]
 
 A sweep of one trial of one epoch is compared with a program that starts plain Ray, loads Tune and has a
-worker load torch; `calibsweep trial` of one epoch with one that loads torch. They take turns; the fastest
-counts.
+worker load torch; `calibsweep trial` of one epoch with one that loads torch; a plan of 10,000 trials, 8,000
+distinct losses among them, with one of a single trial. They take turns; the fastest counts.
 """
 
 from __future__ import annotations
@@ -23,6 +24,16 @@ seeds: [0]
 training: {epochs: 1}
 blocks: [{datasets: [digits], models: [mlp], losses: [brier]}]
 """
+
+MANY = """
+name: many
+seeds: [0]
+blocks:
+  - datasets: [digits]
+    models: [mlp]
+    losses: [{focal: {gamma: [GAMMAS]}}]
+  - {datasets: [digits], models: [small_cnn], losses: [brier], seeds: 2000}
+""".replace("GAMMAS", ", ".join(f"{gamma / 1000:g}" for gamma in range(8000)))
 
 PLAIN_RAY = """
 import ray
@@ -47,12 +58,15 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, metavar="N")
     repeats = parser.parse_args().repeats
     with tempfile.TemporaryDirectory() as folder:
-        sweep = Path(folder) / "one.yaml"
+        sweep, many, empty = (Path(folder) / name for name in ("one.yaml", "many.yaml", "empty"))
         sweep.write_text(SWEEP, encoding="utf-8")
+        many.write_text(MANY, encoding="utf-8")
+        plan = ("plan", "--store", str(empty))
         cell = ("--dataset", "digits", "--model", "mlp", "--loss", "brier", "--set", "training.epochs=1")
         for name, plain, ours in (
             ("a sweep of one epoch", ("-c", PLAIN_RAY), ("run", str(sweep))),
             ("calibsweep trial, one epoch", ("-c", "import torch"), ("trial", *cell)),
+            ("a plan of 10,000 trials", ("-m", "orchestrator", *plan, str(sweep)), (*plan, str(many))),
         ):
             times = []
             for repeat in range(repeats):
