@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
+from orchestrator.outcome import StartError
 from orchestrator.stop_request import StopRequest, ended_by
 from orchestrator.terminal import can_redraw
 
@@ -84,7 +85,10 @@ def carry_out(work: Callable[[StopRequest], int]) -> int:
                 if request.at_once:
                     _leave(INTERRUPTED, request)
                 ray = request.ray
-                told = ray.gone(request.asked is not None) if ray else None
+                try:
+                    told = ray.gone(request.asked is not None) if ray else None
+                except StartError as never:
+                    _leave(str(never), request, code=2)
                 if ray and told:
                     # From here on no trial is handed out, and no death told of.
                     request.asked = request.asked or time.monotonic()
@@ -105,7 +109,7 @@ def _restore(handlers: dict[signal.Signals, Any]) -> None:
             signal.signal(number, handler)
 
 
-def _leave(why: str, request: StopRequest) -> NoReturn:
+def _leave(why: str, request: StopRequest, code: int = 1) -> NoReturn:
     """Ends this process, whatever its other threads wait for."""
     for undo in request.undo:
         with contextlib.suppress(Exception):
@@ -113,12 +117,13 @@ def _leave(why: str, request: StopRequest) -> NoReturn:
     if can_redraw(sys.stdout):
         # The live view hides it.
         _write(1, "\x1b[?25h\n")
-    _tell_and_leave(why)
+    _tell_and_leave(why, code)
 
 
-def _tell_and_leave(why: str) -> NoReturn:
-    _write(2, f"calibsweep: {why}; {GO_ON}\n")
-    os._exit(1)
+def _tell_and_leave(why: str, code: int = 1) -> NoReturn:
+    told = f"{why}; {GO_ON}" if code == 1 else why
+    _write(2, f"calibsweep: {told}\n")
+    os._exit(code)
 
 
 def _write(descriptor: int, text: str) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import secrets
+import socket
 import sys
 import warnings
 from pathlib import Path
@@ -17,6 +18,9 @@ from orchestrator.jobs import shipped_code
 from orchestrator.lean_ray import lean
 from orchestrator.outcome import STOP_SECONDS, StartError
 from trainables.errors import ConfigurationError
+
+ANSWER_SECONDS = 10.0
+"""For how long a cluster may not answer; Ray tries for half a minute, also where nobody is."""
 
 CLIENT_ATTEMPTS = 3
 """Ray 2.60's server for ray:// starts a process for each client, which now and then crashes while it forks
@@ -105,6 +109,8 @@ def _initialise(address: str | None, folder: Path) -> None:
                     _plasma_directory=str(ray_places.memory(folder)),
                     # Where its servers are gone, processes that train have as long for a checkpoint as ever.
                     _system_config={
+                        # Else this waits, deaf to signals, for first processes, even if these have died.
+                        "prestart_worker_first_driver": False,
                         "gcs_rpc_server_reconnect_timeout_s": int(STOP_SECONDS) + 60,
                         "raylet_death_check_interval_milliseconds": int(1000 * STOP_SECONDS),
                     },
@@ -113,7 +119,10 @@ def _initialise(address: str | None, folder: Path) -> None:
         except Exception as error:
             told = " ".join(str(error).split())[:300]
             raise StartError(f"Ray cannot start on this machine: {told}") from error
+        # A first process for the first trial, which starts while that is made ready.
+        ray.remote(num_cpus=0, max_retries=0)(lambda: None).remote()
         return
+    _check_answers(address)
     through_client = address.startswith("ray://")
     # The machines of ray:// need not have this code: it is handed over while this connects.
     ships = shipped_code() if through_client else contextlib.nullcontext()
@@ -131,3 +140,14 @@ def _initialise(address: str | None, folder: Path) -> None:
                     break
     told = " ".join(str(failure).split())[:300]
     raise ConfigurationError(f"no Ray cluster answers at {address!r} as it should: {told}") from failure
+
+
+def _check_answers(address: str) -> None:
+    """Raises a ConfigurationError where nothing listens at a host and port."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigurationError(f"no Ray cluster answers at {address!r}: {error}") from error

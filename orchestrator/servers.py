@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,9 +22,10 @@ import psutil
 import ray
 from ray._private import services
 
-from orchestrator.outcome import STOP_SECONDS
+from orchestrator.outcome import STOP_SECONDS, StartError
 from orchestrator.ray_start import connect
 from orchestrator.stop_request import StopRequest
+from orchestrator.worker_check import LONGEST_START, last_error
 
 NEEDED = ("gcs_server", "raylet")
 """The programs of Ray's without which nothing goes on."""
@@ -35,6 +37,13 @@ OUTSIDE_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 LOST_SECONDS, LOST_ASKED_SECONDS, PROBE_SECONDS = 45.0, 5.0, 1.0
 """For how long the head of a cluster may be out of reach; Ray's core aborts its process after 60 seconds."""
+
+
+STARTED = re.compile(r"worker process with pid (\d+)")
+"""How a raylet logs that it has started a process for trials."""
+
+GRACE_SECONDS = 3.0
+"""For how long none of the first processes may live."""
 
 
 class Servers:
@@ -52,6 +61,8 @@ class Servers:
         self.folder = folder
         self.processes: list[Server] = []
         self.ending = False
+        self.connected = self.worked = False
+        self.lived = self.began = time.monotonic()
         # To the kernel a process's parent is the thread that starts it: one that lives as long as we do.
         self.starter = ThreadPoolExecutor(1, thread_name_prefix="servers")
 
@@ -67,12 +78,42 @@ class Servers:
         return server
 
     def gone(self, asked: bool) -> str | None:
+        lost = self._lost_in_words()
+        never = lost if not self.connected else self._no_worker()
+        if never:
+            raise StartError(never)
+        return lost
+
+    def _lost_in_words(self) -> str | None:
         lost = self.lost()
         if lost is None:
             return None
         code = lost.returncode
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return f"Ray's {lost.program} ended by itself ({how}); its logs are in {self._keep_logs()}"
+
+    def _no_worker(self) -> str | None:
+        """Why no trial will ever start, where all processes for trials died before Ray heard of them.
+
+        Ray itself waits for them, starts others and waits again, without end.
+        """
+        # Once Ray has heard of a process it has a log of its own.
+        self.worked = self.worked or any(self.folder.glob("session_2*/logs/worker-*.out"))
+        if self.worked:
+            return None
+        now = time.monotonic()
+        started = [int(pid) for log in self._logs("raylet.out") for pid in STARTED.findall(log)]
+        if not started or any(map(_runs, started)):
+            self.lived = now
+        if now < self.lived + GRACE_SECONDS and now < self.began + LONGEST_START:
+            return None
+        said = "".join(self._logs("raylet.err")).strip()
+        told = f"{last_error(said)}. " if said else ""
+        return f"a worker cannot start: {told}Ray's logs are in {self._keep_logs()}"
+
+    def _logs(self, name: str) -> list[str]:
+        found = self.folder.glob(f"session_2*/logs/{name}")
+        return [path.read_text(encoding="utf-8", errors="replace") for path in found]
 
     def lost(self) -> Server | None:
         """The one of Ray's programs that has ended, though nobody of us has ended it."""
@@ -196,8 +237,11 @@ def connected(address: str | None, folder: Path, request: StopRequest) -> Iterat
     servers = Servers(folder)
     request.undo.insert(0, servers.kill)
     try:
+        if address is None:
+            request.ray = servers
         with servers.started():
             connect(address, folder)
+        servers.connected = True
         request.ray = servers if address is None else _head(address)
         yield
     finally:
@@ -218,14 +262,16 @@ def _head(address: str) -> Head:
 def _wait(processes: list[psutil.Process], seconds: float) -> None:
     """Until they have ended; psutil's own also waits until somebody has read their exit codes."""
 
-    def runs(process: psutil.Process) -> bool:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-        return False
-
     end = time.monotonic() + seconds
-    while any(map(runs, processes)) and time.monotonic() < end:
+    while any(map(_runs, processes)) and time.monotonic() < end:
         time.sleep(0.02)
+
+
+def _runs(process: psutil.Process | int) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        found = psutil.Process(process) if isinstance(process, int) else process
+        return bool(found.is_running() and found.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def _is_training(process: psutil.Process) -> bool:

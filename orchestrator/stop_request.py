@@ -23,6 +23,9 @@ class RayAtHand(Protocol):
 
         Args:
             asked: The sweep is to end, so less is waited for.
+
+        Raises:
+            StartError: It never came to be, and nobody else will tell.
         """
 
     def release(self) -> None:

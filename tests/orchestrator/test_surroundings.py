@@ -29,6 +29,13 @@ TINY = """
     blocks: [{datasets: [digits], models: [mlp], losses: [brier]}]
 """
 
+EARLY = """
+import os, sys
+if any("default_worker" in argument for argument in sys.orig_argv):
+    os.write(2, b"OSError: some_driver.so: cannot open shared object file\\n")
+    os._exit(3)
+"""
+
 OURS = ("orchestrator", "sweeps", "trainables")
 
 
@@ -204,3 +211,10 @@ def test_a_worker_that_cannot_start_is_one_line_with_its_own_error_and_not_tried
         "calibsweep: a worker cannot start: ModuleNotFoundError: No module named 'some_library'"
     )
     assert "goes on in" not in output and not (store / "failures").exists()
+
+    # One that dies before Ray hears of it, for which Ray itself would wait without end.
+    (source / "sitecustomize.py").write_text(EARLY, encoding="utf-8")
+    output = Command(source)("run", sweep_file(TINY), "--store", str(store), code=2)
+    (told,) = (line for line in output.splitlines() if line.startswith("calibsweep: "))
+    assert "a worker cannot start: OSError: some_driver.so: cannot open shared object file. " in told
+    assert output.endswith(f"{told}\n") and "Traceback" not in output
