@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
 import pytest
+from filelock import FileLock
 from ray.cluster_utils import Cluster
 
 from orchestrator.lean_ray import lean
+from results.store import Store
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEADLINE = 240.0
@@ -59,6 +62,34 @@ class Command:
         output, _ = process.communicate(timeout=DEADLINE)
         assert process.returncode == code, output
         return output
+
+
+def trained_alone(command: Command, store: Path, epochs: int, *trials: tuple[str, int]) -> pd.DataFrame:
+    """The numbers of trials of `small_cnn` on the digits that nothing disturbs: each without Ray.
+
+    Args:
+        trials: Loss and seed of each.
+    """
+    what = ("--dataset", "digits", "--model", "small_cnn", "--set", f"training.epochs={epochs}")
+    started = [
+        command.start("trial", *what, "--loss", loss, "--seed", str(seed), "--store", str(store))
+        for loss, seed in trials
+    ]
+    for process in started:
+        output, _ = process.communicate(timeout=DEADLINE)
+        assert process.returncode == 0, output
+    return numbers(store)
+
+
+# What may differ between two runs of a trial is what the run cost and where it was; all else is its numbers.
+IDENTITY = ["key", "variant", "dataset", "model", "loss", "seed", "identity"]
+DATA = ["predictions_digest", "epochs_digest", "dataset_fingerprint"]
+
+
+def numbers(store: Path) -> pd.DataFrame:
+    frame = Store(str(store)).trials()
+    scores = sorted(c for c in frame.columns if c.startswith(("test_", "validation_", "temperature_")))
+    return frame[IDENTITY + DATA + scores]
 
 
 def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -157,6 +188,20 @@ def program(name: str) -> str:
     found = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     assert found, f"no {name}: make test installs it"
     return found
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The numbers of four trials of 60 epochs, made once for all processes that run tests."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    made = folder / "undisturbed.pickle"
+    with FileLock(made.with_suffix(".lock")):
+        if not made.exists():
+            trials = [(loss, seed) for loss in ("adafocal", "flsc_531") for seed in (0, 1)]
+            trained_alone(Command(), folder / "undisturbed", 60, *trials).to_pickle(made)
+    return pd.read_pickle(made)
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from .conftest import Command, source_with
-from .test_recovery import numbers
+from .conftest import Command, numbers, source_with
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -10,9 +10,9 @@ import pytest
 
 from results.store import Store
 
-from .conftest import Command, cluster, halved, source_with, wait_until
+from .conftest import Command, cluster, halved, source_with, trained_alone, wait_until
 from .test_faults import finish, kill, place, training
-from .test_recovery import assert_as_undisturbed, checkpoints, numbers
+from .test_recovery import assert_as_undisturbed, checkpoints
 from .test_surroundings import OURS, hostile
 
 SWEEP = """
@@ -21,7 +21,7 @@ seeds: [0, 1, 2]
 training: {epochs: 40}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [halved]}
-run: {checkpoint_every: 5, gpus_per_trial: 1, cpus_per_trial: 0.5}
+run: {checkpoint_every: 2, gpus_per_trial: 1, cpus_per_trial: 0.5}
 """
 
 
@@ -32,9 +32,9 @@ def test_it_ships_its_code_and_stops_and_recovers_as_elsewhere(
 ) -> None:
     slow = tmp_path / "slow"
     here = Command(source_with(tmp_path / "source", "losses", halved=halved(slow)))
-    sweep, store, undisturbed = tmp_path / "client.yaml", tmp_path / "store", tmp_path / "undisturbed"
+    sweep, store = tmp_path / "client.yaml", tmp_path / "store"
     sweep.write_text(SWEEP, encoding="utf-8")
-    here("run", str(sweep), "--store", str(undisturbed), "--set", "run.gpus_per_trial=0")
+    expected = trained_alone(here, tmp_path / "undisturbed", 40, *(("halved", seed) for seed in range(3)))
     slow.touch()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -61,14 +61,13 @@ def test_it_ships_its_code_and_stops_and_recovers_as_elsewhere(
         kill(nodes, nodes.head_node)
         output = finish(another, code=1)
     assert "the connection to the cluster broke\nInterrupted with 3 trials left" in output, output
-    assert_as_undisturbed(store, numbers(undisturbed))
+    assert_as_undisturbed(store, expected)
     resumed = Store(str(store)).trials().set_index("key")["resumed_from_epoch"]
     assert all(resumed[key] >= epoch > 0 for key, epoch in kept.items())
 
 
 @pytest.mark.slow
-def test_nobody_there_is_one_line(calibsweep: Command, tmp_path: Path) -> None:
-    where = ("--store", str(tmp_path / "store"), "--address", "ray://127.0.0.1:9")
-    assert "calibsweep: no Ray cluster answers at 'ray://127.0.0.1:9'" in calibsweep(
-        "run", "quickstart", *where, code=2
-    )
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:9", "127.0.0.1:9"])
+def test_nobody_there_is_one_line(calibsweep: Command, tmp_path: Path, address: str) -> None:
+    output = calibsweep("run", "quickstart", "--store", str(tmp_path / "store"), "--address", address, code=2)
+    assert f"calibsweep: no Ray cluster answers at {address!r}: " in output

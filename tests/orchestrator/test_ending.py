@@ -25,9 +25,18 @@ from orchestrator.ending import LastingStream
 from orchestrator.scratch import PREFIX, Scratch
 from orchestrator.stop_request import AGAIN_SECONDS, StopRequest, ended_by
 
-from .conftest import REPOSITORY, Command, cluster, family, is_training, wait_until, workers
+from .conftest import (
+    REPOSITORY,
+    Command,
+    cluster,
+    family,
+    is_training,
+    trained_alone,
+    wait_until,
+    workers,
+)
 from .test_faults import place
-from .test_recovery import assert_as_undisturbed, checkpoints, commits, numbers
+from .test_recovery import assert_as_undisturbed, checkpoints, commits
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -63,6 +72,8 @@ CASES = [
     (signal.SIGTERM, EVERY, RAY),
     (signal.SIGKILL, GCS, EPOCH),
     (signal.SIGKILL, RAYLET, EPOCH),
+    (signal.SIGKILL, GCS, RAY),
+    (signal.SIGKILL, RAYLET, RAY),
 ]
 GOES_ON = [(signal.SIGTERM, TWICE, EPOCH), (signal.SIGTERM, EVERY, EPOCH), (signal.SIGKILL, GCS, EPOCH)]
 
@@ -70,6 +81,14 @@ ENDS_SECONDS = 30.0
 """From the signal to the end, on a machine that does much else; Ray by itself would wait for a minute."""
 
 SIDE_BY_SIDE = 3
+
+
+@pytest.fixture(autouse=True)
+def hangup() -> Iterator[None]:
+    """SIGHUP is heard, also where these tests are started by `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture
@@ -113,7 +132,7 @@ def started(
         yield run, printed
 
 
-def bring_to(state: str, run: subprocess.Popen[str], output: TextIO, store: Path) -> str:
+def bring_to(state: str, target: str, run: subprocess.Popen[str], output: TextIO, store: Path) -> str:
     """Waits until a sweep is in a state; returns what it has printed."""
     if state == HANDLED:
         wait_until(lambda: handles(run, signal.SIGHUP), state)
@@ -124,7 +143,7 @@ def bring_to(state: str, run: subprocess.Popen[str], output: TextIO, store: Path
         assert line, printed
         printed += line
     if state == RAY:
-        wait_until(lambda: programs(run, "gcs_server"), state)
+        wait_until(lambda: programs(run, RAYLET if target == RAYLET else GCS), state)
     if state == EPOCH:
         wait_until(lambda: checkpoints(store), state)
     if state == PAUSE:
@@ -167,15 +186,18 @@ def test_whoever_ends_a_sweep_in_whatever_state(calibsweep: Command, temporary: 
         number, target, state = case
         store = tmp_path / f"store-{CASES.index(case)}"
         with started(calibsweep, target, *command(case), temporary=temporary) as (run, output):
-            printed = bring_to(state, run, output, store)
+            printed = bring_to(state, target, run, output, store)
             everything = family(run)
             end(number, target, run, output)
             rest = "" if output.closed else output.read()
             told = f"{number.name} to {target} while {state}: {printed}{rest}"
-            assert run.wait(ENDS_SECONDS) == 1, told
+            never = target in (GCS, RAYLET) and state == RAY
+            assert run.wait(ENDS_SECONDS) == 1 + never, told
         if target != TERMINAL:
-            lines = [line for line in rest.splitlines() if "calibsweep" in line and "go on" in line]
-            assert len(lines) == 1, told
+            lines = [line for line in rest.splitlines() if "calibsweep: " in line or "go on" in line]
+            assert len(lines) == 1 and ("go on" in lines[0]) != never, told
+        if never:
+            assert rest == lines[0] + "\n", told
         for wrong in ("program will terminate", "Traceback", "it goes on in", "SIGTERM received"):
             assert wrong not in rest, told
         _, alive = psutil.wait_procs(everything, timeout=20)
@@ -190,16 +212,13 @@ def test_whoever_ends_a_sweep_in_whatever_state(calibsweep: Command, temporary: 
         list(pool.map(check, CASES))
     assert not list(temporary.glob(f"{PREFIX}*"))
     # Of those whose Ray ended by itself its logs are kept.
-    assert len(list(temporary.glob("calibsweep-ray-logs-*"))) == 2
+    assert len(list(temporary.glob("calibsweep-ray-logs-*"))) == 4
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        undisturbed = pool.submit(calibsweep, "run", str(sweep), "--store", str(tmp_path / "undisturbed"))
+        expected = pool.submit(trained_alone, calibsweep, tmp_path / "undisturbed", 120, ("adafocal", 0))
         list(pool.map(lambda case: calibsweep(*command(case)), GOES_ON))
-        undisturbed.result()
-    expected = numbers(tmp_path / "undisturbed")
-    assert len(expected) == 1
     for case in GOES_ON:
         store = tmp_path / f"store-{CASES.index(case)}"
-        assert_as_undisturbed(store, expected)
+        assert_as_undisturbed(store, expected.result())
         assert "preempted" not in calibsweep("plan", str(sweep), "--store", str(store))
 
 

@@ -20,13 +20,13 @@ from ray.cluster_utils import Cluster
 from results.store import Store
 
 from .conftest import Command, cluster, is_training, source_with, wait_until
-from .test_recovery import assert_as_undisturbed, checkpoints, commits, numbers
+from .test_recovery import assert_as_undisturbed, checkpoints, commits
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SWEEP = """
 name: faults
-seeds: [0, 1, 2]
+seeds: [0, 1]
 training: {epochs: 60}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [adafocal, flsc_531]}
@@ -78,7 +78,7 @@ FAULTY = """
 
 FAULTS = """
 name: own-faults
-seeds: [0, 1]
+seeds: [0]
 training: {epochs: 6}
 blocks:
   - {datasets: [digits], models: [raising, hanging, hungry, diverging, small_cnn], losses: [brier]}
@@ -91,14 +91,6 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sweep") / "faults.yaml"
     path.write_text(SWEEP, encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="module")
-def expected(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """The numbers of an undisturbed run, without a cluster."""
-    store = tmp_path_factory.mktemp("undisturbed")
-    Command()("run", str(sweep), "--store", str(store), "--set", "run.gpus_per_trial=0")
-    return numbers(store)
 
 
 @pytest.fixture
@@ -135,12 +127,17 @@ def place(path: Path) -> tuple[int, int]:
     return int(epoch), int(batch)
 
 
-def both_under_way(store: Path, expected: pd.DataFrame) -> Callable[[], bool]:
-    """A trial is done, and two others have checkpoints and a while to go."""
+def going(store: Path) -> dict[str, int]:
+    """The trials that have a while to go, with the epochs of their checkpoints."""
+    found = {path.parent.name: place(path)[0] for path in checkpoints(store)}
+    return {key: epoch for key, epoch in found.items() if epoch < 40}
+
+
+def both_under_way(store: Path, committed: int = 1) -> Callable[[], bool]:
+    """So many trials are done, and two others have checkpoints and a while to go."""
 
     def found() -> bool:
-        going = [path for path in checkpoints(store) if place(path)[0] < 40]
-        return bool(commits(store)) and len(going) == 2 and len(training()) == 2
+        return len(commits(store)) >= committed and len(going(store)) == 2 and len(training()) == 2
 
     return found
 
@@ -176,51 +173,53 @@ def restart(nodes: Cluster, number: int) -> None:
         nodes.add_node(num_cpus=1, num_gpus=1, include_dashboard=False)
 
 
-@pytest.mark.parametrize("ended", [1, 2])
 def test_nodes_that_die_and_are_replaced(
-    ended: int, calibsweep: Command, nodes: Cluster, sweep: Path, expected: pd.DataFrame, tmp_path: Path
+    calibsweep: Command, nodes: Cluster, sweep: Path, undisturbed: pd.DataFrame, tmp_path: Path
 ) -> None:
     run = start(calibsweep, sweep, tmp_path, nodes)
-    wait_until(both_under_way(tmp_path, expected), "two trials with checkpoints")
-    before = commits(tmp_path)
-    under_way = {path.parent.name: place(path)[0] for path in checkpoints(tmp_path)}
-    kill(nodes, *list(nodes.worker_nodes)[:ended])
-    restart(nodes, ended)
+    wait_until(both_under_way(tmp_path, committed=0), "two trials with checkpoints")
+    one_of = going(tmp_path)
+    kill(nodes, next(iter(nodes.worker_nodes)))
+    restart(nodes, 1)
+    wait_until(both_under_way(tmp_path), "two more")
+    before, both = commits(tmp_path), going(tmp_path)
+    kill(nodes, *nodes.worker_nodes)
+    restart(nodes, 2)
     output = finish(run)
-    assert output.count("its node died; it goes on in") == ended, output
+    assert output.count("its node died; it goes on in") == 3, output
     after = commits(tmp_path)
     assert {name: after[name] for name in before} == before
-    assert_as_undisturbed(tmp_path, expected)
+    assert_as_undisturbed(tmp_path, undisturbed)
     resumed = Store(str(tmp_path)).trials().set_index("key")["resumed_from_epoch"]
     gone_on = resumed[resumed > 0]
     # Those that died lost at most what came after their last checkpoint; no other noticed anything.
-    assert len(gone_on) == ended and set(gone_on.index) <= set(under_way)
-    assert all(epoch >= under_way[key] for key, epoch in gone_on.items())
+    assert set(both) <= set(gone_on.index) <= {*one_of, *both} and len(gone_on) <= 3
+    assert all(epoch >= (one_of | both)[key] for key, epoch in gone_on.items())
     told = calibsweep("plan", str(sweep), "--store", str(tmp_path))
-    assert "6 done" in told
+    assert "4 done" in told
 
 
 def test_a_driver_and_a_head_that_die_with_everything(
-    calibsweep: Command, sweep: Path, expected: pd.DataFrame, tmp_path: Path
+    calibsweep: Command, sweep: Path, undisturbed: pd.DataFrame, tmp_path: Path
 ) -> None:
     with cluster(calibsweep, 0, 1, 1) as first:
         run = start(calibsweep, sweep, tmp_path, first)
-        wait_until(both_under_way(tmp_path, expected), "two trials with checkpoints")
+        wait_until(both_under_way(tmp_path), "two trials with checkpoints")
         run.kill()
         run.wait()
         kill(first, first.head_node)
     before = commits(tmp_path)
-    assert 0 < len(before) < len(expected)
+    assert 0 < len(before) < len(undisturbed)
     with cluster(calibsweep, 0, 1, 1) as second:
         finish(start(calibsweep, sweep, tmp_path, second))
     after = commits(tmp_path)
     assert {name: after[name] for name in before} == before
-    assert_as_undisturbed(tmp_path, expected)
+    assert_as_undisturbed(tmp_path, undisturbed)
     assert (Store(str(tmp_path)).trials()["resumed_from_epoch"] > 0).any()
 
 
 def test_a_node_that_is_drained_keeps_a_checkpoint_first(
-    calibsweep: Command, nodes: Cluster, sweep: Path, expected: pd.DataFrame, tmp_path: Path
+    calibsweep: Command, nodes: Cluster, sweep: Path, undisturbed: pd.DataFrame, tmp_path: Path
 ) -> None:
     # Without the notice there would be none.
     run = start(calibsweep, sweep, tmp_path, nodes, "--set", "run.checkpoint_every=1000")
@@ -233,7 +232,7 @@ def test_a_node_that_is_drained_keeps_a_checkpoint_first(
     kill(nodes, node)
     restart(nodes, 1)
     finish(run)
-    assert_as_undisturbed(tmp_path, expected)
+    assert_as_undisturbed(tmp_path, undisturbed)
     resumed = Store(str(tmp_path)).trials().set_index("key")["resumed_from_epoch"]
     assert resumed[key] == place(kept)[0]
     assert (resumed.drop(key) == 0).all()
@@ -246,10 +245,10 @@ def test_a_trial_s_own_fault_is_recorded_and_the_others_never_notice(tmp_path: P
     store = tmp_path / "store"
     with cluster(command, 1, 1) as nodes:
         output = finish(start(command, sweep, store, nodes), code=1)
-        assert "8 trials failed" in output
+        assert "4 trials failed" in output
         kept = Store(str(store))
         frame = kept.trials()
-        assert set(frame["model"]) == {"small_cnn"} and len(frame) == 2
+        assert list(frame["model"]) == ["small_cnn"]
         plan = command("plan", str(sweep), "--store", str(store), "--failures")
         for model, kind, message in (
             ("raising", "bug", "ValueError: a plug-in's mistake"),
@@ -257,17 +256,16 @@ def test_a_trial_s_own_fault_is_recorded_and_the_others_never_notice(tmp_path: P
             ("hungry", "out of memory", "RuntimeError: "),
             ("diverging", "diverged", "TrialDiverged: "),
         ):
-            for seed in (0, 1):
-                assert f"{kind} (attempt 1): digits / {model} / brier / seed {seed}: {message}" in plan
+            assert f"{kind} (attempt 1): digits / {model} / brier / seed 0: {message}" in plan
         # Where it hung can be read.
         assert "time.sleep(3600)" in plan
         # They are not tried again by themselves.
         again = finish(start(command, sweep, store, nodes), code=1)
-        assert "2 done before, 0 to run, 8 failed before" in again
+        assert "1 done before, 0 to run, 4 failed before" in again
         # Once their code is mended.
         model = command.source / "trainables" / "models" / "faulty.py"
         model.write_text(model.read_text(encoding="utf-8").replace("> 8", "> 10**9"), encoding="utf-8")
         mended = start(command, sweep, store, nodes, "--retry-failed", "--set", "run.hours_per_trial=1")
         finish(mended)
-        assert len(kept.trials()) == 10
+        assert len(kept.trials()) == 5
         assert (kept.trials()["resumed_from_epoch"] == 0).all()

@@ -12,17 +12,26 @@ import pytest
 from orchestrator.jobs import ONCE, SWEEP_FILE, shipped
 from results.store import Store
 
-from .conftest import Command, cluster, halved, source_with, wait_until
-from .test_recovery import checkpoints, numbers
+from .conftest import Command, cluster, halved, numbers, source_with, trained_alone, wait_until
+from .test_recovery import checkpoints
+from .test_surroundings import OURS, Installed, hostile
 
 SWEEP = """
 name: launched
 seeds: [0, 1]
-training: {epochs: 200}
+training: {epochs: 100}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [halved]}
-run: {checkpoint_every: 10, gpus_per_trial: 1, cpus_per_trial: 0.5}
+run: {checkpoint_every: 2, gpus_per_trial: 1, cpus_per_trial: 0.5}
 """
+
+
+@dataclass
+class Elsewhere(Installed):
+    """The command of a source tree, in another folder."""
+
+    def environment(self) -> dict[str, str]:
+        return super().environment() | {"PYTHONPATH": str(self.source)}
 
 
 @dataclass
@@ -40,7 +49,7 @@ class Launched:
 
 
 @pytest.fixture
-def launched(tmp_path: Path) -> Iterator[Launched]:
+def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launched]:
     slow = tmp_path / "slow"
     slow.touch()
     source = source_with(tmp_path / "source", "losses", halved=halved(slow))
@@ -54,10 +63,12 @@ def launched(tmp_path: Path) -> Iterator[Launched]:
     sweep.write_text(SWEEP, encoding="utf-8")
     # The cluster has not this source: it is shipped. One node, since several on one machine share the folder
     # of what is shipped, and the first that needs it no more deletes it.
+    monkeypatch.chdir(hostile(tmp_path / "nodes", OURS, ()))
+    command = Elsewhere(source, folder=hostile(tmp_path / "folder", OURS, ("random", "types", "json")))
     with cluster(Command(tmp_path), 2, dashboard=True) as nodes:
         address = f"http://{nodes.head_node.webui_url}"
         options = ("--address", address)
-        yield Launched(Command(source), options, sweep, tmp_path / "store", commit.strip(), slow)
+        yield Launched(command, options, sweep, tmp_path / "store", commit.strip(), slow)
 
 
 @pytest.mark.slow
@@ -90,9 +101,8 @@ def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, t
     assert frame["resumed_from_epoch"].to_dict() == kept
     assert set(frame["source_commit"]) == {launched.commit}
     # The same as on the machine of the one who launched it.
-    here = tmp_path / "here"
-    launched.command("run", str(launched.sweep), "--store", str(here), "--set", "run.gpus_per_trial=0")
-    assert numbers(here).equals(numbers(launched.store))
+    here = trained_alone(launched.command, tmp_path / "here", 100, ("halved", 0), ("halved", 1))
+    assert here.equals(numbers(launched.store))
 
 
 def test_what_is_shipped_is_the_code_and_nothing_else() -> None:

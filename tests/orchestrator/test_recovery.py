@@ -14,7 +14,7 @@ from results import rows
 from results.store import Store
 from sweeps.expand import load
 
-from .conftest import Command, family, wait_until, workers
+from .conftest import Command, family, numbers, wait_until, workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -29,16 +29,6 @@ SWEEP = """
     run: {checkpoint_every: 3}
 """
 
-# What may differ between two runs of a trial is what the run cost and where it was; all else is its numbers.
-IDENTITY = ["key", "variant", "dataset", "model", "loss", "seed", "identity"]
-DATA = ["predictions_digest", "epochs_digest", "dataset_fingerprint"]
-
-
-def numbers(store: Path) -> pd.DataFrame:
-    frame = Store(str(store)).trials()
-    scores = sorted(c for c in frame.columns if c.startswith(("test_", "validation_", "temperature_")))
-    return frame[IDENTITY + DATA + scores]
-
 
 def commits(store: Path) -> dict[str, tuple[int, int]]:
     """Each committed row with its inode and time: a trial that ran again would have changed them."""
@@ -46,15 +36,9 @@ def commits(store: Path) -> dict[str, tuple[int, int]]:
     return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in rows}
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, pd.DataFrame]:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    sweep = folder / "kills.yaml"
-    sweep.write_text("\n".join(line[4:] for line in SWEEP.splitlines()), encoding="utf-8")
-    Command()("run", str(sweep), "--store", str(folder / "store"))
-    frame = numbers(folder / "store")
-    assert len(frame) == 4
-    return str(sweep), frame
+@pytest.fixture
+def sweep(sweep_file: Callable[..., str]) -> str:
+    return sweep_file(SWEEP, "kills.yaml")
 
 
 def checkpoints(store: Path) -> set[Path]:
@@ -68,84 +52,61 @@ def assert_as_undisturbed(store: Path, expected: pd.DataFrame) -> None:
         assert len(list((store / kind).rglob("*.parquet"))) == len(expected)
 
 
-def test_a_killed_worker_is_replaced_and_its_trial_goes_on(
-    calibsweep: Command, undisturbed: tuple[str, pd.DataFrame], tmp_path: Path
+def test_killed_workers_and_everything_killed_at_once_lose_nothing(
+    calibsweep: Command, sweep: str, undisturbed: pd.DataFrame, tmp_path: Path
 ) -> None:
-    sweep, expected = undisturbed
-    run = calibsweep.start("run", sweep, "--store", str(tmp_path))
-    wait_until(lambda: checkpoints(tmp_path) and workers(run), "a worker with a checkpoint")
-    for worker in workers(run):
-        worker.kill()
-    output, _ = run.communicate(timeout=240)
-    assert run.returncode == 0, output
-    assert_as_undisturbed(tmp_path, expected)
-    assert (Store(str(tmp_path)).trials()["resumed_from_epoch"] > 0).any()
+    store = tmp_path / "store"
+    run = calibsweep.start("run", sweep, "--store", str(store))
+    wait_until(lambda: checkpoints(store) and workers(run), "a worker with a checkpoint")
+    for _ in range(2):
+        seen = checkpoints(store)
+        for worker in workers(run):
+            worker.kill()
+        wait_until(lambda seen=seen: checkpoints(store) - seen and workers(run), "a new checkpoint")
+    for process in family(run):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    run.wait()
+    before = commits(store)
+    output = calibsweep("run", sweep, "--store", str(store))
+    assert f"{len(before)} done before" in output
+    after = commits(store)
+    assert {name: after[name] for name in before} == before
+    assert_as_undisturbed(store, undisturbed)
+    assert (Store(str(store)).trials()["resumed_from_epoch"] > 0).any()
 
 
-def test_a_killed_driver_loses_nothing(
-    calibsweep: Command, undisturbed: tuple[str, pd.DataFrame], tmp_path: Path
+def test_a_killed_driver_loses_nothing_and_two_that_go_on_do_no_harm(
+    calibsweep: Command, sweep: str, undisturbed: pd.DataFrame, tmp_path: Path
 ) -> None:
-    sweep, expected = undisturbed
-    run = calibsweep.start("run", sweep, "--store", str(tmp_path))
+    store = tmp_path / "store"
+    run = calibsweep.start("run", sweep, "--store", str(store))
 
     def early() -> set[Path]:
         # Workers outlive their driver by a moment, in which a trial that is nearly done would end.
-        return {path for path in checkpoints(tmp_path) if int(path.name[:6]) < 15}
+        return {path for path in checkpoints(store) if int(path.name[:6]) < 15}
 
-    wait_until(lambda: commits(tmp_path) and early(), "a finished trial and one that has just begun")
+    wait_until(lambda: commits(store) and early(), "a finished trial and one that has just begun")
     training = workers(run)
     run.kill()
     run.wait()
     # The driver's own Ray goes with it: nothing trains on unseen.
     _, alive = psutil.wait_procs(training, timeout=60)
     assert not alive
-    before = commits(tmp_path)
-    trials = load(sweep).trials
-    assert 0 < len(before) < len(trials)
-    calibsweep("run", sweep, "--store", str(tmp_path))
-    after = commits(tmp_path)
-    assert {name: after[name] for name in before} == before
-    assert_as_undisturbed(tmp_path, expected)
-    assert (Store(str(tmp_path)).trials()["resumed_from_epoch"] > 0).any()
-
-
-def test_everything_killed_at_once_loses_nothing(
-    calibsweep: Command, undisturbed: tuple[str, pd.DataFrame], tmp_path: Path
-) -> None:
-    sweep, expected = undisturbed
-    seen: set[Path] = set()
-    for _ in range(2):
-        run = calibsweep.start("run", sweep, "--store", str(tmp_path))
-        wait_until(lambda known=seen: checkpoints(tmp_path) - known, "a new checkpoint")
-        seen = seen | checkpoints(tmp_path)
-        for process in family(run):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        run.wait()
-    before = commits(tmp_path)
-    output = calibsweep("run", sweep, "--store", str(tmp_path))
-    assert f"{len(before)} done before" in output
-    after = commits(tmp_path)
-    assert {name: after[name] for name in before} == before
-    assert_as_undisturbed(tmp_path, expected)
-
-
-def test_two_drivers_on_one_store_do_no_harm(
-    calibsweep: Command, undisturbed: tuple[str, pd.DataFrame], tmp_path: Path
-) -> None:
-    sweep, expected = undisturbed
-    drivers = [calibsweep.start("run", sweep, "--store", str(tmp_path)) for _ in range(2)]
+    before = commits(store)
+    assert 0 < len(before) < len(load(sweep).trials)
+    drivers = [calibsweep.start("run", sweep, "--store", str(store)) for _ in range(2)]
     for driver in drivers:
         output, _ = driver.communicate(timeout=240)
         assert driver.returncode == 0, output
-    assert_as_undisturbed(tmp_path, expected)
+    after = commits(store)
+    assert {name: after[name] for name in before} == before
+    assert_as_undisturbed(store, undisturbed)
+    assert (Store(str(store)).trials()["resumed_from_epoch"] > 0).any()
 
 
 def test_only_what_is_new_runs_and_damage_is_made_again(
-    calibsweep: Command,
-    undisturbed: tuple[str, pd.DataFrame],
-    tmp_path: Path,
-    sweep_file: Callable[..., str],
+    calibsweep: Command, tmp_path: Path, sweep_file: Callable[..., str]
 ) -> None:
     small = """
         name: growing

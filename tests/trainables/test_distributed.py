@@ -16,7 +16,7 @@ from trainables.distributed import Alone
 from . import several_workers
 from .several_workers import CASES, everything
 
-SIZES = (2, 3)
+SIZES = (2, pytest.param(3, marks=pytest.mark.slow))
 
 
 @pytest.fixture(scope="module")
