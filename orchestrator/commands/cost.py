@@ -107,7 +107,7 @@ def show(
     console.print(table, highlight=False, soft_wrap=True)
     if prices.budget_gpu_hours is not None and hours > prices.budget_gpu_hours:
         over = f"{work(hours, unit)} are more than the budget of {prices.budget_gpu_hours:,g}."
-        console.print(over, style="bold red", highlight=False)
+        console.print(over, style="bad", highlight=False)
         return 1
     return 0
 

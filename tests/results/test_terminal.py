@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import sys
+from pathlib import Path
 
 import pytest
 from rich.progress_bar import ProgressBar
@@ -52,6 +54,21 @@ def test_contrast_is_that_of_wcag() -> None:
 def test_every_colour_can_be_read_on_white_and_on_black() -> None:
     assert [name for name, style in THEME.styles.items() if not readable(style)] == []
     assert not readable(Style.parse("green")) and not readable(Style.parse("color(28)"))
+
+
+def test_nothing_is_printed_in_another_style(repository: Path) -> None:
+    # Named by what it tells, so that no colour of the terminal's own comes in.
+    other = re.compile(
+        r"(not |bold |dim |italic |on )*(dim|(bright_)?(black|red|green|yellow|blue|magenta|cyan|white))"
+    )
+    for floor in ("orchestrator", "results", "docs"):
+        for path in sorted((repository / floor).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    assert not other.fullmatch(node.value), f"{path}, line {node.lineno}"
+                named = node.arg if isinstance(node, ast.keyword) else ""
+                if named and named.endswith("style") and isinstance(node.value, ast.Constant):
+                    assert node.value.value in THEME.styles, f"{path}, line {node.value.lineno}"
 
 
 def written(
