@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from trainables.errors import ConfigurationError
@@ -15,8 +16,15 @@ PREFIX = "calibsweep-run-"
 """Short: in the folder Ray makes its session, with sockets, whose paths the kernel limits to 107 bytes."""
 
 
+LOGS_PREFIX = "calibsweep-ray-logs-"
+LOGS_DAYS = 7.0
+"""How long the logs of a Ray that died are there to be looked at."""
+
+
 class Scratch:
-    """A new folder, locked for as long as this process lives. Folders whose process died are deleted first.
+    """A new folder, locked for as long as this process lives.
+
+    Folders whose process died are deleted first, and logs that were kept for long enough.
 
     Args:
         temporary: Where it comes to lie; the temporary folder without it.
@@ -27,6 +35,7 @@ class Scratch:
 
     def __init__(self, temporary: Path | None = None) -> None:
         try:
+            _delete_old_logs()
             self._make(temporary or Path(tempfile.gettempdir()))
         except OSError as error:
             raise ConfigurationError(
@@ -58,6 +67,19 @@ class Scratch:
         if self.lock is not None:
             os.close(self.lock)
             self.lock = None
+
+
+def logs_folder() -> Path:
+    """A new folder for the logs of a Ray that died. The first run after some days deletes it."""
+    return Path(tempfile.mkdtemp(prefix=LOGS_PREFIX))
+
+
+def _delete_old_logs() -> None:
+    for folder in Path(tempfile.gettempdir()).glob(f"{LOGS_PREFIX}*"):
+        # One that is somebody else's, or no folder, stays.
+        with contextlib.suppress(OSError):
+            if time.time() > folder.lstat().st_mtime + 86_400 * LOGS_DAYS:
+                shutil.rmtree(folder)
 
 
 def _locked(folder: Path) -> int:

@@ -24,6 +24,7 @@ from ray._private import services
 
 from orchestrator.outcome import STOP_SECONDS, StartError
 from orchestrator.ray_start import connect
+from orchestrator.scratch import logs_folder
 from orchestrator.stop_request import StopRequest
 from orchestrator.worker_check import LONGEST_START, last_error
 
@@ -123,7 +124,7 @@ class Servers:
         return None
 
     def _keep_logs(self) -> Path:
-        kept = Path(tempfile.mkdtemp(prefix="calibsweep-ray-logs-"))
+        kept = logs_folder()
         for logs in self.folder.glob("session_2*/logs"):
             # Ray may be writing them still.
             with contextlib.suppress(OSError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 from ray.tune import Callback
 from tensorboardX import SummaryWriter
 
-from results.address import Address
+from results.address import Address, folder_name
 from results.store import Store
 from sweeps.fields import WATCHERS, Watch
 from trainables.errors import ConfigurationError
@@ -34,10 +33,13 @@ AWAY_SECONDS = 300.0
 
 
 class TensorBoard(Callback):
-    """An event file for each trial that runs, with what it reports of its latest epoch.
+    """Event files of the trials that run, with what each reports of its latest epoch.
+
+    Each time that a trial is taken up it gets a further file in its folder, which is the same in all runs.
+    TensorBoard shows them as one curve: from where the trial goes on, the later file counts.
 
     Args:
-        folder: Where they come to lie, as data set/model/loss/seed.
+        folder: Where they come to lie, as data set/model/loss/seed and key.
     """
 
     def __init__(self, folder: Path, trials: Mapping[str, Trial]):
@@ -57,7 +59,11 @@ class TensorBoard(Callback):
         if curves and key not in self.writers:
             asked = self.trials[key]
             place = Path(Address.of(asked).path("x")).parent.relative_to("x")
-            self.writers[key] = SummaryWriter(str(self.folder / place / f"seed-{asked.seed}-{key}"))
+            own = self.folder / place / f"seed-{asked.seed}-{key}"
+            before = len(list(own.glob("events.*")))
+            goes_on = {"purge_step": result["epoch"]} if before else {}
+            # Else two of the same second would be one file.
+            self.writers[key] = SummaryWriter(str(own), filename_suffix=f".{before}", **goes_on)
         for name, value in curves.items():
             self.writers[key].add_scalar(name, value, result["epoch"])
         if result["done"]:
@@ -152,7 +158,7 @@ def callbacks(
         match program:
             case "tensorboard":
                 folder = _local_folder(store) / name
-                callback = TensorBoard(folder, trials)
+                callback = Outside(program, TensorBoard(folder, trials), tell)
                 where = _tensorboard(folder)
             case "mlflow":
                 from ray.air.integrations.mlflow import MLflowLoggerCallback
@@ -198,7 +204,12 @@ def _line(error: Exception) -> str:
 
 
 def _local_folder(store: Store) -> Path:
-    """In the store if that is a folder, else where the driver is: objects do not grow as event files do."""
+    """In the store if that is a folder, else where the driver is: objects do not grow as event files do.
+
+    The same place for each run on a store.
+    """
     if store.folder.is_local:
         return Path(store.folder.root) / "tensorboard"
-    return Path(tempfile.mkdtemp(prefix="calibsweep-tensorboard-"))
+    scheme, _, place = store.uri.partition("?")[0].partition("://")
+    below = (folder_name(part) for part in (scheme, *place.split("/")) if part)
+    return Path.home().joinpath(".cache", "calibsweep", "tensorboard", *below)

@@ -22,7 +22,7 @@ import pytest
 
 from orchestrator import servers
 from orchestrator.ending import LastingStream
-from orchestrator.scratch import PREFIX, Scratch
+from orchestrator.scratch import PREFIX, Scratch, logs_folder
 from orchestrator.stop_request import AGAIN_SECONDS, StopRequest, ended_by
 
 from .conftest import (
@@ -302,7 +302,9 @@ def test_writing_goes_on_where_nobody_reads() -> None:
             lasting.flush()
 
 
-def test_a_run_deletes_the_folders_of_runs_that_died_alone(temporary: Path) -> None:
+def test_a_run_deletes_the_folders_of_runs_that_died_alone(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = (
         "import time; from orchestrator.scratch import Scratch; s = Scratch();"
         "(s.folder / 'tmp' / 'file').touch(); print(s.folder, flush=True); time.sleep(600)"
@@ -323,9 +325,14 @@ def test_a_run_deletes_the_folders_of_runs_that_died_alone(temporary: Path) -> N
     killed.wait()
     someone_else_s = temporary / "ray"
     someone_else_s.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    old, young = logs_folder(), logs_folder()
+    (old / "raylet.out").touch()
+    last_week = time.time() - 86_400 * 8
+    os.utime(old, (last_week, last_week))
     ours = Scratch(temporary)
     try:
-        assert not died.exists()
+        assert not died.exists() and not old.exists() and young.exists()
         assert (lives / "tmp" / "file").exists() and someone_else_s.exists()
         assert ours.folder.parent == temporary
         ours.delete()

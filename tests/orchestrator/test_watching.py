@@ -12,7 +12,8 @@ import pytest
 from ray.tune import Callback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from orchestrator.watching import AWAY_SECONDS, Outside, TensorBoard
+from orchestrator.watching import AWAY_SECONDS, Outside, TensorBoard, callbacks
+from results.store import Store
 from sweeps.expand import load
 from trainables.errors import ConfigurationError
 from trainables.trial import resolve
@@ -43,6 +44,37 @@ def test_event_files_have_what_was_reported(tmp_path: Path) -> None:
         assert set(events.Tags()["scalars"]) == {"test_error", "train_loss"}
         found = {event.step: event.value for event in events.Scalars("test_error")}
         assert found == pytest.approx({3: trial.seed + 0.03, 7: trial.seed + 0.07, 12: trial.seed + 0.12})
+
+
+def test_curves_of_a_trial_that_was_interrupted_are_one(tmp_path: Path) -> None:
+    trial = resolve("digits", "mlp", "focal_1", 0)
+
+    def run(epochs: range, offset: float) -> None:
+        board = TensorBoard(tmp_path, {trial.key: trial})
+        for epoch in epochs:
+            report = {"test_error": epoch + offset, "epoch": epoch, "done": False}
+            board.on_trial_result(0, [], SimpleNamespace(config={"key": trial.key}), report)
+        board.on_experiment_end([])
+
+    run(range(1, 8), 0.0)
+    # The last checkpoint was after four epochs.
+    run(range(5, 11), 0.5)
+    (folder,) = (tmp_path / "digits" / "mlp" / "focal_1").iterdir()
+    events = EventAccumulator(str(folder)).Reload().Scalars("test_error")
+    assert [event.step for event in events] == list(range(1, 11))
+    assert [event.value for event in events] == [*range(1, 5), *(step + 0.5 for step in range(5, 11))]
+
+
+def test_curves_of_a_bucket_lie_in_one_place_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    lines: list[str] = []
+    for _ in range(2):
+        store = Store("s3://my-bucket/results?region=eu-west-1")
+        callbacks([("tensorboard", {})], "watched", store, {}, lines.append)
+    place = tmp_path / ".cache/calibsweep/tensorboard/s3/my-bucket/results/watched"
+    assert lines == [f"Curves while it runs: tensorboard --logdir {place}"] * 2
 
 
 class Away(Callback):
