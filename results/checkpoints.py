@@ -88,6 +88,16 @@ class StoredCheckpoints:
                 self.store.folder.delete(info.path)
 
 
+def moments_set_aside(store: Store) -> dict[str, list[str]]:
+    """When the checkpoints were kept that turned out to be damaged, in words, by the keys of their trials."""
+    found: dict[str, list[str]] = {}
+    for info in store.folder.list("damaged/checkpoints"):
+        _, _, key, *name = info.path.split("/")
+        if name:
+            found.setdefault(key, []).append(_moment(info.path))
+    return found
+
+
 def _moment(path: str) -> str:
     """What a checkpoint's name says of when it was kept: 'epoch 12', or 'epoch 12, batch 40'."""
     epoch, _, batch = path.rsplit("/", 1)[-1].partition("-")[0].partition(".")

@@ -17,6 +17,7 @@ from orchestrator.run import to_run
 from orchestrator.view import standing_still
 from orchestrator.wording import counted
 from results import gpu_records
+from results.checkpoints import moments_set_aside
 from results.mending import mending
 from results.pilots import kept
 from results.running import overlaid, running
@@ -88,6 +89,12 @@ def show(
     for path, wrong in found.differing.items():
         line = f"scores that do not follow from their logits: {path} ({wrong}); run scores it anew."
         console.print(line, style="warning", soft_wrap=True)
+    set_aside = {} if survey.count(State.DONE) == len(sweep.trials) else moments_set_aside(store)
+    for trial in sweep.trials:
+        if trial.key in set_aside and survey.states[trial.key] != State.DONE:
+            which = ", ".join(set_aside[trial.key])
+            line = f"{trial}: a checkpoint could not be used and is in damaged/: that of {which}"
+            console.print(line, style="warning", highlight=False, soft_wrap=True)
     _show_failures(sweep, survey, failures, console)
     frame = snapshot.trials()
     for line in changed_code(sweep.trials, frame, default_root()):

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from orchestrator.stalls import Watch
 from orchestrator.worker import Notices, Report, TrialWorker, WorkerSettings
+from results.checkpoints import moments_set_aside
 from results.data_files import sha256
 from results.store import Store
 from trainables.losses.cross_entropy import CrossEntropy
@@ -80,6 +81,7 @@ def test_a_checkpoint_that_cannot_be_used_is_told(epochs: int, place: str, worke
     assert "that of epoch 3: it is cut short" in line and "does not fit" in line
     assert worker.store.folder.exists(f"damaged/{cut}") and not kept(worker, trial)
     assert Store(worker.settings.store).trials()["resumed_from_epoch"].tolist() == [epochs]
+    assert moments_set_aside(worker.store) == {trial.key: ["epoch 3"]}
     # Empty folders would pile up.
     assert not (Path(worker.settings.store) / "checkpoints").exists()
 
