@@ -114,7 +114,12 @@ class SweepFile(_Part):
 
 
 class Overrides(_Part):
-    """What the command line sets: it wins over the file and over every block of it."""
+    """What the command line sets: it wins over the file and over every block of it.
+
+    Attributes:
+        protocol: How a paper trains and splits, which training settings and the data's parts come from.
+        seeds: A list of seeds, or how many from 0 on. Each seed is a trial of every cell.
+    """
 
     protocol: ProtocolName = ""
     seeds: Seeds = ()

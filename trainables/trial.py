@@ -35,7 +35,13 @@ class TrainingSettings:
     Attributes:
         epochs: Passes over the training part.
         batch_size: Samples of one step. The last, smaller batch is kept unless `drop_last`.
+        drop_last: Whether the last batch of an epoch is left out where it is smaller than the others.
+        optimizer: What takes the steps.
+        learning_rate: Of the optimizer, at the start.
+        momentum: Of SGD; Adam and AdaGrad have none.
+        weight_decay: L2 penalty on the weights, as torch's optimisers add it to the gradient.
         milestones: The learning rate is multiplied by `milestone_factor` after each of these epochs.
+        milestone_factor: What the learning rate is multiplied by.
         gradient_clip_norm: Total L2 norm to which the gradient is clipped at each step; None for no clipping.
         loss_reduction: Whether a loss is summed or averaged over the labels of a batch, or, where samples
             have several labels each, summed over them and averaged over the samples. With clipping this

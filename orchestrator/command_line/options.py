@@ -23,7 +23,8 @@ store_option = click.option(
     metavar="URI",
     show_default=True,
     show_envvar=True,
-    help="Where results are: a folder, or s3:// or gs://. On a cluster one that all its machines reach.",
+    help="Where results are: a folder, or s3:// or gs://. May be left out on this machine; for a cluster "
+    "name one that all its machines reach.",
 )
 
 set_option = click.option(
@@ -49,7 +50,7 @@ address_option = click.option(
     "--address",
     metavar="ADDRESS",
     help="A Ray cluster that runs: auto for the one that this machine is part of, ray://HOST:10001 by its "
-    "client port, http://HOST:8265 by its dashboard. Without it, this machine.",
+    "client port, http://HOST:8265 by its dashboard (not for `run`). Without it, this machine.",
 )
 
 cluster_option = click.option(

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from orchestrator import clusters
+from orchestrator import addresses, clusters
 from orchestrator.command_line import copied
 from orchestrator.commands import plan
 from orchestrator.commands.cost import Prices
@@ -56,14 +56,11 @@ def target(
     """Raises ConfigurationError where it is not said which cluster, or what a cluster cannot reach."""
     if (cluster is None) == (address is None):
         raise ConfigurationError(
-            "say which cluster: --cluster FILE of one that Ray's launcher makes, or --address of the "
-            "dashboard of one that runs, for example http://127.0.0.1:8265."
+            "say which cluster: --cluster FILE of one that Ray's launcher makes, or --address of one that "
+            "runs, for example http://127.0.0.1:8265."
         )
-    if address is not None and not address.startswith(("http://", "https://")):
-        raise ConfigurationError(
-            f"--address must be that of the cluster's dashboard, for example http://127.0.0.1:8265, not "
-            f"{address!r}."
-        )
+    if address is not None:
+        addresses.check(address)
     _reachable_from_all_nodes("--store", store, "object storage (s3://, gs://) or ")
     return Target(sweep, store, tuple(overrides), cluster, address)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from orchestrator import addresses
 from orchestrator.command_line import copied
 from orchestrator.commands import compaction
 from orchestrator.commands.changed_code import changed_code
@@ -56,6 +57,8 @@ def run(
         "data": data,
         "retry_failed": retry_failed,
     }
+    if address is not None:
+        addresses.check_of_driver(address)
     sweep = load(sweep_name, overrides)
     with busy(console, f"looking at what the store {uri} has of {sweep.name}"):
         store = Store(uri)

@@ -121,8 +121,8 @@ def test_what_is_shipped_is_the_code_and_nothing_else() -> None:
         (("--store", "s3://bucket/x"), "say which cluster: --cluster FILE"),
         (("--store", "s3://bucket/x", "--cluster", "a", "--address", "http://b"), "say which cluster"),
         (
-            ("--store", "s3://bucket/x", "--address", "ray://head:10001"),
-            "must be that of the cluster's dashboard",
+            ("--store", "s3://bucket/x", "--address", "gopher://head:10001"),
+            "--address must be auto, ray://HOST:10001",
         ),
         (
             ("--store", "results", "--address", "http://127.0.0.1:1"),

@@ -1,0 +1,31 @@
+"""What `--address` may be: where a Ray cluster is that others have started."""
+
+from __future__ import annotations
+
+import re
+
+from trainables.errors import ConfigurationError
+
+DASHBOARD = ("http://", "https://")
+
+OF_A_HEAD = re.compile(r"[^/\s:]+:[0-9]+|\[[0-9A-Fa-f:]+\]:[0-9]+")
+
+
+def check(address: str) -> None:
+    """Raises ConfigurationError for what is no address of a cluster."""
+    known = address == "auto" or address.startswith(("ray://", *DASHBOARD)) or OF_A_HEAD.fullmatch(address)
+    if not known:
+        raise ConfigurationError(
+            "--address must be auto, ray://HOST:10001 (a cluster's client port) or http://HOST:8265 (its "
+            f"dashboard), not {address!r}."
+        )
+
+
+def check_of_driver(address: str) -> None:
+    """Raises ConfigurationError likewise, and for a dashboard: through it no trial is driven from here."""
+    check(address)
+    if address.startswith(DASHBOARD):
+        raise ConfigurationError(
+            f"--address {address} is a dashboard, which takes jobs: `calibsweep launch` makes the sweep one. "
+            "To drive it from here, give auto or ray://HOST:10001."
+        )

@@ -1,0 +1,65 @@
+"""Everything that `--set` takes: names, kinds of value and defaults, and what is written of each."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sweeps.spec import Overrides, Run, SweepFile
+from trainables.trial import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        path: As `--set` takes it, e.g. 'training.epochs'.
+        default: Where neither the sweep file nor, for training, the protocol says otherwise, as one would
+            type it.
+        text: What it is, in one paragraph.
+    """
+
+    path: str
+    default: str
+    text: str
+
+
+def settings() -> Iterator[Setting]:
+    """All of them, in the order in which sweep files have them."""
+    texts = _texts(Overrides)
+    for name in ("protocol", "seeds"):
+        yield Setting(name, _typed(SweepFile.model_fields[name].default), texts[name])
+    texts = _texts(TrainingSettings)
+    for field in fields(TrainingSettings):
+        choices = re.findall(r"'(\w+)'|\"(\w+)\"", str(field.type))
+        among = f" One of {', '.join(a or b for a, b in choices)}." if choices else ""
+        yield Setting(f"training.{field.name}", _typed(field.default), texts[field.name] + among)
+    texts = _texts(Run)
+    for name, info in Run.model_fields.items():
+        yield Setting(f"run.{name}", _typed(info.default), texts[name])
+
+
+def _texts(described: type) -> dict[str, str]:
+    """What a docstring says of each attribute."""
+    _, _, attributes = inspect.getdoc(described).partition("Attributes:\n")  # type: ignore[union-attr]
+    found: dict[str, str] = {}
+    name = ""
+    for line in attributes.splitlines():
+        if start := re.match(r" {4}(\w+): (.*)", line):
+            name, found[start[1]] = start[1], start[2]
+        elif name:
+            found[name] += f" {line.strip()}"
+    return found
+
+
+def _typed(value: Any) -> str:
+    """A value as YAML has it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(_typed(entry[0] if isinstance(entry, tuple) else entry) for entry in value)}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
