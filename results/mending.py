@@ -54,6 +54,11 @@ class Mending:
         leftover = tuple(key for key in survey.leftover if states[key] == State.DONE)
         return Survey(states, survey.failures, damaged, leftover)
 
+    def others(self, survey: Survey) -> list[str]:
+        """What is set aside besides what the survey names."""
+        named = {path for paths in survey.damaged.values() for path in paths}
+        return [path for path in self.aside if path not in named]
+
 
 def keep(inspection: Inspection) -> None:
     """Keeps what an inspection found wrong, in place of what the one before found.
@@ -107,7 +112,7 @@ def mend(store: Store, survey: Survey, found: Mending) -> None:
     Raises:
         StoreError: A store that cannot be written.
     """
-    for paths in (*survey.damaged.values(), found.aside):
+    for paths in (*survey.damaged.values(), found.others(survey)):
         store.set_aside(paths)
     if found.differing:
         from results.rescore import rescore

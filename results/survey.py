@@ -45,7 +45,7 @@ class Survey:
     """What the store says of a list of trials, by key.
 
     Attributes:
-        damaged: The files of a trial that are not what was committed.
+        damaged: The files of a trial that are not what was committed, or records of its failures likewise.
         leftover: Finished trials that still have checkpoints: something died before it could tidy up.
     """
 
@@ -82,7 +82,10 @@ def survey(snapshot: Snapshot, trials: Iterable[Trial]) -> Survey:
 
     # By key alone: a loss's label may have changed since the commit, and is no part of what the trial is.
     finished, damaged = _committed(snapshot, TRIALS, DATA, {trial.key for trial in wanted})
-    failures = _failures(snapshot, [t.key for t in wanted if t.key not in finished])
+    # Of what was finished once, and is to be made again, no failure before counts.
+    never = [t.key for t in wanted if t.key not in finished and t.key not in damaged]
+    failures, damaged_records = _failures(snapshot, never)
+    damaged.update(damaged_records)
     states: dict[str, State] = {}
     for key in (trial.key for trial in wanted):
         own_fault = key in failures and failures[key].failure_class != "preempted"
@@ -160,26 +163,36 @@ def _bad_data(snapshot: Snapshot, committed: Sequence[_Row], kinds: Sequence[str
     return bad
 
 
-def _failures(snapshot: Snapshot, keys: Iterable[str]) -> dict[str, Failure]:
-    """The latest failed attempt at each trial that has one."""
-    latest: dict[str, tuple[int, str]] = {}
+def _failures(
+    snapshot: Snapshot, keys: Iterable[str]
+) -> tuple[dict[str, Failure], dict[str, tuple[str, ...]]]:
+    """The latest failed attempt at each trial that has one, and the records after it that are damaged."""
+    attempts: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for info in snapshot.files("failures"):
         name = FAILURE_NAME.fullmatch(info.path.rsplit("/", 1)[1])
         if name:
-            latest[name[1]] = max(latest.get(name[1], (0, "")), (int(name[2]), info.path))
-    failed = [key for key in keys if key in latest]
+            attempts[name[1]].append((int(name[2]), info.path))
+    failed = [key for key in keys if key in attempts]
 
-    def read(key: str) -> Failure:
-        attempt, path = latest[key]
-        try:
-            fields = rows.failure_fields(snapshot.folder.read(path))
-            if (fields["key"], fields["attempt"]) == (key, attempt):
-                return Failure(**fields)
-        except (FileNotFoundError, rows.DamagedFileError):
-            pass
-        return Failure(key, attempt, "bug", f"the record {path} is damaged", "")
+    def read(key: str) -> tuple[Failure | None, tuple[str, ...]]:
+        damaged: list[str] = []
+        for attempt, path in sorted(attempts[key], reverse=True):
+            try:
+                fields = rows.failure_fields(snapshot.folder.read(path))
+            except FileNotFoundError:
+                continue
+            except rows.DamagedFileError:
+                fields = {}
+            if (fields.get("key"), fields.get("attempt")) == (key, attempt):
+                return Failure(**fields), tuple(damaged)
+            damaged.append(path)
+        return None, tuple(damaged)
 
-    return dict(zip(failed, side_by_side(snapshot.folder, read, failed), strict=True))
+    found = dict(zip(failed, side_by_side(snapshot.folder, read, failed), strict=True))
+    return (
+        {key: failure for key, (failure, _) in found.items() if failure},
+        {key: paths for key, (_, paths) in found.items() if paths},
+    )
 
 
 def _key_of(path: str) -> str:

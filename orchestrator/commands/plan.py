@@ -84,7 +84,7 @@ def show(
         console.print(
             f"damaged: {', '.join(paths)}; run sets it aside and makes trial {key} again.", style="warning"
         )
-    for path in found.aside:
+    for path in found.others(stored):
         console.print(f"damaged: {path}; run sets it aside.", style="warning", soft_wrap=True)
     for path, wrong in found.differing.items():
         line = f"scores that do not follow from their logits: {path} ({wrong}); run scores it anew."

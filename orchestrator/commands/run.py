@@ -73,7 +73,7 @@ def run(
         store.folder.check_writable()
     for key, paths in survey.damaged.items():
         console.print(f"damaged, set aside and made again: {', '.join(paths)} (trial {key})", style="warning")
-    for path in found.aside:
+    for path in found.others(survey):
         console.print(f"damaged, set aside: {path}", style="warning", soft_wrap=True)
     for path, wrong in found.differing.items():
         console.print(f"scored anew from its logits: {path} ({wrong})", style="warning", soft_wrap=True)

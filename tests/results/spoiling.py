@@ -24,7 +24,7 @@ TRIALS = (*(trial_of(seed) for seed in range(5)), *SCORED, *UNFINISHED)
 def surveyed(store: Store) -> tuple[Survey, mending.Mending]:
     """What `plan` and `run` see."""
     found = mending.mending(store, TRIALS)
-    return found.added_to(scored_sets.survey(store, TRIALS)), found
+    return found.added_to(store.survey(TRIALS)), found
 
 
 def finish(store: Store, survey: Survey) -> set[str]:
@@ -71,10 +71,12 @@ def check_that_all_is_mended(store: Store) -> None:
 
     assert verify(store.uri, Terminal(quiet=True)) == 1
     survey, found = surveyed(store)
-    assert survey.damaged.keys() == {trial.key for trial in (*TRIALS[:4], SCORED[0])}
+    assert survey.damaged.keys() == {trial.key for trial in (*TRIALS[:4], SCORED[0], UNFINISHED[0])}
     assert {path for paths in survey.damaged.values() for path in paths} >= again | {predictions[3]}
     assert found.differing.keys() == differing
-    assert {*found.aside} == {*aside, failure, "running/some-run.json"}
+    assert {*found.others(survey)} == {*aside, "running/some-run.json"}
+    assert survey.damaged[UNFINISHED[0].key] == (failure,)
+    assert survey.states[UNFINISHED[0].key] == State.MISSING
     # To look at it changes nothing.
     assert {path: content for path, content in content_of(store).items() if path != mending.PATH} == spoiled
 
@@ -82,7 +84,7 @@ def check_that_all_is_mended(store: Store) -> None:
     now = content_of(store)
     for path in (*again, *differing, *aside, failure):
         assert now[f"damaged/{path}"] == spoiled[path]
-    assert finish(store, survey) == survey.damaged.keys()
+    assert finish(store, survey) == survey.damaged.keys() - {UNFINISHED[0].key}
     assert verify(store.uri, Terminal(quiet=True)) == 0
     # What was made again is what it was; what was scored anew says so.
     now = content_of(store)

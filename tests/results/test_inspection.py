@@ -109,8 +109,9 @@ def test_all_that_is_wrong_is_told_by_kind_and_none_of_it_is_touched(store: Stor
     assert content_of(store) == before
     # What it says of the next run is so.
     survey = store.survey(TRIALS)
-    assert survey.damaged.keys() == {trial.key for trial in TRIALS[:3]}
-    assert survey.states[TRIALS[3].key] == State.DONE and survey.states[TRIALS[4].key] == State.FAILED
+    assert survey.damaged.keys() == {trial.key for trial in (*TRIALS[:3], TRIALS[4])}
+    assert survey.damaged[TRIALS[4].key] == (failure,)
+    assert survey.states[TRIALS[3].key] == State.DONE and survey.states[TRIALS[4].key] == State.INTERRUPTED
 
 
 def test_the_command_says_where_and_what_follows(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from results.address import Address
 from results.errors import StoreError
 from results.inspection import inspection
 from results.store import Store
-from results.survey import State
+from results.survey import State, Survey
 from trainables.trial import Trial
 
 from .conftest import (
@@ -327,13 +327,33 @@ def test_the_latest_failure_decides_and_a_commit_overrules_it(store: Store) -> N
     assert state() == State.DONE
 
 
-def test_a_damaged_record_of_a_failure_is_a_failure(store: Store) -> None:
+def test_a_damaged_record_of_a_failure_is_named_and_the_one_before_it_counts(store: Store) -> None:
     trial = trial_of()
-    store.record_failure(trial, "preempted", "its node died", "", "here")
+
+    def survey(content: bytes) -> Survey:
+        store.folder.write(path, content)
+        return store.survey([trial])
+
+    store.record_failure(trial, "bug", "no", "", "here")
     path = Address.of(trial).path("failures", "-1")
     original = store.folder.read(path)
-    other = content_of(store)[path].replace(trial.key.encode(), trial_of(1).key.encode())
-    for content in (b"", original[:-9], other, bytes(len(original))):
-        store.folder.write(path, content)
-        survey = store.survey([trial])
-        assert survey.states[trial.key] == State.FAILED and path in survey.failures[trial.key].message
+    another = original.replace(trial.key.encode(), trial_of(1).key.encode())
+    for content in (b"", original[:-9], another, bytes(len(original))):
+        found = survey(content)
+        assert found.states[trial.key] == State.MISSING and not found.failures
+        assert found.damaged == {trial.key: (path,)}
+    assert survey(original).states[trial.key] == State.FAILED
+    first = survey(original).failures[trial.key]
+    store.record_failure(trial, "preempted", "its node died", "", "here")
+    path = Address.of(trial).path("failures", "-2")
+    found = survey(b"")
+    assert found.states[trial.key] == State.FAILED and found.failures == {trial.key: first}
+    assert found.damaged == {trial.key: (path,)}
+
+
+def test_of_what_was_finished_no_failure_before_counts(store: Store) -> None:
+    trial = trial_of()
+    store.record_failure(trial, "bug", "no", "", "here")
+    commit(store, trial)
+    store.folder.write(Address.of(trial).path("trials"), b"")
+    assert store.survey([trial]).states[trial.key] == State.MISSING
