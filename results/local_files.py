@@ -66,7 +66,9 @@ class LocalFiles:
                 os.fsync(stream.fileno())
             _retried(lambda: _place(temporary, target, exclusive))
         except FileExistsError:
-            return False
+            if exclusive and target.parent.is_dir():
+                return False
+            raise  # A file lies where a folder is to be.
         finally:
             temporary.unlink(missing_ok=True)
         return True

@@ -2,10 +2,61 @@
 
 from __future__ import annotations
 
-from results.store import Store
+import json
 
+import pytest
+
+from orchestrator.commands.verify import verify
+from results import mending
+from results.store import Store
+from results.survey import State
+from results.terminal import Terminal
+
+from .conftest import commit, content_of, path_of, trial_of
 from .spoiling import check_that_all_is_mended
 
 
+@pytest.mark.slow
 def test_a_run_mends_all_that_was_found(store: Store) -> None:
     check_that_all_is_mended(store)
+
+
+def test_other_sweeps_keep_what_was_found_for_them(store: Store) -> None:
+    trials = [trial_of(seed) for seed in range(2)]
+    commit(store, *trials)
+    damaged = [path_of(store, trial, "epochs") for trial in trials]
+    for path in damaged:
+        store.folder.write(path, b"")
+    assert verify(store.uri, Terminal(quiet=True)) == 1
+    found = mending.mending(store, trials[:1])
+    assert found.looked_at == (damaged[0],)
+    mending.mend(store, found.added_to(store.survey(trials[:1])), found)
+    assert not store.folder.exists(damaged[0]) and store.folder.exists(damaged[1])
+    assert mending.mending(store, trials[:1]) == mending.Mending()
+    assert mending.mending(store, trials).looked_at == (damaged[1],)
+
+
+@pytest.mark.parametrize("content", ["[]", "7", '{"wrong": 7}', '{"wrong": [7, null]}', "{", "hints"])
+def test_what_is_whole_stays_whatever_a_list_says(store: Store, content: str) -> None:
+    trial = trial_of()
+    commit(store, trial)
+    outside = "running/../../outside.json"
+    store.folder.write(outside, b"not ours")
+    before = content_of(store)
+    if content == "hints":
+        content = json.dumps({"wrong": [*before, outside, "trials/x", "/etc/passwd", "", "checkpoints"]})
+    store.folder.write(mending.PATH, content.encode())
+    found = mending.mending(store, [trial])
+    assert not (found.damaged or found.aside or found.differing)
+    survey = found.added_to(store.survey([trial]))
+    mending.mend(store, survey, found)
+    assert survey.states == {trial.key: State.DONE} and before.items() <= content_of(store).items()
+    assert store.folder.read(outside) == b"not ours"
+
+
+def test_a_store_that_takes_no_list_is_told_of(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(store, trial_of())
+    store.folder.write(path_of(store, trial_of(), "epochs"), b"")
+    store.folder.write(mending.FOLDER, b"a file in the way")
+    assert verify(store.uri, Terminal()) == 1
+    assert "cannot be kept" in capsys.readouterr().out
