@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import uuid
@@ -90,13 +91,16 @@ class LocalFiles:
             return  # Perhaps since it was listed: another process has deleted it, since it was empty.
         for entry in found:
             path = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.is_dir():
-                yield from self._below(path)
-                continue
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 status = entry.stat()
-                if stat.S_ISREG(status.st_mode):
-                    yield FileInfo(path, status.st_size, status.st_mtime_ns)
+            except OSError as error:
+                if error.errno in (errno.ENOENT, errno.ELOOP):
+                    continue  # gone since it was listed, or a link that leads nowhere
+                raise
+            if stat.S_ISDIR(status.st_mode):
+                yield from self._below(path)
+            elif stat.S_ISREG(status.st_mode):
+                yield FileInfo(path, status.st_size, status.st_mtime_ns)
 
     def delete(self, path: str) -> None:
         (self.root / path).unlink(missing_ok=True)

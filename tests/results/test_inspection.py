@@ -140,6 +140,9 @@ def test_one_file_that_cannot_be_read_does_not_end_it(store: Store) -> None:
 
 
 def test_a_store_in_which_there_is_nothing_is_not_called_healthy(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no store"):
+        verify(store.uri, Terminal())
+    Path(store.folder.root).mkdir()
     with pytest.raises(StoreError, match="nothing in the store"):
         verify(store.uri, Terminal())
     (tmp_path / "file").touch()
