@@ -16,7 +16,6 @@ import torch
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from orchestrator.cli import app
 from orchestrator.commands import run
@@ -34,6 +33,7 @@ from results import gpu_records
 from results.gpu_records import GpuRecord, Speed
 from results.pilots import Pilot, keep, kept
 from results.store import Store
+from results.terminal import Terminal
 from trainables import cost, datasets, operations
 from trainables.catalogue import DATASETS, MODELS
 from trainables.errors import ConfigurationError
@@ -149,6 +149,7 @@ def test_plan_says_whose_measurement_it_goes_by_and_run_starts_in_its_order(
 ) -> None:
     folder, store = tmp_path / "recorded", str(tmp_path / "store")
     monkeypatch.setattr(gpu_records, "FOLDER", folder)
+    Path(store).mkdir()
     arguments = ["plan", "mukhoti2020", "--store", store, "--set", "seeds=1"]
 
     def plan(*more: str, code: int = 0) -> str:
@@ -186,7 +187,7 @@ def test_plan_says_whose_measurement_it_goes_by_and_run_starts_in_its_order(
             run, "run_missing", lambda sweep, wanted, *rest: order.extend(wanted) or Outcome(left=1)
         )
         sets = ["seeds=1", "training.precision=bfloat16"]
-        console = Console(file=io.StringIO())
+        console = Terminal(file=io.StringIO())
         run.run("mukhoti2020", store, sets, None, None, False, StopRequest(), console)
         return next(trial.model.label for trial in order if trial.dataset.label == "cifar10")
 

@@ -61,7 +61,7 @@ def test_plan_and_run_say_that_bfloat16_is_slow_on_a_cpu_without_it(
         output = io.StringIO()
         console = Terminal(file=output, width=200)
         if command == "plan":
-            plan.show(str(sweep), store, [], False, Prices(None, None, None), console)
+            plan.show(str(sweep), store, [], False, Prices(None, None, None), console, may_be_new=True)
         else:
             run(str(sweep), store, [], None, None, False, StopRequest(), console)
         assert ("in bfloat16 on a CPU" in output.getvalue()) == (told is not None)
