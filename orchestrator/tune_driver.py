@@ -331,7 +331,9 @@ class Listener(Callback):
             # What was told to end together with us: it is interrupted, as all are.
             self.progress.stop(key)
             return
-        deaths, pause = self.queue.died(key, run.epoch if run else 0)
+        # Which may have done more than it has told of.
+        done = max(run.epoch if run else 0, self.checkpoints.epochs_done(key))
+        deaths, pause = self.queue.died(key, done)
         own = self.blame.died(key, death, deaths)
         failed = death.at_once or own >= DEATHS
         failure_class = death.failure_class if failed else "preempted"

@@ -48,6 +48,12 @@ class StoredCheckpoints:
         self.store.folder.write(path, state)
         self.tidying.attempt(lambda: self._delete(key, lambda info: info.path < path))
 
+    def epochs_done(self, key: str) -> int:
+        """How many epochs are done in the latest one; 0 where none is kept."""
+        names = (info.path.rsplit("/", 1)[-1] for info in self.store.folder.list(f"checkpoints/{key}"))
+        epochs = (re.match(r"\d+", name) for name in names)
+        return max((int(epoch[0]) for epoch in epochs if epoch), default=0)
+
     def load(self, key: str) -> Iterator[bytes]:
         """Whole checkpoints, the latest first; damaged ones are set aside."""
         self.passed_over = []

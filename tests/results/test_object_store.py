@@ -49,6 +49,7 @@ def test_it_is_the_same_store_as_on_a_disk(remote: Store, store: Store) -> None:
     everything = [*trials, trial_of(9), trial_of(8), trial_of(7)]
     assert remote.survey(everything) == store.survey(everything)
     assert list(StoredCheckpoints(remote).load(trial_of(8).key)) == [b"six"]
+    assert StoredCheckpoints(remote).epochs_done(trial_of(8).key) == 6
     StoredCheckpoints(remote).delete(trial_of(8).key)
     assert remote.survey([trial_of(8)]).states == {trial_of(8).key: State.MISSING}
 
