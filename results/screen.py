@@ -85,7 +85,8 @@ class Screen:
             # Temperatures are the same for all scores, and belong to none: they follow the first.
             if scaling == "after" and not any(each.score.scaled for each in self._tables[:score]):
                 temperatures = [(pieces.temperature, False) for pieces, _ in printed]
-                yield Column(score, "T", temperatures, temperatures)
+                if any(text for text, _ in temperatures):
+                    yield Column(score, "T", temperatures, temperatures)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         scores, deviations, label = self._fitting(options.max_width)

@@ -113,6 +113,12 @@ def test_other_data_is_scored_stored_and_printed(
     mean = corrupted.groupby("trial_key")["test_ece"].mean().mean()
     assert f"{100 * mean:.2f}" in text
 
+    # On the screen, where they are asked for.
+    asked = ["--metric", "auroc_entropy", "--metric", "error"]
+    view = calibsweep("tables", scoring, "--store", str(folder), *asked).splitlines()
+    (heading,) = {view[number + 1] for number, line in enumerate(view) if line.startswith("Digits against ")}
+    assert heading.split() == ["AUROC", "by", "entropy"] and "Error" in view[1]
+
     # Damage is named, set aside and made again, with the same bytes.
     (victim,) = (folder / "scored_predictions").rglob(f"{row['key']}-*.parquet")
     content = victim.read_bytes()
