@@ -34,7 +34,8 @@ def verify(uri: str, console: Console) -> int:
         step()
     for kind, findings in made.by_kind().items():
         style = "bad" if kind.wrong else "warning"
-        console.print(f"{len(findings)} {kind.title}:", style=style, highlight=False)
+        harmless = "" if kind.wrong else " (nothing is wrong)"
+        console.print(f"{len(findings)} {kind.title}{harmless}:", style=style, highlight=False)
         for finding in findings:
             detail = f": {finding.detail}" if finding.detail else ""
             line = f"  {store.folder.name(finding.path)}{detail}"
