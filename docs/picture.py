@@ -8,6 +8,8 @@ from __future__ import annotations
 import io
 import sys
 
+from rich.terminal_theme import DEFAULT_TERMINAL_THEME
+
 from orchestrator.commands.tables import trials
 from results.screen import screen
 from results.store import Store
@@ -21,9 +23,12 @@ def main(store: str, picture: str) -> None:
     sweep = load("quickstart")
     console = Terminal(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="256")
     console.print("$ make quickstart", style="command")
-    shown = screen(trials(Store(store)), expected_frame(sweep.trials), sweep.temperature_criterion)
+    kept = Store(store)
+    finished = trials(kept, kept.snapshot(sweep.trials))
+    shown = screen(finished, expected_frame(sweep.trials), sweep.temperature_criterion)
     console.print(shown)
-    console.save_svg(picture, title="calibsweep")
+    # White: on grey the colours would be pale.
+    console.save_svg(picture, title="calibsweep", theme=DEFAULT_TERMINAL_THEME)
 
 
 main(*sys.argv[1:])
