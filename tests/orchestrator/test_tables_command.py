@@ -35,7 +35,7 @@ def printed(*arguments: str, columns: int = 160) -> str:
         (["--metric", "nonsense"], "no score 'nonsense'"),
         (["--metric", "nonsense", "--format", "md"], "no score 'nonsense'"),
         (["--metric", "ece", "--metric", "nl"], "Did you mean 'nll'?"),
-        (["--metric", "auroc_entropy"], "data out of distribution"),
+        (["--metric", "auroc_entropy"], "scored out of distribution"),
         (["--standalone"], "--format latex"),
         (["--standalone", "--format", "html"], "--format latex"),
         (["--set", "training.epochs=3"], "--set training.epochs=3"),
