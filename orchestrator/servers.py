@@ -233,16 +233,11 @@ def connected(address: str | None, folder: Path, request: StopRequest) -> Iterat
         request: Is told what to look after, and what to end where this does not come to its end.
 
     Raises:
-        ConfigurationError: Ray cannot be started, or no cluster answers.
+        StartError: Ray cannot be started, twice in a row.
+        ConfigurationError: No cluster answers.
     """
-    servers = Servers(folder)
-    request.undo.insert(0, servers.kill)
+    servers = _started(address, folder, request)
     try:
-        if address is None:
-            request.ray = servers
-        with servers.started():
-            connect(address, folder)
-        servers.connected = True
         request.ray = servers if address is None else _head(address)
         yield
     finally:
@@ -252,6 +247,27 @@ def connected(address: str | None, folder: Path, request: StopRequest) -> Iterat
         ray.shutdown()
         request.ray = None
         servers.kill()
+
+
+def _started(address: str | None, folder: Path, request: StopRequest) -> Servers:
+    """Starts Ray; once more where it fails, since on a machine with much to do its servers may be late."""
+    for last in (address is not None, True):
+        servers = Servers(folder)
+        request.undo.insert(0, servers.kill)
+        if address is None:
+            request.ray = servers
+        try:
+            with servers.started():
+                connect(address, folder)
+            servers.connected = True
+            return servers
+        except BaseException as error:
+            request.ray = None
+            ray.shutdown()
+            servers.kill()
+            if last or request.asked is not None or not isinstance(error, StartError):
+                raise
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _head(address: str) -> Head:
