@@ -53,7 +53,8 @@ def _texts(described: type) -> dict[str, str]:
             name, found[start[1]] = start[1], start[2]
         elif name:
             found[name] += f" {line.strip()}"
-    return found
+    # As YAML has it.
+    return {name: re.sub(r"\bNone\b", "null", text) for name, text in found.items()}
 
 
 def _typed(value: Any) -> str:

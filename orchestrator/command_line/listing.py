@@ -14,6 +14,7 @@ KINDS = {
     "datasets": "data sets to train on, or to be scored on",
     "protocols": "how a paper trains and splits, which a sweep names",
     "metrics": "scores that tables are made of, for --metric",
+    "settings": "what --set takes, with defaults",
     "sweeps": "benchmarks that come along, ready to run",
 }
 """What can be listed."""

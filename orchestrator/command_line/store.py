@@ -33,4 +33,16 @@ def verify(store: str) -> int:
     return command.verify(store, console())
 
 
-store.add("Commands", [verify, compact])
+@click.command(cls=Command, example="calibsweep store ls --store ./store")
+@store_option
+def ls(store: str) -> int:
+    """Shows what a store holds: which seeds of which data set, model and loss are done or failed.
+
+    With the size of their files, and what they were made with.
+    """
+    from orchestrator.commands import contents as command
+
+    return command.show(store, console())
+
+
+store.add("Commands", [ls, verify, compact])

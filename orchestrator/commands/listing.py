@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from results.scores import SCORES, SEPARATION
+from sweeps.settings import settings
 from sweeps.spec import bundled, selected
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.registry import Registry
@@ -38,6 +39,11 @@ def show(kind: str, console: Console) -> None:
         table.add_column("what it runs", overflow="fold")
         for name, (_, description) in sorted(bundled().items()):
             table.add_row(name, description)
+    elif kind == "settings":
+        table.add_column("default", overflow="fold")
+        table.add_column("what it is", overflow="fold")
+        for setting in settings():
+            table.add_row(setting.path, setting.default, setting.text)
     elif kind == "metrics":
         table.add_column("in print", overflow="fold")
         table.add_column("what it is", overflow="fold")
@@ -57,6 +63,9 @@ def show(kind: str, console: Console) -> None:
             )
             table.add_row(name, shown if kind != "protocols" else "", entry.summary)
     console.print(table)
+    if kind == "settings":
+        told = "Of training these are the defaults where a protocol says nothing for a data set and model"
+        console.print(f"\n{told} (docs/protocol.md). A sweep file's own settings win, and --set over all.")
 
 
 def check_loss(text: str, console: Console) -> int:

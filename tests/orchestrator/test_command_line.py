@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from orchestrator.cli import app
 from results.store import Store
+from sweeps.spec import SETTINGS
 from trainables.calibration import evaluate
 from trainables.catalogue import LOSSES
 
@@ -25,7 +26,7 @@ from .conftest import REPOSITORY, Command
 
 COMMANDS = [
     *("run", "plan", "tables", "score", "trial", "list", "check-loss"),
-    *("store compact", "store verify", "data prepare"),
+    *("store ls", "store compact", "store verify", "data prepare"),
 ]
 
 
@@ -140,6 +141,20 @@ def test_tables_come_from_the_store_without_torch_or_ray(finished: str) -> None:
     assert set(printed) == {"brier", "focal(gamma=4)"}
 
 
+def test_a_store_tells_what_it_holds(calibsweep: Command, finished: str) -> None:
+    output = calibsweep("store", "ls", "--store", finished)
+    brier = next(line for line in output.splitlines() if line.startswith("brier"))
+    assert re.fullmatch(r"brier +1: 0 +- +\d+ KiB", brier.rstrip())
+    size = sum(path.stat().st_size for path in Path(finished).rglob("*") if path.is_file())
+    assert f"2 trials done, 0 failed; {size / 1024:.0f} KiB in {finished}" in output
+    # Of those that are trained otherwise it is said how.
+    output = calibsweep("store", "ls", "--store", "tests/golden/store")
+    lines = [line.split() for line in output.splitlines() if line.startswith("cross_entropy")]
+    told = sorted(int(word.rstrip(":")) for line in lines for word in line if re.fullmatch(r"\d+:", word))
+    frame = Store("tests/golden/store").trials()
+    assert told == sorted(frame[frame["loss"] == "cross_entropy"].groupby(["model", "variant"]).size())
+
+
 def test_verify_scores_every_trial_anew(calibsweep: Command, finished: str) -> None:
     assert "2 trials scored anew from their logits, 0 differ" in calibsweep(
         "store", "verify", "--store", finished
@@ -201,6 +216,13 @@ def test_missing_data_stops_a_run_before_it_starts(calibsweep: Command, tmp_path
     )
     # No trial failed of it: once the data is there, the same command goes on.
     assert not list(Path(store).rglob("*.parquet"))
+
+
+def test_list_tells_its_kinds_and_every_setting(calibsweep: Command) -> None:
+    for kind in (line.split()[0] for line in calibsweep("list").splitlines()[1:]):
+        assert len(calibsweep("list", kind).splitlines()) > 2, kind
+    listed = [line.split()[0] for line in calibsweep("list", "settings").splitlines()[1:] if line[:1].strip()]
+    assert listed[: len(SETTINGS)] == list(SETTINGS)
 
 
 def test_list_names_every_loss(calibsweep: Command) -> None:
