@@ -15,6 +15,9 @@ from results.tidying import Tidying
 
 CHANGES_SECONDS, SECONDS = 3.0, 30.0
 
+END_SECONDS = 10.0
+"""How long to wait for a last word on its way, which a store out of reach keeps on its way for minutes."""
+
 
 @contextlib.contextmanager
 def announced(
@@ -22,7 +25,8 @@ def announced(
 ) -> Iterator[None]:
     """Has a thread write which trials run: half a minute after the last time, or sooner if others do.
 
-    Likewise if others stand still. What drives them would wait for a slow disk, or a store out of reach.
+    Likewise if others stand still. What drives them would wait for a slow disk, or a store out of reach: as
+    long as trials run it is this thread that finds out first, and the view tells.
 
     Args:
         run: Names the run to whoever looks at the store.
@@ -38,7 +42,7 @@ def announced(
     finally:
         over.set()
         # Or it would write once more after the word is withdrawn.
-        thread.join()
+        thread.join(END_SECONDS)
         tidying.attempt(lambda: withdraw(store, run))
 
 

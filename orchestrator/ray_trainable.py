@@ -35,6 +35,7 @@ class RayTrial(tune.Trainable):
     ) -> None:
         self.settings, self.trials = settings, trials
         self.store = Store(settings.store)
+        self.store.folder.sit_out_outages()
         self.notes: list[tuple[str, str]] = []
         self.checkpoints = StoredCheckpoints(self.store, lambda line: self.notes.append((NOTE, line)))
         self.worker: TrialWorker | Team | None = None

@@ -77,6 +77,7 @@ def run_missing(
         progress.at_once = at_once(sweep, trials, [{"CPU": len(os.sched_getaffinity(0))}])
     data = f"loading {', '.join(component.label for component in Needed.by(trials).datasets)}"
     ray_ = "starting Ray" if address is None else f"joining the Ray cluster at {address}"
+    store.folder.sit_out_outages(progress.note)
     with progress, here or contextlib.nullcontext():
         progress.doing(f"{ray_}, {data}" if here else ray_)
         import ray

@@ -106,6 +106,7 @@ class TrialWorker:
         self.workers = workers or Alone()
         self.first = self.workers.rank == 0
         self.store = Store(settings.store)
+        self.store.folder.sit_out_outages()
         self.notes: list[tuple[str, str]] = []
         self.checkpoints = StoredCheckpoints(self.store, lambda line: self.notes.append((NOTE, line)))
         self.run: TrialRun | None = None

@@ -52,6 +52,8 @@ def place_of(uri: str) -> Place | str:
         if not rest.startswith("//"):
             raise _no_slashes(uri, scheme)
         return _local(uri) if scheme == "file" else _remote(uri, scheme)
+    if "@" in uri:
+        raise _with_credentials()
     raise StoreError(
         f"cannot use the store {_told(uri)}: {scheme}:// is no object store known here; choose a folder, or "
         "s3://, gs://, az://, for --store."
@@ -67,10 +69,7 @@ def _remote(uri: str, scheme: str) -> Place:
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if credentials or any(KEPT_OUT.search(name) for name in options):
         # A URI is printed, logged and shown in lists of processes.
-        raise StoreError(
-            "credentials do not belong in --store: give them to the environment (AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY) or to the profile of this machine."
-        )
+        raise _with_credentials()
     if not BUCKET.fullmatch(parts.netloc):
         what = f"{parts.netloc!r} is no bucket's name" if parts.netloc else "it names no bucket"
         raise StoreError(f"cannot use the store {_told(uri)}: {what}; it is {scheme}://BUCKET/FOLDER.")
@@ -98,6 +97,13 @@ def _local(uri: str) -> str:
             f"cannot use the store {_told(uri)}: file:// takes the path of this machine, as in file:///data/store."
         )
     return unquote(parts.path)
+
+
+def _with_credentials() -> StoreError:
+    return StoreError(
+        "credentials do not belong in --store: give them to the environment (such as AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY) or to the profile of this machine."
+    )
 
 
 def _no_slashes(uri: str, scheme: str) -> StoreError:

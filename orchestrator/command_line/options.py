@@ -16,14 +16,25 @@ SWEEP = "A sweep file, or the name of a bundled sweep (`calibsweep list sweeps`)
 
 sweep_argument = click.argument("sweep", metavar="SWEEP", help=SWEEP, shell_complete=completion.sweeps)
 
+
+def is_place(context: click.Context, parameter: click.Parameter, uri: str | None) -> str | None:
+    """Refuses what names no store, in one line and before anything is done or printed."""
+    from results.place import place_of
+
+    if uri is not None:
+        place_of(uri)
+    return uri
+
+
 store_option = click.option(
     "--store",
     default="store",
+    callback=is_place,
     envvar="CALIBSWEEP_STORE",
     metavar="URI",
     show_default=True,
     show_envvar=True,
-    help="Where results are: a folder, or s3:// or gs://. May be left out on this machine; for a cluster "
+    help="Where results are: a folder, or s3://, gs://, az://. May be left out on this machine; for a cluster "
     "name one that all its machines reach.",
 )
 

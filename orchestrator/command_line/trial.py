@@ -8,7 +8,7 @@ import click
 
 from orchestrator.command_line import completion
 from orchestrator.command_line.base import Command
-from orchestrator.command_line.options import data_option
+from orchestrator.command_line.options import data_option, is_place
 from orchestrator.terminal import console
 
 
@@ -65,6 +65,7 @@ from orchestrator.terminal import console
 @data_option
 @click.option(
     "--store",
+    callback=is_place,
     metavar="URI",
     help="Commits the result to this store. Without it nothing is kept, whatever CALIBSWEEP_STORE says.",
 )
