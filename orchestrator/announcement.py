@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from results.errors import StoreError
 from results.running import Running, publish, withdraw
 from results.store import Store
-from results.tidying import Tidying
 
 CHANGES_SECONDS, SECONDS = 3.0, 30.0
 
@@ -20,9 +19,7 @@ END_SECONDS = 10.0
 
 
 @contextlib.contextmanager
-def announced(
-    store: Store, run: str, standing: Callable[[], Mapping[str, Running]], tidying: Tidying
-) -> Iterator[None]:
+def announced(store: Store, run: str, standing: Callable[[], Mapping[str, Running]]) -> Iterator[None]:
     """Has a thread write which trials run: half a minute after the last time, or sooner if others do.
 
     Likewise if others stand still. What drives them would wait for a slow disk, or a store out of reach: as
@@ -42,8 +39,13 @@ def announced(
     finally:
         over.set()
         # Or it would write once more after the word is withdrawn.
+<<<<<<< HEAD
         thread.join(END_SECONDS)
         tidying.attempt(lambda: withdraw(store, run))
+=======
+        thread.join()
+        store.tidying.attempt(lambda: withdraw(store, run))
+>>>>>>> d16e297 (One tidying a store: told once in a whole sweep, also nested; a trial whose damaged files cannot be moved is left for the next run)
 
 
 def _announce(

@@ -37,7 +37,8 @@ class RayTrial(tune.Trainable):
         self.store = Store(settings.store)
         self.store.folder.sit_out_outages()
         self.notes: list[tuple[str, str]] = []
-        self.checkpoints = StoredCheckpoints(self.store, lambda line: self.notes.append((NOTE, line)))
+        self.store.tidying.tell = lambda line: self.notes.append((NOTE, line))
+        self.checkpoints = StoredCheckpoints(self.store)
         self.worker: TrialWorker | Team | None = None
         leaving.listen(self._leave)
         self.watch = Watch(settings.stalled_minutes, settings.hours_per_trial)

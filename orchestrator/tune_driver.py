@@ -36,7 +36,7 @@ from orchestrator.worker_check import failed_start
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
 from results.store import Store
-from results.tidying import Tidying
+from results.tidying import NOTE
 from sweeps.expand import Sweep
 from trainables.trial import Trial
 
@@ -83,7 +83,7 @@ def fit(
     try:
         with (
             told_by_tune() as errors,
-            announced(store, settings.run, progress.standing, Tidying(store.folder, progress.note)),
+            announced(store, settings.run, progress.standing),
             _through_client(scratch, progress),
             _clean_processes(),
             _left_to_ray(request),
@@ -245,7 +245,7 @@ class Listener(Callback):
         self.trials = trials
         self.outcome = outcome
         self.queue = queue
-        self.checkpoints = StoredCheckpoints(store, progress.note)
+        self.checkpoints = StoredCheckpoints(store)
         self.told: set[str] = set()
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
@@ -266,8 +266,9 @@ class Listener(Callback):
         key = trial.config["key"]
         self.blame.runs(key, result.get("node", ""))
         for kind, line in result.get("notes", ()):
-            if not kind or kind not in self.told:
-                self.told.add(kind)
+            if kind == NOTE:
+                self.store.tidying.tell_once(line)
+            else:
                 self.progress.note(line)
         if result["outcome"] == "done" and result.get("left"):
             self._tell_left(self.trials[key], ", ".join(result["left"]))

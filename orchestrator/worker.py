@@ -108,7 +108,8 @@ class TrialWorker:
         self.store = Store(settings.store)
         self.store.folder.sit_out_outages()
         self.notes: list[tuple[str, str]] = []
-        self.checkpoints = StoredCheckpoints(self.store, lambda line: self.notes.append((NOTE, line)))
+        self.store.tidying.tell = lambda line: self.notes.append((NOTE, line))
+        self.checkpoints = StoredCheckpoints(self.store)
         self.run: TrialRun | None = None
         self.loaded: tuple[Component, Dataset] | None = None
         self.computed: dict[object, dict[str, list[float]]] = {}

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from results.data_files import sha256
 from results.file_info import FileInfo
 from results.store import Store
-from results.tidying import Tidying
 
 DIGEST_LENGTH = 16
 CHECKPOINT_NAME = re.compile(r"[0-9.]+-[0-9a-f]+\.pt")
@@ -22,16 +21,13 @@ VOID = b""
 class StoredCheckpoints:
     """The latest checkpoint of each trial, its name carrying the digest of its content.
 
-    Args:
-        tell: As `Tidying` takes it.
-
     Attributes:
         passed_over: What could not be gone on from since `load` was called last, in words, the latest first.
     """
 
-    def __init__(self, store: Store, tell: Callable[[str], None] | None = None):
+    def __init__(self, store: Store):
         self.store = store
-        self.tidying = Tidying(store.folder, tell)
+        self.tidying = store.tidying
         self.passed_over: list[str] = []
 
     def save(self, key: str, epoch: int, state: bytes, batch: int = 0) -> None:

@@ -8,12 +8,14 @@ as `store verify` did, and mends what is still wrong with them: so the list is n
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from results import pilots, running, scored_sets
+from results.errors import StoreError
 from results.files import Folder
 from results.finding import DAMAGED, DIFFERING, UNREADABLE
 from results.inspection import Inspection, key_of, look_again, row_of
@@ -103,31 +105,42 @@ def mending(store: Store, trials: Iterable[Trial]) -> Mending:
     )
 
 
-def mend(store: Store, survey: Survey, found: Mending) -> None:
+def mend(store: Store, survey: Survey, found: Mending) -> dict[str, str]:
     """Sets aside what is damaged, and writes rows anew whose scores do not follow from their logits.
 
     Args:
         survey: What is damaged in it is set aside likewise. `found` has been added to it.
 
+    Returns:
+        Trials whose damaged files could not be moved, so that they cannot be made again now: why, by key.
+
     Raises:
         StoreError: A store that cannot be written.
     """
-    for paths in (*survey.damaged.values(), found.others(survey)):
-        store.set_aside(paths)
+    stuck = {}
+    for key, paths in survey.damaged.items():
+        try:
+            store.set_aside(paths)
+        except StoreError as error:
+            stuck[key] = str(error)
+    store.tidying.attempt(lambda: store.set_aside(found.others(survey)))
     if found.differing:
         from results.rescore import rescore
 
         for path in found.differing:
             rescore(store, path)
-    if found.looked_at:
+    if found.looked_at and not stuck:
         _write(store.folder, [path for path in _kept(store.folder) if path not in set(found.looked_at)])
+    return stuck
 
 
 def _write(folder: Folder, paths: Sequence[str]) -> None:
     if paths:
         folder.write(PATH, json.dumps({"wrong": paths}, indent=1).encode())
     elif folder.exists(PATH):
-        folder.delete(PATH)
+        with contextlib.suppress(StoreError), folder.briefly():
+            # It is no more than a hint.
+            folder.delete(PATH)
 
 
 def _kept(folder: Folder) -> list[str]:

@@ -55,11 +55,12 @@ class Outages:
     @contextlib.contextmanager
     def briefly(self) -> Iterator[None]:
         """While this is open, requests of this thread are given up soon."""
+        before = getattr(self._brief, "seconds", None)
         self._brief.seconds = BRIEF_SECONDS
         try:
             yield
         finally:
-            del self._brief.seconds
+            self._brief.seconds = before
 
     def sit_out(self, tell: Callable[[str], None] | None) -> None:
         """A run has begun: outages are waited for longer, and told to `tell`."""

@@ -28,6 +28,7 @@ from results.errors import StoreError
 from results.files import Folder
 from results.snapshot import SCORED, TRIALS, Snapshot
 from results.survey import Failure, Survey, survey
+from results.tidying import Tidying
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Store:
     def __init__(self, uri: str):
         self.uri = uri
         self.folder = Folder(uri)
+        self.tidying = Tidying(self.folder)
 
     def check_place(self) -> None:
         """Raises StoreError if there is no such folder, or no such bucket: that is no empty store."""
@@ -115,8 +117,7 @@ class Store:
                 if path not in replaced:
                     self.folder.write(path, content)
         # Only what was there before: two that compact at once must not delete each other's.
-        for path in replaced - made:
-            self.folder.delete(path)
+        self.tidying.delete(replaced - made)
         return len(snapshot.rows(TRIALS).frame)
 
     # Reading

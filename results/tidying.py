@@ -9,19 +9,20 @@ from results.errors import StoreError
 from results.files import Folder
 
 NOTE = "tidying"
-"""The kind of what is told of it, which a whole sweep needs to hear once."""
+"""The kind of a note that tells of it, which a whole sweep needs to hear once."""
 
 
 class Tidying:
     """Deletes files of a store without insisting, and says once that it cannot.
 
-    Args:
-        tell: Shows a line to whoever looks on. Without it, it is a warning in the log.
+    Attributes:
+        tell: Shows a line to whoever looks on; a warning in the log as long as it is not set.
+        told: Whether they know.
     """
 
-    def __init__(self, folder: Folder, tell: Callable[[str], None] | None = None):
+    def __init__(self, folder: Folder):
         self.folder = folder
-        self.tell = tell or logging.getLogger("calibsweep").warning
+        self.tell: Callable[[str], object] = logging.getLogger("calibsweep").warning
         self.told = False
 
     def delete(self, paths: Iterable[str]) -> bool:
@@ -40,7 +41,10 @@ class Tidying:
                 work()
             return True
         except StoreError as error:
-            if not self.told:
-                self.told = True
-                self.tell(f"{error} It only lies about, and is tried again later.")
+            self.tell_once(f"{error} It only lies about, and is tried again later.")
             return False
+
+    def tell_once(self, line: str) -> None:
+        if not self.told:
+            self.told = True
+            self.tell(line)

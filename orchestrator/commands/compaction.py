@@ -18,6 +18,7 @@ def compact(uri: str, console: Console) -> None:
     """Raises StoreError for a store that cannot be written, is not there, or has no finished trial."""
     store = Store(uri)
     store.check_place()
+    store.tidying.tell = lambda line: console.print(line, style="warning", highlight=False, soft_wrap=True)
     number = store.compact()
     if not number:
         raise StoreError(f"no finished trial in the store {uri}: run a sweep first.")

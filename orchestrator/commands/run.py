@@ -77,10 +77,14 @@ def run(
         console.print(f"damaged, set aside: {path}", style="warning", soft_wrap=True)
     for path, wrong in found.differing.items():
         console.print(f"scored anew from its logits: {path} ({wrong})", style="warning", soft_wrap=True)
-    mend(store, survey, found)
+    stuck = mend(store, survey, found)
+    for why in stuck.values():
+        console.print(f"{why} Its trial is left for the next run.", style="warning", soft_wrap=True)
+    wanted = [trial for trial in wanted if trial.key not in stuck]
     if survey.damaged or found.looked_at:
         snapshot = snapshot.again()
-    checkpoints = StoredCheckpoints(store, lambda line: console.print(line, style="warning", soft_wrap=True))
+    store.tidying.tell = lambda line: console.print(line, style="warning", highlight=False, soft_wrap=True)
+    checkpoints = StoredCheckpoints(store)
     for key in survey.leftover:
         checkpoints.delete(key)
     compaction.tell(store, snapshot, console)
@@ -111,6 +115,7 @@ def run(
         raise StartError(f"a worker cannot start: {outcome.worker_error}. {kept_}")
     if wanted or survey.leftover or store.folder.has_markers:
         _tidy(store, sweep, checkpoints)
+    outcome.left += len(stuck)
     failed = failed_before + outcome.failed
     if done + outcome.done:
         from orchestrator.commands import tables
@@ -143,7 +148,7 @@ def _tidy(store: Store, sweep: Sweep, checkpoints: StoredCheckpoints) -> None:
             list(store.folder.list(running.FOLDER))  # which tells of more of them
         store.folder.delete_stale_temporaries()
 
-    checkpoints.tidying.attempt(tidy)
+    store.tidying.attempt(tidy)
 
 
 def _kept(sweep: Sweep, store: Store, told: int) -> int:

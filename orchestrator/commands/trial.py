@@ -93,9 +93,8 @@ class _Kept:
 
         self.store = Store(uri)
         self.store.folder.check_writable()
-        self.checkpoints = StoredCheckpoints(
-            self.store, partial(console.print, style="warning", soft_wrap=True)
-        )
+        self.store.tidying.tell = partial(console.print, style="warning", soft_wrap=True)
+        self.checkpoints = StoredCheckpoints(self.store)
 
     def commit(self, result: TrialResult, made_by: Mapping[str, Sequence[float]]) -> bool:
         from results import provenance
