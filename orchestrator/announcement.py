@@ -39,13 +39,8 @@ def announced(store: Store, run: str, standing: Callable[[], Mapping[str, Runnin
     finally:
         over.set()
         # Or it would write once more after the word is withdrawn.
-<<<<<<< HEAD
         thread.join(END_SECONDS)
-        tidying.attempt(lambda: withdraw(store, run))
-=======
-        thread.join()
         store.tidying.attempt(lambda: withdraw(store, run))
->>>>>>> d16e297 (One tidying a store: told once in a whole sweep, also nested; a trial whose damaged files cannot be moved is left for the next run)
 
 
 def _announce(

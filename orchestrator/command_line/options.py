@@ -34,8 +34,8 @@ store_option = click.option(
     metavar="URI",
     show_default=True,
     show_envvar=True,
-    help="Where results are: a folder, or s3://, gs://, az://. May be left out on this machine; for a cluster "
-    "name one that all its machines reach.",
+    help="Where results are: a folder, or s3://, gs://, az://. May be left out on this machine; for a "
+    "cluster name one that all its machines reach.",
 )
 
 set_option = click.option(
