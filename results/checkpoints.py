@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from results.data_files import sha256
-from results.file_info import FileInfo
 from results.store import Store
 
 DIGEST_LENGTH = 16
@@ -29,6 +28,8 @@ class StoredCheckpoints:
         self.store = store
         self.tidying = store.tidying
         self.passed_over: list[str] = []
+        self._kept: dict[str, list[str]] = {}
+        """What there is of a trial that was asked for here, where that is known: it need not be listed."""
 
     def save(self, key: str, epoch: int, state: bytes, batch: int = 0) -> None:
         """Keeps `state`, then forgets the checkpoints before it.
@@ -42,7 +43,9 @@ class StoredCheckpoints:
         """
         path = f"checkpoints/{key}/{epoch:06d}.{batch:06d}-{sha256(state)[:DIGEST_LENGTH]}.pt"
         self.store.folder.write(path, state)
-        self.tidying.attempt(lambda: self._delete(key, lambda info: info.path < path))
+        if key in self._kept:
+            self._kept[key].append(path)
+        self.tidying.attempt(lambda: self._delete(key, before=path))
 
     def epochs_done(self, key: str) -> int:
         """How many epochs are done in the latest one; 0 where none is kept."""
@@ -53,7 +56,9 @@ class StoredCheckpoints:
     def load(self, key: str) -> Iterator[bytes]:
         """Whole checkpoints, the latest first; damaged ones are set aside."""
         self.passed_over = []
-        for info in reversed(list(self.store.folder.list(f"checkpoints/{key}"))):
+        found = list(self.store.folder.list(f"checkpoints/{key}"))
+        self._kept[key] = [info.path for info in found]
+        for info in reversed(found):
             try:
                 state = self.store.folder.read(info.path)
             except FileNotFoundError:
@@ -72,7 +77,7 @@ class StoredCheckpoints:
 
     def delete(self, key: str) -> bool:
         """Deletes what a trial has no use for any more. Returns whether it could."""
-        return self.tidying.attempt(lambda: self._delete(key, lambda info: True))
+        return self.tidying.attempt(lambda: self._delete(key))
 
     def forbid(self, key: str) -> None:
         """Sees to it that no run goes on from what there is of a trial, also where it cannot be deleted.
@@ -84,10 +89,16 @@ class StoredCheckpoints:
             for info in self.store.folder.list(f"checkpoints/{key}"):
                 self.store.folder.write(info.path, VOID)
 
-    def _delete(self, key: str, which: Callable[[FileInfo], bool]) -> None:
-        for info in self.store.folder.list(f"checkpoints/{key}"):
-            if which(info):
-                self.store.folder.delete(info.path)
+    def _delete(self, key: str, before: str | None = None) -> None:
+        # What fails halfway is listed the next time.
+        kept = self._kept.pop(key, None)
+        if kept is None:
+            kept = [info.path for info in self.store.folder.list(f"checkpoints/{key}")]
+        for path in kept:
+            if before is None or path < before:
+                self.store.folder.delete(path)
+        if before is not None:
+            self._kept[key] = [path for path in kept if path >= before]
 
 
 def moments_set_aside(store: Store) -> dict[str, list[str]]:

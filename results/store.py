@@ -72,8 +72,6 @@ class Store:
             False if the trial was committed before, by whomever: that commit stands.
         """
         row_path = Address.of(trial).path("trials")
-        if self.folder.exists(row_path):
-            return False
         data = {"predictions": rows.to_parquet(predictions), "epochs": rows.to_parquet(epochs)}
         digests = {f"{kind}_digest": sha256(content) for kind, content in data.items()}
         row = rows.trial_row(trial, scores, measurements, provenance, **digests)

@@ -21,6 +21,8 @@ from trainables.losses.cross_entropy import CrossEntropy
 from trainables.training import TrialRun, load_dataset
 from trainables.trial import Trial, resolve
 
+from ..s3_proxy import Proxy
+
 
 @pytest.fixture
 def worker(tmp_path: Path) -> TrialWorker:
@@ -183,3 +185,12 @@ def test_a_process_whose_trial_failed_is_not_used_again(
     report = train(worker, "cross_entropy")
     assert (report["outcome"], report["reusable"]) == ("failed", False)
     assert report["message"] == "ValueError: a plug-in's mistake"
+
+
+@pytest.mark.slow
+def test_a_trial_asks_little_of_an_object_store(worker: TrialWorker, s3: Proxy) -> None:
+    settings = replace(worker.settings, store=s3.uri("store"), checkpoint_every=1)
+    away = TrialWorker(settings, Notices(), worker.watch)
+    assert train(away, "brier", epochs=3)["outcome"] == "done"
+    # Two checkpoints, each deleted once it is of no use; what is committed is written without a look.
+    assert s3.counts() == {"LIST": 1, "PUT": 2 + 3, "DELETE": 2}

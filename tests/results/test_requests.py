@@ -1,0 +1,109 @@
+"""What a command asks of an object store: a request for each row, or none, and many of them at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from orchestrator.commands import compaction, plan, run, tables
+from orchestrator.commands.cost import Prices
+from orchestrator.commands.verify import verify
+from orchestrator.stop_request import StopRequest
+from results.address import Address
+from results.store import Store
+from results.terminal import Terminal
+from sweeps.expand import Sweep, load
+
+from ..s3_proxy import Proxy
+from .conftest import commit, scored
+
+pytestmark = pytest.mark.slow
+
+SEEDS = 6
+SWEEP = f"""
+name: counted
+seeds: {SEEDS}
+blocks:
+  - datasets: [digits]
+    models: [mlp, small_cnn]
+    losses: [brier, mmce]
+"""
+TRIALS, CELLS = 4 * SEEDS, 2
+
+OTHERS = 8
+"""Requests that are of no trial: what runs, was measured, was found before; whether there is a bucket."""
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Sweep:
+    file = tmp_path / "counted.yaml"
+    file.write_text(SWEEP, encoding="utf-8")
+    return load(str(file))
+
+
+@pytest.fixture
+def filled(s3: Proxy, sweep: Sweep) -> Store:
+    store = Store(s3.uri("store"))
+    commit(store, *sweep.trials)
+    return store
+
+
+COMMANDS: dict[str, Callable[[str, str, Console], object]] = {
+    "plan": lambda file, uri, console: plan.show(file, uri, [], False, Prices(), console),
+    "tables": lambda file, uri, console: tables.show(file, uri, None, None, None, False, [], console),
+    "run": lambda file, uri, console: run.run(file, uri, [], None, None, False, StopRequest(), console),
+}
+FOLDERS = {"plan": 4, "tables": 1, "run": 4}
+"""Of each data set and model that are listed: trials/, and for a survey the two of data, and failures/."""
+
+
+def asked(s3: Proxy, command: str, file: Path, uri: str) -> Counter[str]:
+    """How many requests of each method a command makes."""
+    before = len(s3.requests)
+    COMMANDS[command](str(file), uri, Terminal())
+    return Counter(request.method for request in s3.requests[before:])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_row_is_one_request_and_none_if_it_is_in_the_copy(
+    s3: Proxy, filled: Store, sweep: Sweep, tmp_path: Path, command: str
+) -> None:
+    file = tmp_path / "counted.yaml"
+    listings = FOLDERS[command] * CELLS + OTHERS
+    s3.delay(0.05, "GET", "/trials/")
+    s3.most_at_once = 0
+    counts = asked(s3, command, file, filled.uri)
+    assert s3.count("GET", "/trials/") == TRIALS and s3.most_at_once > TRIALS / 2
+    assert counts["GET"] <= TRIALS + 2 and counts["LIST"] <= listings and not counts["HEAD"], counts
+
+    compaction.compact(filled.uri, Terminal())
+    after = s3.count("GET", "/trials/")
+    counts = asked(s3, command, file, filled.uri)
+    assert s3.count("GET", "/trials/") == after
+    assert counts["GET"] <= 3 and counts["LIST"] <= listings and not counts["HEAD"], counts
+
+    if command == "run":
+        return
+    # What was written since is read by itself: another's row in place of one that was copied too.
+    path = Address.of(sweep.trials[0]).path("trials")
+    filled.folder.write(path, filled.folder.read(Address.of(sweep.trials[1]).path("trials")))
+    after = s3.count("GET", "/trials/")
+    asked(s3, command, file, filled.uri)
+    assert s3.count("GET", "/trials/") == after + 1
+    assert filled.trials().attrs["damaged"] == [path]
+
+
+def test_verify_reads_each_file_once_and_ahead(s3: Proxy, filled: Store, sweep: Sweep) -> None:
+    scored(filled, sweep.trials[0])
+    s3.delay(0.05, "GET")
+    s3.requests.clear()
+    s3.most_at_once = 0
+    assert verify(filled.uri, Terminal()) == 0
+    assert (
+        s3.count("GET") == len({each.key for each in s3.requests if each.method == "GET"}) == 3 * TRIALS + 2
+    )
+    assert s3.count() <= 3 * TRIALS + OTHERS and s3.most_at_once > TRIALS
