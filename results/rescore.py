@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from trainables.result import Predictions, TrialResult
     from trainables.trial import Component
 
+FEW_SAMPLES = 10_000
+"""Fewer are scored as fast by one thread as by several."""
+
 PARTS = ("validation", "test")
 
 ARITHMETIC, FLOAT64 = "scores_arithmetic", "float64"
@@ -216,7 +219,8 @@ def trial_differs(
     float32's 4e-6.
     """
     parts = (*tensors(predictions, "validation"), *tensors(predictions, "test"))
-    return differing(scores, *parts, _off(provenance))
+    with _threads_for(predictions.num_rows):
+        return differing(scores, *parts, _off(provenance))
 
 
 def scored_differs(
@@ -233,7 +237,19 @@ def scored_differs(
         predictions: The trial's own.
     """
     test_logits, _ = tensors(predictions, "test")
-    return differing_on(scores, test_logits, *tensors(scored, "scored"), temperatures, _off(provenance))
+    with _threads_for(predictions.num_rows + scored.num_rows):
+        return differing_on(scores, test_logits, *tensors(scored, "scored"), temperatures, _off(provenance))
+
+
+@contextlib.contextmanager
+def _threads_for(samples: int) -> Iterator[None]:
+    """One thread for few samples: several mostly wait for each other, all the more on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if samples < FEW_SAMPLES else threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def temperatures_of(scores: Mapping[str, float]) -> dict[str, float]:
