@@ -57,8 +57,12 @@ LOGIN = {
     "MicrosoftAzure": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
 }
 
-METADATA_HOSTS = ("169.254.169.254", "169.254.170.2", "169.254.170.23", "metadata.google.internal")
-"""Where machines of a cloud ask who they are."""
+IDENTITY_HOSTS = ("169.254.169.254", "169.254.170.2", "169.254.170.23", "metadata.google.internal")
+IDENTITY_PATHS = ("/latest/api/token", "/latest/meta-data/", "/computeMetadata/", "/metadata/identity/")
+"""Where machines of a cloud ask who they are, wherever that is."""
+
+REDACTED = "REDACTED"
+"""What obstore tells in place of the address at which a role's credentials are asked for."""
 
 FINAL_STATUS = (501, 505, 507)
 
@@ -93,7 +97,7 @@ def fault_of(error: Exception) -> Fault:
     code = _first(r"<Code>(\w+)</Code>", text)
     status = int(_first(r"status code: (\d{3})", text) or 0)
     url = urlsplit(_first(r"performing [A-Z]+ (\S+) in", text) or "")
-    if url.hostname in METADATA_HOSTS:
+    if url.hostname in IDENTITY_HOSTS or url.path.startswith(IDENTITY_PATHS):
         store = _first(r"Generic (\w+) error", text) or "S3"
         return Fault(f"no credentials were found: {LOGIN.get(store, LOGIN['S3'])}", True, answered=False)
     if code in FOR_GOOD:
@@ -104,6 +108,8 @@ def fault_of(error: Exception) -> Fault:
         return Fault("there is no such object", no_object=True)
     if status or "redirect without LOCATION" in text:
         return _by_status(status, text)
+    if url.path == REDACTED:
+        return Fault("no credentials were given for the role in AWS_ROLE_ARN: check it", True, answered=False)
     return _unanswered(url.hostname or "the server", url.scheme, text, debug)
 
 
