@@ -142,9 +142,9 @@ def _unanswered(host: str, scheme: str, text: str, debug: str) -> Fault:
         return Fault(
             f"the name {host} is not known to the network: check it, or {again}", True, answered=False
         )
-    if "kind: Timeout" in debug or "TimedOut" in debug:
+    if "kind: Timeout," in debug or "TimedOut" in debug:
         return Fault(f"{host} did not answer in time: {again}", True, answered=False)
-    if "kind: Connect" in debug:
+    if "kind: Connect," in debug:
         return Fault(f"{host} cannot be reached: check its name and port, or {again}", True, answered=False)
     if "HttpError" in debug or "reqwest" in debug or "hyper" in debug:
         hint = "; if it speaks https, leave scheme=http out of --store" if scheme == "http" else ""

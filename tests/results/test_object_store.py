@@ -239,11 +239,16 @@ def test_a_host_that_is_not_there_is_said_soon(s3: Proxy, monkeypatch: pytest.Mo
         Store("s3://bucket/x?endpoint_override=no-such-host.invalid").folder.check_writable()
 
 
-def test_a_wrong_scheme_is_named(s3: Proxy) -> None:
+def test_a_wrong_scheme_is_named(s3: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("results.outages.FIRST_SECONDS", 0.3)
     began = time.monotonic()
     with pytest.raises(StoreError, match="speaks http, not https: put scheme=http"):
         Store(s3.uri("x").replace("scheme=http", "scheme=https")).folder.check_writable()
     assert not s3.requests and time.monotonic() < began + 30
+    # What a server of https makes of plain words.
+    s3.break_off()
+    with pytest.raises(StoreError, match=r"broke off every attempt: .* https, leave scheme=http out"):
+        Store(s3.uri("x")).folder.check_writable()
 
 
 def test_a_bucket_that_is_not_there_is_told_from_an_empty_one(remote: Store, s3: Proxy) -> None:
