@@ -86,7 +86,7 @@ IDENTITY = ["key", "variant", "dataset", "model", "loss", "seed", "identity"]
 DATA = ["predictions_digest", "epochs_digest", "dataset_fingerprint"]
 
 
-def numbers(store: Path) -> pd.DataFrame:
+def numbers(store: Path | str) -> pd.DataFrame:
     frame = Store(str(store)).trials()
     scores = sorted(c for c in frame.columns if c.startswith(("test_", "validation_", "temperature_")))
     return frame[IDENTITY + DATA + scores]

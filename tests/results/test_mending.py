@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from orchestrator.commands.verify import verify
 from results import mending
+from results.address import Address
 from results.store import Store
 from results.survey import State
 from results.terminal import Terminal
@@ -60,3 +62,34 @@ def test_a_store_that_takes_no_list_is_told_of(store: Store, capsys: pytest.Capt
     store.folder.write(mending.FOLDER, b"a file in the way")
     assert verify(store.uri, Terminal()) == 1
     assert "cannot be kept" in capsys.readouterr().out
+
+
+def test_a_trial_whose_damaged_files_cannot_be_moved_waits_for_another_run(store: Store) -> None:
+    trials = [trial_of(seed) for seed in (0, 1)]
+    commit(store, *trials)
+    for trial in trials:
+        store.folder.write(Address.of(trial).path("trials"), b"no row")
+    in_the_way = Path(store.folder.root) / "damaged"
+    in_the_way.touch()
+    survey = store.survey(trials)
+    stuck = mending.mend(store, survey, mending.Mending())
+    assert stuck.keys() == {trial.key for trial in trials} == survey.damaged.keys()
+    in_the_way.unlink()
+    assert mending.mend(store, store.survey(trials), mending.Mending()) == {}
+    assert commit(store, *trials) == [True, True]
+
+
+def test_what_only_lies_about_is_told_of_once(store: Store) -> None:
+    lines: list[str] = []
+    store.tidying.tell = lines.append
+    folder = Path(store.folder.root) / "compacted"
+    # A folder in place of a file, which cannot be deleted as one.
+    (folder / "a.parquet").mkdir(parents=True)
+    for _ in range(2):
+        assert not store.tidying.delete(["compacted/a.parquet"])
+    assert len(lines) == 1 and "compacted/a.parquet" in lines[0]
+    (folder / "a.parquet").rmdir()
+    (folder / "a.parquet").touch()
+    assert store.tidying.delete(["compacted/a.parquet"]) and len(lines) == 1
+    # Nor is an empty folder left.
+    assert not folder.exists()
