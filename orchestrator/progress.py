@@ -164,7 +164,7 @@ class Progress:
         if failed:
             self.note(f"failed: {trial}: {told}")
         else:
-            left = "" if self.redraws else f"; {self.time_left()} left"
+            left = "" if self.redraws or not self.left else f"; {self.time_left()} left"
             self.tell(f"[{self.done + self.failed}/{len(self.trials)}] {trial}: {told}{left}")
 
     def tell_if_due(self) -> None:

@@ -29,11 +29,16 @@ def can_redraw(file: IO[str]) -> bool:
 
 
 @contextlib.contextmanager
-def busy(console: Console, doing: str) -> Iterator[None]:
-    """Says what is being done, for as long as it is where that can be taken away again."""
+def busy(console: Console, doing: str, stays: bool = True) -> Iterator[None]:
+    """Says what is being done, for as long as it is where that can be taken away again.
+
+    Args:
+        stays: Elsewhere it is a line. Not before it is known that what was typed makes sense.
+    """
     if can_redraw(console.file):
         with console.status(doing):
             yield
     else:
-        console.print(doing, highlight=False)
+        if stays:
+            console.print(doing, highlight=False)
         yield

@@ -46,7 +46,7 @@ def run(
 
     def work(request: StopRequest) -> int:
         shown = console()
-        with busy(shown, f"reading {sweep}"):
+        with busy(shown, f"reading {sweep}", stays=False):
             # What is imported here takes seconds.
             from orchestrator.commands import run as command
 

@@ -60,8 +60,8 @@ def run(
     if address is not None:
         addresses.check_of_driver(address)
     sweep = load(sweep_name, overrides)
+    store = Store(uri)
     with busy(console, f"looking at what the store {uri} has of {sweep.name}"):
-        store = Store(uri)
         snapshot = store.snapshot(sweep.trials, thorough=True)
         survey = take_survey(snapshot, sweep.trials)
         found = mending(store, sweep.trials)

@@ -147,7 +147,7 @@ def test_a_card_that_was_measured_comes_before_a_guess_and_after_a_pilot() -> No
 def test_plan_says_whose_measurement_it_goes_by_and_run_starts_in_its_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, store = tmp_path / "recorded", str(tmp_path / "store")
+    folder, store = tmp_path / "recorded", str(tmp_path)
     monkeypatch.setattr(gpu_records, "FOLDER", folder)
     Path(store).mkdir()
     arguments = ["plan", "mukhoti2020", "--store", store, "--set", "seeds=1"]
