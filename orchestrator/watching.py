@@ -186,9 +186,7 @@ def callbacks(
 def _tensorboard(folder: Path) -> str:
     """How to look at the curves. What draws them need not be installed where they are written."""
     look = quoted("tensorboard", "--logdir", str(folder))
-    if importlib.util.find_spec("tensorboard") is None:
-        return f"{look}, after: {quoted('pip', 'install', 'tensorboard')}"
-    return look
+    return look if importlib.util.find_spec("tensorboard") else f"pip install tensorboard && {look}"
 
 
 def _set_up(program: str, callback: Callback, tell: Callable[[str], None]) -> Outside:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -89,6 +90,21 @@ class Away(Callback):
     def on_trial_result(self, **told: Any) -> None:
         self.heard.append(told["result"])
         raise ConnectionError("connection\nrefused")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_draws_curves_is_offered_as_it_can_be_had(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: find(name) if there or name != "tensorboard" else None
+    )
+    lines: list[str] = []
+    store = Store(str(tmp_path / "int st"))
+    callbacks([("tensorboard", {})], "a", store, {}, lines.append)
+    look = f"tensorboard --logdir '{tmp_path}/int st/tensorboard/a'"
+    assert lines == [f"Curves while it runs: {'' if there else 'pip install tensorboard && '}{look}"]
 
 
 def test_a_program_that_is_away_does_not_end_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
