@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import json
 import logging
 import os
 import shlex
@@ -15,7 +16,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,9 @@ NOT_SHIPPED = ("__pycache__", "*.pyc", "recorded")
 """Of the source tree: what no driver needs."""
 
 SWEEP_FILE = "launched-sweep.yaml"
+
+LAUNCHED_VARIABLE = "CALIBSWEEP_LAUNCHED"
+"""In a driver that is a job: the sweep and the cluster as they were named where it was launched."""
 
 TOKEN = Path.home() / ".ray" / "auth_token"
 
@@ -95,12 +99,13 @@ class Jobs:
         """The job that was submitted last, if there is any."""
         return max(self._all(), key=lambda job: job.submitted, default=None)
 
-    def submit(self, sweep: str, options: Sequence[str]) -> str:
+    def submit(self, sweep: str, options: Sequence[str], asked: Mapping[str, str | None]) -> str:
         """Submits the driver, with this source tree and the sweep file; returns the job's id.
 
         Args:
             sweep: The sweep file, or the name of a bundled one.
             options: What `calibsweep run` is called with beside the sweep.
+            asked: By what else `launch` was called, for what the driver prints to be copied where it was.
         """
         now = datetime.datetime.now(datetime.UTC)
         command = ["python", "-m", "orchestrator", "run", SWEEP_FILE, "--address", "auto", *options]
@@ -116,6 +121,7 @@ class Jobs:
                         # Ray would end a job three seconds after it asked it to stop.
                         "RAY_JOB_STOP_WAIT_TIME_S": str(int(STOP_SECONDS) + 60),
                         "PYTHONUNBUFFERED": "1",
+                        LAUNCHED_VARIABLE: json.dumps({**asked, "sweep": sweep}),
                     },
                 },
             )

@@ -82,7 +82,8 @@ def launch(wanted: Target, data: str | None, retry_failed: bool, console: Consol
             raise ConfigurationError(
                 f"{sweep.name} is under way already, as {before.id}: {wanted.typed('status')}"
             )
-        job = jobs.submit(wanted.sweep, options)
+        cluster = None if wanted.cluster is None else str(wanted.cluster)
+        job = jobs.submit(wanted.sweep, options, {"cluster": cluster, "address": wanted.address})
     console.print(
         f"{sweep.name}: {counted(len(sweep.trials), 'trial')}, launched as {job}. "
         "This terminal may be closed.",

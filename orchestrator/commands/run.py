@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from orchestrator.command_line import copied
 from orchestrator.commands import compaction
 from orchestrator.commands.changed_code import changed_code
 from orchestrator.estimates import Estimates, longest_first
+from orchestrator.jobs import LAUNCHED_VARIABLE
 from orchestrator.outcome import Outcome, StartError
 from orchestrator.processor import slow_bfloat16
 from orchestrator.run import run_missing, to_run
@@ -56,6 +59,7 @@ def run(
         "overrides": overrides,
         "data": data,
         "retry_failed": retry_failed,
+        **json.loads(os.environ.get(LAUNCHED_VARIABLE, "{}")),
     }
     if address is not None:
         addresses.check_of_driver(address)
@@ -97,9 +101,9 @@ def run(
             console.print(line, style="warning", soft_wrap=True)
     outcome = Outcome(left=len(wanted))
     if wanted:
-        # The store knows, wherever the trials run.
-        elsewhere = copied.typed("status", {**given, "address": None})
-        line = f"To look at it from another terminal: {elsewhere}"
+        # Of a driver that is no job the store alone knows, wherever the trials run.
+        elsewhere = given if "cluster" in given else {**given, "address": None}
+        line = f"To look at it from another terminal: {copied.typed('status', elsewhere)}"
         console.print(line, style="quiet", soft_wrap=True)
         if frame is not None:
             wanted = longest_first(wanted, _estimates(sweep, store, wanted, frame, count=True))
@@ -175,7 +179,7 @@ def _closing(given: Mapping[str, Any], outcome: Outcome, done: int, failed: int,
     if outcome.left:
         told = f"Interrupted with {counted(outcome.left, 'trial')} left. To go on:"
         console.print(told, style="warning")
-        copied.show(console, copied.typed("run", given))
+        copied.show(console, copied.typed("launch" if "cluster" in given else "run", given))
     if failed:
         console.print(f"{counted(failed, 'trial')} failed. Why:", style="warning")
         copied.show(console, copied.typed("plan", given, failures=True))

@@ -55,7 +55,9 @@ def asked(words: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
             "data": st.none() | words.map(Path),
             "address": st.none() | words,
             "retry_failed": st.booleans(),
-        }
+        },
+        # Of a driver that is a job.
+        optional={"cluster": st.none() | words},
     )
 
 
@@ -92,7 +94,9 @@ def test_after_a_run_every_line_asks_for_the_same(given: dict[str, Any], ended: 
     console = narrow()
     _closing(given, Outcome(left=left, failed=failed), done, failed, console)
     lines = [read(line) for line in shown(console.file.getvalue())]  # type: ignore[attr-defined]
-    expected = ["run"] * bool(left) + ["plan"] * bool(failed)
+    if given.get("cluster") is not None:
+        given = {**given, "cluster": Path(given["cluster"])}
+    expected = ["launch" if "cluster" in given else "run"] * bool(left) + ["plan"] * bool(failed)
     # Nothing is offered that must fail: there are no tables of nothing.
     assert [name for name, _ in lines] == expected + ["tables", "store verify", "list"] * bool(done)
     for name, params in lines:
