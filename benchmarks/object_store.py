@@ -14,7 +14,6 @@ time of each is printed, its requests, and the ratio to the loop's.
 from __future__ import annotations
 
 import argparse
-import http.client
 import os
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import time
 from pathlib import Path
 
 import torch
+from obstore.store import S3Store
 
 from results.address import Address
 from results.rescore import epochs_table, predictions_table, score_predictions
@@ -63,12 +63,10 @@ def fill(store: Store, trials: tuple[Trial, ...] | list[Trial]) -> None:
 
 
 def one_after_the_other(s3: Proxy, trials: tuple[Trial, ...] | list[Trial]) -> float:
-    connection = http.client.HTTPConnection("127.0.0.1", s3.port)
+    server = S3Store(s3.bucket, endpoint=f"http://127.0.0.1:{s3.port}", client_options={"allow_http": True})
     start = time.perf_counter()
     for trial in trials:
-        connection.request("GET", f"/{s3.bucket}/store/{Address.of(trial).path('trials')}")
-        answer = connection.getresponse()
-        assert answer.read() and answer.status == 200
+        assert server.get(f"store/{Address.of(trial).path('trials')}").bytes()
     return time.perf_counter() - start
 
 
