@@ -108,6 +108,10 @@ def fault_of(error: Exception) -> Fault:
         return Fault("there is no such object", no_object=True)
     if status or "redirect without LOCATION" in text:
         return _by_status(status, text)
+    if "object with invalid path" in text:
+        # obstore lists none of a folder's objects then.
+        name = _first(r'Path "([^"]*)"', text) or ""
+        return Fault(f"an object of a name that is no path is in the way, {name}: delete it")
     if url.path == REDACTED:
         return Fault("no credentials were given for the role in AWS_ROLE_ARN: check it", True, answered=False)
     return _unanswered(url.hostname or "the server", url.scheme, text, debug)
