@@ -12,7 +12,7 @@ from results.errors import StoreError
 from results.running import Running, publish, withdraw
 from results.store import Store
 
-CHANGES_SECONDS, SECONDS = 3.0, 30.0
+CHANGES_SECONDS, SECONDS = 3.0, 10.0
 
 END_SECONDS = 10.0
 """How long to wait for a last word on its way, which a store out of reach keeps on its way for minutes."""
@@ -20,7 +20,7 @@ END_SECONDS = 10.0
 
 @contextlib.contextmanager
 def announced(store: Store, run: str, standing: Callable[[], Mapping[str, Running]]) -> Iterator[None]:
-    """Has a thread write which trials run: half a minute after the last time, or sooner if others do.
+    """Has a thread write which trials run: ten seconds after the last time, or sooner if others do.
 
     Likewise if others stand still. What drives them would wait for a slow disk, or a store out of reach: as
     long as trials run it is this thread that finds out first, and the view tells.

@@ -34,6 +34,9 @@ from trainables.trial import Component, Trial
 REPORT_SECONDS = 1.0
 """At most one report a second from each trial: a report costs the driver time that trials could use."""
 
+OUTAGE_SHARE = 0.5
+"""Of the time that a trial may stand still: for so long it waits for a store out of reach."""
+
 STEP_SECONDS = 15.0
 """The longest that training goes on without a report: within an epoch a GPU stands still for each."""
 
@@ -106,7 +109,8 @@ class TrialWorker:
         self.workers = workers or Alone()
         self.first = self.workers.rank == 0
         self.store = Store(settings.store)
-        self.store.folder.sit_out_outages()
+        # A trial that waits for its checkpoint to be stored must not be taken for one that stands still.
+        self.store.folder.sit_out_outages(seconds=OUTAGE_SHARE * 60 * watch.stalled_minutes)
         self.notes: list[tuple[str, str]] = []
         self.store.tidying.tell = lambda line: self.notes.append((NOTE, line))
         self.checkpoints = StoredCheckpoints(self.store)

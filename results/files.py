@@ -56,15 +56,18 @@ class Folder:
             raise TypeError(f"{self.uri} is no folder")
         return str(self._files.root)
 
-    def sit_out_outages(self, tell: Callable[[str], None] | None = None) -> None:
+    def sit_out_outages(
+        self, tell: Callable[[str], None] | None = None, seconds: float | None = None
+    ) -> None:
         """From now on an object store that is out of reach is waited for, as long as is worth while in a run.
 
         Args:
             tell: Called, in any thread, with a line that says for how long it has been so; None for a warning
                 in the log.
+            seconds: For so long at most.
         """
         if isinstance(self._files, ObjectStore):
-            self._files.outages.sit_out(tell)
+            self._files.outages.sit_out(tell, seconds)
 
     @contextlib.contextmanager
     def briefly(self) -> Iterator[None]:

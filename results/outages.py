@@ -44,7 +44,7 @@ class Outages:
 
     def __init__(self) -> None:
         self._tell: Callable[[str], None] = logging.getLogger("calibsweep").warning
-        self._in_run = False
+        self._run_seconds: float | None = None
         self._answered = False
         self._lock = threading.Lock()
         self._began: dict[int, float] = {}
@@ -62,9 +62,9 @@ class Outages:
         finally:
             self._brief.seconds = before
 
-    def sit_out(self, tell: Callable[[str], None] | None) -> None:
-        """A run has begun: outages are waited for longer, and told to `tell`."""
-        self._in_run = True
+    def sit_out(self, tell: Callable[[str], None] | None, seconds: float | None) -> None:
+        """A run has begun: outages are waited for so long, or RUN_SECONDS if less, and told to `tell`."""
+        self._run_seconds = RUN_SECONDS if seconds is None else min(seconds, RUN_SECONDS)
         self._tell = tell or self._tell
 
     def request(self, ask: Callable[[bool], Answer]) -> Answer:
@@ -110,8 +110,8 @@ class Outages:
         brief: float | None = getattr(self._brief, "seconds", None)
         if brief is not None:
             return brief
-        if self._in_run:
-            return RUN_SECONDS
+        if self._run_seconds is not None:
+            return self._run_seconds
         return COMMAND_SECONDS if self._answered else FIRST_SECONDS
 
     def _out_of_reach(self, began: float) -> None:

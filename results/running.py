@@ -17,7 +17,7 @@ from results.survey import State, Survey
 FOLDER = "running"
 
 FRESH_SECONDS = 180.0
-"""A driver writes every half minute. What is older is of one that died; clocks may differ by some seconds."""
+"""A driver writes every ten seconds. What is older is of one that died; clocks may differ by some seconds."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,8 @@ from results.store import Store
 from ..s3_proxy import Proxy
 from .conftest import Command, wait_until
 
-OUTAGE_SECONDS = 8.0
+OUTAGE_SECONDS = 18.0
+"""More than the driver lets pass without a word to the store."""
 
 SWEEP = """
     name: outage
