@@ -117,14 +117,15 @@ def run(
         if outcome.store_error:
             raise StoreError(f"{outcome.store_error} {kept_}")
         raise StartError(f"a worker cannot start: {outcome.worker_error}. {kept_}")
-    if wanted or survey.leftover or store.folder.has_markers:
-        _tidy(store, sweep, checkpoints)
     outcome.left += len(stuck)
     failed = failed_before + outcome.failed
     if done + outcome.done:
         from orchestrator.commands import tables
 
         tables.print_and_write(sweep, store, snapshot.again() if wanted else snapshot, console)
+    # After the tables, which are files of the store too.
+    if wanted or survey.leftover or store.folder.has_markers:
+        _tidy(store, sweep, checkpoints)
     _closing(given, outcome, done + outcome.done, failed, console)
     return 1 if failed or outcome.left else 0
 
