@@ -50,7 +50,8 @@ def asked(words: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {
             "sweep": words,
-            "store": words,
+            # Nothing that is refused as the address of a bucket.
+            "store": words.map(lambda word: f"./{word}"),
             "overrides": st.lists(words, max_size=3).map(tuple),
             "data": st.none() | words.map(Path),
             "address": st.none() | words,

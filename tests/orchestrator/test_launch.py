@@ -84,7 +84,7 @@ def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, t
     assert ": running, submitted" in launched("status")
     before = checkpoints(launched.store)
     stopped = launched("stop")
-    assert ": stopped, submitted" in stopped and "To go on: calibsweep launch" in stopped
+    assert ": stopped, submitted" in stopped and "To go on:\n  calibsweep launch" in stopped
     kept = {path.parent.name: int(path.name[:6]) for path in checkpoints(launched.store)}
     assert len(kept) == 2 and not Store(str(launched.store)).trials().size
     assert checkpoints(launched.store).isdisjoint(before)
