@@ -182,7 +182,8 @@ def test_a_failure_with_other_columns_is_a_damaged_one(store: Store, columns: di
     path = Address.of(LACKING).path("failures", "-1")
     store.folder.write(path, altered(store.folder.read(path), **columns))
     read_all(store)
-    assert "damaged" in store.survey([LACKING]).failures[LACKING.key].message
+    surveyed = store.survey([LACKING])
+    assert not surveyed.failures and surveyed.damaged == {LACKING.key: (path,)}
     assert [finding.path for finding in inspected(store).findings] == [path]
 
 
