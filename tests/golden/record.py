@@ -17,7 +17,6 @@ from typing import Any
 import pandas as pd
 
 from results import tables
-from results.address import Address
 from results.scores import CRITERIA, DEFAULT, SCORES
 from results.store import Store
 from sweeps.expand import Sweep, expected_frame, load
@@ -108,7 +107,9 @@ def main() -> None:
 def take_out_hole(recorded: Sweep, store: Store) -> None:
     (hole,) = [t for t in recorded.trials if (t.model.label, t.loss.label, t.seed) == HOLE]
     for kind in ("trials", "predictions", "epochs"):
-        store.folder.delete(Address.of(hole).path(kind))
+        for info in list(store.folder.list(kind)):
+            if hole.key in info.path:
+                store.folder.delete(info.path)
 
 
 def write(name: str, built: list[tables.Table]) -> None:
