@@ -81,9 +81,8 @@ def show(
             still = f"{trial} stands still: {standing_still(quiet)} (run.stalled_minutes)"
             console.print(still, style="warning", highlight=False, soft_wrap=True)
     for key, paths in survey.damaged.items():
-        console.print(
-            f"damaged: {', '.join(paths)}; run sets it aside and makes trial {key} again.", style="warning"
-        )
+        line = f"damaged: {', '.join(paths)}; run sets it aside and makes trial {key} again."
+        console.print(line, style="warning", soft_wrap=True)
     for path in found.others(stored):
         console.print(f"damaged: {path}; run sets it aside.", style="warning", soft_wrap=True)
     for path, wrong in found.differing.items():

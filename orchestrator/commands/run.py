@@ -76,7 +76,8 @@ def run(
     if wanted or survey.damaged or survey.leftover or found.looked_at:
         store.folder.check_writable()
     for key, paths in survey.damaged.items():
-        console.print(f"damaged, set aside and made again: {', '.join(paths)} (trial {key})", style="warning")
+        line = f"damaged, set aside and made again: {', '.join(paths)} (trial {key})"
+        console.print(line, style="warning", soft_wrap=True)
     for path in found.others(survey):
         console.print(f"damaged, set aside: {path}", style="warning", soft_wrap=True)
     for path, wrong in found.differing.items():
