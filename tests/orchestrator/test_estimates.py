@@ -149,7 +149,6 @@ def test_plan_says_whose_measurement_it_goes_by_and_run_starts_in_its_order(
 ) -> None:
     folder, store = tmp_path / "recorded", str(tmp_path)
     monkeypatch.setattr(gpu_records, "FOLDER", folder)
-    Path(store).mkdir()
     arguments = ["plan", "mukhoti2020", "--store", store, "--set", "seeds=1"]
 
     def plan(*more: str, code: int = 0) -> str:
