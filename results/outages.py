@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import TypeVar
 
 from results.faults import Fault, fault_of
@@ -83,7 +84,7 @@ class Outages:
         try:
             while True:
                 try:
-                    answer = ask(again)
+                    answer = _interruptibly(ask, again)
                 except Exception as error:
                     fault = fault_of(error)
                     self._answered |= fault.answered
@@ -133,6 +134,22 @@ class Outages:
                 self._told_seconds = 0.0
         if over and done:
             self._tell("the store answers again")
+
+
+def _interruptibly(ask: Callable[[bool], Answer], again: bool) -> Answer:
+    """What `ask` gives. A signal ends the waiting of the main thread, however late the answer is."""
+    if threading.current_thread() is not threading.main_thread():
+        return ask(again)
+    future: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(ask(again))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="request", daemon=True).start()
+    return future.result()
 
 
 def _clock(seconds: float) -> str:
