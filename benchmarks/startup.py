@@ -61,6 +61,7 @@ def main() -> None:
         sweep, many, empty = (Path(folder) / name for name in ("one.yaml", "many.yaml", "empty"))
         sweep.write_text(SWEEP, encoding="utf-8")
         many.write_text(MANY, encoding="utf-8")
+        empty.mkdir()
         plan = ("plan", "--store", str(empty))
         cell = ("--dataset", "digits", "--model", "mlp", "--loss", "brier", "--set", "training.epochs=1")
         for name, plain, ours in (

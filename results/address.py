@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -38,6 +39,7 @@ class Address:
         return f"{kind}/{folders}/{self.key}{suffix}.parquet"
 
 
+@functools.lru_cache(maxsize=1024)
 def folder_name(label: str) -> str:
     """A label with what no file name should have replaced."""
     # No dot at the start: '..' would leave the store, and '.x' is hidden from many readers.

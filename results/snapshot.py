@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -125,7 +126,11 @@ class Snapshot:
         if self.like is None:
             return [kind]
         # What other sweeps left in other folders is not even listed.
-        return list(dict.fromkeys(f"{kind}/{Address.of(trial).cell}" for trial in self.like))
+        return [f"{kind}/{cell}" for cell in self._cells]
+
+    @functools.cached_property
+    def _cells(self) -> list[str]:
+        return list(dict.fromkeys(Address.of(trial).cell for trial in self.like or ()))
 
     @property
     def loose(self) -> int:
