@@ -11,7 +11,7 @@ import click
 
 from orchestrator import own_code
 from orchestrator.command_line import mistakes
-from orchestrator.command_line.base import NAME, Group
+from orchestrator.command_line.base import NAME, app
 from orchestrator.command_line.cluster import launch, logs, status, stop
 from orchestrator.command_line.completion import OPTIONS
 from orchestrator.command_line.data import data
@@ -29,11 +29,7 @@ RAN_WITH_FAILURES, COULD_NOT_RUN = 1, 2
 LONGEST_LINE = 1000
 """Of an error, which may quote what was typed."""
 
-app = Group(
-    NAME,
-    help="Finds out which training loss gives a network whose confidence can be trusted.",
-    params=[*OPTIONS],
-)
+app.params += OPTIONS
 app.add("A sweep, on this machine or on a cluster", [plan, run, status])
 app.add("A sweep as a job of a cluster", [launch, logs, stop])
 app.add("What came out", [tables, store, score])

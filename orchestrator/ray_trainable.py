@@ -73,7 +73,7 @@ class RayTrial(tune.Trainable):
     def _advance(self) -> Report:
         if not self.begun:
             self.watch.begin(self.trial.key)
-            if self.store.is_done(self.trial) and not lacking(self.store, self.trial):
+            if self.store.is_done(self.trial) and not lacking(self.store.folder, self.trial):
                 # Another driver on this store was faster.
                 self.watch.rest()
                 return {"done": True, "outcome": "done", "epoch": self.trial.training.epochs}

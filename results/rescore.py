@@ -105,7 +105,7 @@ def commit_finished(
     """
     committed = commit_result(store, result, provenance)
     standing = None
-    for other in scored_sets.lacking(store, result.trial):
+    for other in scored_sets.lacking(store.folder, result.trial):
         if not committed and standing is None:
             # In last digits it may be another: then scores of both would not follow from what is stored.
             with contextlib.suppress(StoreError):
@@ -130,7 +130,7 @@ def commit_scored(
     own = predictions_table(result.validation, result.test) if standing is None else standing
     table = scored_table(scored)
     facts = {**provenance, ARITHMETIC: FLOAT64}
-    return scored_sets.commit(store, result.trial, scored_on, table, score_scored(own, table), facts)
+    return scored_sets.commit(store.folder, result.trial, scored_on, table, score_scored(own, table), facts)
 
 
 def commit_result(store: Store, result: TrialResult, provenance: dict[str, str]) -> bool:

@@ -12,17 +12,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from results import data_files, rows
 from results.address import Address
 from results.data_files import sha256
+from results.files import Folder
 from trainables.trial import Component, Trial, digest
-
-if TYPE_CHECKING:
-    from results.store import Store
 
 ROWS, PREDICTIONS = "scored", "scored_predictions"
 DIGEST_LENGTH = 10
@@ -37,7 +34,7 @@ def address(trial: Trial, scored_on: Component) -> Address:
 
 
 def commit(
-    store: Store,
+    folder: Folder,
     trial: Trial,
     scored_on: Component,
     predictions: pa.Table,
@@ -49,18 +46,18 @@ def commit(
     row_path = place.path(ROWS)
     content = rows.to_parquet(predictions)
     row = rows.scored_row(trial, scored_on, place.key, scores, provenance, sha256(content))
-    return data_files.commit(store.folder, row_path, rows.to_parquet(row), {PREDICTIONS: content})
+    return data_files.commit(folder, row_path, rows.to_parquet(row), {PREDICTIONS: content})
 
 
-def lacking(store: Store, trial: Trial) -> list[Component]:
+def lacking(folder: Folder, trial: Trial) -> list[Component]:
     """The sets that a trial is to be scored on and is not yet: a quick look, without checking the digests."""
     if not trial.score_on:
         return []
     # One request, where a sweep may ask for a hundred sets.
-    there = {info.path for info in store.folder.list(Address.of(trial).path(ROWS).rpartition("/")[0])}
+    there = {info.path for info in folder.list(Address.of(trial).path(ROWS).rpartition("/")[0])}
     return [each for each in trial.score_on if address(trial, each).path(ROWS) not in there]
 
 
-def predictions(store: Store, place: Address) -> pa.Table:
+def predictions(folder: Folder, place: Address) -> pa.Table:
     """sample_id, label and logits [K] of each sample. Raises StoreError for what is missing or damaged."""
-    return data_files.committed(store.folder, place.path(ROWS), place.key, PREDICTIONS, rows.SCORED_SCHEMA)
+    return data_files.committed(folder, place.path(ROWS), place.key, PREDICTIONS, rows.SCORED_SCHEMA)

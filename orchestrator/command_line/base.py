@@ -60,6 +60,10 @@ class Group(click.Group):
                 formatter.write_dl([(f"{c.name:<{width}}", c.get_short_help_str(200)) for c in commands])
 
 
+app = Group(NAME, help="Finds out which training loss gives a network whose confidence can be trusted.")
+"""The command line. `orchestrator/cli.py` adds the commands, which may name one another by it."""
+
+
 class Choice(click.Choice[str]):
     """One of some names; for another one the nearest is told."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.command_line.base import NAME
+from orchestrator.command_line.base import NAME, app
 from trainables.shell import quoted
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ def typed(command: str, given: Mapping[str, Any], **more: Any) -> str:
             is left out.
         more: Likewise, for this one.
     """
-    from orchestrator.cli import app
-
     found: click.Command = app
     for name in command.split():
         assert isinstance(found, click.Group)

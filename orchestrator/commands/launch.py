@@ -14,6 +14,7 @@ from rich.console import Console
 
 from orchestrator import addresses, clusters
 from orchestrator.command_line import copied
+from orchestrator.command_line.base import app
 from orchestrator.commands import plan
 from orchestrator.commands.cost import Prices
 from orchestrator.jobs import Job, Jobs
@@ -166,8 +167,6 @@ def _only(jobs: Jobs, wanted: Target) -> Job:
 
 def _launched_with(job: Job) -> dict[str, Any]:
     """What the driver of a job was given that only `launch` takes."""
-    from orchestrator.cli import app
-
     words = shlex.split(job.entrypoint)
     if "run" not in words:
         return {}

@@ -148,7 +148,7 @@ def _tidy(store: Store, sweep: Sweep, checkpoints: StoredCheckpoints) -> None:
     def tidy() -> None:
         left = {info.path.split("/")[1] for info in store.folder.list("checkpoints")}
         for trial in sweep.trials:
-            if trial.key in left and store.is_done(trial) and not scored_sets.lacking(store, trial):
+            if trial.key in left and store.is_done(trial) and not scored_sets.lacking(store.folder, trial):
                 checkpoints.delete(trial.key)
         if store.folder.has_markers:
             list(store.folder.list(running.FOLDER))  # which tells of more of them

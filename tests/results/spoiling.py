@@ -33,7 +33,7 @@ def finish(store: Store, survey: Survey) -> set[str]:
     for trial in TRIALS[:8]:
         if trial.key in lacking:
             commit(store, trial)
-            for _ in scored_sets.lacking(store, trial):
+            for _ in scored_sets.lacking(store.folder, trial):
                 scored(store, trial)
     return lacking
 
