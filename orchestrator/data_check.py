@@ -108,7 +108,12 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     error = None
     try:
-        check_data(*pickle.load(sys.stdin.buffer))
+        asked_for = pickle.load(sys.stdin.buffer)
+    except (EOFError, pickle.UnpicklingError):
+        # Whoever started this has ended before it could ask.
+        return
+    try:
+        check_data(*asked_for)
     except CalibsweepError as caught:
         error = caught
     with answers:
