@@ -12,6 +12,9 @@ from types import ModuleType
 import hypothesis
 import pytest
 
+# Commands name one another by the command line, which tests may go past.
+import orchestrator.cli  # noqa: F401
+
 from .s3_proxy import CREDENTIALS, Proxy, moto_server, proxy_before
 
 REPOSITORY = Path(__file__).resolve().parents[1]
