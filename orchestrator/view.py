@@ -21,6 +21,10 @@ PARTS = " / "
 
 OVERALL_BAR, TRIAL_BAR, LEAST_BAR = 30, 20, 10
 
+ECHO = 2
+"""Cells that are left free where the cursor stands: a terminal writes ^C there. A row that this began would
+not be known of, and a line be left behind."""
+
 FORMS = ((False, TRIAL_BAR), (False, LEAST_BAR), (True, LEAST_BAR), (True, 0))
 """Of what stands beside a trial's label: whether it is told in short, and how wide its bar is."""
 
@@ -50,7 +54,7 @@ class Standing:
         before: Trials that were done before this run.
         total: Trials of this run.
         passed: Seconds since the command was typed.
-        left: How long it will still take, in words.
+        left: How long it will still take, in words; not told where nothing is left.
     """
 
     doing: str
@@ -78,7 +82,7 @@ def lines(standing: Standing, width: int, height: int, plain: bool = False) -> l
     drawn += _trials(shown, width, plain)
     if len(shown) < len(rows) and room:
         drawn.append(Text(cut(f"and {len(rows) - len(shown)} more", width, plain), style="quiet"))
-    return [*drawn, _overall(standing, width, plain)]
+    return [*drawn, _overall(standing, max(width - ECHO, 1), plain)]
 
 
 def _trials(rows: Sequence[Row], width: int, plain: bool) -> list[Text]:
@@ -128,16 +132,16 @@ def _overall(standing: Standing, width: int, plain: bool) -> Text:
     failed = f", {standing.failed} failed" if standing.failed else ""
     count = f"{ended}/{standing.total}{failed}"
     passed = clock(standing.passed)
+    still = ended < standing.total
+    to_go = f"{standing.left} to go" if still else f"took {passed}"
+    time = f"{passed} passed, {to_go}" if still else to_go
+    left = f", {standing.total - ended} left" if still else ""
     for text, least in (
-        (
-            f"{standing.done} done{before}, {standing.failed} failed, {standing.total - ended} left; "
-            f"{passed} passed, {standing.left} to go",
-            LEAST_BAR,
-        ),
-        (f"{count}; {passed} passed, {standing.left} to go", LEAST_BAR),
-        (f"{count}; {passed}, {standing.left} to go", LEAST_BAR // 2),
-        (f"{count}; {standing.left} to go", 3),
-        (count, 3),
+        (f"{standing.done} done{before}, {standing.failed} failed{left}; {time}", LEAST_BAR),
+        (f"{count}; {time}", LEAST_BAR),
+        (f"{count}; {passed}, {to_go}" if still else f"{count}; {to_go}", LEAST_BAR // 2),
+        (f"{count}; {to_go}", 0),
+        (count, 0),
     ):
         room = width - cell_len(text) - 1
         if room >= least:

@@ -65,6 +65,7 @@ def test_each_thing_is_one_line_and_the_bar_of_all_is_never_pushed_out(
     drawn = [line.plain for line in lines(standing(running), width, height, plain)]
     assert len(drawn) <= max(height - 1, 1)
     assert all(cell_len(line) < max(width, 2) for line in drawn)
+    assert cell_len(f"{drawn[-1]}^C") <= max(width, 3)
     assert all(line.isascii() for line in drawn) or not plain
     if width < 40:
         return
@@ -77,6 +78,12 @@ def test_each_thing_is_one_line_and_the_bar_of_all_is_never_pushed_out(
     for number, line in enumerate(shown):
         # A label is cut where that loses least, and what it says last is there.
         assert f"seed {number} " in line and f"{number}/350" in line and "31.4%" in line
+
+
+@pytest.mark.parametrize("width", [120, 80, 40])
+def test_once_nothing_is_left_only_how_long_it_took_is_told(width: int) -> None:
+    told = lines(standing(0, done=99), width, 24)[-1].plain
+    assert told.endswith("; took 1:02:05") and "left" not in told and "to go" not in told
 
 
 def test_what_is_done_before_the_first_trial_and_what_stands_still_is_said() -> None:
