@@ -190,9 +190,10 @@ def _assigned(assignment: str) -> tuple[str, Any]:
     path, equals, value = assignment.partition("=")
     if not equals:
         raise ConfigurationError(f"--set {assignment}: write path=value, for example training.epochs=3.")
-    if re.split(r"[.\[]", path)[0] == "blocks":
+    first = re.split(r"[.\[]", path)[0]
+    if first not in Overrides.model_fields and first in ("blocks", *Block.model_fields):
         raise ConfigurationError(
-            f"--set {assignment}: blocks cannot be changed from here: edit a copy of the sweep file."
+            f"--set {assignment}: {first} cannot be changed from here: edit a copy of the sweep file."
         )
     if path not in SETTINGS:
         raise ConfigurationError(f"--set {assignment}: there is no {path!r} to set.{closest(path, SETTINGS)}")
@@ -273,6 +274,8 @@ def _texts(problem: ErrorDetails, model: type[BaseModel]) -> Sequence[str]:
     if kind == "value_error":
         error = details["error"]
         return error.lines if isinstance(error, ConfigurationError) else [str(error)]
+    if kind == "extra_forbidden" and model is SweepFile and location[0] in Block.model_fields:
+        return [f"{location[0]!r} stands in a block, as blocks: [{{datasets: .., models: .., losses: ..}}]."]
     if kind == "extra_forbidden":
         return [f"unknown key {location[-1]!r}.{closest(str(location[-1]), _keys(model, location[:-1]))}"]
     if kind == "missing":

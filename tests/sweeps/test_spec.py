@@ -33,6 +33,10 @@ REFUSED = {
         "a.yaml: run.checkpoint_every: must be a whole number, not 'often'.\n"
         "a.yaml: unknown key 'seds'. Did you mean 'seeds'?",
     ),
+    "key of a block beside the blocks": (
+        ("blocks:", "losses: [plain]\nblocks:"),
+        "a.yaml: 'losses' stands in a block, as blocks: [{datasets: .., models: .., losses: ..}].",
+    ),
     "unknown key in a block": (
         ("datasets:", "dataset:"),
         "a.yaml: blocks[0]: unknown key 'dataset'. Did you mean 'datasets'?",
@@ -306,6 +310,10 @@ def test_files_that_cannot_be_read(asked: str, expected: str, sweep_file: Write)
         (
             "blocks[0].seeds=1",
             "--set blocks[0].seeds=1: blocks cannot be changed from here: edit a copy of the sweep file.",
+        ),
+        (
+            "losses=[brier]",
+            "--set losses=[brier]: losses cannot be changed from here: edit a copy of the sweep file.",
         ),
         (
             "seeds=[0",
