@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -22,21 +23,28 @@ def line(error: click.UsageError, words: Sequence[str]) -> str:
     path = (error.ctx.command_path if error.ctx else NAME).partition(" ")[2]
     told = error.format_message()
     if isinstance(error, click.NoSuchOption):
-        told = (
-            f"{path or 'it'} has no option {error.option_name!r}.{_meant(error.option_name, command, words)}"
-        )
+        meant = _meant(error.option_name, command, words)
+        told = f"{_lacks(path)} option {error.option_name!r}.{meant}"
     elif isinstance(error, click.exceptions.NoSuchCommand):
         from trainables.registry import closest
 
         known = command.commands if isinstance(command, click.Group) else ()
         near = closest(error.command_name, known)
-        told = f"{path or NAME} has no command {error.command_name!r}.{near}"
+        told = f"{_lacks(path)} command {error.command_name!r}.{near}"
+    elif isinstance(error, click.BadOptionUsage):
+        told = f"{error.option_name}: give it a value."
     elif isinstance(error, click.MissingParameter) and error.param:
         name, text = _name(error.param), getattr(error.param, "help", "") or ""
         told = f"{path} needs {name}: {text[:1].lower()}{text[1:]}"
     elif isinstance(error, click.BadParameter) and error.param:
         told = f"{_name(error.param)}: {error.message}"
+    elif spare := re.match(r"Got unexpected extra arguments? \((.*)\)", told):
+        told = f"{path}: one word too many, or one that needs quotes: {spare[1]}"
     return told
+
+
+def _lacks(path: str) -> str:
+    return f"{path} has no" if path else "there is no"
 
 
 def _name(param: click.Parameter) -> str:

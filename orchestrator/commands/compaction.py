@@ -21,7 +21,9 @@ def compact(uri: str, console: Console) -> None:
     store.tidying.tell = lambda line: console.print(line, style="warning", highlight=False, soft_wrap=True)
     number = store.compact()
     if not number:
-        raise StoreError(f"no finished trial in the store {uri}: run a sweep first.")
+        raise StoreError(
+            f"no finished trial in the store {uri}: run a sweep first, or choose another --store."
+        )
     console.print(f"{counted(number, 'trial')} in the compacted copy of {uri}.", highlight=False)
 
 

@@ -50,7 +50,9 @@ def show(uri: str, console: Console) -> int:
     done: list[Any] = frame[kept].to_dict("records")
     failed = _failed(snapshot, {row["key"] for row in done})
     if not done and not failed:
-        raise StoreError(f"there is no trial in the store {uri}: run a sweep first, or name another --store.")
+        raise StoreError(
+            f"there is no trial in the store {uri}: run a sweep first, or choose another --store."
+        )
     sizes = _sizes(snapshot)
     cells: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for row in [*done, *failed]:

@@ -97,7 +97,9 @@ def trials(store: Store, snapshot: Snapshot) -> pd.DataFrame:
     if hint := compaction.hint(store, snapshot):
         sys.stderr.write(f"calibsweep: {hint}\n")
     if frame.empty:
-        raise ConfigurationError(f"no finished trial in the store {store.uri}: run a sweep first.")
+        raise ConfigurationError(
+            f"no finished trial in the store {store.uri}: run a sweep first, or choose another --store."
+        )
     return frame
 
 

@@ -104,12 +104,12 @@ def test_whatever_can_be_given_has_a_text_and_one_meaning() -> None:
         ([*PLAN, "--gpus-per-trial", "1"], "Did you mean --set run.gpus_per_trial=1?"),
         ([*PLAN, "--milestones=[1, 2]"], "Did you mean --set 'training.milestones=[1, 2]'?"),
         ([*PLAN, "--gpus", "nan"], "--gpus: 'nan' is not a number"),
-        ([*PLAN, "more"], "unexpected extra argument (more)"),
+        ([*PLAN, "more"], "plan: one word too many, or one that needs quotes: more"),
         (["run", "quickstart", "--address", "http://h:8265"], "`calibsweep launch` makes the sweep one"),
         (["run", "quickstart", "--address", "head"], "--address must be auto, ray://"),
         (["launch", "quickstart"], "say which cluster: --cluster FILE"),
         (["launch", "quickstart", "--address", "auto"], "--store store: on a cluster it must be"),
-        (["run", "quickstart", "--set"], "'--set' requires an argument"),
+        (["run", "quickstart", "--set"], "--set: give it a value"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], told: str) -> None:
