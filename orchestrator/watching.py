@@ -17,6 +17,7 @@ from ray.tune import Callback
 from tensorboardX import SummaryWriter
 
 from results.address import Address, folder_name
+from results.place import told
 from results.store import Store
 from sweeps.fields import WATCHERS, Watch
 from trainables.errors import ConfigurationError
@@ -208,6 +209,6 @@ def _local_folder(store: Store) -> Path:
     """
     if store.folder.is_local:
         return Path(store.folder.root) / "tensorboard"
-    scheme, _, place = store.uri.partition("?")[0].partition("://")
+    scheme, _, place = told(store.uri).partition("://")
     below = (folder_name(part) for part in (scheme, *place.split("/")) if part)
     return Path.home().joinpath(".cache", "calibsweep", "tensorboard", *below)

@@ -11,7 +11,7 @@ from results.errors import StoreError, store_error
 from results.file_info import TEMPORARY, FileInfo
 from results.local_files import LocalFiles
 from results.object_store import ObjectStore
-from results.place import place_of
+from results.place import place_of, told
 
 FOLDERS = (
     *("trials", "predictions", "epochs", "scored", "scored_predictions", "failures", "checkpoints"),
@@ -47,7 +47,7 @@ class Folder:
 
     def name(self, path: str) -> str:
         """The file's full name, for messages."""
-        return f"{self.uri.partition('?')[0].rstrip('/')}/{path}"
+        return f"{told(self.uri).rstrip('/')}/{path}"
 
     @property
     def root(self) -> str:

@@ -16,6 +16,7 @@ OPTIONS = {"s3": ("endpoint_override", "region", "scheme"), "gs": (), "az": ()}
 KEPT_OUT = re.compile(r"key|secret|token|password|credential|sas", re.IGNORECASE)
 """In the name of an option: its value is no business of a URI."""
 
+SCHEME = re.compile("[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]+")
 REGION = re.compile(r"[a-z0-9-]+")
 ENDPOINT = re.compile(r"(https?://)?([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?")
@@ -55,7 +56,7 @@ def place_of(uri: str) -> Place | str:
     if "@" in uri:
         raise _with_credentials()
     raise StoreError(
-        f"cannot use the store {_told(uri)}: {scheme}:// is no object store known here; choose a folder, or "
+        f"cannot use the store {told(uri)}: {scheme}:// is no object store known here; choose a folder, or "
         "s3://, gs://, az://, for --store."
     )
 
@@ -65,28 +66,28 @@ def _remote(uri: str, scheme: str) -> Place:
         parts = urlsplit(uri)
         credentials = "@" in parts.netloc
     except ValueError as error:
-        raise StoreError(f"cannot use the store {_told(uri)}: {error}; choose another --store.") from error
+        raise StoreError(f"cannot use the store {told(uri)}: {error}; choose another --store.") from error
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if credentials or any(KEPT_OUT.search(name) for name in options):
         # A URI is printed, logged and shown in lists of processes.
         raise _with_credentials()
     if not BUCKET.fullmatch(parts.netloc):
         what = f"{parts.netloc!r} is no bucket's name" if parts.netloc else "it names no bucket"
-        raise StoreError(f"cannot use the store {_told(uri)}: {what}; it is {scheme}://BUCKET/FOLDER.")
+        raise StoreError(f"cannot use the store {told(uri)}: {what}; it is {scheme}://BUCKET/FOLDER.")
     prefix = unquote(parts.path).removeprefix("/").removesuffix("/")
     if parts.fragment or (prefix and {"", ".", ".."} & set(prefix.split("/"))):
         raise StoreError(
-            f"cannot use the store {_told(uri)}: its folder has an empty name, '.', '..' or '#' in it; "
+            f"cannot use the store {told(uri)}: its folder has an empty name, '.', '..' or '#' in it; "
             "choose another --store."
         )
     for name, value in options.items():
         if name not in OPTIONS[scheme]:
             raise StoreError(
-                f"cannot use the store {_told(uri)}: no option {name!r}.{closest(name, OPTIONS[scheme])}"
+                f"cannot use the store {told(uri)}: no option {name!r}.{closest(name, OPTIONS[scheme])}"
             )
         fits = {"region": REGION, "endpoint_override": ENDPOINT, "scheme": re.compile("https?")}[name]
         if not fits.fullmatch(value):
-            raise StoreError(f"cannot use the store {_told(uri)}: {value!r} is no {name}.")
+            raise StoreError(f"cannot use the store {told(uri)}: {value!r} is no {name}.")
     return Place(scheme, parts.netloc, prefix, options)
 
 
@@ -94,7 +95,7 @@ def _local(uri: str) -> str:
     parts = urlsplit(uri)
     if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
         raise StoreError(
-            f"cannot use the store {_told(uri)}: file:// takes the path of this machine, as in file:///data/store."
+            f"cannot use the store {told(uri)}: file:// takes the path of this machine, as in file:///data/store."
         )
     return unquote(parts.path)
 
@@ -108,9 +109,9 @@ def _with_credentials() -> StoreError:
 
 def _no_slashes(uri: str, scheme: str) -> StoreError:
     where = "/FOLDER" if scheme == "file" else "BUCKET/FOLDER"
-    return StoreError(f"cannot use the store {_told(uri)}: write it with two slashes, {scheme}://{where}.")
+    return StoreError(f"cannot use the store {told(uri)}: write it with two slashes, {scheme}://{where}.")
 
 
-def _told(uri: str) -> str:
-    """The URI without its query, which may hold what nobody else should read."""
-    return uri.partition("?")[0]
+def told(uri: str) -> str:
+    """A folder as it is; a URI without its query, which may hold what nobody else should read."""
+    return uri.partition("?")[0] if SCHEME.match(uri) else uri

@@ -26,6 +26,7 @@ from results.address import Address
 from results.data_files import sha256
 from results.errors import StoreError
 from results.files import Folder
+from results.place import told
 from results.snapshot import SCORED, TRIALS, Snapshot
 from results.survey import Failure, Survey, survey
 from results.tidying import Tidying
@@ -52,8 +53,9 @@ class Store:
     def check_place(self) -> None:
         """Raises StoreError if there is no such folder, or no such bucket: that is no empty store."""
         if not self.folder.place_exists():
-            place = self.uri.partition("?")[0]
-            raise StoreError(f"there is no store {place}: check its name, or run a sweep into it first.")
+            raise StoreError(
+                f"there is no store {told(self.uri)}: check its name, or run a sweep into it first."
+            )
 
     # Writing
 

@@ -81,3 +81,4 @@ def test_a_file_uri_is_a_folder_of_this_machine(tmp_path: Path) -> None:
 
 def test_a_message_names_the_place_and_not_how_it_is_reached() -> None:
     assert Folder("s3://bucket/x?region=eu-west-1").name("a") == "s3://bucket/x/a"
+    assert Folder("really?").name("a") == "really?/a"
