@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+from types import TracebackType
 from typing import NoReturn
 
 import click
@@ -42,6 +43,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Nor is it a reason to end a sweep that a terminal lacks a letter.
         sys.stdout.reconfigure(errors="backslashreplace")
+    sys.excepthook = _show
     try:
         from trainables.errors import CalibsweepError
 
@@ -60,6 +62,15 @@ def main() -> None:
     except Interrupted as interrupted:
         sys.stderr.write(f"{NAME}: {interrupted}\n")
         sys.exit(RAN_WITH_FAILURES)
+
+
+def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Prints what somebody's code raised, for `trial` has no worker to tell of it."""
+    import traceback
+
+    from trainables.texts import visible
+
+    sys.stderr.write(visible("".join(traceback.format_exception(kind, error, trace)), kept="\n"))
 
 
 def _refuse(*mistakes: str) -> NoReturn:

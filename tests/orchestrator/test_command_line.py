@@ -121,6 +121,20 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], told: str) 
     assert re.fullmatch(r"calibsweep: .*\n", done.stderr) and told in done.stderr
 
 
+def test_what_somebodys_code_raises_is_shown_and_not_sent_to_the_terminal() -> None:
+    code = (
+        "from orchestrator import cli\n"
+        "def fail(**options): raise RuntimeError('\\x1b[2Jgone')\n"
+        "cli.app.main = fail\n"
+        "cli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "\x1b" not in done.stderr
+    assert done.stderr.splitlines()[0].startswith("Traceback")
+    assert done.stderr.splitlines()[-1] == r"RuntimeError: \x1b[2Jgone"
+
+
 def test_tables_come_from_the_store_without_torch_or_ray(finished: str) -> None:
     code = (
         "import sys; from orchestrator.cli import main\n"
