@@ -83,14 +83,15 @@ def show(
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
     table.add_column()
-    first, *others = _basis(known, unit) or [""]
-    told = f"{counted(len(wanted), 'trial')}, {work(hours, unit)}"
-    table.add_row("to go", f"{told}: {first}" if first else told)
-    for basis in others:
-        table.add_row("", basis)
+    to_go = []
+    if known:
+        first, *others = _basis(known, unit)
+        to_go += [f"{counted(len(known), 'trial')}, {work(hours, unit)}: {first}", *others]
     if len(known) < len(wanted):
         unknown = counted(len(wanted) - len(known), "trial")
-        table.add_row("", f"and {unknown} of which nothing is known: --pilot measures them")
+        to_go.append(f"{'and ' if known else ''}{unknown} of which nothing is known: --pilot measures them")
+    for row, told in enumerate(to_go):
+        table.add_row("" if row else "to go", told)
     capacity = prices.gpus if on_gpu else float(len(os.sched_getaffinity(0)))
     if capacity is None:
         table.add_row("time", "say --gpus N for how long it takes on N GPUs")
@@ -101,7 +102,7 @@ def show(
     stored = [_stored_bytes(trial) for trial in wanted]
     if None not in stored:
         table.add_row("storage", size(sum(number for number in stored if number)))
-    if prices.per_gpu_hour is not None:
+    if prices.per_gpu_hour is not None and known:
         table.add_row("price", f"{hours * prices.per_gpu_hour:,.2f} at {prices.per_gpu_hour:g} an hour")
     console.print()
     console.print(table, highlight=False, soft_wrap=True)

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
-from orchestrator.scoring import Scored, score_files
-from results.scores import CRITERIA, SCORES
+from orchestrator.scores_table import scores_table
+from orchestrator.scoring import score_files
 
 
 def show(
@@ -37,26 +36,8 @@ def show(
         warnings = [asdict(note) for note in scored.notes]
         sys.stdout.write(json.dumps({**finite, "warnings": warnings}, indent=2) + "\n")
         return
-    console.print(_table(scored, f"{', '.join(map(str, files))}, test part"))
+    console.print(scores_table(scored.scores, f"{', '.join(map(str, files))}, test part"))
     if scored.notes:
         console.print()
     for note in scored.notes:
         console.print(f"{note.kind}: {note.line}", highlight=False, soft_wrap=True)
-
-
-def _table(scored: Scored, title: str) -> Table:
-    scores = scored.scores
-    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
-    table.add_column("score", overflow="fold")
-    # Labels go on in the next line, numbers stay whole.
-    table.add_column("before", justify="right", no_wrap=True)
-    # A test part alone has no temperature.
-    criteria = {name: by for name, by in CRITERIA.items() if f"temperature_{name}" in scores}
-    for criterion, by in criteria.items():
-        temperature = scores[f"temperature_{criterion}"]
-        table.add_column(f"T = {temperature:.1f}\nby {by.title}", justify="right", no_wrap=True)
-    for score in SCORES.values():
-        columns = [score.column("before", "ece"), *(score.column("after", c) for c in criteria)]
-        printed = (score.printed(value) if np.isfinite(value := scores[c]) else "-" for c in columns)
-        table.add_row(f"{score.title} ({score.printed_unit})", *printed)
-    return table

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from results.scores import SCORES
+from orchestrator.scores_table import scores_table
 from sweeps.spec import read_overrides, selected
 from trainables import computed
 from trainables.builds import check_builds_for
@@ -67,12 +67,7 @@ def run(
         console.print(f"A checkpoint could not be used, {line}.", style="warning", soft_wrap=True)
     validation, test = result.validation, result.test
     scores = evaluate(validation.logits, validation.labels, test.logits, test.labels)
-    for score in SCORES.values():
-        before = scores[score.column("before", "ece")]
-        after = scores[score.column("after", "ece")] if score.scaled else before
-        scaled = f"  after scaling with T = {scores['temperature_ece']:.1f}: {score.printed(after)}"
-        line = f"{score.title:>14} {score.printed(before):>7} {score.printed_unit}"
-        console.print(line + (scaled if score.scaled else ""), highlight=False)
+    console.print(scores_table(scores, "Test part"))
     if kept:
         dataset_again = load_dataset(trial, data, computed.CPU)
         if not kept.commit(result, computed.numbers(trial, dataset_again, clean=process.end)):
