@@ -67,6 +67,19 @@ REDACTED = "REDACTED"
 FINAL_STATUS = (501, 505, 507)
 
 
+class SdkError(Exception):
+    """What boto3 says of a request that failed.
+
+    Args:
+        code: As S3 gives it; '' where no answer came.
+        status: Of HTTP; 0 likewise.
+    """
+
+    def __init__(self, text: str, code: str = "", status: int = 0):
+        super().__init__(text)
+        self.code, self.status = code, status
+
+
 @dataclass(frozen=True)
 class Fault:
     """Why a request failed.
@@ -76,6 +89,7 @@ class Fault:
         passes: Whether it is worth while to try again.
         answered: Whether it was an answer of the store.
         no_object: Whether it says that there is no such object, in a bucket that is there.
+        no_path: Whether it was an answer that obstore cannot read: it lists an object whose name is no path.
         hint: What else it may be, where the server never answered before.
     """
 
@@ -83,6 +97,7 @@ class Fault:
     passes: bool = False
     answered: bool = True
     no_object: bool = False
+    no_path: bool = False
     hint: str = ""
 
     @property
@@ -94,8 +109,13 @@ class Fault:
 def fault_of(error: Exception) -> Fault:
     """What an error of obstore means. It has no more than its text, in which the answer is told in full."""
     text, _, debug = str(error).partition("\n\nDebug source:")
-    code = _first(r"<Code>(\w+)</Code>", text)
-    status = int(_first(r"status code: (\d{3})", text) or 0)
+    if isinstance(error, SdkError):
+        code, status = error.code or None, error.status
+        if not status:
+            return Fault(f"{_shortened(text)}: run the same command again later", True, answered=False)
+    else:
+        code = _first(r"<Code>(\w+)</Code>", text)
+        status = int(_first(r"status code: (\d{3})", text) or 0)
     url = urlsplit(_first(r"performing [A-Z]+ (\S+) in", text) or "")
     if url.hostname in IDENTITY_HOSTS or url.path.startswith(IDENTITY_PATHS):
         store = _first(r"Generic (\w+) error", text) or "S3"
@@ -109,9 +129,8 @@ def fault_of(error: Exception) -> Fault:
     if status or "redirect without LOCATION" in text:
         return _by_status(status, text)
     if "object with invalid path" in text:
-        # obstore lists none of a folder's objects then.
         name = _first(r'Path "([^"]*)"', text) or ""
-        return Fault(f"an object of a name that is no path is in the way, {name}: delete it")
+        return Fault(f"an object of a name that is no path is in the way, {name}: delete it", no_path=True)
     if url.path == REDACTED:
         return Fault("no credentials were given for the role in AWS_ROLE_ARN: check it", True, answered=False)
     return _unanswered(url.hostname or "the server", url.scheme, text, debug)

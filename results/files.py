@@ -129,6 +129,11 @@ class Folder:
         """Whether objects of ours were seen that stand for empty folders: earlier versions left them."""
         return isinstance(self._files, ObjectStore) and any(map(_is_ours, self._files.markers))
 
+    @property
+    def odd_names(self) -> tuple[str, ...]:
+        """Names of objects that are no paths: `list` came upon them and passed them over."""
+        return tuple(sorted(self._files.odd_names)) if isinstance(self._files, ObjectStore) else ()
+
     def check_writable(self) -> None:
         """Raises StoreError, in one line, if nothing can be written here. Deletes what it wrote if it can."""
         probe = f"{TEMPORARY}/probe-{uuid.uuid4().hex}"

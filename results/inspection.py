@@ -109,6 +109,8 @@ def inspection(store: Store) -> Inspection:
     made = Inspection(store)
     infos = list(store.folder.list(""))
     _Looker(made, {info.path for info in infos}).plan(infos)
+    for name in store.folder.odd_names:
+        made.found(FOREIGN, name)
     return made
 
 

@@ -8,7 +8,7 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,10 +17,12 @@ from urllib.parse import quote
 from results.errors import StoreError
 from results.faults import fault_of
 from results.file_info import FileInfo
+from results.odd_names import Listed, WholeListing
 from results.outages import Outages, RequestError
 from results.place import Place
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.store import AzureStore, ClientConfig, GCSStore, RetryConfig, S3Config, S3Store
 
@@ -55,8 +57,8 @@ REGION_HEADER = "x-amz-bucket-region"
 class ObjectStore:
     """The objects below a prefix of a bucket, by relative path.
 
-    Each method is one request, or one for each thousand objects listed. They raise RequestError, and
-    FileNotFoundError for an object that is not there. The first one connects.
+    Each method is one request, or one for each thousand objects listed (two, where a name is no path). They
+    raise RequestError, and FileNotFoundError for an object that is not there. The first one connects.
     """
 
     readers = 64
@@ -68,6 +70,9 @@ class ObjectStore:
         self._clients: dict[int, Client] = {}
         self.markers: set[str] = set()
         """Objects seen in listings that stand for folders: paths without the slash that ends their names."""
+        self.odd_names: set[str] = set()
+        """Of objects seen in listings, those that are no paths: nobody can ask for them."""
+        self._whole: WholeListing | None = None
 
     def place_exists(self) -> bool:
         try:
@@ -120,8 +125,7 @@ class ObjectStore:
         return True
 
     def list(self, folder: str) -> Iterable[FileInfo]:
-        found = self.outages.request(lambda again: self._single().list(folder or None).collect())
-        for each in found:
+        for each in self._found(folder):
             # What consoles and other clients leave so that a folder is seen.
             is_marker = each["size"] == 0 and PurePosixPath(each["path"]).suffix not in SUFFIXES
             if is_marker:
@@ -130,6 +134,27 @@ class ObjectStore:
                 modified = each["last_modified"]
                 nanoseconds = int(modified.timestamp()) * 1_000_000_000 + modified.microsecond * 1000
                 yield FileInfo(each["path"], each["size"], nanoseconds, each["e_tag"] or "")
+
+    def _found(self, folder: str) -> Sequence[ObjectMeta | Listed]:
+        try:
+            return self.outages.request(lambda again: self._single().list(folder or None).collect())
+        except RequestError as error:
+            if not error.fault.no_path or self.place.scheme != "s3":
+                raise
+        above = f"{self.place.prefix}/" if self.place.prefix else ""
+        whole = self._whole_listing()
+        found, odd = self.outages.request(lambda again: whole.objects((above + folder).removesuffix("/")))
+        self.odd_names.update(name.removeprefix(above) for name in odd)
+        return [{**each, "path": each["path"].removeprefix(above)} for each in found]
+
+    def _whole_listing(self) -> WholeListing:
+        region = _region_in(self._single()).get("region")
+        with self._lock:
+            if self._whole is None:
+                self._whole = WholeListing(
+                    self.place.bucket, region, _endpoint(self.place), CONNECT_SECONDS, TIMEOUT_SECONDS
+                )
+            return self._whole
 
     def delete(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -8,6 +8,7 @@ import pytest
 from orchestrator.commands import compaction, tables
 from orchestrator.commands.verify import verify
 from results.errors import StoreError
+from results.finding import FOREIGN
 from results.store import Store
 from results.survey import State
 from results.terminal import Terminal
@@ -34,23 +35,29 @@ def test_a_bucket_that_is_not_there_is_no_empty_store(s3: Proxy) -> None:
         tables.show(None, s3.uri("new"), None, None, None, False, [], Terminal())
 
 
-@pytest.mark.parametrize("name", ["%2e%2e/x.parquet", "ä/"])
-def test_an_object_of_an_odd_name_ends_no_command(s3: Proxy, name: str) -> None:
-    store = Store(s3.uri("store"))
+@pytest.mark.parametrize("name", ["%2e%2e/x.parquet", "ä/", "//x.parquet", "../x.parquet", "a\x7fb.parquet"])
+@pytest.mark.parametrize("folder", ["store", ""])
+def test_an_object_of_an_odd_name_ends_no_command(s3: Proxy, name: str, folder: str) -> None:
+    store = Store(s3.uri(folder))
     commit(store, trial_of(0))
-    put(s3, f"store/trials/digits/mlp/{name}")
+    before = list(store.folder.list("trials"))
+    put(s3, f"{folder}/trials/digits/mlp/{name}".removeprefix("/"))
+    assert [info for info in store.folder.list("trials") if "brier" in info.path] == before
     assert store.survey([trial_of(0)]).states == {trial_of(0).key: State.DONE}
     assert len(store.trials()) == 1
-    assert len(inspected(store).findings) == 1
+    (finding,) = inspected(store).findings
+    assert finding.kind == FOREIGN and finding.path.startswith("trials/digits/mlp/")
 
 
-@pytest.mark.parametrize("name", ["//x.parquet", "../x.parquet"])
-def test_an_object_whose_name_is_no_path_is_named(s3: Proxy, name: str) -> None:
+def test_a_listing_with_odd_names_is_waited_for_and_refused_like_any_other(s3: Proxy) -> None:
     store = Store(s3.uri("store"))
-    put(s3, f"store/trials/digits/mlp/{name}")
-    with pytest.raises(StoreError, match=rf"digits/mlp/{name}: delete it") as told:
-        store.trials()
-    assert "\n" not in str(told.value)
+    put(s3, "store/trials/a//b")
+    assert list(store.folder.list("")) == []
+    s3.refuse("LIST", every=2, times=1)
+    assert list(store.folder.list("")) == []
+    s3.refuse("LIST", status=403, code="AccessDenied", every=2)
+    with pytest.raises(StoreError, match="access was refused"):
+        list(store.folder.list(""))
 
 
 def put(s3: Proxy, key: str) -> None:
