@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from orchestrator.commands import compaction, cost
 from orchestrator.commands.changed_code import changed_code
 from orchestrator.commands.cost import Prices
+from orchestrator.grid import Grid
 from orchestrator.processor import slow_bfloat16
 from orchestrator.run import to_run
 from orchestrator.view import standing_still
@@ -20,12 +20,13 @@ from results import gpu_records
 from results.checkpoints import moments_set_aside
 from results.mending import mending
 from results.pilots import kept
-from results.running import overlaid, running
+from results.running import Running, overlaid, running
 from results.store import Store
 from results.survey import State, Survey
 from results.survey import survey as take_survey
 from sweeps.expand import Sweep, load
 from trainables.datasets import default_root
+from trainables.texts import visible
 from trainables.trial import Trial
 
 STYLES = {
@@ -56,15 +57,33 @@ def show(
     Raises:
         StoreError: There is no such store, or it cannot be read.
     """
-    card = gpu_records.chosen(prices.card)
+    gpu_records.chosen(prices.card)
     sweep = load(sweep_name, overrides)
     store = Store(uri)
     if not may_be_new:
         store.check_place()
+    return view(sweep, store, running(store), failures, prices, console)
+
+
+def view(
+    sweep: Sweep,
+    store: Store,
+    runs: Mapping[str, Running],
+    failures: bool,
+    prices: Prices,
+    console: Console,
+) -> int:
+    """What `show` prints and returns, of a sweep that is loaded.
+
+    Args:
+        runs: What runs at this moment, by key.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
     found = mending(store, sweep.trials)
     snapshot = store.snapshot(sweep.trials, thorough=True)
     stored = found.added_to(take_survey(snapshot, sweep.trials))
-    runs = running(store)
     survey = overlaid(stored, runs)
     counts = {state: survey.count(state) for state in State}
     told = Text.assemble((sweep.name, "bold"), f": {counted(len(sweep.trials), 'trial')}")
@@ -102,22 +121,23 @@ def show(
     wanted = to_run(sweep.trials, stored, retry_failed=False)
     if slow := slow_bfloat16(sweep, wanted):
         console.print(slow, style="warning", highlight=False, soft_wrap=True)
-    return cost.show(sweep, wanted, frame, kept(store), card, prices, console) if wanted else 0
+    if not wanted:
+        return 0
+    card = gpu_records.chosen(prices.card)
+    return cost.show(sweep, wanted, frame, kept(store), card, prices, console)
 
 
-def _cells(dataset: str, trials: Sequence[Trial], survey: Survey) -> Table:
+def _cells(dataset: str, trials: Sequence[Trial], survey: Survey) -> Grid:
     """Rows: losses. Columns: models. Each cell: finished of all, and what else there is."""
     cells: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
     for trial in trials:
         cells[trial.loss.label, trial.model.label][survey.states[trial.key]] += 1
     models = list(dict.fromkeys(trial.model.label for trial in trials))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(dataset, overflow="fold")
-    for model in models:
-        table.add_column(model, justify="right", overflow="fold")
-    for loss in dict.fromkeys(trial.loss.label for trial in trials):
-        table.add_row(loss, *(_cell(cells[loss, model]) for model in models))
-    return table
+    rows = [
+        [Text(visible(loss)), *(_cell(cells[loss, model]) for model in models)]
+        for loss in dict.fromkeys(trial.loss.label for trial in trials)
+    ]
+    return Grid([dataset, *models], rows)
 
 
 def _cell(counts: Counter[State]) -> Text:

@@ -35,5 +35,5 @@ def status(sweep_name: str, uri: str, overrides: list[str], prices: Prices, cons
     else:
         console.print(f"No trial of {sweep.name} runs at this moment.")
     console.print()
-    plan.show(sweep_name, uri, overrides, False, prices, console)
+    plan.view(sweep, store, runs, False, prices, console)
     return 0
