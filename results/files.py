@@ -83,6 +83,11 @@ class Folder:
         with self._told("read", ""):
             return self._files.place_exists()
 
+    def is_empty(self) -> bool:
+        """Whether nothing at all lies in it. Raises StoreError."""
+        with self._told("read", ""):
+            return self._files.is_empty()
+
     def read(self, path: str) -> bytes:
         """Raises FileNotFoundError for a file that is not there, StoreError for one that cannot be read."""
         try:

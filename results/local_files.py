@@ -46,6 +46,10 @@ class LocalFiles:
     def place_exists(self) -> bool:
         return self.root.is_dir()
 
+    def is_empty(self) -> bool:
+        with os.scandir(self.root) as entries:
+            return next(entries, None) is None
+
     def read(self, path: str) -> bytes:
         try:
             return (self.root / path).read_bytes()

@@ -76,12 +76,20 @@ class ObjectStore:
 
     def place_exists(self) -> bool:
         try:
-            self.outages.request(lambda again: next(iter(self._single().list()), None))
+            self.is_empty()
         except RequestError as error:
             if error.fault.no_bucket:
                 return False
             raise
         return True
+
+    def is_empty(self) -> bool:
+        try:
+            return not self.outages.request(lambda again: next(iter(self._single().list()), None))
+        except RequestError as error:
+            if error.fault.no_path:
+                return False
+            raise
 
     def read(self, path: str) -> bytes:
         return self.outages.request(lambda again: self._single().get(path).bytes().to_bytes())

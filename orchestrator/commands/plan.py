@@ -91,6 +91,10 @@ def view(
         if count:
             told.append(f", {count} {state}", style=STYLES[state])
     console.print(told)
+    if not store.folder.is_local and counts[State.MISSING] == len(sweep.trials) and store.folder.is_empty():
+        # A folder's name that is misspelt is a new folder in a bucket.
+        line = f"There is nothing yet in {store.folder.name('')}"
+        console.print(line, style="warning", highlight=False, soft_wrap=True)
     for dataset in dict.fromkeys(trial.dataset.label for trial in sweep.trials):
         console.print()
         console.print(_cells(dataset, [t for t in sweep.trials if t.dataset.label == dataset], survey))

@@ -31,6 +31,7 @@ def test_a_bucket_that_is_not_there_is_no_empty_store(s3: Proxy) -> None:
         with pytest.raises(StoreError, match="no-such-bucket"):
             command()
     Store(s3.uri("new")).check_place()
+    assert Store(s3.uri("new")).folder.is_empty()
     with pytest.raises(ConfigurationError, match="no finished trial"):
         tables.show(None, s3.uri("new"), None, None, None, False, [], Terminal())
 
@@ -44,6 +45,8 @@ def test_an_object_of_an_odd_name_ends_no_command(s3: Proxy, name: str, folder: 
     put(s3, f"{folder}/trials/digits/mlp/{name}".removeprefix("/"))
     assert [info for info in store.folder.list("trials") if "brier" in info.path] == before
     assert store.survey([trial_of(0)]).states == {trial_of(0).key: State.DONE}
+    store.check_place()
+    assert not store.folder.is_empty()
     assert len(store.trials()) == 1
     (finding,) = inspected(store).findings
     assert finding.kind == FOREIGN and finding.path.startswith("trials/digits/mlp/")
