@@ -10,13 +10,13 @@ from rich.table import Table
 from results.scores import CRITERIA, SCORES
 
 
-def scores_table(scores: Mapping[str, float], title: str) -> Table:
+def scores_table(scores: Mapping[str, float]) -> Table:
     """A line for each score: before scaling, and after each temperature that there is.
 
     Args:
         scores: By the store's columns.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("score", overflow="fold")
     # Labels go on in the next line, numbers stay whole.
     table.add_column("before", justify="right", no_wrap=True)

@@ -40,9 +40,9 @@ def work(hours: float, unit: str) -> str:
 
 
 def size(number: float) -> str:
-    """'12 KiB', '3.4 MiB', '1.2 GiB'."""
-    number, units = number / 1024, ["KiB", "MiB", "GiB"]
+    """'512 B', '12 KiB', '3.4 MiB', '1.2 GiB'."""
+    units = ["B", "KiB", "MiB", "GiB"]
     while number >= 1000 and len(units) > 1:
         number /= 1024
         del units[0]
-    return f"{number:.1f} {units[0]}" if number < 10 else f"{number:,.0f} {units[0]}"
+    return f"{number:.1f} {units[0]}" if number < 10 and units[0] != "B" else f"{number:,.0f} {units[0]}"

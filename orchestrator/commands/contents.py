@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.wording import counted
+from orchestrator.wording import counted, size
 from results import rows
 from results.errors import StoreError
 from results.snapshot import Snapshot, side_by_side
@@ -59,10 +59,11 @@ def show(uri: str, console: Console) -> int:
         cells[row["dataset"], row["model"]].append(row)
     finished = {row["key"] for row in done}
     for (dataset, model), own in sorted(cells.items()):
-        console.print(_cell(f"{dataset} / {model}", own, finished, sizes))
+        console.print(f"{dataset} / {model}", style="bold", soft_wrap=True)
+        console.print(_cell(own, finished, sizes))
         console.print()
     others = sum(info.size for info in snapshot.listed(*OTHERS))
-    total = _bytes(sum(sizes.values()) + others)
+    total = size(sum(sizes.values()) + others)
     told = f"{counted(len(done), 'trial')} done, {len(failed)} failed; {total} in {uri}"
     console.print(told, soft_wrap=True)
     for name in ("calibsweep", "torch", "ray", "python"):
@@ -77,7 +78,7 @@ def show(uri: str, console: Console) -> int:
     return 0
 
 
-def _cell(title: str, own: Sequence[Any], finished: set[str], sizes: Counter[str]) -> Table:
+def _cell(own: Sequence[Any], finished: set[str], sizes: Counter[str]) -> Table:
     groups: dict[tuple[str, str], Group] = defaultdict(Group)
     by_loss: dict[str, list[Any]] = defaultdict(list)
     for row in own:
@@ -88,13 +89,13 @@ def _cell(title: str, own: Sequence[Any], finished: set[str], sizes: Counter[str
             (group.done if row["key"] in finished else group.failed).append(row["seed"])
             group.size += sizes[row["key"]]
     varied = any(said for _, said in groups)
-    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     columns = ["loss", *(["trained with"] if varied else []), "seeds done", "failed", "size"]
     for name in columns:
         table.add_column(name, justify="right" if name == "size" else "left", overflow="fold")
     for (loss, said), group in sorted(groups.items()):
         middle = [said] if varied else []
-        table.add_row(loss, *middle, _seeds(group.done), _seeds(group.failed), _bytes(group.size))
+        table.add_row(loss, *middle, _seeds(group.done), _seeds(group.failed), size(group.size))
     return table
 
 
@@ -149,14 +150,6 @@ def _seeds(seeds: Iterable[int]) -> str:
         numbers = [seed for _, seed in group]
         runs.append(str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}")
     return f"{len(ordered)}: {', '.join(runs)}" if ordered else "-"
-
-
-def _bytes(size: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 10 else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:,.1f} GiB"
 
 
 def _counts(values: Iterable[object]) -> str:

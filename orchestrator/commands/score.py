@@ -36,7 +36,8 @@ def show(
         warnings = [asdict(note) for note in scored.notes]
         sys.stdout.write(json.dumps({**finite, "warnings": warnings}, indent=2) + "\n")
         return
-    console.print(scores_table(scored.scores, f"{', '.join(map(str, files))}, test part"))
+    console.print(f"{', '.join(map(str, files))}, test part", style="bold", highlight=False, soft_wrap=True)
+    console.print(scores_table(scored.scores))
     if scored.notes:
         console.print()
     for note in scored.notes:

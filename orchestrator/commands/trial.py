@@ -67,7 +67,8 @@ def run(
         console.print(f"A checkpoint could not be used, {line}.", style="warning", soft_wrap=True)
     validation, test = result.validation, result.test
     scores = evaluate(validation.logits, validation.labels, test.logits, test.labels)
-    console.print(scores_table(scores, "Test part"))
+    console.print("test part", style="bold")
+    console.print(scores_table(scores))
     if kept:
         dataset_again = load_dataset(trial, data, computed.CPU)
         if not kept.commit(result, computed.numbers(trial, dataset_again, clean=process.end)):

@@ -164,6 +164,9 @@ def test_a_store_tells_what_it_holds(calibsweep: Command, finished: str) -> None
     assert re.fullmatch(r"brier +1: 0 +- +\d+ KiB", brier.rstrip())
     size = sum(path.stat().st_size for path in Path(finished).rglob("*") if path.is_file())
     assert f"2 trials done, 0 failed; {size / 1024:.0f} KiB in {finished}" in output
+    # A label is longer than the lines below it.
+    output = calibsweep("store", "ls", "--store", "results/recorded/20-newsgroups-cnn")
+    assert output.splitlines()[0] == "twenty_newsgroups(vectors=glove.6B.50d,words=22329) / text_cnn"
     # Of those that are trained otherwise it is said how.
     output = calibsweep("store", "ls", "--store", "tests/golden/store")
     lines = [line.split() for line in output.splitlines() if line.startswith("cross_entropy")]

@@ -189,7 +189,7 @@ def test_units_are_those_of_people() -> None:
         *("under a core-minute", "1 core-minute", "30 core-minutes", "2.2 core-hours", "2,223 core-hours"),
     ]
     assert [size(number) for number in (100, 20_000, 3.4 * 2**20, 5000 * 2**30)] == [
-        *("0.1 KiB", "20 KiB", "3.4 MiB", "5,000 GiB"),
+        *("100 B", "20 KiB", "3.4 MiB", "5,000 GiB"),
     ]
 
 
