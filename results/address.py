@@ -5,8 +5,12 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LABEL_LENGTH = 100
 """Of a folder's name, in characters. File systems take 255 bytes."""
@@ -24,6 +28,11 @@ class Address:
     @classmethod
     def of(cls, trial: Trial) -> Address:
         return cls(trial.dataset.label, trial.model.label, trial.loss.label, trial.key)
+
+    @classmethod
+    def of_row(cls, row: pa.Table) -> Address:
+        """Of a row in trials/ or scored/, by its own values."""
+        return cls(*(row[name][0].as_py() for name in ("dataset", "model", "loss", "key")))
 
     @property
     def cell(self) -> str:

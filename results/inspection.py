@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from results import copies, data_files, pilots, rows, running, scored_sets
+from results.address import Address
 from results.checkpoints import CHECKPOINT_NAME, DIGEST_LENGTH
 from results.data_files import sha256
 from results.errors import StoreError
@@ -287,14 +288,20 @@ class _Looker:
             self.made.found(DIFFERING, path, f"{name} is {committed}, but its predictions give {anew}")
 
     def _row(self, path: str, schema: pa.Schema) -> pa.Table | None:
-        """A row that is whole; None also for one that is gone since it was listed or found."""
+        """A row that is whole; None also for one that is gone since it was listed or found, or misplaced."""
         try:
-            return rows.checked_row(self.read(path), _stem(path), schema)
+            row = rows.checked_row(self.read(path), _stem(path), schema)
         except FileNotFoundError:
             return None
         except rows.DamagedFileError as error:
             self.made.found(DAMAGED, path, str(error))
             return None
+        place = Address.of_row(row).path(path.partition("/")[0])
+        if place == path:
+            return row
+        for each in (path, *self.data.get(path, ())):
+            self.made.found(FOREIGN, each, f"a copy of what belongs to {place}")
+        return None
 
     def _data_of(self, row_path: str, row: pa.Table, kinds: Iterable[str]) -> dict[str, pa.Table | None]:
         """The data files of a committed row by kind; None where one is not what was committed."""

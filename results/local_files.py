@@ -85,9 +85,20 @@ class LocalFiles:
             return False
 
     def list(self, folder: str) -> Iterable[FileInfo]:
-        return list(self._below(folder))
+        above = [self.root]
+        for name in filter(None, folder.split("/")):
+            above.append(above[-1] / name)
+        try:
+            return list(self._below(folder, tuple(_itself(each.stat()) for each in above)))
+        except FileNotFoundError:
+            return []
 
-    def _below(self, folder: str) -> Iterator[FileInfo]:
+    def _below(self, folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[FileInfo]:
+        """The files below a folder.
+
+        Args:
+            above: The folder and those that it lies in. A link to one of them leads nowhere new.
+        """
         try:
             with os.scandir(self.root / folder) as entries:
                 found = list(entries)
@@ -102,7 +113,9 @@ class LocalFiles:
                     continue  # gone since it was listed, or a link that leads nowhere
                 raise
             if stat.S_ISDIR(status.st_mode):
-                yield from self._below(path)
+                itself = _itself(status)
+                if not (entry.is_symlink() and itself in above):
+                    yield from self._below(path, (*above, itself))
             elif stat.S_ISREG(status.st_mode):
                 yield FileInfo(path, status.st_size, status.st_mtime_ns)
 
@@ -122,6 +135,10 @@ class LocalFiles:
         to.parent.mkdir(parents=True, exist_ok=True)
         (self.root / source).replace(to)
         self.delete_empty(source.rpartition("/")[0])
+
+
+def _itself(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _retried(work: Callable[[], Done]) -> Done:

@@ -158,7 +158,7 @@ class Snapshot:
         fresh, damaged = self._fresh(of, list(left.values()))
         parts = [part for part in (known, fresh) if part is not None and len(part)]
         frame = pd.concat(parts, ignore_index=True) if parts else fresh
-        loose = len(left) + (self._before.rows(of).loose if self._before else 0)
+        loose = len(fresh) + (self._before.rows(of).loose if self._before else 0)
         return Rows(frame, damaged, loose)
 
     def _digest(self, path: str) -> str | None:
@@ -184,8 +184,10 @@ class Snapshot:
             try:
                 content = self.folder.read(info.path)
                 key = info.path.rsplit("/", 1)[1].removesuffix(".parquet")
-                digest = hashlib.sha256(content).hexdigest()
-                return info, rows.checked_row(content, key, of.schema), digest
+                row = rows.checked_row(content, key, of.schema)
+                if Address.of_row(row).path(of.name) != info.path:
+                    return None  # Somebody's copy of it, or a way to it by a link.
+                return info, row, hashlib.sha256(content).hexdigest()
             except FileNotFoundError:
                 return None  # Set aside since it was listed.
             except rows.DamagedFileError:

@@ -120,7 +120,10 @@ def _committed(
         if key in keys
     }
     damaged: dict[str, tuple[str, ...]] = {
-        key: (path,) for path in found.damaged if (key := _key_of(path)) in keys
+        key: (path,)
+        for path in found.damaged
+        # A whole one says more than what somebody copied elsewhere.
+        if (key := _key_of(path)) in keys and key not in whole
     }
     bad = _bad_data(snapshot, list(whole.values()), kinds)
     # Without its data a row counts for nothing.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -203,3 +204,31 @@ def test_scores_that_are_of_no_trial_are_read_by_nobody(store: Store) -> None:
     path = scored(store, FINISHED)
     store.folder.write(path, altered(store.folder.read(path), trial_key="0123"))
     assert store.snapshot().scored().empty
+
+
+@pytest.mark.parametrize("how", ["copied", "linked", "linked up", "copied and damaged"])
+def test_rows_that_lie_elsewhere_too_count_once(store: Store, how: str) -> None:
+    commit(store, FINISHED)
+    scored(store, FINISHED)
+    expected, root = read_all(store), Path(store.folder.root)
+    listed = [info.path for info in store.folder.list("")]
+    for kind in ("trials", "predictions", "scored"):
+        if how == "linked up":
+            (root / kind / "digits" / "mlp" / "up").symlink_to("..")
+        elif how == "linked":
+            (root / kind / "other").symlink_to("digits")
+        else:
+            shutil.copytree(root / kind / "digits" / "mlp", root / kind / "digits" / "mlp" / "kept")
+    if how == "copied and damaged":
+        for path in root.glob("*/digits/mlp/kept/brier/*.parquet"):
+            path.write_bytes(b"x")
+    pd.testing.assert_frame_equal(read_all(store), expected)
+    assert len(store.snapshot().scored()) == 1
+    assert store.compact() == 1
+    assert store.survey([FINISHED]).damaged == {}
+    found = inspected(store).findings
+    if how == "linked up":
+        assert [info.path for info in store.folder.list("") if "compacted" not in info.path] == listed
+        assert found == []
+    elif how != "copied and damaged":
+        assert len(found) == 3 and not any(finding.kind.wrong for finding in found)
