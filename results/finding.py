@@ -65,7 +65,11 @@ NOT_FIRST = Kind(
     wrong=False,
 )
 LEFT_OVER = Kind("checkpoints of finished trials", "The next run of their sweep deletes them.", wrong=False)
-STALE_WORD = Kind("lists of drivers that died", "They are ignored, and deleted by the next run.", wrong=False)
+STALE_WORD = Kind(
+    "lists of drivers that died",
+    "They are ignored. The next run that has something to do deletes them.",
+    wrong=False,
+)
 STALE_COPY = Kind(
     "copies of rows by another version", "They are ignored; store compact replaces them.", wrong=False
 )

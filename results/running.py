@@ -43,8 +43,8 @@ def publish(store: Store, run: str, trials: Mapping[str, Running]) -> None:
     store.folder.write(f"{FOLDER}/{run}.json", json.dumps(told).encode())
 
 
-def withdraw(store: Store, run: str) -> None:
-    """Forgets this driver's word, and that of drivers that died.
+def withdraw(store: Store, run: str | None = None) -> None:
+    """Forgets the word of a driver, if one is named, and that of drivers that died.
 
     Raises:
         StoreError: A store that cannot be written.

@@ -150,8 +150,7 @@ def _tidy(store: Store, sweep: Sweep, checkpoints: StoredCheckpoints) -> None:
         for trial in sweep.trials:
             if trial.key in left and store.is_done(trial) and not scored_sets.lacking(store.folder, trial):
                 checkpoints.delete(trial.key)
-        if store.folder.has_markers:
-            list(store.folder.list(running.FOLDER))  # which tells of more of them
+        running.withdraw(store)
         store.folder.delete_stale_temporaries()
 
     store.tidying.attempt(tidy)
