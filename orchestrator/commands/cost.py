@@ -56,6 +56,18 @@ class Prices:
     budget_gpu_hours: float | None = None
     card: str | None = None
 
+    def check_for(self, sweep: Sweep) -> None:
+        """Raises ConfigurationError for an option about GPUs where the sweep uses none."""
+        given = {
+            "--gpus": self.gpus,
+            "--price-per-gpu-hour": self.per_gpu_hour,
+            "--budget-gpu-hours": self.budget_gpu_hours,
+            "--gpu-card": self.card,
+        }
+        for option, value in given.items():
+            if value is not None and not any(sweep.gpus.values()):
+                raise ConfigurationError(f"{option}: no trial of {sweep.name} uses a GPU.")
+
 
 def show(
     sweep: Sweep,
@@ -96,7 +108,7 @@ def show(
     if capacity is None:
         table.add_row("time", "say --gpus N for how long it takes on N GPUs")
     elif capacity < widest:
-        raise ConfigurationError(f"a trial takes {widest:g} {unit}s, so it never starts on {capacity:g}.")
+        raise ConfigurationError(f"a trial takes {_units(widest, unit)}, so it never starts on {capacity:g}.")
     elif known:
         _add_time(table, known, jobs, capacity, unit)
     stored = [_stored_bytes(trial) for trial in wanted]
@@ -139,13 +151,15 @@ def _add_time(
     expected = START_SECONDS + makespan(whole, capacity)
     least = START_SECONDS + least_makespan(whole, capacity)
     until = datetime.datetime.now() + datetime.timedelta(seconds=expected)
-    units = f"{capacity:g} {unit}{'' if capacity == 1 else 's'}"
-    table.add_row(
-        "time", f"{duration(expected)} on {units}, until {until:%a %d %b %H:%M}, longest trials first"
-    )
+    told = f"{duration(expected)} on {_units(capacity, unit)}, until {until:%a %d %b %H:%M}"
+    table.add_row("time", f"{told}, longest trials first")
     bound = "all work shared out evenly" if least > START_SECONDS + whole[0][0] else "the longest trial"
     table.add_row("", f"{duration(least)} at the least, whatever the order: {bound}")
     table.add_row("longest", f"{known[0][0]}: {duration(whole[0][0])}")
+
+
+def _units(number: float, unit: str) -> str:
+    return f"{number:g} {unit}{'' if number == 1 else 's'}"
 
 
 def _stored_bytes(trial: Trial) -> float | None:

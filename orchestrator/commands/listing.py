@@ -50,6 +50,10 @@ def show(kind: str, console: Console) -> None:
         for score in (*SCORES.values(), *SEPARATION.values()):
             better = f", {score.better} is better" if score.better else ""
             table.add_row(score.name, score.title, f"{score.meaning}, in {score.printed_unit}{better}.")
+    elif kind == "protocols":
+        table.add_column("what it is", overflow="fold")
+        for name in REGISTRIES[kind].names():
+            table.add_row(name, REGISTRIES[kind][name].summary)
     else:
         registry = REGISTRIES[kind]
         table.add_column("parameters", overflow="fold")
@@ -61,7 +65,7 @@ def show(kind: str, console: Console) -> None:
                 f"{parameter}={values[parameter]}" if parameter in values else f"{parameter}=?"
                 for parameter in entry.parameters
             )
-            table.add_row(name, shown if kind != "protocols" else "", entry.summary)
+            table.add_row(name, shown, entry.summary)
     console.print(table)
     if kind == "settings":
         told = "Of training these are the defaults where a protocol says nothing for a data set and model"

@@ -55,10 +55,12 @@ def show(
     Returns the exit code: 0, or 1 if the rest costs more than the budget.
 
     Raises:
+        ConfigurationError: An option that does not fit the sweep.
         StoreError: There is no such store, or it cannot be read.
     """
-    gpu_records.chosen(prices.card)
     sweep = load(sweep_name, overrides)
+    prices.check_for(sweep)
+    gpu_records.chosen(prices.card)
     store = Store(uri)
     if not may_be_new:
         store.check_place()

@@ -18,9 +18,11 @@ def status(sweep_name: str, uri: str, overrides: list[str], prices: Prices, cons
     """Shows what runs of a sweep at this moment, then the plan's view. Returns 0.
 
     Raises:
+        ConfigurationError: An option that does not fit the sweep.
         StoreError: There is no such store, or it cannot be read.
     """
     sweep = load(sweep_name, overrides)
+    prices.check_for(sweep)
     store = Store(uri)
     store.check_place()
     runs = running(store)

@@ -10,12 +10,13 @@ import torch
 from rich.console import Console
 
 from orchestrator.scores_table import scores_table
-from sweeps.spec import read_overrides, selected
+from sweeps.spec import Overrides, read_overrides, selected
 from trainables import computed
 from trainables.builds import check_builds_for
 from trainables.calibration import evaluate
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.curves import Curves
+from trainables.errors import ConfigurationError
 from trainables.process_state.state import ProcessState
 from trainables.result import TrialResult
 from trainables.training import load_dataset, run_trial
@@ -35,6 +36,7 @@ def run(
 ) -> None:
     """Trains one trial, printing each epoch and the scores at the end; commits it if there is a store."""
     changes = read_overrides(overrides)
+    _check_fit(changes, uri)
     trial = resolve(
         selected(DATASETS, dataset, "--dataset"),
         selected(MODELS, model, "--model"),
@@ -74,6 +76,16 @@ def run(
         if not kept.commit(result, computed.numbers(trial, dataset_again, clean=process.end)):
             line = "Not kept: the store has a result of this trial, which stands."
             console.print(line, style="warning", highlight=False)
+
+
+def _check_fit(changes: Overrides, uri: str | None) -> None:
+    """Raises ConfigurationError for a setting of a sweep that changes nothing here."""
+    if changes.seeds:
+        raise ConfigurationError("--set seeds: a trial has one seed: give it as --seed.")
+    used = {"checkpoint_every"} if uri else set()
+    for name in sorted(changes.run.model_fields_set - used):
+        what = "checkpoints are kept in a --store" if name == "checkpoint_every" else "it is about sweeps"
+        raise ConfigurationError(f"--set run.{name}: changes nothing here: {what}.")
 
 
 class _Kept:

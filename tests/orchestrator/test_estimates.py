@@ -291,7 +291,7 @@ def test_plan_prices_the_rest(calibsweep: Command, tmp_path: Path) -> None:
         "plan", "mukhoti2020", "--store", store, "--budget-gpu-hours", "100", code=1
     )
     output = calibsweep("plan", "mukhoti2020", "--gpus", "0.5", code=2)
-    assert "a trial takes 1 GPUs, so it never starts on 0.5" in output
+    assert "a trial takes 1 GPU, so it never starts on 0.5" in output
 
     assert not list(tmp_path.iterdir())
     arguments = ["plan", "quickstart", "--store", store, "--pilot", "--set", "seeds=1"]
