@@ -172,10 +172,12 @@ class Jobs:
 
 @contextlib.contextmanager
 def reaching(address: str) -> Iterator[None]:
-    """Makes one line of a cluster that does not answer, or refuses."""
+    """Makes one line of a cluster that does not answer, or refuses, as one with another token does."""
+    from ray.exceptions import RayError
+
     try:
         yield
-    except (ConnectionError, RuntimeError) as error:
+    except (ConnectionError, RuntimeError, RayError) as error:
         told = " ".join(str(error).split())[:300]
         raise ConfigurationError(
             f"the cluster's dashboard at {address} does not answer as it should: {told}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,13 @@ NAME = "calibsweep"
 MOST = 1e9
 """GPUs, GPU-hours, or what an hour costs, in whatever currency."""
 
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+WIDEST = 100
+
+CONTEXT = {
+    "help_option_names": ["-h", "--help"],
+    # click's own takes no window for narrower than 50.
+    "terminal_width": max(min(shutil.get_terminal_size().columns, WIDEST) - 2, 20),
+}
 
 
 class Command(click.Command):

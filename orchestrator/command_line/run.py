@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from orchestrator.command_line.base import Command
 from orchestrator.command_line.options import (
@@ -43,6 +44,13 @@ def run(
     ones go on from their last checkpoint. Exit code 1 if a trial failed.
     """
     from orchestrator.ending import carry_out
+    from trainables.errors import ConfigurationError
+
+    source = click.get_current_context().get_parameter_source("store")
+    if address is not None and source == ParameterSource.DEFAULT:
+        raise ConfigurationError(
+            "--address also needs --store: a place that all machines of the cluster reach."
+        )
 
     def work(request: StopRequest) -> int:
         shown = console()

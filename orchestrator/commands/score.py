@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from orchestrator.scores_table import scores_table
+from orchestrator.scores_table import print_scores
 from orchestrator.scoring import score_files
 
 
@@ -37,7 +37,7 @@ def show(
         sys.stdout.write(json.dumps({**finite, "warnings": warnings}, indent=2) + "\n")
         return
     console.print(f"{', '.join(map(str, files))}, test part", style="bold", highlight=False, soft_wrap=True)
-    console.print(scores_table(scored.scores))
+    print_scores(scored.scores, console)
     if scored.notes:
         console.print()
     for note in scored.notes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from orchestrator.scores_table import scores_table
+from orchestrator.scores_table import print_scores
 from sweeps.spec import Overrides, read_overrides, selected
 from trainables import computed
 from trainables.builds import check_builds_for
@@ -70,7 +70,7 @@ def run(
     validation, test = result.validation, result.test
     scores = evaluate(validation.logits, validation.labels, test.logits, test.labels)
     console.print("test part", style="bold")
-    console.print(scores_table(scores))
+    print_scores(scores, console)
     if kept:
         dataset_again = load_dataset(trial, data, computed.CPU)
         if not kept.commit(result, computed.numbers(trial, dataset_again, clean=process.end)):

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ray.exceptions import AuthenticationError
 
-from orchestrator.jobs import ONCE, SWEEP_FILE, shipped
+from orchestrator.jobs import ONCE, SWEEP_FILE, reaching, shipped
 from results.store import Store
+from trainables.errors import ConfigurationError
 
 from .conftest import Command, cluster, halved, numbers, source_with, trained_alone, wait_until
 from .test_recovery import checkpoints
@@ -113,6 +115,11 @@ def test_what_is_shipped_is_the_code_and_nothing_else() -> None:
     assert floors == {"orchestrator", "results", "sweeps", "trainables", SWEEP_FILE, ONCE}
     assert {"trainables/losses/focal.py", "orchestrator/cli.py"} <= names
     assert not any("__pycache__" in name or "recorded" in name for name in names)
+
+
+def test_what_ray_refuses_is_told_in_a_line() -> None:
+    with pytest.raises(ConfigurationError, match="as it should: RPC error"), reaching("auto"):
+        raise AuthenticationError("RPC error: InvalidAuthToken")
 
 
 @pytest.mark.parametrize(

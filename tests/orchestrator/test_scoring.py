@@ -169,6 +169,27 @@ def test_notes_are_below_the_table_and_in_json(folder: Path, monkeypatch: pytest
     assert notes == [f"{each['kind']}: {each['line']}" for each in warnings] == lines[-len(notes) :]
 
 
+@pytest.mark.parametrize(
+    ("width", "shown", "left_out"),
+    [(80, ["ECE", "AdaECE", "NLL"], ""), (40, ["ECE"], "AdaECE, NLL"), (24, [], "ECE, AdaECE, NLL")],
+)
+def test_where_there_is_no_room_columns_drop_whole(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, width: int, shown: list[str], left_out: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    output = run("score my_logits.npz", folder, monkeypatch)
+    head, row = (
+        next(line for line in output.splitlines() if line.startswith(word)) for word in ("score", "Err")
+    )
+    assert re.findall(r"by (\w+)", head) == shown
+    error = 100 * score_files([folder / "my_logits.npz"]).scores["test_error"]
+    assert re.findall(r"\d+\.\d+", row) == (1 + len(shown)) * [f"{error:.2f}"]
+    told = " ".join(output.split())
+    assert ("No room" in told) == bool(
+        left_out
+    ) and f"temperatures by {left_out}" in f"{told} temperatures by "
+
+
 def test_no_number_is_printed_as_minus_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A network that is right and sure of everything: its NLL is -0.0.
     logits = 1000 * np.eye(3)[np.arange(301) % 3]
