@@ -8,10 +8,11 @@ import zipfile
 from collections.abc import Iterator
 
 from results.data_files import sha256
+from results.file_info import FileInfo
 from results.store import Store
+from results.survey import CHECKPOINT_NAME
 
 DIGEST_LENGTH = 16
-CHECKPOINT_NAME = re.compile(r"[0-9.]+-[0-9a-f]+\.pt")
 
 VOID = b""
 """In place of a checkpoint that nobody may go on from, where it cannot be deleted."""
@@ -49,14 +50,13 @@ class StoredCheckpoints:
 
     def epochs_done(self, key: str) -> int:
         """How many epochs are done in the latest one; 0 where none is kept."""
-        names = (info.path.rsplit("/", 1)[-1] for info in self.store.folder.list(f"checkpoints/{key}"))
-        epochs = (re.match(r"\d+", name) for name in names)
+        epochs = (re.match(r"\d+", info.path.rsplit("/", 1)[-1]) for info in self._listed(key))
         return max((int(epoch[0]) for epoch in epochs if epoch), default=0)
 
     def load(self, key: str) -> Iterator[bytes]:
         """Whole checkpoints, the latest first; damaged ones are set aside."""
         self.passed_over = []
-        found = list(self.store.folder.list(f"checkpoints/{key}"))
+        found = self._listed(key)
         self._kept[key] = [info.path for info in found]
         for info in reversed(found):
             try:
@@ -86,14 +86,20 @@ class StoredCheckpoints:
             StoreError: A store that cannot be written either.
         """
         if not self.delete(key):
-            for info in self.store.folder.list(f"checkpoints/{key}"):
+            for info in self._listed(key):
                 self.store.folder.write(info.path, VOID)
+
+    def _listed(self, key: str) -> list[FileInfo]:
+        """Its checkpoints, and nothing else that lies there or to which a link may lead."""
+        folder = f"checkpoints/{key}/"
+        infos = self.store.folder.list(folder.removesuffix("/"))
+        return [info for info in infos if CHECKPOINT_NAME.fullmatch(info.path.removeprefix(folder))]
 
     def _delete(self, key: str, before: str | None = None) -> None:
         # What fails halfway is listed the next time.
         kept = self._kept.pop(key, None)
         if kept is None:
-            kept = [info.path for info in self.store.folder.list(f"checkpoints/{key}")]
+            kept = [info.path for info in self._listed(key)]
         for path in kept:
             if before is None or path < before:
                 self.store.folder.delete(path)

@@ -8,13 +8,13 @@ of, in which state, so that nothing is read off a copy that the file may no long
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from results import rows
+from results.data_files import sha256
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ def is_of(folder: str, name: str) -> bool:
 
 
 def path(folder: str, content: bytes) -> str:
-    return f"{FOLDER}/{folder}-{FORMAT}-{hashlib.sha256(content).hexdigest()}.parquet"
+    return f"{FOLDER}/{folder}-{FORMAT}-{sha256(content)}.parquet"
 
 
 def written(frame: pd.DataFrame) -> bytes:

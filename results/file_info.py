@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 TEMPORARY = "tmp"
 """The folder of half-written files."""
+
+TEMPORARY_NAME = re.compile(rf"{TEMPORARY}/(probe-)?[0-9a-f]{{32}}")
+"""How they are called. Nothing else is deleted there, wherever a link may lead."""
 
 
 @dataclass(frozen=True)

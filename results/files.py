@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 from results.errors import StoreError, store_error
-from results.file_info import TEMPORARY, FileInfo
+from results.file_info import TEMPORARY, TEMPORARY_NAME, FileInfo
 from results.local_files import LocalFiles
 from results.object_store import ObjectStore
 from results.place import place_of, told
@@ -153,7 +153,8 @@ class Folder:
             StoreError: Something cannot be deleted.
         """
         for info in self.list(TEMPORARY):
-            if time.time() - info.modified_ns / 1e9 > STALE_SECONDS:
+            is_old = time.time() - info.modified_ns / 1e9 > STALE_SECONDS
+            if is_old and TEMPORARY_NAME.fullmatch(info.path):
                 self.delete(info.path)
         if isinstance(self._files, LocalFiles):
             self._files.delete_empty(TEMPORARY)

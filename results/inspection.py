@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from results import copies, data_files, pilots, rows, running, scored_sets
 from results.address import Address
-from results.checkpoints import CHECKPOINT_NAME, DIGEST_LENGTH
+from results.checkpoints import DIGEST_LENGTH
 from results.data_files import sha256
 from results.errors import StoreError
-from results.file_info import TEMPORARY, FileInfo
+from results.file_info import TEMPORARY, TEMPORARY_NAME, FileInfo
 from results.finding import (
     DAMAGED,
     DAMAGED_CHECKPOINT,
@@ -43,7 +43,7 @@ from results.finding import (
 from results.read_ahead import ReadAhead
 from results.snapshot import SCORED, TRIALS, is_ours, side_by_side
 from results.store import Store
-from results.survey import FAILURE_NAME
+from results.survey import CHECKPOINT_NAME, FAILURE_NAME
 
 KINDS = ["predictions", "epochs", scored_sets.PREDICTIONS]
 """Of data, in the order in which it is read."""
@@ -178,10 +178,14 @@ class _Looker:
         paths: dict[str, list[str]] = defaultdict(list)
         for info in infos:
             kind, name = info.path.partition("/")[0] if "/" in info.path else "", info.path.rsplit("/", 1)[-1]
-            if kind in (TEMPORARY, "damaged"):
-                self.made.found(HALF_WRITTEN if kind == TEMPORARY else SET_ASIDE, info.path)
+            if kind == "damaged":
+                self.made.found(SET_ASIDE, info.path)
+            elif kind == TEMPORARY:
+                ours = TEMPORARY_NAME.fullmatch(info.path)
+                self.made.found(HALF_WRITTEN if ours else FOREIGN, info.path)
             elif kind == running.FOLDER and not running.is_fresh(info.modified_ns):
-                self.made.found(STALE_WORD, info.path)
+                ours = running.NAME.fullmatch(info.path)
+                self.made.found(STALE_WORD if ours else FOREIGN, info.path)
             elif kind in NAMES and NAMES[kind].fullmatch(name) and is_ours(info.path):
                 paths[kind].append(info.path)
                 if kind in DATA_OF and (row_path := row_of(info.path)):

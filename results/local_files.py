@@ -52,7 +52,13 @@ class LocalFiles:
 
     def read(self, path: str) -> bytes:
         try:
-            return (self.root / path).read_bytes()
+            # Without waiting for who would write into a FIFO.
+            with open(
+                self.root / path, "rb", opener=lambda name, how: os.open(name, how | os.O_NONBLOCK)
+            ) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise FileNotFoundError(path)
+                return file.read()
         except IsADirectoryError as error:
             # There is no file of that name, as an object store would say.
             raise FileNotFoundError(path) from error

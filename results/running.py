@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import time
 from collections.abc import Collection, Mapping
 
@@ -15,6 +16,9 @@ from results.store import Store
 from results.survey import State, Survey
 
 FOLDER = "running"
+
+NAME = re.compile(rf"{FOLDER}/[^/]+-[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}\.json")
+"""How a driver's file is called. Nothing else is deleted there, wherever a link may lead."""
 
 FRESH_SECONDS = 180.0
 """A driver writes every ten seconds. What is older is of one that died; clocks may differ by some seconds."""
@@ -50,7 +54,8 @@ def withdraw(store: Store, run: str | None = None) -> None:
         StoreError: A store that cannot be written.
     """
     for info in store.folder.list(FOLDER):
-        if info.path == f"{FOLDER}/{run}.json" or not is_fresh(info.modified_ns):
+        stale = NAME.fullmatch(info.path) and not is_fresh(info.modified_ns)
+        if stale or info.path == f"{FOLDER}/{run}.json":
             store.folder.delete(info.path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from results import copies, rows
 from results.address import Address
+from results.data_files import sha256
 from results.file_info import FileInfo
 from results.files import Folder
 from trainables.trial import Trial
@@ -158,12 +158,12 @@ class Snapshot:
         fresh, damaged = self._fresh(of, list(left.values()))
         parts = [part for part in (known, fresh) if part is not None and len(part)]
         frame = pd.concat(parts, ignore_index=True) if parts else fresh
-        loose = len(fresh) + (self._before.rows(of).loose if self._before else 0)
+        loose = len(fresh) + len(damaged) + (self._before.rows(of).loose if self._before else 0)
         return Rows(frame, damaged, loose)
 
     def _digest(self, path: str) -> str | None:
         try:
-            return hashlib.sha256(self.folder.read(path)).hexdigest()
+            return sha256(self.folder.read(path))
         except FileNotFoundError:
             return None
 
@@ -187,7 +187,7 @@ class Snapshot:
                 row = rows.checked_row(content, key, of.schema)
                 if Address.of_row(row).path(of.name) != info.path:
                     return None  # Somebody's copy of it, or a way to it by a link.
-                return info, row, hashlib.sha256(content).hexdigest()
+                return info, row, sha256(content)
             except FileNotFoundError:
                 return None  # Set aside since it was listed.
             except rows.DamagedFileError:

@@ -17,6 +17,7 @@ DATA = ("predictions", "epochs")
 """Kinds of data that a trial's row names."""
 
 FAILURE_NAME = re.compile(r"([0-9a-f]+)-([0-9]+)\.parquet")
+CHECKPOINT_NAME = re.compile(r"[0-9.]+-[0-9a-f]+\.pt")
 
 
 class State(StrEnum):
@@ -78,7 +79,8 @@ def survey(snapshot: Snapshot, trials: Iterable[Trial]) -> Survey:
     kinds = [TRIALS.name, *DATA, "failures", *of_scored]
     # Side by side.
     snapshot.listed("checkpoints", copies.FOLDER, *(f for kind in kinds for f in snapshot.folders(kind)))
-    checkpointed = {info.path.split("/")[1] for info in snapshot.listed("checkpoints")}
+    places = (info.path.split("/") for info in snapshot.listed("checkpoints"))
+    checkpointed = {place[1] for place in places if CHECKPOINT_NAME.fullmatch("/".join(place[2:]))}
 
     # By key alone: a loss's label may have changed since the commit, and is no part of what the trial is.
     finished, damaged = _committed(snapshot, TRIALS, DATA, {trial.key for trial in wanted})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from hypothesis import strategies as st
 
 from results import copies, pilots, running, scored_sets, tables
 from results.address import Address
+from results.checkpoints import StoredCheckpoints
+from results.finding import FOREIGN
 from results.mending import mending
 from results.pilots import Pilot
 from results.snapshot import TRIALS
@@ -232,3 +235,42 @@ def test_rows_that_lie_elsewhere_too_count_once(store: Store, how: str) -> None:
         assert found == []
     elif how != "copied and damaged":
         assert len(found) == 3 and not any(finding.kind.wrong for finding in found)
+
+
+@pytest.mark.parametrize(
+    "name", ["findings/latest.json", "running/x.json", Address.of(LACKING).path("trials")]
+)
+def test_what_never_ends_is_not_read(store: Store, name: str) -> None:
+    commit(store, FINISHED)
+    expected, path = read_all(store), Path(store.folder.root) / name
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to("/dev/zero")
+    pd.testing.assert_frame_equal(read_all(store), expected)
+    path.unlink()
+    os.mkfifo(path)
+    pd.testing.assert_frame_equal(read_all(store), expected)
+    with pytest.raises(FileNotFoundError):
+        store.folder.read(name)
+
+
+@pytest.mark.parametrize("folder", ["tmp", "running", f"checkpoints/{FINISHED.key}"])
+def test_what_a_link_leads_to_is_not_tidied_away(store: Store, tmp_path: Path, folder: str) -> None:
+    commit(store, FINISHED)
+    for name in ("thesis.tex", "package.json", "weights.pt"):
+        (tmp_path / "home").mkdir(exist_ok=True)
+        (tmp_path / "home" / name).write_bytes(b"x")
+        os.utime(tmp_path / "home" / name, (0, 0))
+    link = Path(store.folder.root) / folder
+    link.parent.mkdir(exist_ok=True)
+    if link.is_dir():
+        link.rmdir()
+    link.symlink_to(tmp_path / "home")
+    store.folder.delete_stale_temporaries()
+    running.withdraw(store)
+    checkpoints = StoredCheckpoints(store)
+    assert list(checkpoints.load(FINISHED.key)) == [] and checkpoints.passed_over == []
+    checkpoints.forbid(FINISHED.key)
+    assert {path.read_bytes() for path in (tmp_path / "home").iterdir()} == {b"x"}
+    assert len(list((tmp_path / "home").iterdir())) == 3
+    assert store.survey([FINISHED]).leftover == ()
+    assert {finding.kind for finding in inspected(store).findings} == {FOREIGN}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,18 +89,19 @@ def test_all_that_is_wrong_is_told_by_kind_and_none_of_it_is_touched(store: Stor
     store.compact()
     _, copy = (info.path for info in store.folder.list("compacted"))
     expected[kinds.DAMAGED_COPY.title] = [change(copy, lambda content: content[:-1])]
+    stale = f"running/dead-{uuid.uuid4()}.json"
     for kind, path in (
         (kinds.STALE_COPY, f"compacted/99-{'0' * 64}.parquet"),
         (kinds.DAMAGED_PILOT, "pilots/digits/mlp/float32-cpu.parquet"),
         (kinds.DAMAGED_WORD, "running/some-run.json"),
-        (kinds.STALE_WORD, "running/dead-run.json"),
-        (kinds.HALF_WRITTEN, "tmp/0123"),
+        (kinds.STALE_WORD, stale),
+        (kinds.HALF_WRITTEN, f"tmp/{32 * '0'}"),
         (kinds.SET_ASIDE, "damaged/trials/digits/mlp/brier/00.parquet"),
         (kinds.FOREIGN, "trials/digits/.DS_Store"),
     ):
         store.folder.write(path, b"?")
         expected[kind.title] = [path]
-    os.utime(Path(store.folder.root) / "running/dead-run.json", (0, 0))
+    os.utime(Path(store.folder.root) / stale, (0, 0))
     before = content_of(store)
 
     made = inspected(store)
@@ -119,7 +121,7 @@ def test_the_command_says_where_and_what_follows(store: Store, capsys: pytest.Ca
     console = Terminal(width=400, markup=False)
     assert verify(store.uri, console) == 0
     assert "5 trials scored anew from their logits, 0 differ or are damaged." in capsys.readouterr().out
-    store.folder.write("tmp/half", b"")
+    store.folder.write(f"tmp/{32 * '0'}", b"")
     assert verify(store.uri, console) == 0, "nothing is wrong with what a killed run leaves"
     path = path_of(store, TRIALS[1], "epochs")
     store.folder.write(path, b"")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from pathlib import Path
 
 from results.running import FRESH_SECONDS, Running, publish, running, withdraw
@@ -11,12 +12,18 @@ from results.store import Store
 
 
 def test_the_word_of_a_driver_that_died_is_forgotten_by_another(store: Store) -> None:
-    for run in ("dead", "alive", "own"):
+    dead, alive, own = (f"{run}-{uuid.uuid4()}" for run in ("dead", "alive", "own"))
+    for run in (dead, alive, own, "package"):
         publish(store, run, {run: Running(3)})
     long_ago = time.time() - FRESH_SECONDS - 1
-    os.utime(Path(store.folder.root) / "running" / "dead.json", (long_ago, long_ago))
-    assert set(running(store)) == {"alive", "own"}
+    for run in (dead, "package"):
+        os.utime(Path(store.folder.root) / "running" / f"{run}.json", (long_ago, long_ago))
+    assert set(running(store)) == {alive, own}
     withdraw(store)
-    assert [info.path for info in store.folder.list("running")] == ["running/alive.json", "running/own.json"]
-    withdraw(store, "own")
-    assert [info.path for info in store.folder.list("running")] == ["running/alive.json"]
+    assert left(store) == {alive, own, "package"}
+    withdraw(store, own)
+    assert left(store) == {alive, "package"}
+
+
+def left(store: Store) -> set[str]:
+    return {Path(info.path).stem for info in store.folder.list("running")}
