@@ -69,8 +69,8 @@ def status(
 ) -> int:
     """Shows how a sweep stands: what is done, running, failed and missing; of a launched one its job, too.
 
-    Without a cluster that is said to be looked at, what the store says of it, whoever runs it and wherever.
-    Exit code 1 if a job failed.
+    Without --cluster and --address it tells what the store says, wherever the sweep runs. Exit code 1 if a
+    job failed.
     """
     from orchestrator.commands import cost
     from orchestrator.commands import launch as command

@@ -43,14 +43,16 @@ def run(
     Running the same command again is how one recovers from anything: finished trials are skipped, interrupted
     ones go on from their last checkpoint. Exit code 1 if a trial failed.
     """
+    from orchestrator import addresses
     from orchestrator.ending import carry_out
     from trainables.errors import ConfigurationError
 
-    source = click.get_current_context().get_parameter_source("store")
-    if address is not None and source == ParameterSource.DEFAULT:
-        raise ConfigurationError(
-            "--address also needs --store: a place that all machines of the cluster reach."
-        )
+    if address is not None:
+        addresses.check_of_driver(address)
+        if click.get_current_context().get_parameter_source("store") == ParameterSource.DEFAULT:
+            raise ConfigurationError(
+                "--address needs --store: a place that all machines of the cluster reach."
+            )
 
     def work(request: StopRequest) -> int:
         shown = console()

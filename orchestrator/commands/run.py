@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from orchestrator import addresses
 from orchestrator.command_line import copied
 from orchestrator.commands import compaction
 from orchestrator.commands.changed_code import changed_code
@@ -61,8 +60,6 @@ def run(
         "retry_failed": retry_failed,
         **json.loads(os.environ.get(LAUNCHED_VARIABLE, "{}")),
     }
-    if address is not None:
-        addresses.check_of_driver(address)
     sweep = load(sweep_name, overrides)
     store = Store(uri)
     with busy(console, f"looking at what the store {uri} has of {sweep.name}"):

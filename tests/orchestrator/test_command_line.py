@@ -110,7 +110,7 @@ def test_whatever_can_be_given_has_a_text_and_one_meaning() -> None:
         ([*PLAN, "more"], "plan: one word too many, or one that needs quotes: more"),
         (["run", "quickstart", "--address", "http://h:8265"], "`calibsweep launch` makes the sweep one"),
         (["run", "quickstart", "--address", "head"], "--address must be auto, ray://"),
-        (["run", "quickstart", "--address", "auto"], "--address also needs --store"),
+        (["run", "quickstart", "--address", "auto"], "--address needs --store"),
         (["launch", "quickstart"], "say which cluster: --cluster FILE"),
         (["launch", "quickstart", "--address", "auto"], "--store store: on a cluster it must be"),
         (["run", "quickstart", "--set"], "--set: give it a value"),
