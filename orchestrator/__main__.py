@@ -9,14 +9,19 @@ code = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH
 if __name__ == "__main__" and not sys.flags.safe_path and os.path.realpath(sys.path[0]) != code:
     del sys.path[0]
 
-from orchestrator.ending import leave_at_signals  # noqa: E402
-
 
 def main() -> None:
     """Entry point."""
-    leave_at_signals()
-    from orchestrator import cli
+    try:
+        from orchestrator.ending import leave_at_signals
 
+        leave_at_signals()
+        from orchestrator import cli
+    except ImportError as error:
+        from orchestrator import own_code
+
+        sys.stderr.write(f"calibsweep: {own_code.why(error)}\n")
+        sys.exit(2)
     cli.main()
 
 

@@ -146,6 +146,8 @@ def bring_to(state: str, target: str, run: subprocess.Popen[str], output: TextIO
         wait_until(lambda: programs(run, RAYLET if target == RAYLET else GCS), state)
     if state == EPOCH:
         wait_until(lambda: checkpoints(store), state)
+        # Else it may still stand where that checkpoint was made, and keep no other.
+        time.sleep(0.3)
     if state == PAUSE:
         wait_until(lambda: workers(run), state)
         for worker in workers(run):

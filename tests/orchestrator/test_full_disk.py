@@ -23,7 +23,7 @@ step() {
     "$python" -m orchestrator "$@" >"$notes/$name.out" 2>"$notes/$name.err"
     echo $? >"$notes/$name.code"
     find "$store/trials" -name '*.parquet' -printf '%f %i\\n' | sort >"$notes/$name.rows"
-    find "$store/tmp" -type f >"$notes/$name.temporary"
+    find "$store" -path "$store/tmp/*" -type f >"$notes/$name.temporary"
 }
 mount -t tmpfs -o size=400k tmpfs "$store" || exit 99
 # Nothing of all this needs a home that can be written.
