@@ -137,9 +137,7 @@ class LocalFiles:
                 folder = folder.rpartition("/")[0]
 
     def move(self, source: str, target: str) -> None:
-        to = self.root / target
-        to.parent.mkdir(parents=True, exist_ok=True)
-        (self.root / source).replace(to)
+        _retried(lambda: _place(self.root / source, self.root / target, exclusive=False))
         self.delete_empty(source.rpartition("/")[0])
 
 
@@ -155,13 +153,23 @@ def _retried(work: Callable[[], Done]) -> Done:
     return work()
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        # It was there when it was to be made, and gone when it was looked at.
+        if not os.path.lexists(error.filename) or Path(error.filename).is_dir():
+            raise FileNotFoundError(errno.ENOENT, "deleted by another", error.filename) from error
+        raise
+
+
 def _opened(temporary: Path) -> BinaryIO:
-    temporary.parent.mkdir(parents=True, exist_ok=True)
+    _make(temporary.parent)
     return temporary.open("xb")
 
 
 def _place(temporary: Path, target: Path, exclusive: bool) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make(target.parent)
     if exclusive:
         place_new(temporary, target)
     else:
