@@ -53,8 +53,11 @@ def test_a_kill_in_a_commit_leaves_all_or_nothing(store: Store, tmp_path: Path, 
     found = set()
     for _ in range(8):
         process = start(COMMIT_ALL, (store.uri, commits))
-        assert process.stdout and process.stdout.readline() == "committed\n"
-        time.sleep(moments.uniform(0, duration / 10))
+        assert process.stdout
+        # Commits are counted, not timed: how long one takes changes with what else the machine does.
+        for _ in range(moments.randint(1, 5)):
+            process.stdout.readline()
+        time.sleep(moments.uniform(0, duration / len(trials)))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         whole_and_equal(store, expected)
