@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.wording import counted
 from results.processor import has_bfloat16
+from results.wording import counted
 from sweeps.expand import Sweep
 from trainables.trial import Trial
 

@@ -16,8 +16,8 @@ import orchestrator
 from orchestrator.estimates import START_SECONDS, TRIAL_SECONDS
 from orchestrator.terminal import can_redraw
 from orchestrator.view import Row, Standing, View, lines, standing_still
-from orchestrator.wording import duration
 from results.running import Running
+from results.wording import duration
 from trainables.trial import Trial
 
 TELL_SECONDS = 600.0

@@ -14,7 +14,7 @@ from rich.live_render import LiveRender
 from rich.segment import Segment
 from rich.text import Text
 
-from orchestrator.wording import clock
+from results.wording import clock
 
 PARTS = " / "
 """Between the parts of a trial's label."""

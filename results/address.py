@@ -48,6 +48,11 @@ class Address:
         return f"{kind}/{folders}/{self.key}{suffix}.parquet"
 
 
+def stem(path: str) -> str:
+    """What a row's file is called: its key."""
+    return path.rsplit("/", 1)[-1].removesuffix(".parquet")
+
+
 @functools.lru_cache(maxsize=1024)
 def folder_name(label: str) -> str:
     """A label with what no file name should have replaced."""

@@ -7,12 +7,10 @@ import re
 import zipfile
 from collections.abc import Iterator
 
-from results.data_files import sha256
+from results.data_files import DIGEST_LENGTH, sha256
 from results.file_info import FileInfo
 from results.store import Store
 from results.survey import CHECKPOINT_NAME
-
-DIGEST_LENGTH = 16
 
 VOID = b""
 """In place of a checkpoint that nobody may go on from, where it cannot be deleted."""

@@ -16,8 +16,7 @@ import pyarrow as pa
 
 from results import copies, data_files, pilots, rows, running, scored_sets
 from results.address import Address
-from results.checkpoints import DIGEST_LENGTH
-from results.data_files import sha256
+from results.data_files import DIGEST_LENGTH, sha256
 from results.errors import StoreError
 from results.file_info import TEMPORARY, TEMPORARY_NAME, FileInfo
 from results.finding import (
@@ -45,6 +44,9 @@ from results.snapshot import SCORED, TRIALS, is_ours, side_by_side
 from results.store import Store
 from results.survey import CHECKPOINT_NAME, FAILURE_NAME
 
+OF_DATA = rf"(-[0-9a-f]{{{DIGEST_LENGTH}}})?\.parquet"
+"""How the names of data files end; those of older stores without a digest."""
+
 KINDS = ["predictions", "epochs", scored_sets.PREDICTIONS]
 """Of data, in the order in which it is read."""
 
@@ -53,10 +55,10 @@ DATA_OF = {"predictions": "trials", "epochs": "trials", scored_sets.PREDICTIONS:
 
 NAMES = {
     "trials": re.compile(r"([0-9a-f]+)\.parquet"),
-    "predictions": re.compile(r"([0-9a-f]+)(-[0-9a-f]{16})?\.parquet"),
-    "epochs": re.compile(r"([0-9a-f]+)(-[0-9a-f]{16})?\.parquet"),
+    "predictions": re.compile(rf"([0-9a-f]+){OF_DATA}"),
+    "epochs": re.compile(rf"([0-9a-f]+){OF_DATA}"),
     scored_sets.ROWS: re.compile(r"([0-9a-f]+-[0-9a-f]+)\.parquet"),
-    scored_sets.PREDICTIONS: re.compile(r"([0-9a-f]+-[0-9a-f]+?)(-[0-9a-f]{16})?\.parquet"),
+    scored_sets.PREDICTIONS: re.compile(rf"([0-9a-f]+-[0-9a-f]+?){OF_DATA}"),
     "failures": FAILURE_NAME,
     "checkpoints": CHECKPOINT_NAME,
     copies.FOLDER: copies.NAME,

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from results import pilots, running, scored_sets
+from results.address import stem
 from results.errors import StoreError
 from results.files import Folder
 from results.finding import DAMAGED, DIFFERING, UNREADABLE
@@ -163,6 +164,5 @@ def _concerns(path: str, asked: Mapping[str, Collection[str]]) -> bool:
     if kind == "checkpoints":
         return rest.partition("/")[0] in asked
     row_path = row_of(path) or path
-    stem = row_path.rsplit("/", 1)[-1].removesuffix(".parquet")
     key = key_of(row_path)
-    return key in asked and (not row_path.startswith(f"{scored_sets.ROWS}/") or stem in asked[key])
+    return key in asked and (not row_path.startswith(f"{scored_sets.ROWS}/") or stem(row_path) in asked[key])

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from results.faults import Fault, fault_of
+from results.wording import clock
 
 Answer = TypeVar("Answer")
 
@@ -95,7 +96,7 @@ class Outages:
                         raise RequestError(fault) from error
                     if waited + pause > self._limit_seconds():
                         hint = "" if self._answered else fault.hint
-                        raise RequestError(fault, f"{hint} (tried for {_clock(waited)})") from error
+                        raise RequestError(fault, f"{hint} (tried for {clock(waited)})") from error
                 else:
                     done = self._answered = True
                     return answer
@@ -124,7 +125,7 @@ class Outages:
             if told:
                 self._told_seconds = seconds
         if told:
-            self._tell(f"the store is out of reach since {_clock(seconds)}, trying again")
+            self._tell(f"the store is out of reach since {clock(seconds)}, trying again")
 
     def _ended(self, done: bool) -> None:
         with self._lock:
@@ -150,8 +151,3 @@ def _interruptibly(ask: Callable[[bool], Answer], again: bool) -> Answer:
 
     threading.Thread(target=run, name="request", daemon=True).start()
     return future.result()
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"

@@ -16,7 +16,7 @@ import pyarrow.compute
 import torch
 
 from results import data_files, rows, scored_sets
-from results.address import Address
+from results.address import Address, stem
 from results.errors import StoreError
 from results.provenance import source_commit
 from results.store import Store
@@ -163,8 +163,8 @@ def rescore(store: Store, path: str) -> None:
     Raises:
         StoreError: A row or logits that are not what was committed, or a store that cannot be written.
     """
-    folder, _, name = path.partition("/")[2].rpartition("/")
-    key = name.removesuffix(".parquet").partition("-")[0]
+    folder = path.partition("/")[2].rpartition("/")[0]
+    key = stem(path).partition("-")[0]
     trial_path = f"trials/{folder}/{key}.parquet"
     row, scores, provenance = _committed(store, trial_path, key, rows.TRIAL_SCHEMA)
     predictions = data_files.committed(store.folder, trial_path, key, "predictions")
@@ -182,7 +182,7 @@ def rescore(store: Store, path: str) -> None:
 
 
 def _rescore_set(store: Store, path: str, temperatures: Mapping[str, float], predictions: pa.Table) -> None:
-    key = path.rpartition("/")[2].removesuffix(".parquet")
+    key = stem(path)
     row, scores, provenance = _committed(store, path, key, rows.SCORED_SCHEMA)
     scored = data_files.committed(store.folder, path, key, scored_sets.PREDICTIONS, rows.SCORED_SCHEMA)
     if scored_differs(scores, provenance, temperatures, predictions, scored):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pyarrow as pa
 
 from results import copies, rows
-from results.address import Address
+from results.address import Address, stem
 from results.data_files import sha256
 from results.file_info import FileInfo
 from results.files import Folder
@@ -183,8 +183,7 @@ class Snapshot:
         def read(info: FileInfo) -> tuple[FileInfo, pa.Table | None, str] | None:
             try:
                 content = self.folder.read(info.path)
-                key = info.path.rsplit("/", 1)[1].removesuffix(".parquet")
-                row = rows.checked_row(content, key, of.schema)
+                row = rows.checked_row(content, stem(info.path), of.schema)
                 if Address.of_row(row).path(of.name) != info.path:
                     return None  # Somebody's copy of it, or a way to it by a link.
                 return info, row, sha256(content)
@@ -196,14 +195,9 @@ class Snapshot:
         found = [each for each in side_by_side(self.folder, read, infos) if each is not None]
         whole = [(info, table, digest) for info, table, digest in found if table is not None]
         frame = rows.frame([table for _, table, _ in whole], of.schema)
-        for name, values in zip(
-            copies.SOURCES,
-            zip(*((*_source(info), digest) for info, _, digest in whole), strict=True)
-            if whole
-            else ((), (), (), ()),
-            strict=True,
-        ):
-            frame[name] = values
+        sources = [(*_source(info), digest) for info, _, digest in whole]
+        for place, name in enumerate(copies.SOURCES):
+            frame[name] = [source[place] for source in sources]
         return frame, tuple(info.path for info, table, _ in found if table is None)
 
 

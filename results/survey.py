@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from results import copies, rows, scored_sets
+from results.address import stem
 from results.data_files import digest_column, listed_path, sha256
 from results.snapshot import SCORED, TRIALS, RowFolder, Snapshot, side_by_side
 from trainables.trial import Trial
@@ -125,7 +126,7 @@ def _committed(
         key: (path,)
         for path in found.damaged
         # A whole one says more than what somebody copied elsewhere.
-        if (key := _key_of(path)) in keys and key not in whole
+        if (key := stem(path)) in keys and key not in whole
     }
     bad = _bad_data(snapshot, list(whole.values()), kinds)
     # Without its data a row counts for nothing.
@@ -198,7 +199,3 @@ def _failures(
         {key: failure for key, (failure, _) in found.items() if failure},
         {key: paths for key, (_, paths) in found.items() if paths},
     )
-
-
-def _key_of(path: str) -> str:
-    return path.rsplit("/", 1)[1].removesuffix(".parquet")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -38,15 +40,20 @@ store_option = click.option(
     "cluster name one that all its machines reach.",
 )
 
-set_option = click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="PATH=VALUE",
-    shell_complete=completion.settings,
-    help="Changes a setting of the sweep, as training.epochs=3. May be given several times. "
-    "`calibsweep list settings` has all.",
-)
+
+def set_option_of(what: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="PATH=VALUE",
+        shell_complete=completion.settings,
+        help=f"Changes a setting of {what}, as training.epochs=3. May be given several times. "
+        "`calibsweep list settings` has all.",
+    )
+
+
+set_option = set_option_of("the sweep")
 
 data_option = click.option(
     "--data",

@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from orchestrator.command_line import completion
 from orchestrator.command_line.base import Command
-from orchestrator.command_line.options import data_option, is_place
+from orchestrator.command_line.options import data_option, is_place, set_option_of
 from orchestrator.terminal import console
+
+
+def _component(name: str, noun: str, complete: Callable[..., Any]) -> Callable[[Any], Any]:
+    return click.option(
+        name,
+        required=True,
+        metavar="NAME",
+        shell_complete=complete,
+        help=f"A {noun}, as a sweep file would name it.",
+    )
 
 
 @click.command(
     cls=Command,
     example="calibsweep trial --dataset digits --model mlp --loss 'focal: {gamma: 2}' --seed 0",
 )
-@click.option(
-    "--dataset",
-    required=True,
-    metavar="NAME",
-    shell_complete=completion.datasets,
-    help="A data set, as a sweep file would name it.",
-)
-@click.option(
-    "--model",
-    required=True,
-    metavar="NAME",
-    shell_complete=completion.models,
-    help="A model, as a sweep file would name it.",
-)
-@click.option(
-    "--loss",
-    required=True,
-    metavar="NAME",
-    shell_complete=completion.losses,
-    help="A loss, as a sweep file would name it.",
-)
+@_component("--dataset", "data set", completion.datasets)
+@_component("--model", "model", completion.models)
+@_component("--loss", "loss", completion.losses)
 @click.option(
     "--seed",
     type=int,
@@ -53,15 +47,7 @@ from orchestrator.terminal import console
     shell_complete=completion.protocols,
     help="What says how it is trained (`calibsweep list protocols`).",
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="PATH=VALUE",
-    shell_complete=completion.settings,
-    help="Changes a setting of this trial, as training.epochs=3. May be given several times. "
-    "`calibsweep list settings` has all.",
-)
+@set_option_of("this trial")
 @data_option
 @click.option(
     "--store",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.console import Console
 
 from orchestrator.command_line import copied
-from orchestrator.wording import counted
 from results.errors import StoreError
 from results.snapshot import Snapshot
 from results.store import Store
+from results.wording import counted
 
 MANY = 1000
 """Rows to be read one by one: from here on that takes seconds."""

@@ -13,11 +13,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.wording import counted, size
 from results import rows
 from results.errors import StoreError
 from results.snapshot import Snapshot, side_by_side
 from results.store import Store
+from results.wording import counted, size
 
 KEYED = ("predictions", "epochs", "trials")
 """The kinds of files that begin with the key of the trial that they are of."""

@@ -23,10 +23,10 @@ from orchestrator.estimates import (
     longest_first,
     makespan,
 )
-from orchestrator.wording import counted, duration, size, work
 from results.gpu_records import GpuRecord
 from results.pilots import Pilot, keep
 from results.store import Store
+from results.wording import counted, duration, size, work
 from sweeps.expand import Sweep, load
 from trainables.catalogue import DATASETS
 from trainables.errors import ConfigurationError

@@ -19,7 +19,7 @@ from orchestrator.commands import plan
 from orchestrator.commands.cost import Prices
 from orchestrator.jobs import Job, Jobs
 from orchestrator.terminal import busy
-from orchestrator.wording import counted
+from results.wording import counted
 from sweeps.expand import load
 from trainables.errors import ConfigurationError
 from trainables.shell import quoted

@@ -15,7 +15,6 @@ from orchestrator.grid import Grid
 from orchestrator.processor import slow_bfloat16
 from orchestrator.run import to_run
 from orchestrator.view import standing_still
-from orchestrator.wording import counted
 from results import gpu_records
 from results.checkpoints import moments_set_aside
 from results.mending import mending
@@ -24,6 +23,7 @@ from results.running import Running, overlaid, running
 from results.store import Store
 from results.survey import State, Survey
 from results.survey import survey as take_survey
+from results.wording import counted
 from sweeps.expand import Sweep, load
 from trainables.datasets import default_root
 from trainables.texts import visible

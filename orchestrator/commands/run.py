@@ -20,7 +20,6 @@ from orchestrator.processor import slow_bfloat16
 from orchestrator.run import run_missing, to_run
 from orchestrator.stop_request import StopRequest
 from orchestrator.terminal import busy
-from orchestrator.wording import counted
 from results import gpu_records, running, scored_sets
 from results.checkpoints import StoredCheckpoints
 from results.errors import StoreError
@@ -29,6 +28,7 @@ from results.pilots import kept
 from results.store import Store
 from results.survey import State
 from results.survey import survey as take_survey
+from results.wording import counted
 from sweeps.expand import Sweep, load
 from trainables.datasets import default_root
 from trainables.trial import Trial

@@ -8,9 +8,9 @@ from rich.table import Table
 from orchestrator.commands import plan
 from orchestrator.commands.cost import Prices
 from orchestrator.view import standing_still
-from orchestrator.wording import counted
 from results.running import running
 from results.store import Store
+from results.wording import counted
 from sweeps.expand import load
 
 

@@ -6,11 +6,11 @@ from rich.console import Console
 from rich.progress import track
 
 from orchestrator.terminal import can_redraw
-from orchestrator.wording import counted
 from results.errors import StoreError
 from results.inspection import Inspection, inspection
 from results.mending import keep
 from results.store import Store
+from results.wording import counted
 
 
 def verify(uri: str, console: Console) -> int:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from results.logits_input.logits import ROWS, Part
-from results.logits_input.notes import Note, counted, shortened, warning
+from results.logits_input.notes import Note, shortened, warning
 from results.scores import BINS, CRITERIA, SCORES
+from results.wording import counted
 
 PER_BIN = 20
 """Samples that a bin should have on average: the accuracy of 20 is known to about 0.1."""

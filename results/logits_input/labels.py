@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from results.logits_input.arrays import AnyArray
-from results.logits_input.notes import Note, counted
+from results.logits_input.notes import Note
 from results.logits_input.shapes import Form
+from results.wording import counted
 from trainables.errors import InputError
 
 SOFT = (

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from results.logits_input.arrays import AnyArray
 from results.logits_input.labels import SUM_TOLERANCE, class_numbers
 from results.logits_input.names import Pair
-from results.logits_input.notes import Note, counted, warning
+from results.logits_input.notes import Note, warning
 from results.logits_input.shapes import Form, form_of
+from results.wording import counted
 from trainables.errors import InputError
 
 Floats = npt.NDArray[np.floating]

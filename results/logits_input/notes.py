@@ -25,12 +25,6 @@ def warning(code: str, line: str) -> Note:
     return Note(code, line, "warning")
 
 
-def counted(number: int, noun: str) -> str:
-    """'1 sample', '1,200 samples', '2 classes'."""
-    plural = noun + ("es" if noun.endswith("s") else "s")
-    return f"{number:,} {noun if number == 1 else plural}"
-
-
 def shortened(items: list[str], most: int = 12) -> str:
     """'a, b, c', with the number of those that are left out."""
     more = f" and {len(items) - most:,} more" if len(items) > most else ""

@@ -16,9 +16,9 @@ from orchestrator.commands.cost import Prices
 from orchestrator.commands.run import run
 from orchestrator.outcome import Outcome
 from orchestrator.stop_request import StopRequest
-from orchestrator.wording import counted
 from results import processor
 from results.terminal import Terminal
+from results.wording import counted
 
 from .conftest import Command
 

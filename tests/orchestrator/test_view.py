@@ -22,10 +22,10 @@ from orchestrator.estimates import START_SECONDS, TRIAL_SECONDS
 from orchestrator.progress import Progress
 from orchestrator.terminal import can_redraw
 from orchestrator.view import Row, Standing, View, cut, lines
-from orchestrator.wording import duration, size, work
 from results.running import Running, publish
 from results.store import Store
 from results.terminal import Terminal
+from results.wording import duration, size, work
 from sweeps.expand import load
 from trainables.trial import Trial, resolve
 

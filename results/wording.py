@@ -4,8 +4,9 @@ from __future__ import annotations
 
 
 def counted(number: int, noun: str) -> str:
-    """'1 trial', '2 trials'."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """'1 trial', '1,200 trials', '2 classes'."""
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def clock(seconds: float) -> str:
