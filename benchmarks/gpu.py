@@ -74,12 +74,13 @@ def speed_of(model: str, ways: tuple[str, ...], everything: bool = False, at_mos
 
 STEPS = (
     Step("card", "gpu_steps.card:card", at_least=5, at_most=60, anywhere=True),
-    speed_of("resnet50", (*EAGER, *COMPILED), everything=True, at_most=240),
+    speed_of("resnet50", EAGER, everything=True, at_most=120),
     speed_of("wide_resnet_26_10", EAGER),
     speed_of("densenet121", EAGER),
     speed_of("resnet110", EAGER),
     Step("same numbers", "gpu_steps.agreement:agreement", (("float32", "bfloat16"), True), at_most=150),
     Step("side by side", "gpu_steps.side_by_side:side_by_side"),
+    speed_of("resnet50", COMPILED, at_most=150),
     speed_of("wide_resnet_26_10", COMPILED, at_most=150),
     Step("pictures", "gpu_steps.accuracy:accuracy", at_most=150),
     speed_of("densenet121", COMPILED, at_most=200),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from trainables import datasets, losses, memory, models, seeds
 from trainables.calibration import ece
-from trainables.catalogue import DATASETS
+from trainables.catalogue import DATASETS, MODELS
 from trainables.checkpoint import CheckpointStore, decode, encode
 from trainables.curves import ClassificationCurves, Curves, FeatureNorm
 from trainables.datasets.base import Dataset, Split
@@ -104,7 +104,12 @@ class TrialRun:
         model = models.build_for(dataset, trial.model)
         self.model = self.workers.synchronised(model.to(device))
         self.execution = Execution(
-            self.model, device, settings, dataset.input_shape, together=self.workers.size > 1
+            self.model,
+            device,
+            settings,
+            dataset.input_shape,
+            together=self.workers.size > 1,
+            replayable=MODELS[trial.model.name].facts.get("replayable", False),
         )
         reduction = "mean" if settings.loss_reduction == "mean" else "sum"
         loss = losses.build(trial.loss.name, **dict(trial.loss.params), reduction=reduction)

@@ -24,7 +24,7 @@ TINY_IMAGES, TINY_HELD_OUT, TINY_BATCH = 40, 20, 8
 LEFT_AFTER = 3
 """Batches of the first epoch after which a run is interrupted."""
 
-SECONDS = {"float32": 45.0, "bfloat16": 40.0, "bfloat16 compiled": 130.0, "calibration": 10.0, "search": 15.0}
+SECONDS = {"float32": 25.0, "bfloat16": 25.0, "bfloat16 compiled": 130.0, "calibration": 10.0, "search": 10.0}
 
 LOGITS, TINY_LOGITS = (10_000, 100), (300, 7)
 SEARCHED, TINY_SEARCHED = (50_000, 1_000), (500, 37)

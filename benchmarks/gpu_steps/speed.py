@@ -20,13 +20,13 @@ from trainables.floor import Rates, work
 from trainables.training import TrialRun
 from trainables.trial import resolve
 
-BATCH, BATCHES = 128, 64
+BATCH, BATCHES = 128, 32
 TINY_BATCH, TINY_BATCHES = 8, 3
 WARM_UP = 6
 """Batches that do not count: algorithms are tried and memory is taken in the first of them."""
 
 LEAST_REPEATS, MOST_REPEATS, ENOUGH_SECONDS = 2, 8, 3.0
-SECONDS = {"float32": 30.0, "bfloat16": 15.0, "compiled": 75.0, "loop": 40.0, "profile": 10.0}
+SECONDS = {"float32": 20.0, "bfloat16": 12.0, "compiled": 60.0, "loop": 15.0, "profile": 8.0}
 """What a measurement takes, about, so that none is begun that would not end."""
 
 SHAPE = (3, 32, 32)

@@ -14,7 +14,7 @@ from torch._dynamo.utils import counters
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainables import execution, models, optimizers
-from trainables.catalogue import LOSSES
+from trainables.catalogue import LOSSES, MODELS
 from trainables.datasets.base import Dataset
 from trainables.datasets.images import NORMALISATIONS, ImageDataset, ImageSplit
 from trainables.execution import EVALUATION_BATCH, Execution, compiled, gpu_evaluation_batch
@@ -187,7 +187,7 @@ def test_a_compiled_step_is_the_eager_step_and_compiled_once(precision: str) -> 
     fast.execution.channels_last = precision == "bfloat16"
     if fast.execution.channels_last:
         fast.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model = compiled(fast.model, CPU, fast.execution.channels_last)
+    model = compiled(fast.model, fast.execution.channels_last, graphs=False)
     sizes: list[int] = []
 
     def noted(inputs: Tensor) -> Tensor:
@@ -220,22 +220,27 @@ GPU = torch.device("cuda")
 @pytest.fixture
 def pretended_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What is decided for a GPU can be seen without one."""
-    monkeypatch.setattr(execution, "compiled", lambda model, device, channels_last: model)
-    flags = torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32
+    monkeypatch.setattr(execution, "compiled", lambda model, channels_last, graphs: model)
+    cudnn = torch.backends.cudnn
+    flags = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
     yield
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = flags
+    cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = flags
 
 
-def on_a_gpu(model: str = "small_cnn", together: bool = False, **training: Any) -> Execution:
+def on_a_gpu(
+    model: str = "small_cnn", together: bool = False, replayable: bool = False, **training: Any
+) -> Execution:
     shape = dataset_of(4).input_shape
     network = models.build(model, 10, input_shape=shape)
-    return Execution(network, GPU, TrainingSettings(**training), shape, together)
+    return Execution(network, GPU, TrainingSettings(**training), shape, together, replayable)
 
 
 @pytest.mark.usefixtures("pretended_gpu")
 def test_what_runs_how_on_a_gpu() -> None:
-    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
     assert on_a_gpu().description == "eager, contiguous"
+    # The same kernels in each process.
+    assert torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark
     # Float32 is float32, and on true float32 channels_last is of no use.
     assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
     assert torch.backends.cudnn.conv.fp32_precision != "tf32" != torch.backends.cudnn.rnn.fp32_precision
@@ -248,6 +253,65 @@ def test_what_runs_how_on_a_gpu() -> None:
     without_convolutions = on_a_gpu("mlp", precision="bfloat16")
     assert without_convolutions.description == "eager, contiguous"
     assert without_convolutions.evaluation_batch == EVALUATION_BATCH
+
+
+@pytest.mark.usefixtures("pretended_gpu")
+def test_what_is_replayed() -> None:
+    assert on_a_gpu(replayable=True).replays and not on_a_gpu().replays
+    assert not on_a_gpu(replayable=True, together=True).replays
+    assert not TrialRun(trial_of(), dataset_of(40), CPU).execution.replays
+
+
+REPLAYABLE = sorted(name for name in MODELS.names() if MODELS[name].facts.get("replayable"))
+
+
+def test_the_networks_of_the_benchmarks_are_replayed() -> None:
+    assert {"resnet50", "resnet110", "wide_resnet_26_10", "densenet121", "resnet50_tiny"} <= set(REPLAYABLE)
+
+
+@pytest.mark.parametrize("name", REPLAYABLE)
+def test_a_network_marked_so_does_the_same_at_each_call(name: str) -> None:
+    """Draws no random numbers, and keeps nothing but batch normalisation's statistics."""
+    side = (MODELS[name].facts.get("image_sizes") or [32])[0]
+    network = models.build(name, 10, input_shape=(3, side, side))
+    assert not any(isinstance(each, nn.modules.dropout._DropoutNd) for each in network.modules())
+    images = torch.randn(2, 3, side, side)
+    before = torch.get_rng_state()
+    first, second = network(images), network(images)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_recording_a_step_leaves_no_trace_and_the_replayed_step_is_the_eager_one(
+    precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what torch does to record a step, but for the recording."""
+    recorded: list[int] = []
+
+    def warm_up(module: nn.Module, arguments: tuple[Tensor, ...]) -> nn.Module:
+        (inputs,) = arguments
+        for _ in range(3):
+            torch.rand(3)
+            logits = module(inputs)
+            torch.autograd.grad(logits.sum(), [each for each in module.parameters() if each.requires_grad])
+        recorded.append(len(inputs))
+        return module
+
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", warm_up)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: torch.get_rng_state())
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: torch.set_rng_state(state))
+    trial = trial_of(precision=precision)
+    eager = TrialRun(trial, dataset_of(40), CPU)
+    expected = [eager.advance() for _ in range(trial.training.epochs)]
+    expected_state = torch.get_rng_state()
+    replaying = TrialRun(trial, dataset_of(40), CPU)
+    replaying.execution.replays = True
+    assert [replaying.advance() for _ in range(trial.training.epochs)] == expected
+    assert recorded == [16]
+    assert torch.equal(torch.get_rng_state(), expected_state)
+    for name, value in eager.model.state_dict().items():
+        assert torch.equal(replaying.model.state_dict()[name], value), name
 
 
 @pytest.mark.usefixtures("pretended_gpu")
