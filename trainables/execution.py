@@ -32,10 +32,10 @@ class Execution:
     - A network that allows it has its forward and its backward pass recorded once as CUDA graphs, which are
       replayed for each batch: the same kernels, without the time to launch each of a thousand from Python.
 
-    Where the trial's settings say `compile`, its training step is compiled. Only batches of full size are
-    compiled or replayed: doing so once more for the last, smaller batch would cost more than one eager step
-    an epoch ever does. Evaluation never is: its large batches keep a GPU busy, and hooks see every layer. Nor
-    are trials of several workers, whose layers talk to each other.
+    Where the trial's settings say `compile`, its training step is compiled, and the compiler replays it. Only
+    batches of full size are compiled or replayed: doing so once more for the last, smaller batch would cost
+    more than one eager step an epoch ever does. Evaluation never is: its large batches keep a GPU busy, and
+    hooks see every layer. Nor are trials of several workers, whose layers talk to each other.
 
     Args:
         model: On `device` already; its parameters are changed in place to the memory format.
@@ -75,12 +75,11 @@ class Execution:
                 self.channels_last, self.evaluation_batch = self.bfloat16, gpu_evaluation_batch(shape)
         if self.channels_last:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.replays = replayable and device.type == "cuda" and not together
-        self.replayed: nn.Module | None = None
         self.compiled: Callable[[Any], Tensor] | None = None
         if settings.compile and not together:
-            graphs = device.type == "cuda" and not self.replays
-            self.compiled = compiled(model, self.channels_last, graphs)
+            self.compiled = compiled(model, device, self.channels_last)
+        self.replays = replayable and self.compiled is None and device.type == "cuda" and not together
+        self.replayed: nn.Module | None = None
 
     @property
     def description(self) -> str:
@@ -136,9 +135,8 @@ class TrainingPass(nn.Module):
         self._execution = execution
 
     def forward(self, inputs: Tensor) -> Tensor:
-        compiled = self._execution.compiled
         # A graph that found casts in the cache would not make them anew from the weights as they are then.
-        return self._execution.forward(inputs, self.model if compiled is None else compiled, keep_casts=False)
+        return self._execution.forward(inputs, self.model, keep_casts=False)
 
 
 def replayed(training_pass: TrainingPass, inputs: Tensor) -> nn.Module:
@@ -184,19 +182,16 @@ def use_ieee_float32() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
-def compiled(model: nn.Module, channels_last: bool, graphs: bool) -> Callable[[Any], Tensor]:
-    """The model's forward pass, and its backward pass, as fused kernels.
+def compiled(model: nn.Module, device: torch.device, channels_last: bool) -> Callable[[Any], Tensor]:
+    """The model's forward pass, and its backward pass, as fused kernels that a GPU replays as CUDA graphs.
 
     Parameters and buffers stay the model's own. It must be called with one shape only.
-
-    Args:
-        graphs: Whether the compiler replays them as CUDA graphs itself.
     """
     # A reused process has compiled the networks of other trials: torch gives up on a function that it has
     # compiled for eight of them, and would hold on to their memory.
     torch.compiler.reset()
     options: dict[str, str | int | bool | Callable[..., Any]] = {
-        "triton.cudagraphs": graphs,
+        "triton.cudagraphs": device.type == "cuda",
         "layout_optimization": channels_last,
     }
     return torch.compile(model, dynamic=False, options=options)

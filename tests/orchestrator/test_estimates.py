@@ -283,7 +283,8 @@ def test_the_latest_pilot_is_kept_and_a_damaged_one_forgotten(tmp_path: Path) ->
 def test_plan_prices_the_rest(calibsweep: Command, tmp_path: Path) -> None:
     store = str(tmp_path)
     output = calibsweep("plan", "mukhoti2020", "--store", store, "--gpus", "8", "--price-per-gpu-hour", "3")
-    hours = float(re.search(r"585 trials, ([\d,]+) GPU-hours: 585 guessed", output)[1].replace(",", ""))  # type: ignore[index]
+    # This source tree carries what a card was measured to do.
+    hours = float(re.search(r"585 trials, ([\d,]+) GPU-hours: 520 as measured", output)[1].replace(",", ""))  # type: ignore[index]
     price = float(re.search(r"([\d,.]+) at 3 an hour", output)[1].replace(",", ""))  # type: ignore[index]
     assert price == pytest.approx(3 * hours, rel=1e-3)
     assert "on 8 GPUs, until" in output and "at the least, whatever the order" in output

@@ -187,7 +187,7 @@ def test_a_compiled_step_is_the_eager_step_and_compiled_once(precision: str) -> 
     fast.execution.channels_last = precision == "bfloat16"
     if fast.execution.channels_last:
         fast.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model = compiled(fast.model, fast.execution.channels_last, graphs=False)
+    model = compiled(fast.model, CPU, fast.execution.channels_last)
     sizes: list[int] = []
 
     def noted(inputs: Tensor) -> Tensor:
@@ -220,7 +220,7 @@ GPU = torch.device("cuda")
 @pytest.fixture
 def pretended_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What is decided for a GPU can be seen without one."""
-    monkeypatch.setattr(execution, "compiled", lambda model, channels_last, graphs: model)
+    monkeypatch.setattr(execution, "compiled", lambda model, device, channels_last: model)
     cudnn = torch.backends.cudnn
     flags = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
     yield
@@ -259,6 +259,7 @@ def test_what_runs_how_on_a_gpu() -> None:
 def test_what_is_replayed() -> None:
     assert on_a_gpu(replayable=True).replays and not on_a_gpu().replays
     assert not on_a_gpu(replayable=True, together=True).replays
+    assert not on_a_gpu(replayable=True, compile=True).replays, "the compiler does so itself"
     assert not TrialRun(trial_of(), dataset_of(40), CPU).execution.replays
 
 
