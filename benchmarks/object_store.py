@@ -24,11 +24,11 @@ from pathlib import Path
 import torch
 from obstore.store import S3Store
 
-from results.address import Address
-from results.rescore import epochs_table, predictions_table, score_predictions
-from results.store import Store
+from results.scoring.commit import epochs_table, predictions_table, score_predictions
+from results.store.address import Address
+from results.store.store import Store
 from sweeps.expand import load
-from trainables.result import Predictions
+from trainables.training.result import Predictions
 from trainables.trial import Trial
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))

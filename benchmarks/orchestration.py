@@ -86,14 +86,14 @@ def sleeping() -> type:
 
 def ours(number: int, scratch: Path) -> None:
     """`calibsweep`'s own driver, with that trainable instead of the one that trains."""
-    from orchestrator.ray_start import configure_ray
+    from orchestrator.driver.ray_start import configure_ray
     from results.terminal import Terminal
 
     configure_ray()
-    from orchestrator import tune_driver
-    from orchestrator.progress import Progress
-    from orchestrator.stop_request import StopRequest
-    from results.store import Store
+    from orchestrator.driver import tune_driver
+    from orchestrator.driver.progress import Progress
+    from orchestrator.driver.stop_request import StopRequest
+    from results.store.store import Store
     from sweeps.expand import load
 
     tune_driver.RayTrial = sleeping()  # type: ignore[misc, assignment]
@@ -130,7 +130,7 @@ def plain(number: int, scratch: Path) -> None:
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     ).fit()
-    assert len(results) == number and not results.errors
+    assert len(results) == number and not results.store.errors
 
 
 def start_ray(keys: list[str]) -> None:

@@ -9,7 +9,7 @@ import statistics
 import time
 
 # What a worker has loaded.
-import orchestrator.worker  # noqa: F401
+import orchestrator.driver.worker  # noqa: F401
 from trainables.process_state.state import ProcessState
 
 REPEATS = 1000

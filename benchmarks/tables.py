@@ -23,10 +23,10 @@ from pathlib import Path
 
 import torch
 
-from results.rescore import epochs_table, predictions_table, score_predictions
-from results.store import Store
+from results.scoring.commit import epochs_table, predictions_table, score_predictions
+from results.store.store import Store
 from trainables.catalogue import LOSSES
-from trainables.result import Predictions
+from trainables.training.result import Predictions
 from trainables.trial import Trial, resolve
 
 CLAIMED_SECONDS = 3.0

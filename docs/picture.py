@@ -10,9 +10,9 @@ import sys
 
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME
 
-from orchestrator.commands.tables import trials
-from results.screen import screen
-from results.store import Store
+from orchestrator.use_cases.tables import trials
+from results.store.store import Store
+from results.tables.screen import screen
 from results.terminal import Terminal
 from sweeps.expand import expected_frame, load
 

@@ -2,8 +2,8 @@
 
     .venv/bin/python docs/results_page.py > docs/results.md
 
-It reads the stores under results/recorded/ and results/published/, and trains nothing. Every number of the
-page, those within sentences too, comes from there.
+It reads the stores under results/recorded/ and the published numbers, and trains nothing. Every number of
+the page, those within sentences too, comes from there.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from scipy import stats
 
-from results import names, tables
-from results.address import Address
-from results.layout import Cell, Row, Table
-from results.published import published
-from results.store import Store
+from results.store.address import Address
+from results.store.store import Store
+from results.tables import names
+from results.tables import table as tables
+from results.tables.layout import Cell, Row, Table
+from results.tables.published import published
 from sweeps.expand import expected_frame, load
 
 HERE = Path(__file__).parent

@@ -13,12 +13,12 @@ if __name__ == "__main__" and not sys.flags.safe_path and os.path.realpath(sys.p
 def main() -> None:
     """Entry point."""
     try:
-        from orchestrator.ending import leave_at_signals
+        from orchestrator.driver.ending import leave_at_signals
 
         leave_at_signals()
         from orchestrator import cli
     except ImportError as error:
-        from orchestrator import own_code
+        from orchestrator.driver import own_code
 
         sys.stderr.write(f"calibsweep: {own_code.why(error)}\n")
         sys.exit(2)

@@ -1,4 +1,4 @@
-"""The command line: assembled here from `orchestrator/command_line/`, and ended as it should be."""
+"""The command line: assembled here from `orchestrator/commands/`, and ended as it should be."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import NoReturn
 
 import click
 
-from orchestrator import own_code
-from orchestrator.command_line import mistakes
-from orchestrator.command_line.base import NAME, app
-from orchestrator.command_line.cluster import launch, logs, status, stop
-from orchestrator.command_line.completion import OPTIONS
-from orchestrator.command_line.data import data
-from orchestrator.command_line.listing import check_loss, list_
-from orchestrator.command_line.plan import plan
-from orchestrator.command_line.run import run
-from orchestrator.command_line.score import score
-from orchestrator.command_line.store import store
-from orchestrator.command_line.tables import tables
-from orchestrator.command_line.trial import trial
-from orchestrator.ending import Interrupted, interruptible
+from orchestrator.commands import mistakes
+from orchestrator.commands.base import NAME, app
+from orchestrator.commands.cluster import launch, logs, status, stop
+from orchestrator.commands.completion import OPTIONS
+from orchestrator.commands.data import data
+from orchestrator.commands.listing import check_loss, list_
+from orchestrator.commands.plan import plan
+from orchestrator.commands.run import run
+from orchestrator.commands.score import score
+from orchestrator.commands.store import store
+from orchestrator.commands.tables import tables
+from orchestrator.commands.trial import trial
+from orchestrator.driver import own_code
+from orchestrator.driver.ending import Interrupted, interruptible
 
 RAN_WITH_FAILURES, COULD_NOT_RUN = 1, 2
 

@@ -16,11 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainables import losses, models, seeds
+from trainables import losses, models
 from trainables.catalogue import DATASETS
 from trainables.datasets.base import Dataset, Split
 from trainables.process_state.state import ProcessState
-from trainables.training import TrialRun
+from trainables.training import seeds
+from trainables.training.run import TrialRun
 from trainables.trial import Component, TrainingSettings, Trial, resolve
 
 CLASSES = 5

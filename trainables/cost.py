@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from trainables import models
 from trainables.catalogue import DATASETS
 from trainables.datasets.base import Dataset
-from trainables.training import TrialRun, load_dataset
+from trainables.training.run import TrialRun, load_dataset
 from trainables.trial import Trial
 
 PILOT_STEPS = 12

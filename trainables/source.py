@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = "trainables"
 
-TRAINING = "trainables.training"
+TRAINING = "trainables.training.run"
 """What trains every trial, and measures its curves."""
 
 

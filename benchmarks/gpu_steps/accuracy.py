@@ -17,7 +17,7 @@ import torch
 from gpu_steps.bench import Bench, NotRun
 from trainables.calibration import evaluate
 from trainables.datasets.images import NORMALISATIONS, ImageDataset, ImageSplit, checked_labels
-from trainables.training import TrialRun
+from trainables.training.run import TrialRun
 from trainables.trial import resolve
 
 PARTS = ("train", "validation", "test")

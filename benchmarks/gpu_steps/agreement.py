@@ -15,8 +15,8 @@ from gpu_steps.bench import TINY_MODEL, Bench, after
 from gpu_steps.card import synchronise
 from gpu_steps.straightforward import LOSS, dataset_of, made_up_pictures
 from trainables.calibration import evaluate, fit_temperature
-from trainables.checkpoint import decode, encode
-from trainables.training import TrialRun
+from trainables.training.checkpoint import decode, encode
+from trainables.training.run import TrialRun
 from trainables.trial import resolve
 
 MODEL, IMAGES, HELD_OUT, BATCH, EPOCHS = "resnet50", 2048, 512, 128, 2

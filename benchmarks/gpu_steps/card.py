@@ -15,9 +15,9 @@ import torch
 from gpu_steps.bench import Bench, NotRun
 from trainables.builds import check_builds
 from trainables.errors import ConfigurationError
-from trainables.execution import use_ieee_float32
 from trainables.floor import Rates
-from trainables.memory import GIB
+from trainables.training.execution import use_ieee_float32
+from trainables.training.memory import GIB
 
 COPIED_BYTES = {"cuda": 2 * GIB, "cpu": GIB // 4}
 MATRIX_SIDE = {"cuda": {"bfloat16": 8192, "float32": 8192}, "cpu": {"bfloat16": 512, "float32": 512}}

@@ -23,7 +23,7 @@ from torch.profiler import profile as torch_profile
 from gpu_steps.bench import after
 from gpu_steps.card import synchronise
 from trainables.datasets.images import ImageDataset
-from trainables.training import TrialRun
+from trainables.training.run import TrialRun
 
 GROUPS = {
     "augmentation": ("augmentation",),

@@ -14,7 +14,7 @@ from gpu_steps.bench import TINY_MODEL, Bench, after
 from gpu_steps.card import synchronise
 from gpu_steps.speed import BATCH, BATCHES, TINY_BATCH, TINY_BATCHES, WARM_UP, training
 from gpu_steps.straightforward import dataset_of, made_up_pictures
-from trainables import memory
+from trainables.training import memory
 
 TRIALS = 4
 MODELS = ("resnet20", "resnet50")

@@ -14,10 +14,11 @@ from gpu_steps.bench import TINY_MODEL, Bench, after, clear
 from gpu_steps.card import from_data, synchronise, torchvision_version
 from gpu_steps.profiling import Annotated, profile
 from gpu_steps.straightforward import CLASSES, LOSS, dataset_of, made_up_pictures, straightforward
-from trainables import memory, models
+from trainables import models
 from trainables.datasets.images import ImageDataset
 from trainables.floor import Rates, work
-from trainables.training import TrialRun
+from trainables.training import memory
+from trainables.training.run import TrialRun
 from trainables.trial import resolve
 
 BATCH, BATCHES = 128, 32

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils import data
 
 from trainables.datasets.images import NORMALISATIONS, ImageDataset, ImageSplit
-from trainables.execution import use_ieee_float32
+from trainables.training.execution import use_ieee_float32
 
 CLASSES = 10
 LOSS = "flsd_53"

@@ -1,44 +1,52 @@
-"""`calibsweep score`: prints the scores of anyone's logits, and what to know of them."""
+"""`calibsweep score`."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-from rich.console import Console
+import click
 
-from orchestrator.scores_table import print_scores
-from orchestrator.scoring import score_files
+from orchestrator.commands.base import Command
+from orchestrator.commands.options import FILE
+from orchestrator.screen.terminal import console
 
 
-def show(
-    files: Sequence[Path],
-    names: Sequence[str],
+@click.command(cls=Command, example="calibsweep score my_logits.npz --json")
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=FILE,
+    metavar="FILE...",
+    help="Logits and labels: .npz, .npy, .pt, .csv or .parquet.",
+)
+@click.option(
+    "--names",
+    multiple=True,
+    metavar="KEY=NAME,...",
+    help="What is what: logits=predictions,labels=y. Keys: logits, labels, the same of one part (val_logits "
+    "...), and val and test for files. May be given several times.",
+)
+@click.option("--probabilities", is_flag=True, help="They are probabilities or their logarithms, not logits.")
+@click.option("--flatten", is_flag=True, help="Each position of [N, K, H, W] or [N, L, K] is a sample.")
+@click.option(
+    "--ignore", type=int, metavar="LABEL", help="Leaves out samples with this label, as -100 or 255."
+)
+@click.option("--json", "as_json", is_flag=True, help="Prints fractions and nats, as JSON.")
+def score(
+    files: tuple[Path, ...],
+    names: tuple[str, ...],
     probabilities: bool,
     flatten: bool,
     ignore: int | None,
     as_json: bool,
-    console: Console,
 ) -> None:
-    """Prints all scores of the test part, before scaling and after each temperature, and notes below them.
+    """Scores anyone's logits, before scaling and after each of the three temperatures.
 
-    Raises:
-        DataError, InputError, ConfigurationError: As `score_files`.
+    Files have val_logits [N, K], val_labels [N], test_logits [M, K] and test_labels [M], by these names or
+    others that say as much; docs/scoring.md has all forms. Temperatures are chosen on the validation part,
+    scores are of the test part. A test part alone is scored before scaling.
     """
-    scored = score_files(files, names=names, probabilities=probabilities, flatten=flatten, ignore=ignore)
-    if as_json:
-        # JSON has no NaN. Adding 0 makes 0 of -0.
-        finite = {name: value + 0.0 if np.isfinite(value) else None for name, value in scored.scores.items()}
-        warnings = [asdict(note) for note in scored.notes]
-        sys.stdout.write(json.dumps({**finite, "warnings": warnings}, indent=2) + "\n")
-        return
-    console.print(f"{', '.join(map(str, files))}, test part", style="bold", highlight=False, soft_wrap=True)
-    print_scores(scored.scores, console)
-    if scored.notes:
-        console.print()
-    for note in scored.notes:
-        console.print(f"{note.kind}: {note.line}", highlight=False, soft_wrap=True)
+    from orchestrator.use_cases import score as command
+
+    command.show(files, names, probabilities, flatten, ignore, as_json, console())

@@ -20,7 +20,7 @@ import psutil
 import pytest
 from ray.cluster_utils import Cluster
 
-from results.store import Store
+from results.store.store import Store
 
 from ..orchestrator.conftest import Command, cluster, numbers
 from ..orchestrator.test_faults import drain, kill, restart, training

@@ -16,9 +16,9 @@ from typing import Any
 
 import pandas as pd
 
-from results import tables
-from results.scores import CRITERIA, DEFAULT, SCORES
-from results.store import Store
+from results.scoring.scores import CRITERIA, DEFAULT, SCORES
+from results.store.store import Store
+from results.tables import table as tables
 from sweeps.expand import Sweep, expected_frame, load
 
 HERE = Path(__file__).parent

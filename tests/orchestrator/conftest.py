@@ -20,8 +20,8 @@ import pytest
 from filelock import FileLock
 from ray.cluster_utils import Cluster
 
-from orchestrator.lean_ray import lean
-from results.store import Store
+from orchestrator.driver.lean_ray import lean
+from results.store.store import Store
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEADLINE = 240.0

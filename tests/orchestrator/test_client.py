@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from results.store import Store
+from results.store.store import Store
 
 from .conftest import Command, cluster, halved, source_with, trained_alone, wait_until
 from .test_faults import finish, kill, place, training

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from orchestrator.cli import app
-from results.store import Store
+from results.store.store import Store
 from sweeps.spec import SETTINGS
 from trainables.calibration import evaluate
 from trainables.catalogue import LOSSES

@@ -15,11 +15,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.cli import app
-from orchestrator.command_line.copied import show, typed
-from orchestrator.commands import launch
-from orchestrator.commands.run import _closing
-from orchestrator.jobs import Job
-from orchestrator.outcome import Outcome
+from orchestrator.cluster.jobs import Job
+from orchestrator.commands.copied import show, typed
+from orchestrator.driver.outcome import Outcome
+from orchestrator.use_cases import launch
+from orchestrator.use_cases.run import _closing
 from results.terminal import Terminal
 from trainables.errors import DataError
 from trainables.shell import quoted

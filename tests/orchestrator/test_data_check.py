@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.data_check import DataCheck
-from orchestrator.stop_request import StopRequest
+from orchestrator.driver.data_check import DataCheck
+from orchestrator.driver.stop_request import StopRequest
 from trainables.errors import DataError
 from trainables.trial import resolve
 

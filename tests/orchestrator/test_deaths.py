@@ -13,8 +13,8 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from results.running import running
-from results.store import Store
+from results.store.running import running
+from results.store.store import Store
 
 from .conftest import Command, numbers, source_with, trained_alone, wait_until
 
@@ -83,8 +83,8 @@ HEALTHY = "flsc_531, adafocal"
 
 # As `calibsweep`, with pauses after a death that do not cost a test half a minute.
 IMPATIENT = """
-import orchestrator.queue
-orchestrator.queue.FIRST_PAUSE = 0.2
+import orchestrator.driver.queue
+orchestrator.driver.queue.FIRST_PAUSE = 0.2
 from orchestrator.cli import main
 main()
 """

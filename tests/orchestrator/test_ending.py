@@ -20,10 +20,10 @@ from typing import Any, TextIO, cast
 import psutil
 import pytest
 
-from orchestrator import servers
-from orchestrator.ending import LastingStream
-from orchestrator.scratch import PREFIX, Scratch, logs_folder
-from orchestrator.stop_request import AGAIN_SECONDS, StopRequest, ended_by
+from orchestrator.driver import servers
+from orchestrator.driver.ending import LastingStream
+from orchestrator.driver.scratch import PREFIX, Scratch, logs_folder
+from orchestrator.driver.stop_request import AGAIN_SECONDS, StopRequest, ended_by
 
 from .conftest import (
     REPOSITORY,
@@ -308,7 +308,7 @@ def test_a_run_deletes_the_folders_of_runs_that_died_alone(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = (
-        "import time; from orchestrator.scratch import Scratch; s = Scratch();"
+        "import time; from orchestrator.driver.scratch import Scratch; s = Scratch();"
         "(s.folder / 'tmp' / 'file').touch(); print(s.folder, flush=True); time.sleep(600)"
     )
 

@@ -18,8 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.cli import app
-from orchestrator.commands import run
-from orchestrator.estimates import (
+from orchestrator.cluster.estimates import (
     GUESSED_FLOPS_PER_SECOND,
     Estimate,
     Estimates,
@@ -27,12 +26,13 @@ from orchestrator.estimates import (
     longest_first,
     makespan,
 )
-from orchestrator.outcome import Outcome
-from orchestrator.stop_request import StopRequest
+from orchestrator.driver.outcome import Outcome
+from orchestrator.driver.stop_request import StopRequest
+from orchestrator.use_cases import run
 from results import gpu_records
 from results.gpu_records import GpuRecord, Speed
-from results.pilots import Pilot, keep, kept
-from results.store import Store
+from results.store.pilots import Pilot, keep, kept
+from results.store.store import Store
 from results.terminal import Terminal
 from trainables import cost, datasets, operations
 from trainables.catalogue import DATASETS, MODELS
@@ -223,7 +223,7 @@ def test_trials_of_one_cell_are_not_counted_to_order_them(monkeypatch: pytest.Mo
     def count(trial: Trial) -> float:
         raise AssertionError(f"{trial} was counted")
 
-    monkeypatch.setattr("orchestrator.estimates.flops_per_epoch", count)
+    monkeypatch.setattr("orchestrator.cluster.estimates.flops_per_epoch", count)
     trials = [resolve("digits", ("mlp", {"hidden": 7}), "brier", seed) for seed in (3, 0, 2)]
     assert longest_first(trials, Estimates(pd.DataFrame(), [], on_gpu=False)) == trials
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from ray.cluster_utils import Cluster
 
-from results.store import Store
+from results.store.store import Store
 
 from .conftest import Command, cluster, is_training, source_with, wait_until
 from .test_recovery import assert_as_undisturbed, checkpoints, commits

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.text import Text
 
-from orchestrator.grid import Grid
+from orchestrator.screen.grid import Grid
 from results.terminal import Terminal
 
 ROWS = [

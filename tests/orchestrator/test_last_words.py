@@ -8,10 +8,10 @@ import sys
 import pytest
 import ray.exceptions
 
-from orchestrator import last_words
-from orchestrator.blame import DEATHS, TOGETHER_SECONDS, Blame
-from orchestrator.deaths import Death, autopsy, ended_process, out_of_memory
-from orchestrator.stalls import EPOCHS, FIRST_EPOCH, REARM_SECONDS, Watch
+from orchestrator.driver import last_words
+from orchestrator.driver.blame import DEATHS, TOGETHER_SECONDS, Blame
+from orchestrator.driver.deaths import Death, autopsy, ended_process, out_of_memory
+from orchestrator.driver.stalls import EPOCHS, FIRST_EPOCH, REARM_SECONDS, Watch
 
 RAY_SAYS_NOTHING = (
     "Worker exit detail: Worker unexpectedly exits with a connection error code 2. End of file. Some common "
@@ -43,7 +43,7 @@ def stderr_of(code: str) -> str:
     before = (
         "import faulthandler, os, ctypes, time\n"
         "from orchestrator import last_words\n"
-        "from orchestrator.stalls import Watch\n"
+        "from orchestrator.driver.stalls import Watch\n"
         "faulthandler.enable(all_threads=False)\n"
         "last_words.tell_exits()\n"
         "last_words.tell_trial('first'); os.write(2, b':calibsweep:exit 9\\n')\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from ray.exceptions import AuthenticationError
 
-from orchestrator.jobs import ONCE, SWEEP_FILE, reaching, shipped
-from results.store import Store
+from orchestrator.cluster.jobs import ONCE, SWEEP_FILE, reaching, shipped
+from results.store.store import Store
 from trainables.errors import ConfigurationError
 
 from .conftest import Command, cluster, halved, numbers, source_with, trained_alone, wait_until

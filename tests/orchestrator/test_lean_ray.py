@@ -13,7 +13,7 @@ STARTED = """
 import psutil, ray
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from orchestrator.ray_start import configure_ray, connect
+from orchestrator.driver.ray_start import configure_ray, connect
 
 configure_ray()
 with TemporaryDirectory() as folder:

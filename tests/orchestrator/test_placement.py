@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.placement import GROUP_LABEL, Needs, check
+from orchestrator.cluster.placement import GROUP_LABEL, Needs, check
 from sweeps.expand import Sweep, load
 from trainables.errors import ConfigurationError
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ray.tune.search import Searcher
 
-from orchestrator.placement import Needs
-from orchestrator.queue import LONGEST_PAUSE, MOST_WAITING, TrialQueue
-from orchestrator.stop_request import StopRequest
+from orchestrator.cluster.placement import Needs
+from orchestrator.driver.queue import LONGEST_PAUSE, MOST_WAITING, TrialQueue
+from orchestrator.driver.stop_request import StopRequest
 
 SMALL, LARGE = Needs.of(0.5, 1), Needs.of(4, 1)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import ray_places
-from orchestrator.outcome import StartError
-from results.store import Store
+from orchestrator.driver import ray_places
+from orchestrator.driver.outcome import StartError
+from results.store.store import Store
 
 from .conftest import REPOSITORY
 from .test_surroundings import TINY, Installed

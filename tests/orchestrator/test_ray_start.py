@@ -16,10 +16,10 @@ import itertools, os, signal, sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from ray._private import node
-from orchestrator.ray_start import configure_ray
-from orchestrator.scratch import Scratch
-from orchestrator.servers import Servers, connected
-from orchestrator.stop_request import StopRequest
+from orchestrator.driver.ray_start import configure_ray
+from orchestrator.driver.scratch import Scratch
+from orchestrator.driver.servers import Servers, connected
+from orchestrator.driver.stop_request import StopRequest
 
 # A raylet that gets no processor never says that it is there. Ray waits 30 seconds for it: not here.
 late, start = int(sys.argv[1]), Servers._start

@@ -10,8 +10,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from results import rows
-from results.store import Store
+from results.store import rows
+from results.store.store import Store
 from sweeps.expand import load
 
 from .conftest import Command, family, numbers, wait_until, workers

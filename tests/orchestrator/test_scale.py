@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from ray import cloudpickle, tune
 
-from orchestrator import progress as progress_module
-from orchestrator import tune_driver
-from orchestrator.placement import Needs
-from orchestrator.progress import Progress
-from orchestrator.stop_request import StopRequest
-from results.store import Store
+from orchestrator.cluster.placement import Needs
+from orchestrator.driver import progress as progress_module
+from orchestrator.driver import tune_driver
+from orchestrator.driver.progress import Progress
+from orchestrator.driver.stop_request import StopRequest
+from results.store.store import Store
 from results.terminal import Terminal
 from sweeps.expand import load
 from trainables.trial import Asked, Trial, resolve

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from results.store import Store
+from results.store.store import Store
 from trainables.calibration.out_of_distribution import separation
 
 from .conftest import REPOSITORY, Command

@@ -15,8 +15,8 @@ import torch
 from click.testing import CliRunner
 
 from orchestrator.cli import app
-from orchestrator.scoring import score_files
-from results.scores import SCORES
+from orchestrator.use_cases.scoring import score_files
+from results.scoring.scores import SCORES
 from trainables.calibration import evaluate, score
 from trainables.errors import CalibsweepError
 

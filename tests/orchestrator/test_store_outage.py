@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from results.store import Store
+from results.store.store import Store
 
 from ..s3_proxy import Proxy
 from .conftest import Command, wait_until

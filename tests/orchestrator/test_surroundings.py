@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 import pytest
 
-from orchestrator.worker_check import failed_start
-from results.store import Store
+from orchestrator.driver.worker_check import failed_start
+from results.store.store import Store
 
 from .conftest import Command, cluster, family, program, source_with
 
@@ -121,7 +121,7 @@ def test_a_worker_that_cannot_start_is_told_from_one_that_died(error: str, own: 
 @pytest.mark.parametrize(
     ("file", "text", "told"),
     [
-        ("results/store.py", "", "{0}/results has the name of a part of calibsweep and is none"),
+        ("results/store/store.py", "", "{0}/results has the name of a part of calibsweep and is none"),
         ("trainables/errors.py", "", "{0}/trainables has the name of a part of calibsweep and is none"),
         ("pandas.py", "import some_library", "No module named 'some_library', which {0}/pandas.py imports"),
     ],
@@ -185,7 +185,7 @@ def test_nor_on_a_cluster_and_a_node_that_cannot_run_this_code_says_why(
         elsewhere = nodes.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(other)})
         output = here("run", sweep, *where, "another", code=2)
         assert re.search(r"^calibsweep: no worker can start on the node \S+: ", output, re.M)
-        assert "from 'results.store'" in output and f"; results is {other}/results." in output
+        assert "from 'results.store.store'" in output and f"; results is {other}/results." in output
         nodes.remove_node(elsewhere)
 
         changed = source_with(tmp_path / "changed", "losses", mine="# somebody else's\n")

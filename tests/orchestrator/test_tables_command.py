@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from orchestrator.cli import app
-from results.scores import SCORES, SEPARATION
+from results.scoring.scores import SCORES, SEPARATION
 from trainables.errors import ConfigurationError
 
 from .conftest import REPOSITORY

@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from orchestrator.commands.run import run
-from orchestrator.stalls import Watch
-from orchestrator.stop_request import StopRequest
-from orchestrator.worker import Notices, TrialWorker, WorkerSettings
-from results.store import Store
+from orchestrator.driver.stalls import Watch
+from orchestrator.driver.stop_request import StopRequest
+from orchestrator.driver.worker import Notices, TrialWorker, WorkerSettings
+from orchestrator.use_cases.run import run
+from results.store.store import Store
 from results.terminal import Terminal
 from sweeps.expand import load
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.commands import plan
-from orchestrator.commands.cost import Prices
-from orchestrator.commands.run import run
-from orchestrator.outcome import Outcome
-from orchestrator.stop_request import StopRequest
-from results import processor
+from orchestrator.driver.outcome import Outcome
+from orchestrator.driver.stop_request import StopRequest
+from orchestrator.use_cases import plan
+from orchestrator.use_cases.cost import Prices
+from orchestrator.use_cases.run import run
+from results.store import processor
 from results.terminal import Terminal
 from results.wording import counted
 
@@ -55,7 +55,7 @@ def test_plan_and_run_say_that_bfloat16_is_slow_on_a_cpu_without_it(
     monkeypatch.setattr(processor, "CPUINFO", file)
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(SWEEP.format(seeds=2, precision=precision, gpus=gpus))
-    monkeypatch.setattr("orchestrator.commands.run.run_missing", lambda *given: Outcome(left=2))
+    monkeypatch.setattr("orchestrator.use_cases.run.run_missing", lambda *given: Outcome(left=2))
     store = str(tmp_path)
     for command in ("plan", "run"):
         output = io.StringIO()
@@ -72,7 +72,7 @@ def test_one_is_told_in_the_singular(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (counted(1, "trial"), counted(0, "trial"), counted(2, "set")) == ("1 trial", "0 trials", "2 sets")
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(SWEEP.format(seeds=1, precision="float32", gpus=0))
-    monkeypatch.setattr("orchestrator.commands.run.run_missing", lambda *given: Outcome(left=1, failed=1))
+    monkeypatch.setattr("orchestrator.use_cases.run.run_missing", lambda *given: Outcome(left=1, failed=1))
     output = io.StringIO()
     run(
         str(sweep),

@@ -15,15 +15,15 @@ import pytest
 from rich.cells import cell_len
 from rich.text import Text
 
-from orchestrator import progress as progress_module
-from orchestrator.commands import status
-from orchestrator.commands.cost import Prices
-from orchestrator.estimates import START_SECONDS, TRIAL_SECONDS
-from orchestrator.progress import Progress
-from orchestrator.terminal import can_redraw
-from orchestrator.view import Row, Standing, View, cut, lines
-from results.running import Running, publish
-from results.store import Store
+from orchestrator.cluster.estimates import START_SECONDS, TRIAL_SECONDS
+from orchestrator.driver import progress as progress_module
+from orchestrator.driver.progress import Progress
+from orchestrator.screen.terminal import can_redraw
+from orchestrator.screen.view import Row, Standing, View, cut, lines
+from orchestrator.use_cases import status
+from orchestrator.use_cases.cost import Prices
+from results.store.running import Running, publish
+from results.store.store import Store
 from results.terminal import Terminal
 from results.wording import duration, size, work
 from sweeps.expand import load

@@ -13,8 +13,8 @@ import pytest
 from ray.tune import Callback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from orchestrator.watching import AWAY_SECONDS, Outside, TensorBoard, callbacks
-from results.store import Store
+from orchestrator.driver.trackers import AWAY_SECONDS, Outside, TensorBoard, callbacks
+from results.store.store import Store
 from sweeps.expand import load
 from trainables.errors import ConfigurationError
 from trainables.trial import resolve

@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from orchestrator.stalls import Watch
-from orchestrator.worker import Notices, Report, TrialWorker, WorkerSettings
-from results.checkpoints import moments_set_aside
-from results.data_files import sha256
-from results.store import Store
+from orchestrator.driver.stalls import Watch
+from orchestrator.driver.worker import Notices, Report, TrialWorker, WorkerSettings
+from results.store.checkpoints import moments_set_aside
+from results.store.data_files import sha256
+from results.store.store import Store
 from trainables.losses.cross_entropy import CrossEntropy
-from trainables.training import TrialRun, load_dataset
+from trainables.training.run import TrialRun, load_dataset
 from trainables.trial import Trial, resolve
 
 from ..s3_proxy import Proxy

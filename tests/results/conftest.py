@@ -16,10 +16,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from results import rows, scored_sets
-from results.address import Address
-from results.inspection import Inspection, inspection
-from results.rescore import (
+from results.scoring.commit import (
     ARITHMETIC,
     FLOAT64,
     commit_result,
@@ -29,8 +26,11 @@ from results.rescore import (
     score_predictions,
     trial_differs,
 )
-from results.store import Store
-from trainables.result import Predictions, TrialResult
+from results.store import rows, scored_sets
+from results.store.address import Address
+from results.store.inspection import Inspection, inspection
+from results.store.store import Store
+from trainables.training.result import Predictions, TrialResult
 from trainables.trial import Component, Trial, resolve
 
 CLASSES, VALIDATION, TEST, EPOCHS = 5, 7, 11, 3

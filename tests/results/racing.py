@@ -8,9 +8,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from results import data_files, rows
-from results.data_files import sha256
-from results.store import Store
+from results.store import data_files, rows
+from results.store.data_files import sha256
+from results.store.store import Store
 from trainables.trial import Trial
 
 from .conftest import arguments_of_commit, content_of, one_digit_of_a_logit, trial_of

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from orchestrator.commands.verify import verify
-from results import mending, scored_sets
-from results.address import Address
-from results.checkpoints import StoredCheckpoints
-from results.pilots import Pilot, keep
-from results.store import Store
-from results.survey import State, Survey
+from orchestrator.use_cases.verify import verify
+from results.store import mending, scored_sets
+from results.store.address import Address
+from results.store.checkpoints import StoredCheckpoints
+from results.store.pilots import Pilot, keep
+from results.store.store import Store
+from results.store.survey import State, Survey
 from results.terminal import Terminal
 
 from .conftest import OTHER, commit, content_of, falsified, inspected, path_of, scored, trial_of

@@ -8,10 +8,11 @@ import io
 import pandas as pd
 import pytest
 
-from results import code, tables
-from results.rescore import commit_result
-from results.screen import Screen
-from results.store import Store
+from results.scoring.commit import commit_result
+from results.store import code
+from results.store.store import Store
+from results.tables import table as tables
+from results.tables.screen import Screen
 from results.terminal import Terminal
 
 from .conftest import result_of, trial_of

@@ -12,18 +12,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from results.address import Address
-from results.checkpoints import StoredCheckpoints
-from results.snapshot import TRIALS
-from results.store import Store
-from results.survey import State
+from results.store.address import Address
+from results.store.checkpoints import StoredCheckpoints
+from results.store.snapshot import TRIALS
+from results.store.store import Store
+from results.store.survey import State
 
 from .conftest import arguments_of_commit, commit, content_of, trial_of
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
 COMMIT_ALL = """
-from results.store import Store
+from results.store.store import Store
 store, commits = Store(arguments[0]), arguments[1]
 for each in commits:
     if store.commit(**each):
@@ -86,8 +86,8 @@ def test_writers_of_one_store_at_once_do_no_harm(store: Store, tmp_path: Path, s
 
 
 SAVE_AND_DELETE = """
-from results.checkpoints import StoredCheckpoints
-from results.store import Store
+from results.store.checkpoints import StoredCheckpoints
+from results.store.store import Store
 store = Store(arguments[0])
 checkpoints = StoredCheckpoints(store)
 for number in range(400):
@@ -181,7 +181,7 @@ def fresh(store: Store) -> pd.DataFrame:
 
 
 COMPACT = """
-from results.store import Store
+from results.store.store import Store
 while True:
     Store(arguments[0]).compact()
     print("again", flush=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from results.errors import StoreError
-from results.files import Folder
+from results.store.errors import StoreError
+from results.store.files import Folder
 
 from ..s3_proxy import CREDENTIALS, Proxy
 
@@ -29,7 +29,7 @@ def nobody(s3: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Proxy:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setattr("results.outages.FIRST_SECONDS", 0.5)
+    monkeypatch.setattr("results.store.outages.FIRST_SECONDS", 0.5)
     return s3
 
 

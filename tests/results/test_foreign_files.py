@@ -17,15 +17,16 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from results import copies, pilots, running, scored_sets, tables
-from results.address import Address
-from results.checkpoints import StoredCheckpoints
-from results.finding import FOREIGN
-from results.mending import mending
-from results.pilots import Pilot
-from results.snapshot import TRIALS
-from results.store import Store
-from results.survey import State
+from results.store import copies, pilots, running, scored_sets
+from results.store.address import Address
+from results.store.checkpoints import StoredCheckpoints
+from results.store.finding import FOREIGN
+from results.store.mending import mending
+from results.store.pilots import Pilot
+from results.store.snapshot import TRIALS
+from results.store.store import Store
+from results.store.survey import State
+from results.tables import table as tables
 
 from .conftest import OTHER, commit, content_of, inspected, scored, trial_of
 

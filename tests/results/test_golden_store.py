@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from results import tables
-from results.store import Store
-from results.survey import State
+from results.store.store import Store
+from results.store.survey import State
+from results.tables import table as tables
 from sweeps.expand import Sweep, expected_frame, load
 
 from .conftest import scores_that_differ

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.commands.verify import verify
-from results import finding as kinds
-from results import pilots, running
-from results.address import Address
-from results.checkpoints import StoredCheckpoints
-from results.errors import StoreError
-from results.inspection import Inspection
-from results.pilots import Pilot
-from results.store import Store
-from results.survey import State
+from orchestrator.use_cases.verify import verify
+from results.store import finding as kinds
+from results.store import pilots, running
+from results.store.address import Address
+from results.store.checkpoints import StoredCheckpoints
+from results.store.errors import StoreError
+from results.store.inspection import Inspection
+from results.store.pilots import Pilot
+from results.store.store import Store
+from results.store.survey import State
 from results.terminal import Terminal
 
 from .conftest import (

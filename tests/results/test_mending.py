@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.commands.verify import verify
-from results import mending
-from results.address import Address
-from results.store import Store
-from results.survey import State
+from orchestrator.use_cases.verify import verify
+from results.store import mending
+from results.store.address import Address
+from results.store.store import Store
+from results.store.survey import State
 from results.terminal import Terminal
 
 from .conftest import commit, content_of, path_of, trial_of

@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 import pytest
 
-from results.address import Address
-from results.checkpoints import StoredCheckpoints
-from results.errors import StoreError
-from results.files import Folder
-from results.store import Store
-from results.survey import State
+from results.store.address import Address
+from results.store.checkpoints import StoredCheckpoints
+from results.store.errors import StoreError
+from results.store.files import Folder
+from results.store.store import Store
+from results.store.survey import State
 
 from ..s3_proxy import Proxy
 from .conftest import arguments_of_commit, commit, content_of, path_of, trial_of
@@ -195,7 +195,7 @@ def test_what_will_not_pass_is_one_line_at_once(
 def test_a_server_that_stays_away_is_one_line(
     remote: Store, s3: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("results.outages.COMMAND_SECONDS", 3.0)
+    monkeypatch.setattr("results.store.outages.COMMAND_SECONDS", 3.0)
     s3.refuse()
     with pytest.raises(
         StoreError, match=r"cannot write s3://\S+trials/a\.parquet: the server .* every attempt"
@@ -212,9 +212,9 @@ def test_an_outage_in_a_run_is_sat_out_and_told(
     told: list[str] = []
     # A worker may start while the store is away: no answer has come yet.
     remote.folder.sit_out_outages(told.append)
-    monkeypatch.setattr("results.outages.FIRST_SECONDS", 0.0)
-    monkeypatch.setattr("results.outages.COMMAND_SECONDS", 0.0)
-    monkeypatch.setattr("results.outages.TOLD_AFTER_SECONDS", 0.5)
+    monkeypatch.setattr("results.store.outages.FIRST_SECONDS", 0.0)
+    monkeypatch.setattr("results.store.outages.COMMAND_SECONDS", 0.0)
+    monkeypatch.setattr("results.store.outages.TOLD_AFTER_SECONDS", 0.5)
     s3.vanish()
     back = threading.Timer(2.0, s3.listen)
     back.start()
@@ -231,7 +231,7 @@ def test_an_outage_in_a_run_is_sat_out_and_told(
 
 
 def test_a_host_that_is_not_there_is_said_soon(s3: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("results.outages.FIRST_SECONDS", 0.3)
+    monkeypatch.setattr("results.store.outages.FIRST_SECONDS", 0.3)
     s3.vanish()
     with pytest.raises(StoreError, match=r"127\.0\.0\.1 cannot be reached"):
         Store(s3.uri("store")).folder.check_writable()
@@ -240,7 +240,7 @@ def test_a_host_that_is_not_there_is_said_soon(s3: Proxy, monkeypatch: pytest.Mo
 
 
 def test_a_wrong_scheme_is_named(s3: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("results.outages.FIRST_SECONDS", 0.3)
+    monkeypatch.setattr("results.store.outages.FIRST_SECONDS", 0.3)
     began = time.monotonic()
     with pytest.raises(StoreError, match="speaks http, not https: put scheme=http"):
         Store(s3.uri("x").replace("scheme=http", "scheme=https")).folder.check_writable()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import boto3
 import pytest
 
-from orchestrator.commands import compaction, tables
-from orchestrator.commands.verify import verify
-from results.errors import StoreError
-from results.finding import FOREIGN
-from results.store import Store
-from results.survey import State
+from orchestrator.use_cases import compaction, tables
+from orchestrator.use_cases.verify import verify
+from results.store.errors import StoreError
+from results.store.finding import FOREIGN
+from results.store.store import Store
+from results.store.survey import State
 from results.terminal import Terminal
 from trainables.errors import ConfigurationError
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from results.errors import StoreError
-from results.files import Folder
-from results.place import Place, place_of
+from results.store.errors import StoreError
+from results.store.files import Folder
+from results.store.place import Place, place_of
 
 SECRET = "hunter2"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from results.published import PAPERS, published
+from results.tables.published import PAPERS, published
 from trainables.errors import ConfigurationError
 
 SHARED = Path(os.environ.get("CALIBSWEEP_SHARED", Path(__file__).resolve().parents[3] / "shared"))

@@ -8,8 +8,8 @@ import os
 
 import pytest
 
-from results.rescore import commit_finished
-from results.store import Store
+from results.scoring.commit import commit_finished
+from results.store.store import Store
 
 from .conftest import OTHER, arguments_of_commit, inspected, result_of, trial_of
 from .racing import assert_whole, race

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from results.store import Store
-from results.survey import State
+from results.store.store import Store
+from results.store.survey import State
 from sweeps.expand import load
 
 from .conftest import scores_that_differ

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from orchestrator.commands import compaction, plan, run, tables
-from orchestrator.commands.cost import Prices
-from orchestrator.commands.verify import verify
-from orchestrator.stop_request import StopRequest
-from results.address import Address
-from results.store import Store
+from orchestrator.driver.stop_request import StopRequest
+from orchestrator.use_cases import compaction, plan, run, tables
+from orchestrator.use_cases.cost import Prices
+from orchestrator.use_cases.verify import verify
+from results.store.address import Address
+from results.store.store import Store
 from results.terminal import Terminal
 from sweeps.expand import Sweep, load
 

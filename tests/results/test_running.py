@@ -7,8 +7,8 @@ import time
 import uuid
 from pathlib import Path
 
-from results.running import FRESH_SECONDS, Running, publish, running, withdraw
-from results.store import Store
+from results.store.running import FRESH_SECONDS, Running, publish, running, withdraw
+from results.store.store import Store
 
 
 def test_the_word_of_a_driver_that_died_is_forgotten_by_another(store: Store) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from rich.cells import cell_len
 
-from results.screen import Screen, screen
+from results.tables.screen import Screen, screen
 from results.terminal import Terminal
 from trainables.errors import ConfigurationError
 

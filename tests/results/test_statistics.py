@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.statistics import summarise
+from results.tables.statistics import summarise
 from trainables.errors import CalibsweepError
 
 COLUMNS = ["test_ece", "test_nll"]

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from results.address import Address
-from results.errors import StoreError
-from results.inspection import inspection
-from results.store import Store
-from results.survey import State, Survey
+from results.store.address import Address
+from results.store.errors import StoreError
+from results.store.inspection import inspection
+from results.store.store import Store
+from results.store.survey import State, Survey
 from trainables.trial import Trial
 
 from .conftest import (

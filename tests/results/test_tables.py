@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
-from results import tables
+from results.tables import table as tables
 from trainables.errors import CalibsweepError
 from trainables.texts import visible
 

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from trainables.datasets.base import Dataset
-from trainables.distributed import Alone, Workers, connect, listen
-from trainables.training import TrialRun, load_dataset
+from trainables.training.process_group import Alone, Workers, connect, listen
+from trainables.training.run import TrialRun, load_dataset
 from trainables.trial import Trial, resolve
 
 CPU = torch.device("cpu")

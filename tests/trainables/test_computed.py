@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from results import code
+from results.store import code
 from trainables import computed, datasets, source
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.losses.focal import Focal
-from trainables.optimizers import optimizer
+from trainables.training.optimizers import optimizer
 from trainables.trial import Trial, resolve
 
 
@@ -113,7 +113,7 @@ def test_a_change_that_alters_numbers_is_seen(monkeypatch: pytest.MonkeyPatch) -
         made.param_groups[0]["nesterov"] = not made.param_groups[0]["nesterov"]
         return made
 
-    monkeypatch.setattr("trainables.training.optimizer", other)
+    monkeypatch.setattr("trainables.training.run.optimizer", other)
     after = anew(trial())
     assert [kind for kind in before if not code.agree(before[kind], after[kind])] == ["training"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from trainables.distributed import Alone
+from trainables.training.process_group import Alone
 
 from . import several_workers
 from .several_workers import CASES, everything

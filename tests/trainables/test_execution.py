@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch._dynamo.utils import counters
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trainables import execution, models, optimizers
+from trainables import models
 from trainables.catalogue import LOSSES, MODELS
 from trainables.datasets.base import Dataset
 from trainables.datasets.images import NORMALISATIONS, ImageDataset, ImageSplit
-from trainables.execution import EVALUATION_BATCH, Execution, compiled, gpu_evaluation_batch
 from trainables.losses.base import Loss
-from trainables.training import TrialRun
+from trainables.training import execution, optimizers
+from trainables.training.execution import EVALUATION_BATCH, Execution, compiled, gpu_evaluation_batch
+from trainables.training.run import TrialRun
 from trainables.trial import TrainingSettings, Trial, resolve
 
 CPU = torch.device("cpu")

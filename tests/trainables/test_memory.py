@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainables.memory import CONTEXT_BYTES, GIB, advice, fitting_share, limit, requested_bytes, told
+from trainables.training.memory import CONTEXT_BYTES, GIB, advice, fitting_share, limit, requested_bytes, told
 
 H100 = 80 * GIB
 CONTEXT = CONTEXT_BYTES / GIB

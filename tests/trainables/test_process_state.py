@@ -30,8 +30,8 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend
 
-from trainables.execution import use_ieee_float32
 from trainables.process_state.state import Left, ProcessState
+from trainables.training.execution import use_ieee_float32
 
 F = nn.functional
 OPEN_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -272,8 +272,8 @@ SPOILS: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
     ),
     "a function of Python's": (lambda: setattr(builtins, "sum", lambda _: 0), lambda: builtins.sum([1, 2])),
     "a function of ours": (
-        lambda: setattr(sys.modules["trainables.seeds"], "derive", lambda *_: 0),
-        lambda: sys.modules["trainables.seeds"].derive("x"),
+        lambda: setattr(sys.modules["trainables.training.seeds"], "derive", lambda *_: 0),
+        lambda: sys.modules["trainables.training.seeds"].derive("x"),
     ),
 }
 

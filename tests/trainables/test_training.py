@@ -20,12 +20,12 @@ from scipy import special, stats
 
 from trainables import losses
 from trainables.catalogue import LOSSES, MODELS
-from trainables.checkpoint import decode, encode
-from trainables.curves import ClassificationCurves
 from trainables.datasets.base import Dataset, Split
 from trainables.errors import TrialDiverged
-from trainables.result import TrialResult
-from trainables.training import TrialRun, load_dataset, run_trial
+from trainables.training.checkpoint import decode, encode
+from trainables.training.curves import ClassificationCurves
+from trainables.training.result import TrialResult
+from trainables.training.run import TrialRun, load_dataset, run_trial
 from trainables.trial import Trial, resolve
 
 CPU = torch.device("cpu")
@@ -427,7 +427,7 @@ class Refuse:
             raise ImportError(f"{name} is not to be imported")
 
 sys.meta_path.insert(0, Refuse())
-from trainables.training import run_trial
+from trainables.training.run import run_trial
 from trainables.trial import resolve
 
 trial = resolve("digits", "mlp", "adafocal", 0, training={"epochs": 2})

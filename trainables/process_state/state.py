@@ -23,11 +23,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainables import seeds
 from trainables.process_state.functions import Functions
 from trainables.process_state.of_python import PYTHON
 from trainables.process_state.of_torch import TORCH
 from trainables.process_state.setting import Setting, is_library
+from trainables.training import seeds
 
 SETTINGS = [*TORCH, *PYTHON]
 

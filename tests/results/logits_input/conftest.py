@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from results.logits_input.arrays import Array, in_memory
-from results.logits_input.names import Pair
+from results.scoring.logits_input.arrays import Array, in_memory
+from results.scoring.logits_input.names import Pair
 
 CLASSES = 4
 

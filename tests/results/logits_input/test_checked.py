@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.logits_input import checked
+from results.scoring.logits_input import checked
 from trainables.errors import InputError
 
 from .conftest import pair

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from results.logits_input.columns import Kind, columns
-from results.logits_input.names import Names
+from results.scoring.logits_input.columns import Kind, columns
+from results.scoring.logits_input.names import Names
 from trainables.errors import CalibsweepError, ConfigurationError, InputError
 
 KINDS: dict[str, Kind] = {"#": "list", "$": "text", "%": "other"}

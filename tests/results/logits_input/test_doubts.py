@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from results.logits_input import doubts
-from results.logits_input.logits import Part
+from results.scoring.logits_input import doubts
+from results.scoring.logits_input.logits import Part
 from trainables.calibration import TEMPERATURES, evaluate, score
 
 from .conftest import CLASSES, Network, predictions

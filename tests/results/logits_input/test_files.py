@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from results.logits_input import Names, chosen, memory, read
+from results.scoring.logits_input import Names, chosen, memory, read
 from trainables.errors import CalibsweepError, DataError, InputError
 
 from .conftest import CLASSES, Network
@@ -143,7 +143,7 @@ def test_every_format_gives_the_numbers_that_were_written(
 
 
 def test_the_stores_own_predictions_are_taken(repository: Path) -> None:
-    from results.rescore import tensors
+    from results.scoring.commit import tensors
 
     path = sorted((repository / "tests/golden/store/predictions").rglob("*.parquet"))[0]
     arrays, _ = read([path], Names())
@@ -300,7 +300,7 @@ def packed_parquet(folder: Path) -> Path:
 def test_what_cannot_fit_is_refused_before_it_is_read(
     write: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from results.logits_input.shapes import form_of
+    from results.scoring.logits_input.shapes import form_of
 
     path = write(tmp_path)
     needed = 9_000 * (100 * memory.BYTES_PER_NUMBER + memory.BYTES_PER_SAMPLE)

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from results.logits_input.names import Names, chosen
+from results.scoring.logits_input.names import Names, chosen
 from trainables.errors import CalibsweepError, ConfigurationError, InputError
 
 from .conftest import array

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from orchestrator.commands import data
+from orchestrator.use_cases import data
 from trainables import datasets
 from trainables.datasets import cifar10, files
 from trainables.datasets.files import RemoteFile, digest

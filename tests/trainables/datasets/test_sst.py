@@ -17,13 +17,13 @@ import torch
 
 from orchestrator import cli
 from trainables import datasets
-from trainables.checkpoint import decode, encode
 from trainables.datasets import sst
 from trainables.datasets.base import Dataset
 from trainables.datasets.prepare import prepare
 from trainables.datasets.trees import NOBODY, TreeSplit
 from trainables.errors import ConfigurationError, DataError
-from trainables.training import TrialRun, load_dataset, run_trial
+from trainables.training.checkpoint import decode, encode
+from trainables.training.run import TrialRun, load_dataset, run_trial
 from trainables.trial import resolve
 
 CPU = torch.device("cpu")

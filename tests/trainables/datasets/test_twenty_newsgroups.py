@@ -15,7 +15,7 @@ from trainables import datasets
 from trainables.datasets import newsgroups, twenty_newsgroups
 from trainables.datasets.prepare import prepare
 from trainables.errors import ConfigurationError, DataError
-from trainables.training import run_trial
+from trainables.training.run import run_trial
 from trainables.trial import resolve
 
 CPU = torch.device("cpu")

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from trainables import datasets
-from trainables.curves import last_linear
 from trainables.datasets import newsgroups
 from trainables.errors import ConfigurationError, DataError
-from trainables.result import TrialResult
-from trainables.training import TrialRun, load_dataset, run_trial
+from trainables.training.curves import last_linear
+from trainables.training.result import TrialResult
+from trainables.training.run import TrialRun, load_dataset, run_trial
 from trainables.trial import resolve
 
 CPU = torch.device("cpu")

@@ -13,9 +13,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from trainables import models
 from trainables.catalogue import MODELS
-from trainables.curves import last_linear
 from trainables.models.densenet import DenseLayer
 from trainables.models.wide_resnet import BasicBlock
+from trainables.training.curves import last_linear
 
 # Of the released code, instantiated: parameters by classes, layers of each kind, operations (2 for a multiply
 # and add) of one image. Those without released code are by hand: 'resnet20' from the paper, 'resnet110_tiny'

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from trainables import models
-from trainables.curves import last_linear
 from trainables.datasets.word_vectors import WordVectors
 from trainables.models.text_cnn import TextCNN
+from trainables.training.curves import last_linear
 
 
 def model_of(dimensions: int, classes: int = 20) -> TextCNN:

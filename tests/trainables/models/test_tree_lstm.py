@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from trainables import models
-from trainables.curves import last_linear
 from trainables.datasets.trees import TreeSplit
 from trainables.datasets.word_vectors import WordVectors
 from trainables.models.tree_lstm import Dropout, TreeLSTM
+from trainables.training.curves import last_linear
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Clusters: starting them, submitting to them, what a sweep takes of them."""

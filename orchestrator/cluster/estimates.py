@@ -1,0 +1,179 @@
+"""How long trials will take, from the best that is known, and how long it takes to run them all."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from results.gpu_records import GpuRecord
+from results.store.pilots import Pilot
+from trainables.operations import are_recorded, flops_per_epoch
+from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GUESSED_FLOPS_PER_SECOND = {"gpu": 20e12, "cpu": 20e9}
+"""Of a GPU, and of one CPU core, in training. Networks of this field keep far below what is on the box."""
+
+START_SECONDS = 15.0
+"""From the command to the first trial's first batch: Ray and a process start, and torch is loaded."""
+
+TRIAL_SECONDS = 1.0
+"""Of each trial beside its training: its start, its scores, and what is written."""
+
+Cell = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds that a trial takes, and how that is known.
+
+    Attributes:
+        source: 'finished trials', 'pilot', 'card' (its network was measured on it), 'operations' (of another
+            network that was) or 'guess'.
+        measured: With 'card' and 'operations': what was measured, on which card, how and when.
+    """
+
+    seconds: float
+    source: str
+    measured: str = ""
+
+
+class Estimates:
+    """Seconds a trial takes: by finished trials of its data set and model, else a pilot, else its operations.
+
+    These over what such a network was measured to do on a card, or else `GUESSED_FLOPS_PER_SECOND`.
+
+    Args:
+        finished: As `Store.trials()` gives them.
+        pilots: The latest first.
+        on_gpu: Whether the trials will run on a GPU.
+        card: The record of such a GPU, if there is one.
+        gpus: Of each trial by its key, where it has several: they are taken to share the work evenly.
+        count: Whether somebody's network is built to count its operations, which loads torch.
+    """
+
+    def __init__(
+        self,
+        finished: pd.DataFrame,
+        pilots: Iterable[Pilot],
+        on_gpu: bool,
+        gpus: Mapping[str, float] | None = None,
+        card: GpuRecord | None = None,
+        count: bool = True,
+    ):
+        self.count = count
+        self.on_gpu = on_gpu
+        self.card = card if on_gpu else None
+        self.gpus = gpus or {}
+        seen: dict[Cell, list[float]] = defaultdict(list)
+        if "training_seconds" in finished:
+            columns = ("dataset", "model", "identity", "training_seconds")
+            # Rows of before GPUs were recorded are of one.
+            workers = finished["gpus"].fillna(1.0).clip(lower=1.0) if "gpus" in finished else 1.0
+            work = finished["training_seconds"] * workers
+            for dataset, model, identity, seconds in zip(
+                *(finished.assign(training_seconds=work)[name] for name in columns), strict=True
+            ):
+                training = json.loads(identity)["training"]
+                seen[dataset, model, training["precision"]].append(seconds / training["epochs"])
+        self.finished: Mapping[Cell, float] = {cell: statistics.mean(each) for cell, each in seen.items()}
+        self.piloted: dict[Cell, float] = {}
+        for pilot in pilots:
+            self.piloted.setdefault((pilot.dataset, pilot.model, pilot.precision), pilot.seconds_per_epoch)
+        self._flops: dict[Cell, float | None] = {}
+
+    def __call__(self, trial: Trial) -> Estimate | None:
+        """None for a trial of which nothing at all is known."""
+        cell = _cell(trial)
+        epochs = trial.training.epochs / max(1.0, self.gpus.get(trial.key, 1.0))
+        for source, seconds in (("finished trials", self.finished), ("pilot", self.piloted)):
+            if cell in seconds:
+                return Estimate(epochs * seconds[cell], source)
+        flops = self._flops_per_epoch(cell, trial)
+        if flops is None:
+            return None
+        rate, source, measured = self._rate(trial)
+        return Estimate(epochs * flops / rate, source, measured)
+
+    def seconds(self, trial: Trial) -> float | None:
+        """As a number alone."""
+        estimate = self(trial)
+        return estimate.seconds if estimate else None
+
+    def _rate(self, trial: Trial) -> tuple[float, str, str]:
+        """Operations a second, how that is known, and what was measured."""
+        training = trial.training
+        if self.card:
+            speed = self.card.nearest(trial.model.label, training.precision, training.compile)
+            if speed:
+                how = f"{training.precision}{', compiled' if training.compile else ''}"
+                where = f"{self.card.card} in {how} on {self.card.date}"
+                if speed.model == trial.model.label:
+                    return speed.flops_per_second, "card", where
+                return speed.flops_per_second, "operations", f"{speed.model} on {where}"
+        return GUESSED_FLOPS_PER_SECOND["gpu" if self.on_gpu else "cpu"], "guess", ""
+
+    def _flops_per_epoch(self, cell: Cell, trial: Trial) -> float | None:
+        if not self.count and not are_recorded(trial):
+            return None
+        if cell not in self._flops:
+            try:
+                self._flops[cell] = flops_per_epoch(trial)
+            except Exception:
+                # Somebody's network that cannot be built without values, say: no reason to refuse a plan.
+                self._flops[cell] = None
+        return self._flops[cell]
+
+
+def _cell(trial: Trial) -> Cell:
+    return trial.dataset.label, trial.model.label, trial.training.precision
+
+
+def longest_first(trials: Iterable[Trial], estimates: Estimates) -> list[Trial]:
+    """Trials in the order to start them: a long one begun last would keep everything waiting.
+
+    Those of which nothing is known come first, since they may be long.
+    """
+    trials = list(trials)
+    sizes = {(_cell(t), t.training.epochs, t.training.compile, estimates.gpus.get(t.key)) for t in trials}
+    if len(sizes) == 1:
+        # Counting the operations of somebody's network takes seconds: not where they order nothing.
+        return trials
+
+    def key(trial: Trial) -> float:
+        estimate = estimates(trial)
+        return float("-inf") if estimate is None else -estimate.seconds
+
+    return sorted(trials, key=key)
+
+
+def makespan(jobs: Sequence[tuple[float, float]], capacity: float) -> float:
+    """Seconds until all jobs are done, started in the order given as soon as there is room.
+
+    Args:
+        jobs: Seconds and width (GPUs, or CPU cores) of each.
+        capacity: GPUs or cores there are; no job is wider.
+    """
+    running: list[tuple[float, float]] = []
+    now, free = 0.0, capacity
+    for seconds, width in jobs:
+        # Fractions of a GPU add up with rounding.
+        while free < width - 1e-9:
+            now, freed = heapq.heappop(running)
+            free += freed
+        heapq.heappush(running, (now + seconds, width))
+        free -= width
+    return max((end for end, _ in running), default=0.0)
+
+
+def least_makespan(jobs: Sequence[tuple[float, float]], capacity: float) -> float:
+    """Seconds that no order of the jobs can beat: all work over all GPUs, or the longest job alone."""
+    work = sum(seconds * width for seconds, width in jobs)
+    return max(work / capacity, max((seconds for seconds, _ in jobs), default=0.0))

@@ -1,0 +1,204 @@
+"""A sweep's driver as a Ray job: submitted with the code at hand, found again, followed and stopped.
+
+Nothing about it is kept here: which job is whose is asked of the cluster, by what the job says of itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import json
+import logging
+import os
+import shlex
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.driver.outcome import STOP_SECONDS
+from orchestrator.driver.own_code import FLOORS, SOURCE
+from results.store import provenance
+from sweeps.spec import located
+from trainables.errors import ConfigurationError
+
+ONCE = "shipment"
+"""A file that makes what is shipped differ from all that was shipped before."""
+
+NOT_SHIPPED = ("__pycache__", "*.pyc", "recorded")
+"""Of the source tree: what no driver needs."""
+
+SWEEP_FILE = "launched-sweep.yaml"
+
+LAUNCHED_VARIABLE = "CALIBSWEEP_LAUNCHED"
+"""In a driver that is a job: the sweep and the cluster as they were named where it was launched."""
+
+TOKEN = Path.home() / ".ray" / "auth_token"
+
+CHATTY = ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging")
+"""Ray's loggers that would tell a person of each package that is uploaded."""
+
+UNDER_WAY = ("PENDING", "RUNNING")
+
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A driver on a cluster.
+
+    Attributes:
+        status: As Ray has it: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED.
+        message: What Ray says of it.
+        submitted: Seconds since 1970.
+        entrypoint: The command that the job is.
+    """
+
+    id: str
+    status: str
+    message: str
+    submitted: float
+    entrypoint: str = ""
+
+    @property
+    def under_way(self) -> bool:
+        return self.status in UNDER_WAY
+
+
+class Jobs:
+    """The jobs of one sweep and store on a cluster.
+
+    Args:
+        address: Of the cluster's dashboard, http://...:8265.
+        sweep: The sweep's name.
+        store: Its store's URI.
+
+    Raises:
+        ConfigurationError: Nobody answers there.
+    """
+
+    def __init__(self, address: str, sweep: str, store: str):
+        if TOKEN.is_file():
+            # Ray has a token and would not show it, unless it is told to.
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+        from ray.job_submission import JobSubmissionClient
+
+        self.address = address
+        self.whose = {"calibsweep_sweep": sweep, "calibsweep_store": store}
+        # What it uploads is told in our words.
+        for chatty in CHATTY:
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+        with reaching(address):
+            self.client = JobSubmissionClient(address)
+
+    def latest(self) -> Job | None:
+        """The job that was submitted last, if there is any."""
+        return max(self._all(), key=lambda job: job.submitted, default=None)
+
+    def submit(self, sweep: str, options: Sequence[str], asked: Mapping[str, str | None]) -> str:
+        """Submits the driver, with this source tree and the sweep file; returns the job's id.
+
+        Args:
+            sweep: The sweep file, or the name of a bundled one.
+            options: What `calibsweep run` is called with beside the sweep.
+            asked: By what else `launch` was called, for what the driver prints to be copied where it was.
+        """
+        now = datetime.datetime.now(datetime.UTC)
+        command = ["python", "-m", "orchestrator", "run", SWEEP_FILE, "--address", "auto", *options]
+        with shipped(sweep) as folder, reaching(self.address):
+            return self.client.submit_job(
+                entrypoint=shlex.join(command),
+                submission_id=f"calibsweep-{self.whose['calibsweep_sweep']}-{now:%Y%m%d-%H%M%S}",
+                metadata=self.whose,
+                runtime_env={
+                    "working_dir": str(folder),
+                    "env_vars": {
+                        provenance.COMMIT_VARIABLE: provenance.source_commit(),
+                        # Ray would end a job three seconds after it asked it to stop.
+                        "RAY_JOB_STOP_WAIT_TIME_S": str(int(STOP_SECONDS) + 60),
+                        "PYTHONUNBUFFERED": "1",
+                        LAUNCHED_VARIABLE: json.dumps({**asked, "sweep": sweep}),
+                    },
+                },
+            )
+
+    def stop(self, job: Job) -> None:
+        """Asks the driver to stop; it then waits for the checkpoints of what runs."""
+        with reaching(self.address):
+            self.client.stop_job(job.id)
+
+    def wait(self, job: Job) -> Job:
+        """Waits until the job has ended; returns how."""
+        while True:
+            now = next((each for each in self._all() if each.id == job.id), None)
+            if now is None or not now.under_way:
+                return now or job
+            time.sleep(POLL_SECONDS)
+
+    def logs(self, job: Job) -> str:
+        """What the driver has printed until now."""
+        with reaching(self.address):
+            return self.client.get_job_logs(job.id)
+
+    def follow(self, job: Job, tell: Callable[[str], None]) -> None:
+        """Hands over what the driver prints, as it comes, until it ends."""
+
+        async def read() -> None:
+            async for lines in self.client.tail_job_logs(job.id):
+                tell(lines)
+
+        with reaching(self.address):
+            asyncio.run(read())
+
+    def _all(self) -> list[Job]:
+        with reaching(self.address):
+            found = self.client.list_jobs()
+        return [
+            Job(
+                each.submission_id,
+                each.status.value,
+                each.message or "",
+                (each.start_time or 0) / 1000,
+                each.entrypoint or "",
+            )
+            for each in found
+            if each.submission_id and self.whose.items() <= (each.metadata or {}).items()
+        ]
+
+
+@contextlib.contextmanager
+def reaching(address: str) -> Iterator[None]:
+    """Makes one line of a cluster that does not answer, or refuses, as one with another token does."""
+    from ray.exceptions import RayError
+
+    try:
+        yield
+    except (ConnectionError, RuntimeError, RayError) as error:
+        told = " ".join(str(error).split())[:300]
+        raise ConfigurationError(
+            f"the cluster's dashboard at {address} does not answer as it should: {told}"
+        ) from error
+
+
+@contextlib.contextmanager
+def shipped(sweep: str) -> Iterator[Path]:
+    """A folder with all that a driver needs of this machine: the code, plug-ins too, and the sweep file."""
+    with shipped_code() as folder:
+        shutil.copyfile(located(sweep), folder / SWEEP_FILE)
+        yield folder
+
+
+@contextlib.contextmanager
+def shipped_code() -> Iterator[Path]:
+    """A folder with the code at hand, plug-ins too."""
+    with tempfile.TemporaryDirectory(prefix="calibsweep-ship-") as made:
+        folder = Path(made)
+        for floor in FLOORS:
+            shutil.copytree(SOURCE / floor, folder / floor, ignore=shutil.ignore_patterns(*NOT_SHIPPED))
+        # Ray keeps equal folders once, and may delete the one of a job that ends while the next relies on it.
+        (folder / ONCE).write_text(uuid.uuid4().hex, encoding="utf-8")
+        yield folder

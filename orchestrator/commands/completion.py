@@ -1,0 +1,145 @@
+"""What completes a word in a shell. Loads neither torch nor Ray, nor what reads sweep files."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
+
+from orchestrator.commands.base import NAME
+
+SHELLS = ("bash", "zsh", "fish")
+
+VARIABLE = f"_{NAME.upper()}_COMPLETE"
+
+
+def _fitting(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+
+
+def sweeps(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from sweeps.bundled import bundled_paths
+
+    return _fitting(bundled_paths(), incomplete) or [CompletionItem(incomplete, type="file")]
+
+
+def losses(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from trainables.catalogue import LOSSES
+
+    return _fitting(LOSSES.names(), incomplete)
+
+
+def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from trainables.catalogue import MODELS
+
+    return _fitting(MODELS.names(), incomplete)
+
+
+def datasets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from trainables.catalogue import DATASETS
+
+    return _fitting(DATASETS.names(), incomplete)
+
+
+def protocols(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from trainables.catalogue import PROTOCOLS
+
+    return _fitting(PROTOCOLS.names(), incomplete)
+
+
+def scores(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from results.scoring.scores import SCORES
+
+    return _fitting(SCORES, incomplete)
+
+
+def settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from sweeps.spec import SETTINGS
+
+    return _fitting((f"{path}=" for path in SETTINGS), incomplete)
+
+
+def script(program: click.Command, shell: str) -> str:
+    """What a shell is to read in order to complete our commands."""
+    kind: type[ShellComplete] | None = get_completion_class(shell)
+    assert kind is not None
+    return kind(program, {}, NAME, VARIABLE).source()
+
+
+def install(program: click.Command, shell: str) -> Path:
+    """Has each new shell of the user's complete our commands. Returns the file that it reads.
+
+    Again, it replaces what it wrote. Of fish it is a file that fish finds; of the others also a line in
+    ~/.bashrc or ~/.zshrc.
+    """
+    if shell == "fish":
+        folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "fish" / "completions"
+        target = folder / f"{NAME}.fish"
+    else:
+        folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / NAME
+        target = folder / f"completion.{shell}"
+    folder.mkdir(parents=True, exist_ok=True)
+    target.write_text(script(program, shell), encoding="utf-8")
+    if shell != "fish":
+        _add_line(Path.home() / f".{shell}rc", _reading(target, shell))
+    return target
+
+
+def _reading(target: Path, shell: str) -> str:
+    started = (
+        "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }; " if shell == "zsh" else ""
+    )
+    return f"{started}source {shlex.quote(str(target))}"
+
+
+def _add_line(path: Path, line: str) -> None:
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if line not in text.splitlines():
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{'' if not text or text.endswith(chr(10)) else chr(10)}{line}\n")
+
+
+def _shell(value: str) -> str:
+    """The shell that is meant: the one that is named, else the user's own."""
+    shell = value or Path(os.environ.get("SHELL", "")).name
+    if shell not in SHELLS:
+        raise click.BadParameter(f"there is completion for {', '.join(SHELLS)}, not for {shell!r}.")
+    return shell
+
+
+def show_option(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None and not ctx.resilient_parsing:
+        click.echo(script(ctx.command, _shell(value)))
+        ctx.exit()
+
+
+def install_option(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None and not ctx.resilient_parsing:
+        try:
+            target = install(ctx.command, _shell(value))
+        except OSError as error:
+            raise click.BadParameter(f"{error.filename}: {error.strerror}.") from error
+        click.echo(f"Completion is in {target}: it works in each new shell.")
+        ctx.exit()
+
+
+OPTIONS: Sequence[click.Option] = tuple(
+    click.Option(
+        [name],
+        is_flag=False,
+        flag_value="",
+        is_eager=True,
+        expose_value=False,
+        callback=callback,
+        metavar="[SHELL]",
+        help=help,
+    )
+    for name, callback, help in (
+        ("--install-completion", install_option, "Has your shell complete words: bash, zsh or fish."),
+        ("--show-completion", show_option, "Prints what the shell would read for that."),
+    )
+)

@@ -1,0 +1,52 @@
+"""What is printed for a person to copy: it can be pasted, and says again what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.commands.base import NAME, app
+from trainables.shell import quoted
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def typed(command: str, given: Mapping[str, Any], **more: Any) -> str:
+    """A line that calls one of our commands, as a shell takes it.
+
+    Args:
+        command: As it is typed, e.g. 'store verify'.
+        given: What another command was given, by the names of its parameters. What this one does not take
+            is left out.
+        more: Likewise, for this one.
+    """
+    found: click.Command = app
+    for name in command.split():
+        assert isinstance(found, click.Group)
+        found = found.commands[name]
+    values = {**given, **more}
+    arguments: list[str] = []
+    options: list[str] = []
+    for param in found.params:
+        value = values.get(param.name or "")
+        several = param.multiple or param.nargs == -1
+        each = [] if value is None else [str(one) for one in value] if several else [str(value)]
+        if isinstance(param, click.Argument):
+            arguments += each
+        elif isinstance(param, click.Option) and param.is_flag:
+            options += param.opts[:1] if value else param.secondary_opts[:1] if value is False else []
+        else:
+            options += [word for one in each for word in (param.opts[0], one)]
+    if any(argument.startswith("-") for argument in arguments):
+        return quoted(NAME, *command.split(), *options, "--", *arguments)
+    return quoted(NAME, *command.split(), *arguments, *options)
+
+
+def show(console: Console, line: str, told: str = "") -> None:
+    """Prints a line to be copied by itself, however narrow the terminal is, and below it what it does."""
+    console.print(f"  {line}", style="command", soft_wrap=True)
+    if told:
+        console.print(f"      {told}", style="quiet")

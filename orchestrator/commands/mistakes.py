@@ -1,0 +1,80 @@
+"""One line for a command that was not typed as it should be, with what was meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Sequence
+
+import click
+
+from orchestrator.commands.base import NAME
+
+
+def line(error: click.UsageError, words: Sequence[str]) -> str:
+    """What is wrong, and what would be right.
+
+    Args:
+        words: All that was typed after the program's name.
+    """
+    command = error.ctx.command if error.ctx else None
+    # Without the program's name, which the line begins with.
+    path = (error.ctx.command_path if error.ctx else NAME).partition(" ")[2]
+    told = error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        meant = _meant(error.option_name, command, words)
+        told = f"{_lacks(path)} option {error.option_name!r}.{meant}"
+    elif isinstance(error, click.exceptions.NoSuchCommand):
+        from trainables.registry import closest
+
+        known = command.commands if isinstance(command, click.Group) else ()
+        near = closest(error.command_name, known)
+        told = f"{_lacks(path)} command {error.command_name!r}.{near}"
+    elif isinstance(error, click.BadOptionUsage):
+        told = f"{error.option_name}: give it a value."
+    elif isinstance(error, click.MissingParameter) and error.param:
+        name, text = _name(error.param), getattr(error.param, "help", "") or ""
+        told = f"{path} needs {name}: {text[:1].lower()}{text[1:]}"
+    elif isinstance(error, click.BadParameter) and error.param:
+        told = f"{_name(error.param)}: {error.message}"
+    elif spare := re.match(r"Got unexpected extra arguments? \((.*)\)", told):
+        told = f"{path}: one word too many, or one that needs quotes: {spare[1]}"
+    return told
+
+
+def _lacks(path: str) -> str:
+    return f"{path} has no" if path else "there is no"
+
+
+def _name(param: click.Parameter) -> str:
+    return param.opts[0] if isinstance(param, click.Option) else param.human_readable_name.strip("[].")
+
+
+def _meant(option: str, command: click.Command | None, words: Sequence[str]) -> str:
+    """' Did you mean ...?': the nearest option, or the --set that does it."""
+    options = [name for param in (command.params if command else ()) for name in param.opts]
+    known = {name: name for name in [*options, "--help"] if name.startswith("--")}
+    if "--set" in options:
+        from sweeps.spec import SETTINGS
+
+        for path in SETTINGS:
+            # As it would be called if it were an option.
+            name = "--" + path.rpartition(".")[2].replace("_", "-")
+            known.setdefault(name, f"--set {shlex.quote(f'{path}={_value(option, words)}')}")
+    near = difflib.get_close_matches(option.replace("_", "-"), known, n=1, cutoff=0.6)
+    return f" Did you mean {known[near[0]]}?" if near else f" See {NAME} {_help(command)}."
+
+
+def _help(command: click.Command | None) -> str:
+    return f"{command.name} --help" if command and command.name != NAME else "--help"
+
+
+def _value(option: str, words: Sequence[str]) -> str:
+    """What was typed after an option."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if name == option:
+            value = value if equals else following
+            return value if value and not value.startswith("--") else "VALUE"
+    return "VALUE"

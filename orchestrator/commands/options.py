@@ -1,0 +1,95 @@
+"""Options that several commands have: the same name, the same meaning and the same text in each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.commands import completion
+from orchestrator.commands.base import Amount
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+SWEEP = "A sweep file, or the name of a bundled sweep (`calibsweep list sweeps`)."
+
+sweep_argument = click.argument("sweep", metavar="SWEEP", help=SWEEP, shell_complete=completion.sweeps)
+
+
+def is_place(context: click.Context, parameter: click.Parameter, uri: str | None) -> str | None:
+    """Refuses what names no store, in one line and before anything is done or printed."""
+    from results.store.place import place_of
+
+    if uri is not None:
+        place_of(uri)
+    return uri
+
+
+store_option = click.option(
+    "--store",
+    default="store",
+    callback=is_place,
+    envvar="CALIBSWEEP_STORE",
+    metavar="URI",
+    show_default=True,
+    show_envvar=True,
+    help="Where results are: a folder, or s3://, gs://, az://. May be left out on this machine; for a "
+    "cluster name one that all its machines reach.",
+)
+
+
+def set_option_of(what: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="PATH=VALUE",
+        shell_complete=completion.settings,
+        help=f"Changes a setting of {what}, as training.epochs=3. May be given several times. "
+        "`calibsweep list settings` has all.",
+    )
+
+
+set_option = set_option_of("the sweep")
+
+data_option = click.option(
+    "--data",
+    type=FOLDER,
+    envvar="CALIBSWEEP_DATA",
+    metavar="FOLDER",
+    show_envvar=True,
+    help="Where data sets lie; on a cluster, on its machines. [default: ~/.cache/calibsweep/data]",
+)
+
+address_option = click.option(
+    "--address",
+    metavar="ADDRESS",
+    help="A Ray cluster that runs: auto for the one that this machine is part of, ray://HOST:10001 by its "
+    "client port, http://HOST:8265 by its dashboard (not for `run`). Without it, this machine.",
+)
+
+cluster_option = click.option(
+    "--cluster",
+    type=FILE,
+    metavar="FILE",
+    help="The cluster that Ray's launcher makes from this file, instead of one at an --address.",
+)
+
+retry_option = click.option(
+    "--retry-failed", is_flag=True, help="Also runs trials that failed by their own fault."
+)
+
+gpus_option = click.option(
+    "--gpus", type=Amount(), metavar="N", help="Tells how long the rest takes on so many GPUs."
+)
+
+price_option = click.option(
+    "--price-per-gpu-hour",
+    "price",
+    type=Amount(),
+    metavar="X",
+    help="Tells what the rest costs, in any currency.",
+)

@@ -1,0 +1,275 @@
+"""Why a process that trained a trial ended: asked of Ray, and of what the process has left on its node."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import ray
+import ray.util.client
+from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+)
+from ray.tune.experiment import Trial as TuneTrial
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from orchestrator.driver import last_words
+from orchestrator.driver.last_words import LastWords
+from results.store.store import FailureClass
+
+ANSWER_SECONDS = 15.0
+"""How long a node has to tell what a process of its has left. All other trials wait meanwhile."""
+
+FATE_SECONDS = 30.0
+"""How long Ray may take to see that an actor is dead. It knows at once that a process died; of a node, once
+five health checks, three seconds apart, have failed."""
+
+STDERR_BYTES = 200_000
+"""Of the end of a worker's stderr: the stacks of a process with many threads are some ten thousand."""
+
+USED = re.compile(r"Memory usage \d+B exceeded threshold of \d+B \([0-9.]+% of (\d+)B limit\)")
+ENDED = re.compile(r"Actor\((\w+)\).*?pid=(\d+), actual memory used=([0-9.]+)GB")
+GREATEST = re.compile(r"^(\d+)\t([0-9.]+)\tray::", re.MULTILINE)
+"""What Ray's memory monitor tells: the memory of the node, whom it ended, and the greatest processes."""
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a trial's process ended.
+
+    Attributes:
+        message: One line.
+        traceback: What it wrote last, or what Ray says.
+        node: Id of the node where it ran; '' where that is not known.
+        counts: Whether it may be the trial's fault: not if its node died, or another trial took the memory.
+        sure: Whether nothing outside the trial does this: it died of its own signal, or left by itself.
+        failure_class: What the trial has failed of once this has happened too often.
+        at_once: It has failed of it the first time.
+        by_code: Once its code is mended the trial is to start anew.
+    """
+
+    message: str
+    traceback: str = ""
+    node: str = ""
+    counts: bool = False
+    sure: bool = False
+    failure_class: FailureClass = "crashed"
+    at_once: bool = False
+    by_code: bool = False
+
+
+class DeathError(RuntimeError):
+    """One of several workers of a trial died."""
+
+    def __init__(self, death: Death):
+        super().__init__(death)
+        self.death = death
+
+
+class _ActorEndedError(RayActorError):
+    """The end of an actor in a form that Tune knows."""
+
+    def __init__(self, cause: Exception, actor: str):
+        super().__init__(actor, str(cause))
+        self.cause = cause
+        self.actor = actor
+
+    def __reduce__(self) -> tuple[type[_ActorEndedError], tuple[Exception, str]]:
+        return _ActorEndedError, (self.cause, self.actor)
+
+
+@contextlib.contextmanager
+def told_by_tune() -> Iterator[dict[str, Exception]]:
+    """What Tune saw when a trial's process ended, by Tune's id of the trial.
+
+    Tune does not tell its callbacks. And of an actor whose end is no `RayActorError` to Ray, as when the
+    memory monitor has ended it, Tune does not know what to make: it would end the whole sweep.
+    """
+    seen: dict[str, Exception] = {}
+    handle: Any = TuneTrial.handle_error
+    fail: Any = RayActorManager._actor_task_failed
+    first_result: Any = TuneTrial._get_default_result_or_future
+
+    def noted(trial: Any, error: Exception | None = None) -> None:
+        if error is not None:
+            seen[trial.trial_id] = error
+        handle(trial, error)
+
+    def understood(manager: Any, tracked_actor_task: Any, exception: Exception) -> None:
+        if isinstance(exception, RayError) and not isinstance(exception, RayActorError | RayTaskError):
+            live = manager._live_actors_to_ray_actors_resources.get(tracked_actor_task._tracked_actor)
+            exception = _ActorEndedError(exception, live[0]._actor_id.hex() if live else "")
+        fail(manager, tracked_actor_task, exception)
+
+    def result_or_none(trial: Any) -> dict[str, Any] | None:
+        try:
+            result: dict[str, Any] | None = first_result(trial)
+            return result
+        except RayError:
+            trial._default_result_or_future = None
+            return None
+
+    with (
+        mock.patch.object(TuneTrial, "handle_error", noted),
+        mock.patch.object(TuneTrial, "_get_default_result_or_future", result_or_none),
+        mock.patch.object(RayActorManager, "_actor_task_failed", understood),
+    ):
+        yield seen
+
+
+def autopsy(error: BaseException | None, actor: str = "") -> Death:
+    """How the process ended that an error of Ray's tells of.
+
+    Args:
+        actor: Id of the actor whose process it was, hexadecimal, where the error may not say.
+    """
+    if isinstance(error, _ActorEndedError):
+        return autopsy(error.cause, error.actor)
+    if isinstance(error, RayTaskError):
+        cause = getattr(error, "cause", None)
+        if isinstance(cause, DeathError):
+            return cause.death
+        told = _line(f"{type(cause or error).__name__}: {cause or error}")
+        return Death(told, _end_of(str(error)), counts=True, sure=True)
+    if isinstance(error, OutOfMemoryError):
+        return out_of_memory(str(error), actor)
+    if isinstance(error, ActorDiedError | ActorUnavailableError):
+        # The latter is what is told of a death that Ray itself has not noticed yet.
+        with contextlib.suppress(Exception):
+            return _of_actor(error.actor_id or actor, str(error))
+        # Neither Ray nor the node answers.
+        return Death("its process or node is out of reach", _end_of(str(error)))
+    return Death("its process or node died", _end_of(str(error or "")))
+
+
+def out_of_memory(told: str, actor: str) -> Death:
+    """The death of an actor's process that Ray's memory monitor ended, by what the monitor says of it.
+
+    It ends those that started last, and may well not end the one that takes the memory.
+    """
+    limit = USED.search(told)
+    ended = {found[1]: (found[2], float(found[3])) for found in ENDED.finditer(told)}
+    processes = {found[1]: float(found[2]) for found in GREATEST.finditer(told)}
+    processes |= dict(ended.values())
+    # Without what the object store held, and what one might read.
+    report = re.sub(r"Object store memory usage:.*?(?=Ray killed )", "", told, flags=re.DOTALL)
+    report = report.partition("Refer to the documentation")[0].rstrip()
+    node = re.search(r"\bID: (\w+)", told)
+    where = node[1] if node else ""
+    own = ended[actor][1] if actor in ended else None
+    has = f" of a node with {int(limit[1]) / GIB:.1f} GiB" if limit else ""
+    if ended and (own is None or own < max(processes.values())):
+        message = f"its process was ended: another took the memory{has}"
+        return Death(message, report, where)
+    took = "" if own is None else f" with {own:.1f} GiB{has}"
+    message = f"its process was ended: the node had no memory left, and it took most{took}"
+    return Death(message, report, where, counts=True, sure=True, failure_class="out of memory")
+
+
+def ended_process(words: LastWords, node: str, ray_says: str) -> Death:
+    """The death of a process on a node that lives, by its last words."""
+    if words.limit:
+        kind, _, number = words.limit.partition(" ")
+        if kind == "hours":
+            message = f"not done after {number} hours (run.hours_per_trial)"
+            return Death(message, words.lines, node, True, True, "timed out", at_once=True)
+        message = f"stood still: no batch for {float(number):.3g} minutes (run.stalled_minutes)"
+        return Death(message, words.lines, node, counts=True, sure=True)
+    if words.told_to_end or "SIGTERM" in ray_says:
+        return Death("its process was told to end (SIGTERM)", words.lines, node, counts=True)
+    exit_code = re.search(r"exits with an exit code (\d+)", ray_says)
+    if words.exit_code is not None or exit_code:
+        code = words.exit_code if words.exit_code is not None else int(exit_code[1])  # type: ignore[index]
+        sure = words.exit_code is not None
+        message = f"its process left with exit code {code}"
+        return Death(message, words.lines, node, counts=True, sure=sure, by_code=sure)
+    if words.signal:
+        about = signal.strsignal(getattr(signal, words.signal, 0)) if hasattr(signal, words.signal) else None
+        message = f"its process died of {words.signal}" + (f" ({about})" if about else "")
+        return Death(message, words.lines, node, counts=True, sure=True, by_code=True)
+    message = "its process was killed (SIGKILL, as when a node's memory runs out), or left without a word"
+    return Death(message, words.lines, node, counts=True)
+
+
+def living_nodes() -> set[str]:
+    """Ids of the nodes that are part of the cluster."""
+    return {node["NodeID"] for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]
+
+
+def _of_actor(actor: str, ray_says: str) -> Death:
+    through_client = ray.util.client.ray.is_connected()  # type: ignore[no-untyped-call]
+    if through_client:
+        look = ray.remote(num_cpus=0)(_fate).remote(actor)
+        node, process, node_died = ray.get(look, timeout=FATE_SECONDS + ANSWER_SECONDS)
+    else:
+        node, process, node_died = _fate(actor)
+    if node_died or node not in living_nodes():
+        return Death("its node died", _end_of(ray_says))
+    try:
+        if not through_client and node == ray.get_runtime_context().get_node_id():
+            words = _words_of(process)
+        else:
+            there = NodeAffinitySchedulingStrategy(node, soft=False)
+            ask = ray.remote(num_cpus=0, max_retries=0)(_words_of).options(scheduling_strategy=there)
+            words = ray.get(ask.remote(process), timeout=ANSWER_SECONDS)
+    except Exception:
+        return _of_silent_node(node, ray_says)
+    return ended_process(words, node, ray_says)
+
+
+def _of_silent_node(node: str, ray_says: str) -> Death:
+    """A node's processes may be known to be dead long before it is."""
+    end = time.monotonic() + FATE_SECONDS
+    while node in living_nodes():
+        if time.monotonic() > end:
+            return Death("its process died, and its node does not answer", _end_of(ray_says), node)
+        time.sleep(0.5)
+    return Death("its node died", _end_of(ray_says))
+
+
+def _fate(actor: str) -> tuple[str, int, bool]:
+    """The node and process of an actor that died, and whether its node did. Asked within the cluster."""
+    end = time.monotonic() + FATE_SECONDS
+    while (found := ray._private.state.actors(actor))["State"] != "DEAD":
+        if time.monotonic() > end:
+            raise TimeoutError(f"the actor {actor} is {found['State']} to Ray")
+        time.sleep(0.1)
+    context = found["DeathCause"].actor_died_error_context
+    node_died = context.reason == type(context).NODE_DIED
+    return found["Address"]["NodeID"], found["Pid"], node_died
+
+
+def _words_of(process: int) -> LastWords:
+    """What a worker process has left on its stderr. Asked on its node."""
+    node: Any = ray._private.worker._global_node
+    folder = Path(node.get_logs_dir_path())
+    text = ""
+    for path in folder.glob(f"worker-*-{process}.err"):
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - STDERR_BYTES))
+            text += file.read().decode("utf-8", "backslashreplace")
+    return last_words.read(text)
+
+
+def _end_of(told: str) -> str:
+    return "\n".join(told.splitlines()[-last_words.LINES :])
+
+
+def _line(told: str) -> str:
+    return " ".join(told.split())[:300]

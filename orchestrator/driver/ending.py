@@ -1,0 +1,176 @@
+"""How a command ends when it is asked to, and how `run` does, whatever its Ray or its terminal does."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, NoReturn
+
+from orchestrator.driver.outcome import StartError
+from orchestrator.driver.stop_request import StopRequest, ended_by
+from orchestrator.screen.terminal import can_redraw
+
+LOOK_SECONDS = 0.2
+
+INTERRUPTED = "interrupted"
+GO_ON = "run the same command again to go on."
+
+
+class Interrupted(BaseException):
+    """The command was asked to end by a signal. Not KeyboardInterrupt, of which click makes an Abort."""
+
+    def __str__(self) -> str:
+        return f"{INTERRUPTED}; {GO_ON}"
+
+
+def leave_at_signals() -> None:
+    """From now on a signal ends this process at once, with one line: there is nothing yet to put in order."""
+    _handle(lambda number, frame: _tell_and_leave(INTERRUPTED))
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """While this is open, a signal raises `Interrupted`, unless something else hears it.
+
+    Raises:
+        Interrupted: At any moment.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        raise Interrupted
+
+    before = _handle(interrupt)
+    try:
+        yield
+    finally:
+        _restore(before)
+
+
+def _handle(handler: Callable[[int, FrameType | None], Any]) -> dict[signal.Signals, Any]:
+    return {number: signal.signal(number, handler) for number in ended_by()}
+
+
+def carry_out(work: Callable[[StopRequest], int]) -> int:
+    """Does the work in a thread of its own and returns its exit code; raises what it raises.
+
+    This thread has nothing to wait for but signals and Ray's end, so that neither an import nor a Ray that no
+    longer answers keeps the process: it ends with code 1 and one line if it is asked to when no trial runs,
+    if it is asked again, or if its Ray is gone.
+    """
+    ended: list[Any] = []
+
+    def attempt() -> None:
+        try:
+            ended.append((work(request), None))
+        except BaseException as error:
+            ended.append((0, error))
+
+    before = {number: signal.getsignal(number) for number in ended_by()}
+    sys.stdout, sys.stderr = LastingStream(sys.stdout), LastingStream(sys.stderr)
+    try:
+        with StopRequest().heard() as request:
+            thread = threading.Thread(target=attempt, name="sweep", daemon=True)
+            thread.start()
+            while thread.is_alive():
+                thread.join(LOOK_SECONDS)
+                # For threads that are older than this, since Ray's core aborts at SIGTERM.
+                _handle(lambda number, frame: request.note(number))
+                if request.at_once:
+                    _leave(INTERRUPTED, request)
+                ray = request.ray
+                try:
+                    told = ray.gone(request.asked is not None) if ray else None
+                except StartError as never:
+                    _leave(str(never), request, code=2)
+                if ray and told:
+                    # From here on no trial is handed out, and no death told of.
+                    request.asked = request.asked or time.monotonic()
+                    ray.release()
+                    _leave(told, request)
+            ((code, error),) = ended
+            if error is not None:
+                raise error
+            return int(code)
+    finally:
+        sys.stdout, sys.stderr = sys.stdout.stream, sys.stderr.stream
+        _restore(before)
+
+
+def _restore(handlers: dict[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        if handler is not None:
+            signal.signal(number, handler)
+
+
+def _leave(why: str, request: StopRequest, code: int = 1) -> NoReturn:
+    """Ends this process, whatever its other threads wait for."""
+    for undo in request.undo:
+        with contextlib.suppress(Exception):
+            undo()
+    if can_redraw(sys.stdout):
+        # The live view hides it.
+        _write(1, "\x1b[?25h\n")
+    _tell_and_leave(why, code)
+
+
+def _tell_and_leave(why: str, code: int = 1) -> NoReturn:
+    told = f"{why}; {GO_ON}" if code == 1 else why
+    _write(2, f"calibsweep: {told}\n")
+    os._exit(code)
+
+
+def _write(descriptor: int, text: str) -> None:
+    # No stream's lock, which a thread that stands still may hold.
+    with contextlib.suppress(OSError):
+        os.write(descriptor, text.encode())
+
+
+class LastingStream(io.TextIOBase):
+    """Standard output or error of a command that goes on where nobody reads it any more.
+
+    A terminal that was closed, or a `tee` that the same signal has ended, makes each write fail.
+    """
+
+    def __init__(self, stream: Any):
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            self.stream.write(text)
+        except OSError:
+            self._lose()
+        return len(text)
+
+    def flush(self) -> None:
+        try:
+            self.stream.flush()
+        except OSError:
+            self._lose()
+
+    def _lose(self) -> None:
+        """Has what is written go nowhere, what is buffered too."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.stream.fileno())
+        os.close(nowhere)
+        self.stream.flush()
+
+    def fileno(self) -> int:
+        return int(self.stream.fileno())
+
+    def isatty(self) -> bool:
+        return bool(self.stream.isatty())
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return str(self.stream.encoding)
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        return str(self.stream.errors)

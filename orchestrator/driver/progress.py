@@ -1,0 +1,265 @@
+"""What one sees while a sweep runs: live lines in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from rich.console import Console
+from rich.text import Text
+
+import orchestrator
+from orchestrator.cluster.estimates import START_SECONDS, TRIAL_SECONDS
+from orchestrator.screen.terminal import can_redraw
+from orchestrator.screen.view import Row, Standing, View, lines, standing_still
+from results.store.running import Running
+from results.wording import duration
+from trainables.trial import Trial
+
+TELL_SECONDS = 600.0
+"""Without a terminal, a line at least this often: trials may take hours."""
+
+QUIET_SHARE = 0.5
+"""From which part of the time that a trial may stand still it is said how long it does."""
+
+Cell = tuple[str, str]
+"""Data set and model: how long an epoch takes differs far more between these than within one."""
+
+
+@dataclass
+class Run:
+    """A trial that runs.
+
+    Attributes:
+        seconds_per_epoch: As its worker measured it; None before the first is done.
+        error: On the validation part after the last epoch.
+    """
+
+    started: float
+    epoch: int = 0
+    heard: float = 0.0
+    patience_seconds: float = math.inf
+    told_quiet: bool = False
+    seconds_per_epoch: float | None = None
+    error: float | None = None
+
+    def quiet_seconds(self) -> float | None:
+        """How long nothing was heard of it, where that is long."""
+        seconds = time.monotonic() - self.heard
+        return seconds if seconds > QUIET_SHARE * self.patience_seconds else None
+
+
+@dataclass
+class Progress:
+    """Counts of a running sweep, the lines that show them, and the time still to go.
+
+    Args:
+        trials: What is to run.
+        already_done: Trials of the sweep that were finished before.
+        console: Where to print. Where nothing can be drawn again, all is plain lines.
+        expected: How many seconds a trial is thought to take, before any tells; None where nobody knows.
+        at_once: How many trials are thought to run beside each other, before they do.
+        started: On the clock of `time.monotonic`, when the command was typed.
+    """
+
+    trials: list[Trial]
+    already_done: int
+    console: Console
+    expected: Callable[[Trial], float | None] = lambda trial: None
+    at_once: int = 1
+    started: float = field(default_factory=lambda: orchestrator.STARTED)
+    done: int = 0
+    failed: int = 0
+    running: dict[str, Run] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.by_key = {trial.key: trial for trial in self.trials}
+        self.left = set(self.by_key)
+        self.told = time.monotonic()
+        self.what = ""
+        self.most_running = 0
+        # Sums, since what is left is told with every trial that ends: by cell, and by cell and epochs.
+        self.one_of = {_cell(trial): trial for trial in self.trials}
+        self.left_of = Counter(_size(trial) for trial in self.trials)
+        self.finished_epochs: Counter[Cell] = Counter()
+        self.finished_seconds: dict[Cell, float] = defaultdict(float)
+        self.expected_of: dict[Cell, float | None] = {}
+        self.redraws = can_redraw(self.console.file)
+        self.view = View(self.console, self._lines) if self.redraws else None
+
+    def __enter__(self) -> Progress:
+        if self.view:
+            self.view.start(refresh=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.view:
+            self.view.stop()
+
+    def doing(self, what: str) -> None:
+        """Says what is being done before the first trial runs."""
+        if what != self.what:
+            self.what = what
+            if not self.redraws:
+                self.tell(what)
+
+    def note(self, text: str) -> None:
+        """Prints a line that asks for attention, above the live ones. Any thread may."""
+        self.console.print(text, style="warning", highlight=False, soft_wrap=True)
+
+    def tell(self, line: str) -> None:
+        """Prints a line, above the live ones where there are any."""
+        self.told = time.monotonic()
+        self.console.print(line, highlight=False, soft_wrap=True)
+
+    def start(self, key: str, patience_seconds: float = math.inf) -> None:
+        """A trial that runs from now on, and how long it may stand still."""
+        now = time.monotonic()
+        self.running[key] = Run(now, heard=now, patience_seconds=patience_seconds)
+        self.most_running = max(self.most_running, len(self.running))
+        self.what = ""
+
+    def stop(self, key: str) -> None:
+        """A trial that was interrupted and will be taken up again."""
+        self.running.pop(key, None)
+
+    def epoch(
+        self,
+        key: str,
+        epoch: int,
+        patience_seconds: float = math.inf,
+        seconds_per_epoch: float | None = None,
+        error: float | None = None,
+    ) -> None:
+        """A trial that is heard of, and how long it may stand still from now on."""
+        if key in self.running:
+            run = self.running[key]
+            run.epoch, run.heard, run.patience_seconds = epoch, time.monotonic(), patience_seconds
+            run.seconds_per_epoch, run.error = seconds_per_epoch, error
+            run.told_quiet = False
+
+    def standing(self) -> dict[str, Running]:
+        """The trials that run, by key, as the store is told of them. Any thread may ask."""
+        return {key: Running(run.epoch, run.quiet_seconds()) for key, run in list(self.running.items())}
+
+    def finish(self, key: str, told: str, failed: bool = False) -> None:
+        """Counts a trial that ended. `told` is what its line says of it."""
+        run = self.running.pop(key, None)
+        if key not in self.left:
+            return
+        self.left.discard(key)
+        trial = self.by_key[key]
+        self.left_of[_size(trial)] -= 1
+        self.failed += failed
+        self.done += not failed
+        if run and not failed:
+            self.finished_epochs[_cell(trial)] += trial.training.epochs
+            self.finished_seconds[_cell(trial)] += time.monotonic() - run.started
+        if failed:
+            self.note(f"failed: {trial}: {told}")
+        else:
+            left = "" if self.redraws or not self.left else f"; {self.time_left()} left"
+            self.tell(f"[{self.done + self.failed}/{len(self.trials)}] {trial}: {told}{left}")
+
+    def tell_if_due(self) -> None:
+        """Says which trials have come to stand still; in plain lines, after a while, where all stands."""
+        for key, run in self.running.items():
+            seconds = run.quiet_seconds()
+            if seconds is not None and not run.told_quiet:
+                run.told_quiet = True
+                self.note(f"{self.by_key[key]}: {standing_still(seconds)}")
+        if self.redraws or time.monotonic() < self.told + TELL_SECONDS:
+            return
+        waiting = len(self.left) - len(self.running)
+        counts = f"{len(self.running)} running, {self.done} done, {self.failed} failed, {waiting} waiting"
+        self.tell(f"{counts}; {self.time_left()} left")
+
+    def seconds_left(self) -> float | None:
+        """From finished trials of each data set and model, else those that run, else what was expected.
+
+        None while there is one of which nothing is known at all.
+        """
+        per_epoch = self._seconds_per_epoch()
+        if len(per_epoch) < len(self.one_of):
+            return None
+        now = time.monotonic()
+        work = sum(number * epochs * per_epoch[cell] for (cell, epochs), number in self.left_of.items())
+        waiting, longest = self.left_of.copy(), 0.0
+        for key, run in list(self.running.items()):
+            trial = self.by_key[key]
+            cell, epochs = _size(trial)
+            rest = max(0.0, (epochs - run.epoch) * per_epoch[cell] - (now - run.heard))
+            work -= epochs * per_epoch[cell] - rest
+            waiting[cell, epochs] -= 1
+            longest = max(longest, rest)
+        for (cell, epochs), number in waiting.items():
+            if number > 0:
+                longest = max(longest, epochs * per_epoch[cell])
+        # The first that start say little of how many will run beside each other.
+        at_once = self.most_running if self.finished_epochs else max(self.most_running, self.at_once)
+        start = 0.0 if self.most_running else max(0.0, START_SECONDS - (now - self.started))
+        return start + max(longest, work / max(at_once, 1))
+
+    def _seconds_per_epoch(self) -> dict[Cell, float]:
+        """Of each data set and model of which anything is known; of the others as of those that finished."""
+        heard: dict[Cell, list[float]] = defaultdict(list)
+        for key, run in list(self.running.items()):
+            if run.seconds_per_epoch is not None:
+                heard[_cell(self.by_key[key])].append(run.seconds_per_epoch)
+        epochs = self.finished_epochs.total()
+        overall = sum(self.finished_seconds.values()) / epochs if epochs else None
+        found: dict[Cell, float] = {}
+        for cell, trial in self.one_of.items():
+            if cell in self.finished_epochs:
+                each: float | None = self.finished_seconds[cell] / self.finished_epochs[cell]
+            elif cell in heard:
+                each = sum(heard[cell]) / len(heard[cell])
+            else:
+                each = self._expected(cell, trial)
+            each = overall if each is None else each
+            if each is not None:
+                found[cell] = each
+        return found
+
+    def _expected(self, cell: Cell, trial: Trial) -> float | None:
+        """Seconds an epoch of these was thought to take."""
+        if cell not in self.expected_of:
+            seconds = self.expected(trial)
+            each = None if seconds is None else (seconds + TRIAL_SECONDS) / trial.training.epochs
+            self.expected_of[cell] = each
+        return self.expected_of[cell]
+
+    def time_left(self) -> str:
+        seconds = self.seconds_left()
+        return "?" if seconds is None else duration(seconds)
+
+    def _lines(self, width: int, height: int, plain: bool) -> list[Text]:
+        rows = []
+        for key, run in list(self.running.items()):
+            trial = self.by_key[key]
+            rows.append(Row(str(trial), run.epoch, trial.training.epochs, run.error, run.quiet_seconds()))
+        standing = Standing(
+            self.what,
+            rows,
+            self.done,
+            self.failed,
+            self.already_done,
+            len(self.trials),
+            time.monotonic() - self.started,
+            self.time_left(),
+        )
+        return lines(standing, width, height, plain)
+
+
+def _cell(trial: Trial) -> Cell:
+    return trial.dataset.label, trial.model.label
+
+
+def _size(trial: Trial) -> tuple[Cell, int]:
+    return _cell(trial), trial.training.epochs

@@ -1,0 +1,153 @@
+"""How Ray is started on this machine, or a cluster is joined."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from orchestrator.cluster.jobs import shipped_code
+from orchestrator.driver import own_code, ray_places
+from orchestrator.driver.lean_ray import lean
+from orchestrator.driver.outcome import STOP_SECONDS, StartError
+from trainables.errors import ConfigurationError
+
+ANSWER_SECONDS = 10.0
+"""For how long a cluster may not answer; Ray tries for half a minute, also where nobody is."""
+
+CLIENT_ATTEMPTS = 3
+"""Ray 2.60's server for ray:// starts a process for each client, which now and then crashes while it forks
+(ray-project/ray#63202)."""
+
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+"""Has Python look for no module in the current folder, whatever it is started by."""
+
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+
+THIS_MACHINE = {
+    # In spite of its name it is read everywhere: with 0 a node's address, where Ray listens, is 127.0.0.1.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "GLOO_SOCKET_IFNAME": LOOPBACK,
+    "NCCL_SOCKET_IFNAME": LOOPBACK,
+}
+"""Has all that is started listen where no other machine can reach it."""
+
+
+def configure_ray(address: str | None = None) -> None:
+    """What Ray and Tune read from the environment when they are imported or started.
+
+    Args:
+        address: As `connect` will have it.
+    """
+    if address is None:
+        os.environ.update(THIS_MACHINE)
+    # Of all that is started from here.
+    os.environ.update(SAFE_PATH)
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    # Tune's snapshot of the experiment grows with it and is never read here.
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
+    # The newer of Tune's two outputs prints a box for each trial whatever `verbose` says.
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # Signals are ours to handle.
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+    # How many trials wait for a place at once is our queue's to say; Tune would allow it one.
+    os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")
+    # Once the connection to a cluster broke, whatever asks Ray next would join another, or wait for one.
+    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
+    warnings.filterwarnings("ignore", module="ray.*")
+
+
+def connect(address: str | None, folder: Path) -> None:
+    """Joins the cluster, or starts a Ray of our own, which keeps its files in `folder`."""
+    import ray
+
+    with (
+        # Ray would have SIGTERM exit wherever this is at that moment; `StopRequest` is to hear it.
+        mock.patch.object(ray._private.utils, "set_sigterm_handler", lambda handler: None),
+        # Ray would print on our stdout what its servers say of each process that dies.
+        mock.patch.object(ray._private.worker, "listen_error_messages", lambda worker, stopped: None),
+    ):
+        _initialise(address, folder)
+
+
+def _initialise(address: str | None, folder: Path) -> None:
+    import ray
+    from ray.job_config import JobConfig
+
+    class OwnPath(JobConfig):
+        """Tells the workers where this code lies, and nothing of the current folder and the script's."""
+
+        def __init__(self) -> None:
+            super().__init__(_py_driver_sys_path=own_code.search_path())
+
+        def _runtime_env_has_working_dir(self) -> bool:
+            # Ray sends both folders where this says no, to go before all else in the workers' path.
+            return True
+
+    quietly: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address is None:
+        # Else Ray keeps one in the home, which need not be writable.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        try:
+            with lean():
+                ray.init(
+                    # Without any, Ray would join a cluster that someone else has started on this machine.
+                    address="local",
+                    include_dashboard=False,
+                    job_config=OwnPath(),
+                    object_store_memory=ray_places.STORE_BYTES,
+                    _temp_dir=str(folder),
+                    _plasma_directory=str(ray_places.memory(folder)),
+                    # Where its servers are gone, processes that train have as long for a checkpoint as ever.
+                    _system_config={
+                        # Else this waits, deaf to signals, for first processes, even if these have died.
+                        "prestart_worker_first_driver": False,
+                        "gcs_rpc_server_reconnect_timeout_s": int(STOP_SECONDS) + 60,
+                        "raylet_death_check_interval_milliseconds": int(1000 * STOP_SECONDS),
+                    },
+                    **quietly,
+                )
+        except Exception as error:
+            told = " ".join(str(error).split())[:300]
+            raise StartError(f"Ray cannot start on this machine: {told}") from error
+        # A first process for the first trial, which starts while that is made ready.
+        ray.remote(num_cpus=0, max_retries=0)(lambda: None).remote()
+        return
+    _check_answers(address)
+    through_client = address.startswith("ray://")
+    # The machines of ray:// need not have this code: it is handed over while this connects.
+    ships = shipped_code() if through_client else contextlib.nullcontext()
+    with ships as code:
+        sent: dict[str, Any] = {"job_config": OwnPath()}
+        if code:
+            sent = {"runtime_env": {"working_dir": str(code), "env_vars": SAFE_PATH}}
+        for _ in range(CLIENT_ATTEMPTS if through_client else 1):
+            try:
+                ray.init(address, **quietly, **sent)
+                return
+            except (ConnectionError, RuntimeError) as error:
+                failure = error
+                if "Initialization failure" not in str(error):
+                    break
+    told = " ".join(str(failure).split())[:300]
+    raise ConfigurationError(f"no Ray cluster answers at {address!r} as it should: {told}") from failure
+
+
+def _check_answers(address: str) -> None:
+    """Raises a ConfigurationError where nothing listens at a host and port."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigurationError(f"no Ray cluster answers at {address!r}: {error}") from error

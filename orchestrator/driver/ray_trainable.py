@@ -1,0 +1,111 @@
+"""One trial as Tune sees it: an actor that trains in steps, by itself or through a team of workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+from ray import tune
+
+from orchestrator.driver import last_words, leaving, notices
+from orchestrator.driver.stalls import Watch
+from orchestrator.driver.team import Team
+from orchestrator.driver.worker import Report, TrialWorker, WorkerSettings
+from results.store.checkpoints import StoredCheckpoints
+from results.store.errors import StoreError
+from results.store.scored_sets import lacking
+from results.store.store import Store
+from results.store.tidying import NOTE
+from trainables.trial import Trial
+
+
+class RayTrial(tune.Trainable):
+    """Trains the trial whose key Tune gives it.
+
+    An exception of the trial's own code becomes a row in failures/ and a report, so that neither Tune retries
+    it nor the process is lost: what Tune sees fail is the machinery alone.
+    """
+
+    def setup(  # type: ignore[override]  # the last two come from tune.with_parameters
+        self,
+        config: dict[str, Any],
+        settings: WorkerSettings,
+        trials: Mapping[str, Trial],
+    ) -> None:
+        self.settings, self.trials = settings, trials
+        self.store = Store(settings.store)
+        self.store.folder.sit_out_outages()
+        self.notes: list[tuple[str, str]] = []
+        self.store.tidying.tell = lambda line: self.notes.append((NOTE, line))
+        self.checkpoints = StoredCheckpoints(self.store)
+        self.worker: TrialWorker | Team | None = None
+        leaving.listen(self._leave)
+        self.watch = Watch(settings.stalled_minutes, settings.hours_per_trial)
+        self.node = ray.get_runtime_context().get_node_id()
+        last_words.tell_exits()
+        self.reset_config(config)
+
+    def _leave(self) -> None:
+        match self.worker:
+            case TrialWorker() as alone:
+                alone.leave()
+            case None:
+                leaving.end()
+            case _:
+                # Its members, which are told likewise, may still keep a checkpoint.
+                leaving.end_later()
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.trial, self.gpus = self.trials[new_config["key"]], new_config["gpus"]
+        self.begun = False
+        return True
+
+    def step(self) -> Report:
+        try:
+            report = self._advance()
+            notes, self.notes = [*report.get("notes", ()), *self.notes], []
+            return {"node": self.node, **report, "notes": notes}
+        except StoreError as error:
+            self.watch.rest()
+            return {"done": True, "outcome": "store", "message": str(error)}
+
+    def _advance(self) -> Report:
+        if not self.begun:
+            self.watch.begin(self.trial.key)
+            if self.store.is_done(self.trial) and not lacking(self.store.folder, self.trial):
+                # Another driver on this store was faster.
+                self.watch.rest()
+                return {"done": True, "outcome": "done", "epoch": self.trial.training.epochs}
+            if self.gpus > 1:
+                # Of several workers each has its own.
+                self.watch.rest()
+            if self.worker is None:
+                self.worker = Team(self.settings, int(self.gpus)) if self.gpus > 1 else self._alone()
+            self.worker.begin(self.trial, self.gpus)
+            self.begun = True
+        assert self.worker is not None
+        report = self.worker.step()
+        if report["done"] and not report["reusable"] and isinstance(self.worker, Team):
+            # The processes that trained it end here; this one did not.
+            self._dismiss()
+            report["reusable"] = True
+        if report["outcome"] != "failed":
+            return report
+        traceback, host = report.pop("traceback"), report.pop("host")
+        self.store.record_failure(self.trial, report["failure_class"], report["message"], traceback, host)
+        if report["failure_class"] != "out of memory":
+            # Once its code is mended the trial starts anew: half a run by each code would be neither's.
+            self.checkpoints.forbid(self.trial.key)
+        return report
+
+    def _alone(self) -> TrialWorker:
+        return TrialWorker(self.settings, notices.watch(self.settings.run, [self.node]), self.watch)
+
+    def cleanup(self) -> None:
+        self._dismiss()
+
+    def _dismiss(self) -> None:
+        if isinstance(self.worker, Team):
+            self.worker.dismiss()
+        self.worker = None

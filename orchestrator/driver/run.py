@@ -1,0 +1,124 @@
+"""Runs what is missing of a sweep, through Ray Tune.
+
+What is missing is read off the store before Tune sees a list; Tune's own folder is scratch, thrown away.
+Running the same command again is the only recovery there is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.cluster.placement import at_once
+from orchestrator.cluster.placement import check as check_placement
+from orchestrator.driver import ray_places
+from orchestrator.driver.data_check import DataCheck, Needed, check_data
+from orchestrator.driver.outcome import Outcome
+from orchestrator.driver.progress import Progress
+from orchestrator.driver.ray_start import configure_ray
+from orchestrator.driver.scratch import Scratch
+from orchestrator.driver.stop_request import StopRequest
+from results.store import provenance
+from results.store.store import Store
+from results.store.survey import State, Survey
+from sweeps.expand import Sweep
+from trainables.trial import Trial
+
+
+def to_run(trials: Iterable[Trial], survey: Survey, retry_failed: bool) -> list[Trial]:
+    """The trials that are neither done nor, unless asked for, failed by their own fault."""
+    wanted = {State.MISSING, State.INTERRUPTED} | ({State.FAILED} if retry_failed else set())
+    return [trial for trial in trials if survey.states[trial.key] in wanted]
+
+
+def _check_data_there(trials: list[Trial], root: Path) -> None:
+    """Does what `check_data` does on the cluster: the data is where trials run, which need not be here."""
+    import ray
+
+    try:
+        ray.get(ray.remote(num_cpus=0)(check_data).remote(Needed.by(trials), root))
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+
+
+def run_missing(
+    sweep: Sweep,
+    trials: list[Trial],
+    store: Store,
+    data_root: Path,
+    console: Console,
+    request: StopRequest,
+    already_done: int = 0,
+    address: str | None = None,
+    expected: Callable[[Trial], float | None] = lambda trial: None,
+) -> Outcome:
+    """Trains `trials` and waits until each is committed or recorded as failed.
+
+    Args:
+        request: Ends it early.
+        address: A Ray cluster ('auto', 'ray://...'); None for a Ray of our own on this machine.
+        expected: How many seconds a trial is thought to take; None where nobody knows.
+
+    Raises:
+        DataError: A data set that is missing or damaged, before any trial has started.
+        ConfigurationError: A cluster that does not answer, or that lacks what a trial asks for, likewise.
+        StartError: Ray or a worker that cannot start. Later on, `Outcome.worker_error` tells of one.
+    """
+    configure_ray(address)
+    here = DataCheck(trials, data_root, request) if address is None else None
+    progress = Progress(trials, already_done, console, expected)
+    if address is None:
+        progress.at_once = at_once(sweep, trials, [{"CPU": len(os.sched_getaffinity(0))}])
+    data = f"loading {', '.join(component.label for component in Needed.by(trials).datasets)}"
+    ray_ = "starting Ray" if address is None else f"joining the Ray cluster at {address}"
+    store.folder.sit_out_outages(progress.note)
+    with progress, here or contextlib.nullcontext():
+        progress.doing(f"{ray_}, {data}" if here else ray_)
+        import ray
+
+        # Ray's start waits for other processes most of the time, and loading Tune takes as long.
+        tune = threading.Thread(
+            target=importlib.import_module, args=["orchestrator.driver.tune_driver"], daemon=True
+        )
+        tune.start()
+        from orchestrator.driver.servers import connected
+
+        scratch = Scratch(None if address else ray_places.temporary_folder())
+        request.undo.append(scratch.delete)
+        ray_at_hand = (
+            contextlib.nullcontext() if ray.is_initialized() else connected(address, scratch.folder, request)
+        )
+        try:
+            with ray_at_hand:
+                if here:
+                    progress.doing(data)
+                    here.wait()
+                nodes = ray.nodes()  # type: ignore[no-untyped-call]
+                if waits := check_placement(sweep, trials, nodes):
+                    progress.note(waits)
+                progress.at_once = at_once(
+                    sweep, trials, [node["Resources"] for node in nodes if node["Alive"]]
+                )
+                if not here:
+                    from orchestrator.driver.worker_check import check_workers
+
+                    progress.doing("asking each node whether it can run this code")
+                    check_workers(nodes, request)
+                    progress.doing(f"{data} on the cluster")
+                    _check_data_there(trials, data_root)
+                progress.doing("starting the first processes")
+                from orchestrator.driver.tune_driver import fit
+
+                commit = provenance.source_commit()
+                with request.trials():
+                    return fit(
+                        sweep, trials, store, data_root, progress, scratch.folder / "tune", commit, request
+                    )
+        finally:
+            scratch.delete()

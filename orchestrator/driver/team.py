@@ -1,0 +1,171 @@
+"""The workers of a trial of several GPUs: actors in the trial's own placement group, a GPU each.
+
+Tune's own actor of such a trial trains nothing. It starts the workers, listens to them and, when one of them
+dies or fails, ends the others, which may be waiting for it inside a collective operation: nothing hangs. All
+of them are in the placement group that Tune made: Tune knows what is taken, and stopping the trial frees it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from orchestrator.driver import last_words, leaving, notices
+from orchestrator.driver.deaths import Death, DeathError, autopsy
+from orchestrator.driver.stalls import Watch
+from orchestrator.driver.worker import Report, TrialWorker, WorkerSettings
+from trainables.training.process_group import Workers, connect, listen
+from trainables.training.run import default_device
+from trainables.trial import Trial
+
+GRACE_SECONDS = 5.0
+"""How long the others have to tell what they saw, once one worker failed: the first may not be the cause."""
+
+
+class Member:
+    """One worker, in a process with a GPU of its own."""
+
+    def __init__(self, settings: WorkerSettings):
+        self.settings = settings
+        self.worker: TrialWorker | None = None
+        last_words.tell_exits()
+        leaving.listen(self._leave)
+
+    def _leave(self) -> None:
+        if self.worker is None:
+            leaving.end()
+        self.worker.leave()
+
+    def listen(self, size: int) -> tuple[str, int]:
+        """Makes this the worker that the others find each other by; returns its address and port."""
+        address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        self.store = listen(address, size)
+        return address, self.store.port
+
+    def node(self) -> str:
+        node: str = ray.get_runtime_context().get_node_id()
+        return node
+
+    def join(self, rank: int, size: int, address: str, port: int, nodes: list[str]) -> None:
+        if rank:
+            self.store = connect(address, port, size)
+        workers = Workers(self.store, rank, size, default_device())
+        # The nodes of all: the first keeps the checkpoint, whichever of them will be gone.
+        told = notices.watch(self.settings.run, nodes)
+        watch = Watch(self.settings.stalled_minutes, self.settings.hours_per_trial)
+        self.worker = TrialWorker(self.settings, told, watch, workers)
+
+    def begin(self, trial: Trial, gpus: float) -> None:
+        assert self.worker is not None
+        self.worker.watch.begin(trial.key)
+        self.worker.begin(trial, gpus)
+
+    def step(self) -> Report:
+        assert self.worker is not None
+        return self.worker.step()
+
+    def finish(self) -> Report:
+        """Trains to the end of the trial."""
+        while not (report := self.step())["done"]:
+            pass
+        return report
+
+
+class Team:
+    """Does what a `TrialWorker` does, by several.
+
+    Args:
+        size: How many: one for each bundle of the placement group that this process is in.
+
+    Raises:
+        ray.exceptions.RayError, DeathError: Workers that cannot be started, or died. Also from `step`.
+    """
+
+    def __init__(self, settings: WorkerSettings, size: int):
+        group = ray.util.get_current_placement_group()
+        assert group is not None
+        self.members: list[Any] = []
+        for index in range(size):
+            bundle = group.bundle_specs[index]
+            self.members.append(
+                ray.remote(Member)
+                .options(
+                    num_cpus=bundle.get("CPU", 0),
+                    num_gpus=bundle.get("GPU", 0),
+                    scheduling_strategy=PlacementGroupSchedulingStrategy(
+                        placement_group=group, placement_group_bundle_index=index
+                    ),
+                )
+                .remote(settings)
+            )
+        first = self.members[0]
+        address, port = ray.get(first.listen.remote(size))
+        nodes = ray.get([member.node.remote() for member in self.members])
+        ray.get([m.join.remote(rank, size, address, port, nodes) for rank, m in enumerate(self.members)])
+
+    def begin(self, trial: Trial, gpus: float) -> None:
+        ray.get([member.begin.remote(trial, gpus) for member in self.members])
+        # The first reports as it goes. The others keep its pace, since no step goes without them.
+        self.others = {member.finish.remote(): member for member in self.members[1:]}
+
+    def step(self) -> Report:
+        first = self.members[0].step.remote()
+        members = {first: self.members[0], **self.others}
+        waiting = list(members)
+        while True:
+            (ready,), waiting = ray.wait(waiting)
+            report = _read(ready, members[ready])
+            if report["outcome"] not in ("running", "done", "stopped") and report["done"]:
+                break
+            if ready == first:
+                self.others = {reference: members[reference] for reference in waiting}
+                return self._whole(report) if report["done"] else report
+        ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=GRACE_SECONDS) if waiting else ([], [])
+        return self._ended([report, *(_read(reference, members[reference]) for reference in ready)])
+
+    def _whole(self, report: Report) -> Report:
+        """The report of the first worker at the end of a trial, with what all left in their processes."""
+        if report["outcome"] == "stopped":
+            # It alone was asked to stop: the others wait for it in the next batch.
+            return report
+        reports = [report, *(_read(*other) for other in self.others.items())]
+        left = tuple(dict.fromkeys(name for each in reports for name in each.get("left", ())))
+        return {**report, "reusable": all(each.get("reusable") for each in reports), "left": left}
+
+    def _ended(self, reports: list[Report]) -> Report:
+        """The report that tells why a trial ended, of those that did not end well."""
+        self.dismiss()
+        by_outcome = {report["outcome"]: report for report in reversed(reports)}
+        deaths = [report["death"] for report in reports if report["outcome"] == "died"]
+        if deaths:
+            raise DeathError(_together(deaths))
+        for outcome in ("store", "failed"):
+            if outcome in by_outcome:
+                return by_outcome[outcome]
+        raise DeathError(Death(by_outcome["lost"]["message"], counts=True))
+
+    def dismiss(self) -> None:
+        """Ends all workers at once."""
+        for member in self.members:
+            ray.kill(member)
+        self.members = []
+
+
+def _together(deaths: list[Death]) -> Death:
+    """What is told of several workers that died: the first that may tell why, and what all have left."""
+    cause = max(deaths, key=lambda death: (not death.counts, death.at_once, death.sure))
+    left = "\n\n".join(death.traceback for death in deaths)
+    return dataclasses.replace(cause, message=f"one of its workers: {cause.message}", traceback=left)
+
+
+def _read(reference: Any, member: Any) -> Report:
+    try:
+        report: Report = ray.get(reference)
+    except ray.exceptions.RayTaskError:
+        raise
+    except ray.exceptions.RayError as error:
+        return {"done": True, "outcome": "died", "death": autopsy(error, member._actor_id.hex())}
+    return report

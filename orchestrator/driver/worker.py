@@ -1,0 +1,338 @@
+"""What trains a trial in a process: in steps, each of which tells how far it came. It knows no Ray."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from orchestrator.driver import leaving
+from orchestrator.driver.stalls import Watch
+from results.scoring.commit import commit_finished
+from results.store import provenance
+from results.store.checkpoints import StoredCheckpoints
+from results.store.errors import StoreError
+from results.store.store import FailureClass, Store
+from results.store.tidying import NOTE
+from trainables import computed
+from trainables.catalogue import DATASETS, LOSSES, MODELS
+from trainables.datasets.base import Dataset
+from trainables.errors import TrialDiverged
+from trainables.process_state.state import ProcessState
+from trainables.training import memory
+from trainables.training.process_group import Alone, WorkerLostError
+from trainables.training.result import TrialResult
+from trainables.training.run import TrialRun, default_device, load_dataset
+from trainables.trial import Component, Trial
+
+REPORT_SECONDS = 1.0
+"""At most one report a second from each trial: a report costs the driver time that trials could use."""
+
+OUTAGE_SHARE = 0.5
+"""Of the time that a trial may stand still: for so long it waits for a store out of reach."""
+
+STEP_SECONDS = 15.0
+"""The longest that training goes on without a report: within an epoch a GPU stands still for each."""
+
+TRACEBACK_LINES = 30
+
+Report = dict[str, Any]
+"""What a step tells: `done`, `outcome` and what belongs to it; at the end of a trial also `reusable` (whether
+the next one may be trained in this process) and `left` (what the trial left behind that stays, in words).
+`notes` are lines for whoever looks on, each with its kind: of '' all are told, of another kind one is enough.
+
+Outcomes: 'running' (epoch, curves of the latest; patience_seconds, for which it may stand still), 'done'
+(likewise; error and ece of the epoch that counts, unless a result that was committed before stands), 'failed'
+(failure_class, message, traceback, host), 'stopped' (epoch: a checkpoint is kept, as was asked), 'store'
+(message: results cannot be kept) and 'lost' (message: the trial's other workers are out of reach). After a
+'store' that is not done it tries to keep what it has; one that is done says by `kept` whether there is a
+checkpoint of it.
+"""
+
+
+@dataclass
+class Notices:
+    """What a worker is told from outside while it trains; written by another thread, at any moment.
+
+    Attributes:
+        stopping: The sweep is to stop: keep a checkpoint and end.
+        draining: The node will be gone soon: keep a checkpoint, and go on for as long as it lasts.
+        leaving: This process is to end: keep a checkpoint first.
+        when_alone: Called once the head is gone: nobody may ask this process for a further step.
+    """
+
+    stopping: bool = False
+    draining: bool = False
+    leaving: bool = False
+    when_alone: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What every worker of a sweep must know; the same for all trials.
+
+    Attributes:
+        run: Names this run of the sweep within its cluster.
+    """
+
+    store: str
+    data_root: str
+    checkpoint_every: int
+    checkpoint_minutes: float
+    hours_per_trial: float | None
+    stalled_minutes: float
+    threads: int
+    source_commit: str
+    run: str
+
+
+class TrialWorker:
+    """Trains a trial, alone or with others, and commits its result. Its methods raise nothing.
+
+    Args:
+        watch: Ends this process where training stands still.
+        workers: Those that train together; only the first of them reads checkpoints and writes.
+    """
+
+    def __init__(
+        self, settings: WorkerSettings, notices: Notices, watch: Watch, workers: Alone | None = None
+    ):
+        self.settings = settings
+        self.watch = watch
+        self.notices = notices
+        self.workers = workers or Alone()
+        self.first = self.workers.rank == 0
+        self.store = Store(settings.store)
+        # A trial that waits for its checkpoint to be stored must not be taken for one that stands still.
+        self.store.folder.sit_out_outages(seconds=OUTAGE_SHARE * 60 * watch.stalled_minutes)
+        self.notes: list[tuple[str, str]] = []
+        self.store.tidying.tell = lambda line: self.notes.append((NOTE, line))
+        self.checkpoints = StoredCheckpoints(self.store)
+        self.run: TrialRun | None = None
+        self.loaded: tuple[Component, Dataset] | None = None
+        self.computed: dict[object, dict[str, list[float]]] = {}
+        self.stepping = threading.Lock()
+        torch.set_num_threads(settings.threads)
+        self.process = ProcessState()
+        notices.when_alone = self._keep_if_idle
+
+    def begin(self, trial: Trial, gpus: float) -> None:
+        """Makes this the trial of the next steps.
+
+        Args:
+            gpus: What the whole trial has reserved.
+        """
+        self.trial, self.gpus = trial, gpus
+        self.run = None
+        self.warned = self.refused = self.kept = False
+        self.checkpointed = time.monotonic()
+        asked = ((DATASETS, trial.dataset), (MODELS, trial.model), (LOSSES, trial.loss))
+        self.process.begin(registry[component.name].module for registry, component in asked)
+
+    def step(self) -> Report:
+        """Trains for some seconds, or to the end."""
+        with self.stepping:
+            self.watch.batch()
+            try:
+                report = self._step()
+                report["notes"], self.notes = self.notes, []
+                if report["done"]:
+                    return self._ended(report)
+            finally:
+                self.watch.rest()
+            if self.notices.leaving:
+                self._leave()
+            return report
+
+    def _ended(self, report: Report) -> Report:
+        self.run = None
+        left = self.process.end()
+        if self.loaded and self.loaded[1].tensors != self.tensors:
+            # The trial changed its data in place.
+            self.loaded = None
+        if self.notices.leaving:
+            # How the trial ended is to be told first.
+            leaving.end_later()
+        return {**report, "reusable": report["outcome"] == "done" and not left.lasting, "left": left.lasting}
+
+    def leave(self) -> None:
+        """Ends this process once a checkpoint is kept. Any thread may call it."""
+        self.notices.leaving = True
+        # A step that is under way sees it.
+        if self.stepping.acquire(blocking=False):
+            self._leave()
+            self.stepping.release()
+
+    def _keep_if_idle(self) -> None:
+        # A step that is under way sees that the node drains, and keeps one.
+        if self.first and self.stepping.acquire(blocking=False):
+            try:
+                if self.run is not None:
+                    self._keep_checkpoint(self.run)
+            finally:
+                self.stepping.release()
+
+    def _leave(self) -> None:
+        if not self.first:
+            leaving.end_later()
+            return
+        try:
+            if self.run is not None:
+                self.run.checkpoint(self.checkpoints)
+        finally:
+            leaving.end()
+
+    def _step(self) -> Report:
+        try:
+            return self._train()
+        except StoreError as error:
+            # It is told first, so that others need not fail likewise, and then tried again.
+            done, self.refused = self.refused or self.run is None, True
+            return {"done": done, "outcome": "store", "message": str(error), "kept": self.kept}
+        except WorkerLostError as error:
+            return {"done": True, "outcome": "lost", "message": str(error)}
+        except TrialDiverged as error:
+            return self._failed("diverged", error)
+        except Exception as error:
+            if memory.is_exhausted(error):
+                return self._failed("out of memory", error, memory.advice(self.gpus, default_device(), error))
+            return self._failed("bug", error)
+        except SystemExit as error:
+            if hasattr(error, "ray_terminate_msg"):
+                # Ray's own, by which it ends this process.
+                raise
+            return self._failed("bug", error)
+
+    def _train(self) -> Report:
+        started = time.monotonic()
+        if self.first and self.notices.stopping and self.run is None:
+            return {"done": True, "outcome": "stopped", "epoch": 0}
+        if self.refused and self.first and self.run is not None:
+            self.run.checkpoint(self.checkpoints)
+            self.kept = True
+            if not self.run.done:
+                return {"done": True, "outcome": "stopped", "epoch": self.run.epoch}
+        if self.run is None:
+            device = default_device()
+            memory.limit(self.gpus, device)
+            checkpoints = self.checkpoints if self.first else None
+            self.run = TrialRun.start(self.trial, self._dataset_on(device), device, checkpoints, self.workers)
+            self.run.on_batch = self.watch.batch
+            self._tell_passed_over(self.run)
+            self._epoch_done(self.run)
+
+        def pause() -> bool:
+            # Of several workers the others wait within the next batch for the first, which alone pauses.
+            return self.first and (self._checkpoint_wanted() or time.monotonic() > started + STEP_SECONDS)
+
+        while not self.run.done:
+            within_epoch = self.run.advance_until(pause) is None
+            if not within_epoch:
+                self._epoch_done(self.run)
+            if self.first and not self.run.done:
+                self._keep_checkpoint(self.run)
+                if self.notices.stopping:
+                    return {"done": True, "outcome": "stopped", "epoch": self.run.epoch}
+                if self.notices.leaving:
+                    leaving.end()
+            late = time.monotonic() > started + (STEP_SECONDS if within_epoch else REPORT_SECONDS)
+            if late and not self.run.done:
+                patience = self.watch.patience_seconds
+                running = {"done": False, "outcome": "running", "patience_seconds": patience}
+                return {**running, **_latest(self.run)}
+        result = self.run.result()
+        done = {"done": True, "outcome": "done", **_latest(self.run)}
+        if self.first:
+            result.measurements["gpus"] = self.gpus
+            if not self._commit(self.run, result):
+                return done
+        counts = self.run.epochs[self.run.reported_epoch]
+        return {**done, "error": counts["test_error"], "ece": counts["test_ece"]}
+
+    def _tell_passed_over(self, run: TrialRun) -> None:
+        if self.first and self.checkpoints.passed_over:
+            which = "; ".join(self.checkpoints.passed_over)
+            place = f"goes on from epoch {run.epoch}" if run.epoch or run.under_way else "starts anew"
+            self.notes.append(("", f"{self.trial}: a checkpoint cannot be used, {which}; it {place}"))
+
+    def _checkpoint_wanted(self) -> bool:
+        overdue = time.monotonic() > self.checkpointed + 60 * self.settings.checkpoint_minutes
+        asked = self.notices.stopping or self.notices.leaving
+        return overdue or asked or (self.notices.draining and not self.warned)
+
+    def _keep_checkpoint(self, run: TrialRun) -> None:
+        if self._checkpoint_wanted():
+            run.checkpoint(self.checkpoints)
+            self.warned = self.notices.draining
+        elif not run.checkpoint_if_due(self.checkpoints, self.settings.checkpoint_every):
+            return
+        self.checkpointed = time.monotonic()
+
+    def _epoch_done(self, run: TrialRun) -> None:
+        if run.epoch:
+            self.watch.epoch(run.seconds / run.epoch)
+
+    def _dataset_on(self, device: torch.device) -> Dataset:
+        """The trial's data set, which the trial before in this process has often left."""
+        if self.loaded is None or self.loaded[0] != self.trial.dataset:
+            # Two at once may be more than fits.
+            self.loaded = None
+            dataset = load_dataset(self.trial, Path(self.settings.data_root), device)
+            self.loaded = self.trial.dataset, dataset
+            self.tensors = dataset.tensors
+        return self.loaded[1]
+
+    def _computed(self, dataset: Dataset) -> dict[str, list[float]]:
+        """What the trial's code computes; the same for all trials of a cell.
+
+        To be asked after the training, which would else find what a component has changed meanwhile.
+        """
+        code = self.trial.dataset, self.trial.model, self.trial.loss, self.trial.training
+        if code not in self.computed:
+            self.computed[code] = computed.numbers(self.trial, dataset, clean=self.process.end)
+        return self.computed[code]
+
+    def _commit(self, run: TrialRun, result: TrialResult) -> bool:
+        made_by = self._computed(run.dataset)
+        source = provenance.of_trial(self.trial, self.settings.source_commit, made_by)
+        committed = commit_finished(
+            self.store, result, lambda other: run.predictions_on(other, self.settings.data_root), source
+        )
+        self.checkpoints.delete(self.trial.key)
+        return committed
+
+    def _failed(self, failure_class: FailureClass, error: BaseException, advice: str = "") -> Report:
+        try:
+            message = f"{type(error).__name__}: {error}".splitlines()[0]
+        except Exception:
+            # An error of a plug-in's may fail to tell what it is.
+            message = type(error).__name__
+        lines = "".join(traceback.format_exception(error)).splitlines()
+        self.run = None
+        return {
+            "done": True,
+            "outcome": "failed",
+            "failure_class": failure_class,
+            "message": _storable(message + advice),
+            "traceback": _storable("\n".join(lines[-TRACEBACK_LINES:])),
+            "host": socket.gethostname(),
+        }
+
+
+def _storable(text: str) -> str:
+    """The text with what UTF-8 cannot hold, such as half-decoded names of files, written out as `\\udcff`."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _latest(run: TrialRun) -> Report:
+    """How many epochs are done, and the curves of the latest."""
+    curves = run.epochs[-1] if run.epochs else {}
+    report = {**{name: value for name, value in curves.items() if value is not None}, "epoch": run.epoch}
+    return {**report, "seconds_per_epoch": run.seconds / run.epoch} if run.epoch else report

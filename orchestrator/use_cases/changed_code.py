@@ -1,0 +1,92 @@
+"""Says where finished trials were made by other code than today's."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from results.store import code, provenance
+from trainables.catalogue import DATASETS, LOSSES, MODELS
+from trainables.errors import DataError
+from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REGISTRIES = {"dataset": DATASETS, "model": MODELS, "loss": LOSSES}
+
+
+def changed_code(trials: Sequence[Trial], frame: pd.DataFrame, root: Path) -> list[str]:
+    """A line for each component, and for the training code, that does not compute what it did.
+
+    Where its text is another, what it computes today is compared with what a row keeps; where that cannot be,
+    the text decides.
+
+    Args:
+        frame: Finished trials, as `Store.trials` gives them.
+        root: Of the data sets, which are needed to tell whether their own code has changed.
+    """
+    known = {trial.key: trial for trial in trials}
+    columns = [f"{what}_{kind}" for kind in code.KINDS for what in ("code", "source", "numbers")]
+    kept = [name for name in ("key", "dataset_fingerprint", *columns) if name in frame.columns]
+    rows: list[Any] = frame[kept].to_dict("records")
+    changed: Counter[tuple[str, str, bool]] = Counter()
+    judged: dict[tuple[Any, ...], bool | None] = {}
+    for row in rows:
+        trial = known.get(row["key"])
+        if trial is None:
+            continue
+        sources = provenance.sources(trial)
+        for kind in code.KINDS:
+            if code.same(kind, row, sources) is not False:
+                continue
+            part: Any = trial.training if kind == "training" else getattr(trial, kind)
+            data = row.get("dataset_fingerprint") if kind == "dataset" else None
+            case = kind, part, trial.dataset, trial.training.loss_reduction, row.get(f"numbers_{kind}"), data
+            if case not in judged:
+                judged[case] = _computes_the_same(kind, row, trial, root)
+            if judged[case] is not True:
+                changed[kind, "" if kind == "training" else part.name, judged[case] is False] += 1
+    return [_line(kind, name, number, sure) for (kind, name, sure), number in changed.items()]
+
+
+def _computes_the_same(kind: str, row: Mapping[str, Any], trial: Trial, root: Path) -> bool | None:
+    """None where it cannot be told."""
+    # Loads torch, and data sets: only where a text has changed.
+    from trainables import computed
+    from trainables.training.run import load_dataset
+
+    dataset = None
+    if kind == "dataset" or (kind == "model" and not computed.numbers(trial).get("model")):
+        with contextlib.suppress(DataError):
+            dataset = load_dataset(trial, root, computed.CPU)
+    numbers = computed.numbers(trial, dataset).get(kind)
+    today = {f"code_{kind}": "today's"}
+    if numbers:
+        today[f"numbers_{kind}"] = code.as_text(numbers)
+    if dataset is not None:
+        today["dataset_fingerprint"] = dataset.fingerprint
+    told = code.same(kind, {**row, f"code_{kind}": "of then"}, today)
+    by_numbers = f"numbers_{kind}" in today and isinstance(row.get(f"numbers_{kind}"), str)
+    by_data = dataset is not None and row.get("dataset_fingerprint") != dataset.fingerprint
+    return told if told or by_numbers or by_data else None
+
+
+def _line(kind: str, name: str, number: int, sure: bool) -> str:
+    trials_were = "trials were" if number > 1 else "trial was"
+    if kind == "training":
+        by = "other training code than today's"
+        advice = "to have all made by one code, run them into another --store"
+    else:
+        registry = REGISTRIES[kind]
+        by = f"another {registry[name].path.name}, or what it imports, than today's"
+        advice = f"raise the version of {registry.kind} {name!r}"
+    told = f"{number} finished {trials_were} made by {by}"
+    return (
+        f"{told}, which computes other numbers: {advice}."
+        if sure
+        else f"{told}: if its numbers changed, {advice}."
+    )

@@ -1,0 +1,1 @@
+"""Scores of stored predictions, and of anyone's logits."""

@@ -1,0 +1,262 @@
+"""From logits to scores: what a finished trial commits, and the same again from what is stored.
+
+The only room of `results` that needs torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import torch
+
+from results.store import data_files, rows, scored_sets
+from results.store.address import Address, stem
+from results.store.errors import StoreError
+from results.store.provenance import source_commit
+from results.store.store import Store
+from trainables.calibration import evaluate
+from trainables.calibration.agreement import FLOAT32_OFF, FLOAT64_OFF, differing, differing_on
+from trainables.calibration.out_of_distribution import evaluate_on
+
+if TYPE_CHECKING:
+    from trainables.training.curves import Curves
+    from trainables.training.result import Predictions, TrialResult
+    from trainables.trial import Component
+
+FEW_SAMPLES = 10_000
+"""Fewer are scored as fast by one thread as by several."""
+
+PARTS = ("validation", "test")
+
+ARITHMETIC, FLOAT64 = "scores_arithmetic", "float64"
+"""What a row's provenance says of how its scores were computed. Older rows say nothing: that was float32."""
+
+
+def predictions_table(validation: Predictions, test: Predictions) -> pa.Table:
+    """Predictions as stored: split, sample_id, label, logits (a list of K float32)."""
+    tables = [_part_table(part, each) for part, each in zip(PARTS, (validation, test), strict=True)]
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+
+
+def epochs_table(epochs: list[Curves]) -> pa.Table:
+    """Learning curves as stored: one row an epoch, null where a measure has no value."""
+    schema = pa.schema([(name, pa.int64() if name == "epoch" else pa.float64()) for name in epochs[0]])
+    return pa.Table.from_pylist(epochs, schema=schema)
+
+
+def scored_table(predictions: Predictions) -> pa.Table:
+    """Predictions of a set out of distribution as stored: like those of a trial's own parts."""
+    return _part_table("scored", predictions)
+
+
+def _part_table(part: str, predictions: Predictions) -> pa.Table:
+    logits = predictions.logits.float().numpy()
+    columns = {
+        "split": pa.array([part] * len(logits)).dictionary_encode(),
+        "sample_id": pa.array(predictions.sample_ids.numpy()),
+        "label": pa.array(predictions.labels.numpy()),
+        "logits": pa.FixedSizeListArray.from_arrays(pa.array(logits.reshape(-1)), logits.shape[1]),
+    }
+    return pa.table(columns)
+
+
+def tensors(predictions: pa.Table, part: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """logits [N, K] and labels [N] of one part ('validation' or 'test') of stored predictions."""
+    chosen = predictions.filter(
+        pa.compute.equal(predictions["split"].cast(pa.string()), part)
+    ).combine_chunks()
+    classes = predictions.schema.field("logits").type.list_size
+    flat = chosen["logits"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    labels = chosen["label"].to_numpy()
+    return torch.from_numpy(np.array(flat).reshape(-1, classes)), torch.from_numpy(np.array(labels))
+
+
+def score_predictions(predictions: pa.Table) -> dict[str, float]:
+    """All scores of stored predictions: the same numbers as were committed with them."""
+    return evaluate(*tensors(predictions, "validation"), *tensors(predictions, "test"))
+
+
+def score_scored(predictions: pa.Table, scored: pa.Table) -> dict[str, float]:
+    """Scores of a set out of distribution, from a trial's own stored predictions and those of the set."""
+    temperatures = temperatures_of(score_predictions(predictions))
+    test_logits, _ = tensors(predictions, "test")
+    return evaluate_on(test_logits, *tensors(scored, "scored"), temperatures)
+
+
+def commit_finished(
+    store: Store,
+    result: TrialResult,
+    predictions_on: Callable[[Component], Predictions],
+    provenance: dict[str, str],
+) -> bool:
+    """Commits a finished trial, then what it says of each set out of distribution that is lacking.
+
+    Args:
+        predictions_on: What the trained network says of a set.
+
+    Returns:
+        False if a result of the trial was committed before. It stands, and sets are scored against it.
+    """
+    committed = commit_result(store, result, provenance)
+    standing = None
+    for other in scored_sets.lacking(store.folder, result.trial):
+        if not committed and standing is None:
+            # In last digits it may be another: then scores of both would not follow from what is stored.
+            with contextlib.suppress(StoreError):
+                standing = store.predictions(Address.of(result.trial))
+        commit_scored(store, result, other, predictions_on(other), provenance, standing)
+    return committed
+
+
+def commit_scored(
+    store: Store,
+    result: TrialResult,
+    scored_on: Component,
+    scored: Predictions,
+    provenance: dict[str, str],
+    standing: pa.Table | None = None,
+) -> bool:
+    """Scores a finished trial on a set out of distribution and commits that. Returns as `commit_result`.
+
+    Args:
+        standing: The trial's predictions that are stored, where they are not this result's.
+    """
+    own = predictions_table(result.validation, result.test) if standing is None else standing
+    table = scored_table(scored)
+    facts = {**provenance, ARITHMETIC: FLOAT64}
+    return scored_sets.commit(store.folder, result.trial, scored_on, table, score_scored(own, table), facts)
+
+
+def commit_result(store: Store, result: TrialResult, provenance: dict[str, str]) -> bool:
+    """Scores a finished trial and commits it. Scores are computed from the very table that is stored.
+
+    Returns:
+        False if the trial was committed before: that commit stands.
+    """
+    table = predictions_table(result.validation, result.test)
+    measurements = {
+        name: float(value) for name, value in result.measurements.items() if isinstance(value, int | float)
+    }
+    texts = {name: value for name, value in result.measurements.items() if isinstance(value, str)}
+    facts = {"dataset_fingerprint": result.dataset_fingerprint, ARITHMETIC: FLOAT64}
+    return store.commit(
+        result.trial,
+        predictions=table,
+        epochs=epochs_table(result.epochs),
+        scores=score_predictions(table),
+        measurements={**measurements, "reported_epoch": float(result.reported_epoch)},
+        provenance={**provenance, **texts, **facts},
+    )
+
+
+def rescore(store: Store, path: str) -> None:
+    """Writes a row of trials/ or scored/ anew, with the scores that the stored logits give, if it has others.
+
+    What was there is set aside. After a trial's follow those of its sets, which hang on its temperatures.
+
+    Raises:
+        StoreError: A row or logits that are not what was committed, or a store that cannot be written.
+    """
+    folder = path.partition("/")[2].rpartition("/")[0]
+    key = stem(path).partition("-")[0]
+    trial_path = f"trials/{folder}/{key}.parquet"
+    row, scores, provenance = _committed(store, trial_path, key, rows.TRIAL_SCHEMA)
+    predictions = data_files.committed(store.folder, trial_path, key, "predictions")
+    if path != trial_path:
+        _rescore_set(store, path, temperatures_of(scores), predictions)
+        return
+    if trial_differs(scores, provenance, predictions):
+        scores = score_predictions(predictions)
+        _replace(store, path, row, scores)
+    for info in store.folder.list(f"{scored_sets.ROWS}/{folder}"):
+        if key in info.path:
+            # One that is damaged is found and made again as such.
+            with contextlib.suppress(StoreError):
+                _rescore_set(store, info.path, temperatures_of(scores), predictions)
+
+
+def _rescore_set(store: Store, path: str, temperatures: Mapping[str, float], predictions: pa.Table) -> None:
+    key = stem(path)
+    row, scores, provenance = _committed(store, path, key, rows.SCORED_SCHEMA)
+    scored = data_files.committed(store.folder, path, key, scored_sets.PREDICTIONS, rows.SCORED_SCHEMA)
+    if scored_differs(scores, provenance, temperatures, predictions, scored):
+        test_logits, _ = tensors(predictions, "test")
+        _replace(store, path, row, evaluate_on(test_logits, *tensors(scored, "scored"), temperatures))
+
+
+def _committed(
+    store: Store, path: str, key: str, schema: pa.Schema
+) -> tuple[pa.Table, dict[str, float], dict[str, str]]:
+    """A row with its scores and provenance."""
+    try:
+        row = rows.checked_row(store.folder.read(path), key, schema)
+    except (FileNotFoundError, rows.DamagedFileError) as error:
+        raise StoreError(f"{store.folder.name(path)} is missing or damaged: run the sweep again.") from error
+    return row, dict(row["scores"][0].as_py()), dict(row["provenance"][0].as_py())
+
+
+def _replace(store: Store, path: str, row: pa.Table, scores: Mapping[str, float]) -> None:
+    when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    facts = {ARITHMETIC: FLOAT64, "scored_anew": when, "scored_anew_by": source_commit()}
+    content = rows.to_parquet(rows.scored_anew(row, scores, facts))
+    store.set_aside([path])
+    store.folder.write(path, content, exclusive=True)
+
+
+def trial_differs(
+    scores: Mapping[str, float], provenance: Mapping[str, Any], predictions: pa.Table
+) -> dict[str, tuple[float, float]]:
+    """Scores of a trial that its stored predictions do not give, as (committed, anew).
+
+    By more than arithmetic explains (`trainables.calibration.agreement`), that is: where the provenance says
+    that they were computed in float64 by more than 1e-11 of each probability, in older rows by more than
+    float32's 4e-6.
+    """
+    parts = (*tensors(predictions, "validation"), *tensors(predictions, "test"))
+    with _threads_for(predictions.num_rows):
+        return differing(scores, *parts, _off(provenance))
+
+
+def scored_differs(
+    scores: Mapping[str, float],
+    provenance: Mapping[str, Any],
+    temperatures: Mapping[str, float],
+    predictions: pa.Table,
+    scored: pa.Table,
+) -> dict[str, tuple[float, float]]:
+    """As `trial_differs`, of a set out of distribution.
+
+    Args:
+        temperatures: By criterion, as the trial's own row has them.
+        predictions: The trial's own.
+    """
+    test_logits, _ = tensors(predictions, "test")
+    with _threads_for(predictions.num_rows + scored.num_rows):
+        return differing_on(scores, test_logits, *tensors(scored, "scored"), temperatures, _off(provenance))
+
+
+@contextlib.contextmanager
+def _threads_for(samples: int) -> Iterator[None]:
+    """One thread for few samples: several mostly wait for each other, all the more on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if samples < FEW_SAMPLES else threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def temperatures_of(scores: Mapping[str, float]) -> dict[str, float]:
+    """By criterion, from the scores of a trial."""
+    prefix = "temperature_"
+    return {name.removeprefix(prefix): v for name, v in scores.items() if name.startswith(prefix)}
+
+
+def _off(provenance: Mapping[str, Any]) -> float:
+    return FLOAT64_OFF if provenance.get(ARITHMETIC) == FLOAT64 else FLOAT32_OFF

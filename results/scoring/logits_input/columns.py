@@ -1,0 +1,162 @@
+"""Which columns of a table are the label, the logits of each class, and the part of a row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from results.scoring.logits_input.names import PREDICTIONS, PROBABILITIES, Names, role_of, words
+from results.scoring.logits_input.notes import shortened
+from trainables.errors import ConfigurationError, InputError
+from trainables.registry import closest
+
+Kind = Literal["number", "list", "text", "other"]
+
+SPLIT_WORDS = {"split", "part", "subset", "fold", "partition"}
+NO_LOGITS = re.compile(
+    r"|unnamed: ?\d+|__index_level_\d+__|(sample_?)?(id|idx|index|key|row|number)"
+    r"|confidence|loss|correct|fold|epoch|seed",
+    re.IGNORECASE,
+)
+"""Columns of numbers that are no class's logits, where no name says which are."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table that scores need.
+
+    Attributes:
+        labels: That of the label.
+        logits: Those of the classes 0 to K-1, or one of lists of K.
+        called: What the logits are called together.
+        guessed: Whether they were taken only because nothing else was left.
+        split: That of the part that a row is of, if there is one.
+    """
+
+    labels: str
+    logits: tuple[str, ...]
+    called: str
+    guessed: bool = False
+    split: str | None = None
+
+
+def columns(kinds: Mapping[str, Kind], names: Names, file: Path, *, probabilities: bool = False) -> Columns:
+    """Finds the columns that scores need by what they hold and by their names.
+
+    Raises:
+        ConfigurationError: A name in `names` that no column has.
+        InputError: Columns of which it cannot be told what they are.
+    """
+    labels = _labels(kinds, names, file)
+    split = next(
+        (name for name, kind in kinds.items() if kind == "text" and set(words(name)) & SPLIT_WORDS), None
+    )
+    rest = {name: kind for name, kind in kinds.items() if name not in (labels, split)}
+    logits, called, guessed = _logits(rest, names, file, probabilities)
+    return Columns(labels, logits, called, guessed, split)
+
+
+def _labels(kinds: Mapping[str, Kind], names: Names, file: Path) -> str:
+    given = [name for name in names.of("labels") if name in kinds]
+    if given:
+        return given[0]
+    sure = {
+        name: known[1]
+        for name in kinds
+        if (known := role_of(name)) is not None and known[0] == "labels" and not re.search(r"\d$", name)
+    }
+    best = [name for name, sureness in sure.items() if sureness == min(sure.values())]
+    if len(best) == 1:
+        return best[0]
+    if best:
+        raise InputError(
+            f"{file}: {' and '.join(map(repr, best))} may be the label: --names labels=NAME says which."
+        )
+    wrong = names.of("labels")
+    if wrong:
+        raise ConfigurationError(f"{file} has no column {wrong[0]!r} for labels.{closest(wrong[0], kinds)}")
+    raise InputError(
+        f"{file}: no column of labels; there is {shortened(list(kinds))}. "
+        "--names labels=NAME says which it is."
+    )
+
+
+def _logits(
+    kinds: Mapping[str, Kind], names: Names, file: Path, probabilities: bool
+) -> tuple[tuple[str, ...], str, bool]:
+    numbers = [name for name, kind in kinds.items() if kind == "number"]
+    lists = [name for name, kind in kinds.items() if kind == "list"]
+    for given in names.of("logits"):
+        if given in lists or given in numbers:
+            return (given,), given, False
+        begun = [name for name in numbers if name.startswith(given)]
+        if begun:
+            numbered = (
+                _family(begun, given, file) if all(_number(name) is not None for name in begun) else begun
+            )
+            return tuple(numbered), given, False
+    if names.of("logits"):
+        wrong = names.of("logits")[0]
+        raise ConfigurationError(
+            f"{file} has no columns of numbers whose names begin with {wrong!r}.{closest(wrong, kinds)}"
+        )
+    families: dict[str, list[str]] = {name: [name] for name in lists}
+    for name in numbers:
+        if _number(name) is not None:
+            families.setdefault(re.sub(r"\d+$", "", name), []).append(name)
+    families = {prefix: those for prefix, those in families.items() if len(those) > 1 or prefix in lists}
+    if not families:
+        single = [name for name in numbers if (known := role_of(name)) is not None and known[0] == "logits"]
+        left = [name for name in numbers if not NO_LOGITS.fullmatch(name) and name not in single]
+        # Beside columns that may be classes, a prediction is the predicted one.
+        if len(single) == 1 and (not left or role_of(single[0]) != ("logits", PREDICTIONS)):
+            return (single[0],), single[0], False
+        if len(left) < 2:
+            raise InputError(
+                f"{file}: no columns of logits; there is {shortened(list(kinds))} beside the label. "
+                "--names logits=BEGINNING says how their names begin."
+            )
+        return tuple(left), "logits", True
+    prefix = _surest(list(families), file, probabilities)
+    those = families[prefix]
+    return tuple(those if prefix in lists else _family(those, prefix, file)), prefix or "logits", False
+
+
+def _surest(prefixes: Sequence[str], file: Path, probabilities: bool) -> str:
+    def unsureness(prefix: str) -> int:
+        known = role_of(prefix)
+        if known is None or known[0] != "logits":
+            return 9
+        return -1 if probabilities and known[1] == PROBABILITIES else known[1]
+
+    least = min(map(unsureness, prefixes))
+    best = [prefix for prefix in prefixes if unsureness(prefix) == least]
+    if len(best) > 1:
+        raise InputError(
+            f"{file}: columns {' and '.join(repr(each) for each in best)} may be logits: "
+            "--names logits=BEGINNING says which, by how their names begin."
+        )
+    return best[0]
+
+
+def _number(name: str) -> int | None:
+    found = re.search(r"\d+$", name)
+    return int(found[0]) if found else None
+
+
+def _family(those: Sequence[str], prefix: str, file: Path) -> list[str]:
+    """Columns numbered from 0 or 1 on, in the order of their numbers and not of the file."""
+    by_number = {_number(name): name for name in those}
+    first = min(number for number in by_number if number is not None)
+    wanted = range(first, first + len(those))
+    missing = next((number for number in wanted if number not in by_number), None)
+    if first > 1 or missing is not None:
+        lacking = first - 1 if missing is None else missing
+        raise InputError(
+            f"{file}: columns {prefix}... are numbered from {first}, and {prefix}{lacking} is missing: "
+            "the logits of every class are needed."
+        )
+    return [by_number[number] for number in wanted]

@@ -1,0 +1,106 @@
+"""Arrays of .npz and .npy files, by their headers: a shape is known before a byte of data is unpacked."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from results.scoring.logits_input.arrays import AnyArray, Array
+from trainables.errors import DataError, InputError
+
+HEADER = 2**16
+"""Bytes of a file in which the header of an array must end; NumPy reads none that is longer than 10,000."""
+
+DAMAGES = (
+    OSError,
+    ValueError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,
+    NotImplementedError,
+    MemoryError,
+)
+"""What reading a damaged or encrypted file may raise."""
+
+
+def npy_file(path: Path) -> list[Array]:
+    """The one array of an .npy file, under the file's own name."""
+    with path.open("rb") as file:
+        shape, dtype, start = _header(file, path)
+    array = Array(path, path.stem, shape, dtype, lambda: _loaded(path, None))
+    _check(array, path.stat().st_size - start)
+    return [array]
+
+
+def npz_file(path: Path) -> list[Array]:
+    """The arrays of an .npz file."""
+    arrays = {}
+    try:
+        with zipfile.ZipFile(path) as file:
+            for member in file.infolist():
+                if not member.filename.endswith(".npy"):
+                    continue
+                name = member.filename.removesuffix(".npy")
+                with file.open(member.filename) as data:
+                    shape, dtype, start = _header(data, f"{name!r} of {path}")
+                array = Array(path, name, shape, dtype, lambda name=name: _loaded(path, name))  # type: ignore[misc]
+                _check(array, file.getinfo(member.filename).file_size - start)
+                arrays[name] = array
+    except DAMAGES as error:
+        raise _damaged(path, error) from error
+    if not arrays:
+        raise InputError(f"{path} is a zip file without an array: save one with numpy.savez.")
+    return list(arrays.values())
+
+
+def _header(file: IO[bytes], what: object) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Shape, dtype and length in bytes of the header that a file begins with."""
+    start = io.BytesIO(file.read(HEADER))
+    try:
+        version = npy.read_magic(start)
+        read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
+        shape, _, dtype = read(start)
+    except KeyError as error:
+        raise InputError(
+            f"{what} is a record of named fields: save its logits and labels as arrays."
+        ) from error
+    except (ValueError, EOFError, SyntaxError, RecursionError, MemoryError) as error:
+        raise _damaged(what, error) from error
+    if any(length < 0 for length in shape):
+        raise DataError(f"{what} is damaged: its header claims the shape {list(shape)}.")
+    return shape, dtype, start.tell()
+
+
+def _check(array: Array, there: int) -> None:
+    """Raises DataError if a header claims another number of bytes than there are after it."""
+    claimed = array.size * array.dtype.itemsize
+    # Python objects are a pickle, of any length.
+    if not array.dtype.hasobject and claimed != there:
+        raise DataError(
+            f"{array} is damaged or not whole: its header claims {claimed:,} bytes for the shape "
+            f"{list(array.shape)}, but {there:,} are there."
+        )
+
+
+def _loaded(path: Path, name: str | None) -> AnyArray:
+    try:
+        if name is None:
+            loaded: AnyArray = np.load(path, allow_pickle=False)
+            return loaded
+        with np.load(path, allow_pickle=False) as file:
+            member: AnyArray = file[name]
+            return member
+    except (*DAMAGES, KeyError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(what: object, error: Exception) -> DataError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return DataError(f"{what} is damaged, encrypted or not whole: {reason}")

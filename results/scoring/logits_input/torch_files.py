@@ -1,0 +1,89 @@
+"""Tensors of .pt and .pth files, read without running code that a file may bring (`weights_only`)."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from results.scoring.logits_input.arrays import AnyArray, Array
+from trainables.errors import DataError, InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SAVE = "torch.save({'logits': logits, 'labels': labels}, 'FILE.pt')"
+
+
+def torch_file(path: Path) -> list[Array]:
+    """The tensors of a file, each named by its keys: {'val': {'logits': ...}} has val_logits."""
+    # Costs two seconds, which no other format needs to wait for.
+    import torch
+
+    zipped = zipfile.is_zipfile(path)
+    try:
+        if zipped:
+            _check_unpacked(path)
+        # Mapped into memory, data is read when it is asked for, and only shapes are looked at before.
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True if zipped else None)
+    except (DataError, InputError):
+        raise
+    except Exception as error:
+        # Whatever torch raises, and it may be anything, the file is at fault.
+        other = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if other:
+            raise InputError(
+                f"{path} holds more than tensors ({other[1]}), which only unpickling reads: "
+                f"where you trust it, load it and save tensors alone with {SAVE}."
+            ) from error
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path} cannot be read as tensors, save them with {SAVE}: {reason}") from error
+    arrays = [_array(path, name or path.stem, tensor) for name, tensor in _tensors(content)]
+    if not arrays:
+        raise InputError(f"{path} holds no tensor: save logits and labels with {SAVE}.")
+    return arrays
+
+
+def _check_unpacked(path: Path) -> None:
+    """torch stores its data as it is, so nothing in a file of its own is larger than the file."""
+    with zipfile.ZipFile(path) as file:
+        unpacked = sum(member.file_size for member in file.infolist())
+    if unpacked > path.stat().st_size:
+        raise DataError(f"{path} is compressed, which torch.save does not do: save the tensors with {SAVE}.")
+
+
+def _tensors(content: object, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    import torch
+
+    if isinstance(content, torch.Tensor):
+        yield name, content
+        return
+    inner: Mapping[Any, object] = {}
+    if isinstance(content, Mapping):
+        inner = content
+    elif isinstance(content, list | tuple):
+        inner = dict(enumerate(content))
+    for key, value in inner.items():
+        yield from _tensors(value, f"{name}_{key}" if name else str(key))
+
+
+def _array(path: Path, name: str, tensor: Tensor) -> Array:
+    import torch
+
+    if tensor.layout is not torch.strided or tensor.is_quantized:
+        raise InputError(
+            f"{name!r} of {path} is a sparse or quantised tensor: save it as a dense one of floats."
+        )
+    tensor = tensor.detach()
+    return Array(path, name, tuple(tensor.shape), _numpy(tensor.new_empty(0)).dtype, lambda: _numpy(tensor))
+
+
+def _numpy(tensor: Tensor) -> AnyArray:
+    try:
+        values: AnyArray = tensor.numpy()
+    except TypeError:
+        # NumPy has no bfloat16 and no float8; float32 holds their numbers exactly.
+        values = tensor.float().numpy()
+    return values

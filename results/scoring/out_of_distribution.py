@@ -1,0 +1,127 @@
+"""Tables of data sets out of distribution, from what trials said of them alone.
+
+AUROC of the test set against each other set, as in Figure 6 of Ghosh et al., 'AdaFocal' (NeurIPS 2022), and,
+where the other set is the test set corrupted, calibration and error by severity. Corruptions of one severity
+are averaged within each trial first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from results.scoring.scores import SEPARATION
+from results.store.scored_sets import scored_key
+from results.tables import names
+from results.tables import table as tables
+from results.tables.layout import Table
+from results.tables.statistics import CELL
+from trainables.trial import Trial
+
+AVERAGED = "corruption"
+"""The parameter of a set over which its scores are averaged."""
+
+SHIFTED = ("ece", "error")
+"""Scores of a corrupted test set, which has the labels that the network knows."""
+
+
+def build(scored: pd.DataFrame, trials: Iterable[Trial] | None = None, criterion: str = "ece") -> list[Table]:
+    """AUROC by two detectors and, if there are corrupted test sets, ECE and error; none without any scores.
+
+    Args:
+        scored: As `scored_sets.frame()` gives it.
+        trials: Those of a sweep: others are left out, and what is not finished is shown as missing.
+    """
+    expected = None if trials is None else _expected(trials)
+    if expected is not None:
+        scored = scored[scored["key"].isin(set(expected["key"]))]
+    if scored.empty:
+        return []
+    against = _rows(scored, expected, "{dataset} against {other}")
+    built = _tables(against, criterion, tuple(SEPARATION), "the test set against other data")
+    if "test_ece" in scored:
+        labelled = scored[scored["test_ece"].notna()]
+        if len(labelled):
+            known = None if expected is None else expected[expected["scored_on"].isin(labelled["scored_on"])]
+            on = _rows(labelled, known, "{other}, trained on {dataset}")
+            built += _tables(on, criterion, SHIFTED, "the test set corrupted")
+    return built
+
+
+def _tables(
+    frames: tuple[pd.DataFrame, pd.DataFrame | None], criterion: str, metrics: tuple[str, ...], data: str
+) -> list[Table]:
+    built = tables.build(*frames, criterion, metrics, data)
+    averaged = any(AVERAGED in json.loads(text)["params"] for text in frames[0]["scored_on_identity"])
+    told = f" Of each trial the mean over each severity's {AVERAGED}s." if averaged else ""
+    return [
+        replace(
+            table,
+            score=replace(table.score, title=f"{table.score.title}, {data}"),
+            caption=table.caption + told,
+        )
+        for table in built
+    ]
+
+
+def _expected(trials: Iterable[Trial]) -> pd.DataFrame:
+    rows = [
+        {
+            "key": scored_key(trial.key, other),
+            "trial_key": trial.key,
+            "variant": trial.variant,
+            "dataset": trial.dataset.label,
+            "model": trial.model.label,
+            "loss": trial.loss.label,
+            "seed": trial.seed,
+            "identity": json.dumps(trial.identity()),
+            "scored_on": other.label,
+            "scored_on_identity": json.dumps(other.identity()),
+        }
+        for trial in trials
+        for other in trial.score_on
+    ]
+    columns = ["key", "trial_key", *CELL, "seed", "identity", "scored_on", "scored_on_identity"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _rows(
+    scored: pd.DataFrame, expected: pd.DataFrame | None, form: str
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Both with one row for each trial and group of sets, which takes the data set's place."""
+    sizes = None if expected is None else _grouped(expected, form).groupby("key").size()
+    found = _grouped(scored, form)
+    if sizes is not None:
+        # The mean of some of the corruptions is not what was asked for.
+        complete = found.groupby("key").size().eq(sizes)
+        found = found[found["key"].map(complete).fillna(False).astype(bool)]
+    numbers = [name for name in found.columns if name.startswith("test_")]
+    others = ["trial_key", *CELL, "seed", "identity", "scored_on_identity"]
+    groups = found.groupby("key", sort=False)
+    means = groups[numbers].mean().join(groups[others].first()).reset_index()
+    # Temperatures are the trial's, and printed beside its own scores.
+    means = means.assign(**{f"temperature_{name}": float("nan") for name in ("ece", "adaptive_ece", "nll")})
+    if expected is None:
+        return means, None
+    return means, _grouped(expected, form).drop_duplicates("key")
+
+
+def _grouped(frame: pd.DataFrame, form: str) -> pd.DataFrame:
+    groups = [_group(json.loads(identity)) for identity in frame["scored_on_identity"]]
+    labels = [
+        form.format(dataset=names.dataset(dataset), other=group)
+        for dataset, group in zip(frame["dataset"], groups, strict=True)
+    ]
+    keys = [f"{key}-{group}" for key, group in zip(frame["trial_key"], groups, strict=True)]
+    return frame.assign(dataset=labels, key=keys)
+
+
+def _group(identity: Mapping[str, Any]) -> str:
+    """'SVHN'; 'CIFAR-10-C, severity 3' of each corruption."""
+    params = {name: value for name, value in identity["params"].items() if name != AVERAGED}
+    told = [f"{name} {value}" for name, value in params.items()]
+    return ", ".join([names.dataset(identity["name"]), *told])

@@ -1,0 +1,107 @@
+"""Whether trials were made by the same code, from what their rows keep of it.
+
+A row has, for its data set, model, loss and the training code, a digest of the files (`code_*`) and a few
+numbers that tell what the code computes (`numbers_*`, JSON). Where digests differ the numbers decide: a
+comment changes none. Rows of before have the digest of the component's own file alone (`source_*`).
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS = ("dataset", "model", "loss", "training")
+
+RELATIVE, ABSOLUTE = 1e-4, 1e-6
+"""How far numbers of the same code may lie apart: they come of float32 arithmetic, whose rounding depends on
+the processor and the version of torch. What changes a table changes them by more."""
+
+DIGITS = 8
+
+
+def as_text(numbers: Sequence[float]) -> str:
+    return json.dumps([float(f"{number:.{DIGITS}g}") for number in numbers])
+
+
+@functools.cache
+def agree(one: str, other: str) -> bool:
+    """Whether two lists of numbers, as `as_text` wrote them, are the same but for rounding."""
+    first, second = json.loads(one), json.loads(other)
+    return len(first) == len(second) and all(
+        math.isclose(a, b, rel_tol=RELATIVE, abs_tol=ABSOLUTE) or (math.isnan(a) and math.isnan(b))
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def same(kind: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | None:
+    """Whether two rows were made by code of a kind that computes the same; None where nothing tells.
+
+    Also where the rows' versions of torch differ.
+    """
+
+    def both(column: str) -> tuple[str, str] | None:
+        first, second = one.get(column), other.get(column)
+        # A column that a row does not have is None or NaN in it.
+        told = isinstance(first, str) and isinstance(second, str) and first and second
+        return (str(first), str(second)) if told else None
+
+    data = both("dataset_fingerprint") if kind == "dataset" else None
+    if data and data[0] != data[1]:
+        return False
+    digests = both(f"code_{kind}") or both(f"source_{kind}")
+    versions = both("version_torch")
+    same_text = digests is None or digests[0] == digests[1]
+    same_torch = versions is None or versions[0] == versions[1]
+    if same_text and same_torch:
+        return None if digests is None else True
+    numbers = both(f"numbers_{kind}")
+    if numbers:
+        return agree(*numbers)
+    if same_text:
+        # Nothing tells what another torch makes of it.
+        return None
+    # The same data, if not what is drawn from it in training.
+    return data is not None
+
+
+def mixed(trials: pd.DataFrame, expected: pd.DataFrame | None = None) -> dict[tuple[Any, ...], list[str]]:
+    """The cells whose trials were made by code that does not compute the same, with the kinds of code.
+
+    Args:
+        trials, expected: As `statistics.summarise` takes them.
+
+    Returns:
+        By (data set, model, loss, variant).
+    """
+    # Loads pandas, which whoever has a data frame has done.
+    from results.tables.statistics import CELL
+
+    wanted = [f"{what}_{kind}" for kind in KINDS for what in ("code", "source", "numbers")]
+    wanted += ["version_torch", "dataset_fingerprint"]
+    columns = [name for name in wanted if name in trials.columns]
+    if not columns:
+        return {}
+    if expected is not None:
+        trials = trials.drop(columns=CELL).merge(expected[["key", *CELL]], on="key")
+    rows = zip(
+        *([text if isinstance(text, str) else None for text in trials[name].tolist()] for name in columns),
+        strict=True,
+    )
+    cells: dict[tuple[Any, ...], dict[tuple[str | None, ...], None]] = defaultdict(dict)
+    for cell, row in zip(zip(*(trials[name].tolist() for name in CELL), strict=True), rows, strict=True):
+        cells[cell][row] = None
+    found = {}
+    for cell, different in cells.items():
+        pairs = list(itertools.combinations([dict(zip(columns, row, strict=True)) for row in different], 2))
+        changed = [kind for kind in KINDS if any(same(kind, *pair) is False for pair in pairs)]
+        if changed:
+            found[cell] = changed
+    return dict(sorted(found.items()))

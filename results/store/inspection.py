@@ -1,0 +1,382 @@
+"""Every file of a store held against what it should be: what is damaged, what does not follow, what lies
+about.
+
+Nothing is changed. One finding does not end it: all are told, each with what the next `run` would make of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from results.store import copies, data_files, pilots, rows, running, scored_sets
+from results.store.address import Address
+from results.store.data_files import DIGEST_LENGTH, sha256
+from results.store.errors import StoreError
+from results.store.file_info import TEMPORARY, TEMPORARY_NAME, FileInfo
+from results.store.finding import (
+    DAMAGED,
+    DAMAGED_CHECKPOINT,
+    DAMAGED_COPY,
+    DAMAGED_FAILURE,
+    DAMAGED_PILOT,
+    DAMAGED_WORD,
+    DIFFERING,
+    FOREIGN,
+    HALF_WRITTEN,
+    LEFT_OVER,
+    NOT_FIRST,
+    SET_ASIDE,
+    STALE_COPY,
+    STALE_WORD,
+    UNREADABLE,
+    WITHOUT_ROW,
+    Finding,
+    Kind,
+)
+from results.store.read_ahead import ReadAhead
+from results.store.snapshot import SCORED, TRIALS, is_ours, side_by_side
+from results.store.store import Store
+from results.store.survey import CHECKPOINT_NAME, FAILURE_NAME
+
+OF_DATA = rf"(-[0-9a-f]{{{DIGEST_LENGTH}}})?\.parquet"
+"""How the names of data files end; those of older stores without a digest."""
+
+KINDS = ["predictions", "epochs", scored_sets.PREDICTIONS]
+"""Of data, in the order in which it is read."""
+
+DATA_OF = {"predictions": "trials", "epochs": "trials", scored_sets.PREDICTIONS: scored_sets.ROWS}
+"""Of which rows each kind of data is."""
+
+NAMES = {
+    "trials": re.compile(r"([0-9a-f]+)\.parquet"),
+    "predictions": re.compile(rf"([0-9a-f]+){OF_DATA}"),
+    "epochs": re.compile(rf"([0-9a-f]+){OF_DATA}"),
+    scored_sets.ROWS: re.compile(r"([0-9a-f]+-[0-9a-f]+)\.parquet"),
+    scored_sets.PREDICTIONS: re.compile(rf"([0-9a-f]+-[0-9a-f]+?){OF_DATA}"),
+    "failures": FAILURE_NAME,
+    "checkpoints": CHECKPOINT_NAME,
+    copies.FOLDER: copies.NAME,
+    pilots.FOLDER: re.compile(r".+\.parquet"),
+    running.FOLDER: re.compile(r".+\.json"),
+}
+"""How the files of a kind are called. The first group of a row's and its data's is the row's key."""
+
+NOT_INSPECTED = ("tables", "tensorboard", "findings")
+"""Folders for people to look at, and what was found before."""
+
+
+@dataclass
+class Inspection:
+    """What was found, and how much was looked at.
+
+    Attributes:
+        trials: Finished trials whose scores were computed anew.
+        scored: Likewise, their scores on sets out of distribution.
+        steps: How many files, or trials with all their files, there are to look at.
+    """
+
+    store: Store
+    findings: list[Finding] = field(default_factory=list)
+    trials: int = 0
+    scored: int = 0
+    steps: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def wrong(self) -> int:
+        """Findings of what is damaged or false."""
+        return sum(finding.kind.wrong for finding in self.findings)
+
+    def by_kind(self) -> dict[Kind, list[Finding]]:
+        """What is wrong comes first."""
+        found: dict[Kind, list[Finding]] = defaultdict(list)
+        for finding in sorted(self.findings, key=lambda each: not each.kind.wrong):
+            found[finding.kind].append(finding)
+        return found
+
+    def found(self, kind: Kind, path: str, detail: str = "") -> None:
+        self.findings.append(Finding(kind, path, detail))
+
+
+def inspection(store: Store) -> Inspection:
+    """Lists a store; each of `steps` then looks at a part of it.
+
+    Raises:
+        StoreError: A store that cannot be listed.
+    """
+    made = Inspection(store)
+    infos = list(store.folder.list(""))
+    _Looker(made, {info.path for info in infos}).plan(infos)
+    for name in store.folder.odd_names:
+        made.found(FOREIGN, name)
+    return made
+
+
+def look_again(store: Store, paths: Iterable[str]) -> Inspection:
+    """Looks at files again in which something was wrong, without listing the store.
+
+    Args:
+        paths: Those that a finding named. What can be no finding's is passed over.
+
+    Raises:
+        StoreError: A server that is away.
+    """
+    made = Inspection(store)
+    _Looker(made, None).plan_again(paths)
+    side_by_side(store.folder, lambda step: step(), made.steps)
+    return made
+
+
+def row_of(path: str) -> str | None:
+    """The row, in trials/ or scored/, that a path is of or that names it as its data; None for all others."""
+    kind, _, rest = path.partition("/")
+    folder, _, name = rest.rpartition("/")
+    match = NAMES[kind].fullmatch(name) if kind in {*DATA_OF, *DATA_OF.values()} else None
+    if match is None:
+        return None
+    return f"{DATA_OF[kind]}/{folder}/{match[1]}.parquet" if kind in DATA_OF else path
+
+
+def trial_row_of(scored_path: str) -> str:
+    """The row of the trial that a row in scored/ is of."""
+    folder = scored_path.removeprefix(f"{scored_sets.ROWS}/").rpartition("/")[0]
+    return f"trials/{folder}/{key_of(scored_path)}.parquet"
+
+
+def key_of(row_path: str) -> str:
+    """Of the trial that a row in trials/ or scored/, or a record of a failure, is of."""
+    return _stem(row_path).partition("-")[0]
+
+
+class _Looker:
+    """The steps of an inspection.
+
+    Args:
+        listed: All that is in the store; None where it was not listed.
+    """
+
+    def __init__(self, made: Inspection, listed: Set[str] | None):
+        self.made, self.listed = made, listed
+        self.folder = made.store.folder
+        self.read = self.folder.read
+        self.order: list[str] = []
+        """What the steps will read, as far as it was listed."""
+        self.data: dict[str, list[str]] = defaultdict(list)
+        """What is listed of the data of each row, by the row's path."""
+        self.looks: dict[str, Callable[[str], None]] = {
+            "failures": self._failure,
+            "checkpoints": self._checkpoint,
+            copies.FOLDER: self._copy,
+            pilots.FOLDER: self._pilot,
+            running.FOLDER: self._word,
+        }
+
+    def plan(self, infos: Collection[FileInfo]) -> None:
+        paths: dict[str, list[str]] = defaultdict(list)
+        for info in infos:
+            kind, name = info.path.partition("/")[0] if "/" in info.path else "", info.path.rsplit("/", 1)[-1]
+            if kind == "damaged":
+                self.made.found(SET_ASIDE, info.path)
+            elif kind == TEMPORARY:
+                ours = TEMPORARY_NAME.fullmatch(info.path)
+                self.made.found(HALF_WRITTEN if ours else FOREIGN, info.path)
+            elif kind == running.FOLDER and not running.is_fresh(info.modified_ns):
+                ours = running.NAME.fullmatch(info.path)
+                self.made.found(STALE_WORD if ours else FOREIGN, info.path)
+            elif kind in NAMES and NAMES[kind].fullmatch(name) and is_ours(info.path):
+                paths[kind].append(info.path)
+                if kind in DATA_OF and (row_path := row_of(info.path)):
+                    self.data[row_path].append(info.path)
+            elif kind not in NOT_INSPECTED:
+                self.made.found(FOREIGN, info.path)
+        self._plan_rows(paths["trials"], paths[scored_sets.ROWS])
+        self._lying_about(paths)
+        for kind, look in self.looks.items():
+            for path in paths[kind]:
+                self.order.append(path)
+                self._step(look, path)
+        by_path = {info.path: info for info in infos}
+        self.read = ReadAhead(self.folder, [by_path[path] for path in self.order if path in by_path]).read
+
+    def plan_again(self, paths: Iterable[str]) -> None:
+        of_rows: dict[str, set[str]] = defaultdict(set)
+        for path in dict.fromkeys(paths):
+            kind, name = path.partition("/")[0], path.rsplit("/", 1)[-1]
+            if ".." in path.split("/") or kind not in NAMES or not NAMES[kind].fullmatch(name):
+                continue
+            if row_path := row_of(path):
+                of_rows[row_path.partition("/")[0]].add(row_path)
+            else:
+                self._step(self.looks[kind], path)
+        scored = of_rows[scored_sets.ROWS]
+        self._plan_rows(sorted(of_rows["trials"] | {trial_row_of(path) for path in scored}), sorted(scored))
+
+    def _plan_rows(self, trials: Iterable[str], scored: Iterable[str]) -> None:
+        of_trials: dict[str, list[str]] = defaultdict(list)
+        for path in scored:
+            of_trials[trial_row_of(path)].append(path)
+        for path in dict.fromkeys([*trials, *of_trials]):
+            for row_path in (path, *of_trials[path]):
+                data = self.data.get(row_path, ())
+                self.order += [row_path, *sorted(data, key=lambda each: KINDS.index(each.partition("/")[0]))]
+            self._step(self._trial, path, of_trials[path])
+
+    def _step(self, look: Callable[..., None], path: str, *more: Any) -> None:
+        def step() -> None:
+            try:
+                look(path, *more)
+            except FileNotFoundError:
+                return  # Gone since it was listed: a driver is at work.
+            except StoreError as error:
+                if not self.folder.is_local:
+                    raise  # No file of a server that is away can be read.
+                self.made.found(UNREADABLE, path, str(error))
+
+        self.made.steps.append(step)
+
+    def _lying_about(self, paths: Mapping[str, list[str]]) -> None:
+        committed = {*paths["trials"], *paths[scored_sets.ROWS]}
+        for row_path, data in self.data.items():
+            if row_path not in committed:
+                for path in data:
+                    self.made.found(WITHOUT_ROW, path)
+        finished = {_stem(path) for path in paths["trials"]}
+        for path in paths["checkpoints"]:
+            if path.split("/")[1] in finished:
+                self.made.found(LEFT_OVER, path)
+
+    def _trial(self, path: str, scored: Iterable[str]) -> None:
+        row = self._row(path, rows.TRIAL_SCHEMA)
+        whole: dict[str, pa.Table | None] = {}
+        if row is not None:
+            whole = self._data_of(path, row, ("predictions", "epochs"))
+        predictions = whole.get("predictions")
+        if row is None or predictions is None:
+            temperatures = None
+        else:
+            from results.scoring.commit import temperatures_of, trial_differs
+
+            scores, provenance = dict(row["scores"][0].as_py()), dict(row["provenance"][0].as_py())
+            temperatures = temperatures_of(scores)
+            self.made.trials += 1
+            self._differing(path, lambda: trial_differs(scores, provenance, predictions))
+        for each in scored:
+            self._scored(each, predictions, temperatures)
+
+    def _scored(
+        self, path: str, predictions: pa.Table | None, temperatures: Mapping[str, float] | None
+    ) -> None:
+        row = self._row(path, rows.SCORED_SCHEMA)
+        if row is None:
+            return
+        table = self._data_of(path, row, (scored_sets.PREDICTIONS,))[scored_sets.PREDICTIONS]
+        if table is None or predictions is None or temperatures is None:
+            return
+        from results.scoring.commit import scored_differs
+
+        scores, provenance = dict(row["scores"][0].as_py()), dict(row["provenance"][0].as_py())
+        self.made.scored += 1
+        self._differing(path, lambda: scored_differs(scores, provenance, temperatures, predictions, table))
+
+    def _differing(self, path: str, differing: Callable[[], Mapping[str, tuple[float, float]]]) -> None:
+        try:
+            found = differing()
+        except (KeyError, ValueError) as error:
+            # What was committed, and yet no predictions.
+            self.made.found(DAMAGED, path, f"cannot be scored: {error}")
+            return
+        for name, (committed, anew) in found.items():
+            self.made.found(DIFFERING, path, f"{name} is {committed}, but its predictions give {anew}")
+
+    def _row(self, path: str, schema: pa.Schema) -> pa.Table | None:
+        """A row that is whole; None also for one that is gone since it was listed or found, or misplaced."""
+        try:
+            row = rows.checked_row(self.read(path), _stem(path), schema)
+        except FileNotFoundError:
+            return None
+        except rows.DamagedFileError as error:
+            self.made.found(DAMAGED, path, str(error))
+            return None
+        place = Address.of_row(row).path(path.partition("/")[0])
+        if place == path:
+            return row
+        for each in (path, *self.data.get(path, ())):
+            self.made.found(FOREIGN, each, f"a copy of what belongs to {place}")
+        return None
+
+    def _data_of(self, row_path: str, row: pa.Table, kinds: Iterable[str]) -> dict[str, pa.Table | None]:
+        """The data files of a committed row by kind; None where one is not what was committed."""
+        found, named = {}, set()
+        for kind in kinds:
+            digest = row[data_files.digest_column(kind)][0].as_py()
+            path, found[kind] = self._data(row_path, kind, digest)
+            named.add(path)
+        for path in self.data.get(row_path, ()):
+            if path not in named and self.folder.exists(path):
+                self.made.found(NOT_FIRST, path)
+        return found
+
+    def _data(self, row_path: str, kind: str, digest: str) -> tuple[str, pa.Table | None]:
+        path = data_files.listed_path(row_path, kind, digest, self.listed or ())
+        try:
+            if self.listed is None:
+                path, content = data_files.read(self.folder, row_path, kind, digest)
+            else:
+                content = self.read(path)
+        except FileNotFoundError:
+            if self.folder.exists(row_path):
+                self.made.found(DAMAGED, path, "is missing, though its row is there")
+            return path, None
+        if sha256(content) != digest:
+            self.made.found(DAMAGED, path, "its bytes are not those that were committed")
+            return path, None
+        try:
+            return path, rows.from_parquet(content)
+        except rows.DamagedFileError as error:
+            # So it was committed.
+            self.made.found(DAMAGED, path, str(error))
+            return path, None
+
+    def _failure(self, path: str) -> None:
+        name = FAILURE_NAME.fullmatch(path.rsplit("/", 1)[-1])
+        try:
+            fields = rows.failure_fields(self.read(path))
+            if name is None or (fields["key"], fields["attempt"]) != (name[1], int(name[2])):
+                raise rows.DamagedFileError("it is of another trial or attempt than its name says")
+        except rows.DamagedFileError as error:
+            self.made.found(DAMAGED_FAILURE, path, str(error))
+
+    def _checkpoint(self, path: str) -> None:
+        if not path.endswith(f"-{sha256(self.read(path))[:DIGEST_LENGTH]}.pt"):
+            self.made.found(DAMAGED_CHECKPOINT, path, "its bytes are not those that its name digests")
+
+    def _copy(self, path: str) -> None:
+        of = next((of for of in (TRIALS, SCORED) if copies.is_of(of.name, path)), None)
+        if of is None:
+            self.made.found(STALE_COPY, path)
+            return
+        try:
+            copies.read(of.name, path, self.read(path), of.schema)
+        except rows.DamagedFileError as error:
+            self.made.found(DAMAGED_COPY, path, str(error))
+
+    def _pilot(self, path: str) -> None:
+        try:
+            pilots.read(self.read(path))
+        except rows.DamagedFileError as error:
+            self.made.found(DAMAGED_PILOT, path, str(error))
+
+    def _word(self, path: str) -> None:
+        try:
+            running.read(self.read(path))
+        except ValueError as error:
+            self.made.found(DAMAGED_WORD, path, str(error))
+
+
+def _stem(path: str) -> str:
+    return path.rsplit("/", 1)[-1].partition(".")[0]

@@ -1,0 +1,168 @@
+"""What `store verify` found wrong, kept in the store for the `plan` and `run` that come after it.
+
+    findings/latest.json   the files in which something was wrong
+
+A run does not read all data of an object store, nor score a trial again. It looks at these files as closely
+as `store verify` did, and mends what is still wrong with them: so the list is no more than a hint.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from results.store import pilots, running, scored_sets
+from results.store.address import stem
+from results.store.errors import StoreError
+from results.store.files import Folder
+from results.store.finding import DAMAGED, DIFFERING, UNREADABLE
+from results.store.inspection import Inspection, key_of, look_again, row_of
+from results.store.store import Store
+from results.store.survey import State, Survey
+from trainables.trial import Trial
+
+FOLDER = "findings"
+PATH = f"{FOLDER}/latest.json"
+
+OF_ALL_SWEEPS = ("compacted", pilots.FOLDER, running.FOLDER)
+"""Folders that any run mends."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Mending:
+    """What the next run of a sweep mends, of what `store verify` found.
+
+    Attributes:
+        looked_at: The files that were looked at again.
+        damaged: Files of trials that are to be made again, by key.
+        aside: Others that are damaged: they are set aside, and the run does without them.
+        differing: Rows whose scores do not follow from their logits, with what is wrong.
+    """
+
+    looked_at: tuple[str, ...] = ()
+    damaged: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    aside: tuple[str, ...] = ()
+    differing: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def added_to(self, survey: Survey) -> Survey:
+        """The survey with what is to be made again as missing."""
+        damaged, states = dict(survey.damaged), dict(survey.states)
+        for key, paths in self.damaged.items():
+            damaged[key] = tuple(dict.fromkeys((*damaged.get(key, ()), *paths)))
+            if states[key] == State.DONE:
+                states[key] = State.INTERRUPTED if key in survey.leftover else State.MISSING
+        leftover = tuple(key for key in survey.leftover if states[key] == State.DONE)
+        return Survey(states, survey.failures, damaged, leftover)
+
+    def others(self, survey: Survey) -> list[str]:
+        """What is set aside besides what the survey names."""
+        named = {path for paths in survey.damaged.values() for path in paths}
+        return [path for path in self.aside if path not in named]
+
+
+def keep(inspection: Inspection) -> None:
+    """Keeps what an inspection found wrong, in place of what the one before found.
+
+    Raises:
+        StoreError: A store that cannot be written.
+    """
+    paths = sorted({finding.path for finding in inspection.findings if finding.kind.wrong})
+    _write(inspection.store.folder, paths)
+
+
+def mending(store: Store, trials: Iterable[Trial]) -> Mending:
+    """Looks again at what was found wrong with the trials of a sweep. Without findings this is one request.
+
+    Raises:
+        StoreError: A store that cannot be read.
+    """
+    found = _kept(store.folder)
+    if not found:
+        return Mending()
+    asked = {t.key: {scored_sets.scored_key(t.key, each) for each in t.score_on} for t in trials}
+    mine = tuple(path for path in found if _concerns(path, asked))
+    if not mine:
+        return Mending()
+    damaged: dict[str, list[str]] = defaultdict(list)
+    differing: dict[str, list[str]] = defaultdict(list)
+    aside = []
+    for finding in look_again(store, mine).findings:
+        row_path = row_of(finding.path)
+        if finding.kind == DIFFERING:
+            differing[finding.path].append(finding.detail)
+        elif finding.kind == DAMAGED and row_path is not None:
+            # Without its data a row counts for nothing.
+            damaged[key_of(row_path)] += [finding.path, row_path]
+        elif finding.kind.wrong and finding.kind != UNREADABLE:
+            aside.append(finding.path)
+    return Mending(
+        mine,
+        {key: tuple(dict.fromkeys(paths)) for key, paths in damaged.items()},
+        tuple(aside),
+        {path: "; ".join(details) for path, details in differing.items()},
+    )
+
+
+def mend(store: Store, survey: Survey, found: Mending) -> dict[str, str]:
+    """Sets aside what is damaged, and writes rows anew whose scores do not follow from their logits.
+
+    Args:
+        survey: What is damaged in it is set aside likewise. `found` has been added to it.
+
+    Returns:
+        Trials whose damaged files could not be moved, so that they cannot be made again now: why, by key.
+
+    Raises:
+        StoreError: A store that cannot be written.
+    """
+    stuck = {}
+    for key, paths in survey.damaged.items():
+        try:
+            store.set_aside(paths)
+        except StoreError as error:
+            stuck[key] = str(error)
+    store.tidying.attempt(lambda: store.set_aside(found.others(survey)))
+    if found.differing:
+        from results.scoring.commit import rescore
+
+        for path in found.differing:
+            rescore(store, path)
+    if found.looked_at and not stuck:
+        _write(store.folder, [path for path in _kept(store.folder) if path not in set(found.looked_at)])
+    return stuck
+
+
+def _write(folder: Folder, paths: Sequence[str]) -> None:
+    if paths:
+        folder.write(PATH, json.dumps({"wrong": paths}, indent=1).encode())
+    elif folder.exists(PATH):
+        with contextlib.suppress(StoreError), folder.briefly():
+            # It is no more than a hint.
+            folder.delete(PATH)
+
+
+def _kept(folder: Folder) -> list[str]:
+    try:
+        paths = json.loads(folder.read(PATH))["wrong"]
+        return [path for path in paths if isinstance(path, str)]
+    except (FileNotFoundError, ValueError, LookupError, RecursionError, TypeError):
+        return []  # There is none, or it is not ours.
+
+
+def _concerns(path: str, asked: Mapping[str, Collection[str]]) -> bool:
+    """Whether a run mends a file.
+
+    Args:
+        asked: The keys of its trials, each with those of the sets that it is to be scored on.
+    """
+    kind, _, rest = path.partition("/")
+    if kind in OF_ALL_SWEEPS:
+        return True
+    if kind == "checkpoints":
+        return rest.partition("/")[0] in asked
+    row_path = row_of(path) or path
+    key = key_of(row_path)
+    return key in asked and (not row_path.startswith(f"{scored_sets.ROWS}/") or stem(row_path) in asked[key])

@@ -1,0 +1,153 @@
+"""Requests that are tried again while an object store is out of reach, and who is told of it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import TypeVar
+
+from results.store.faults import Fault, fault_of
+from results.wording import clock
+
+Answer = TypeVar("Answer")
+
+FIRST_SECONDS = 5.0
+"""How long to try before any answer has come: a host that is misspelt is to be said soon."""
+
+COMMAND_SECONDS = 60.0
+"""How long a command sits out an outage of a store that did answer."""
+
+RUN_SECONDS = 600.0
+"""How long a run does. It has to end some time, since what it trains cannot be kept."""
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 10.0
+
+BRIEF_SECONDS = 5.0
+"""How long to try what may as well be done later."""
+
+TOLD_AFTER_SECONDS, TOLD_EVERY_SECONDS = 3.0, 60.0
+
+
+class RequestError(OSError):
+    """A request that failed for good. Its text says what that means and what to do."""
+
+    def __init__(self, fault: Fault, more: str = ""):
+        super().__init__(fault.reason + more)
+        self.fault = fault
+
+
+class Outages:
+    """Makes requests to one object store again until they succeed. Any thread may make one."""
+
+    def __init__(self) -> None:
+        self._tell: Callable[[str], None] = logging.getLogger("calibsweep").warning
+        self._run_seconds: float | None = None
+        self._answered = False
+        self._lock = threading.Lock()
+        self._began: dict[int, float] = {}
+        """When those began that are tried again at this moment, by thread."""
+        self._told_seconds = 0.0
+        self._brief = threading.local()
+
+    @contextlib.contextmanager
+    def briefly(self) -> Iterator[None]:
+        """While this is open, requests of this thread are given up soon."""
+        before = getattr(self._brief, "seconds", None)
+        self._brief.seconds = BRIEF_SECONDS
+        try:
+            yield
+        finally:
+            self._brief.seconds = before
+
+    def sit_out(self, tell: Callable[[str], None] | None, seconds: float | None) -> None:
+        """A run has begun: outages are waited for so long, or RUN_SECONDS if less, and told to `tell`."""
+        self._run_seconds = RUN_SECONDS if seconds is None else min(seconds, RUN_SECONDS)
+        self._tell = tell or self._tell
+
+    def request(self, ask: Callable[[bool], Answer]) -> Answer:
+        """What `ask` gives. It is called until it succeeds, or fails for good.
+
+        Args:
+            ask: Is told whether an earlier attempt may have done its work, though no answer came.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+            RequestError: No attempt succeeded.
+        """
+        began = time.monotonic()
+        pause = FIRST_PAUSE_SECONDS
+        again = done = False
+        try:
+            while True:
+                try:
+                    answer = _interruptibly(ask, again)
+                except Exception as error:
+                    fault = fault_of(error)
+                    self._answered |= fault.answered
+                    waited = time.monotonic() - began
+                    if fault.no_object:
+                        raise FileNotFoundError(fault.reason) from error
+                    if not fault.passes:
+                        raise RequestError(fault) from error
+                    if waited + pause > self._limit_seconds():
+                        hint = "" if self._answered else fault.hint
+                        raise RequestError(fault, f"{hint} (tried for {clock(waited)})") from error
+                else:
+                    done = self._answered = True
+                    return answer
+                again = True
+                self._out_of_reach(began)
+                time.sleep(pause * random.uniform(0.5, 1.0))
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        finally:
+            if again:
+                self._ended(done)
+
+    def _limit_seconds(self) -> float:
+        brief: float | None = getattr(self._brief, "seconds", None)
+        if brief is not None:
+            return brief
+        if self._run_seconds is not None:
+            return self._run_seconds
+        return COMMAND_SECONDS if self._answered else FIRST_SECONDS
+
+    def _out_of_reach(self, began: float) -> None:
+        with self._lock:
+            self._began[threading.get_ident()] = began
+            seconds = time.monotonic() - min(self._began.values())
+            due = TOLD_AFTER_SECONDS if not self._told_seconds else self._told_seconds + TOLD_EVERY_SECONDS
+            told = seconds >= due
+            if told:
+                self._told_seconds = seconds
+        if told:
+            self._tell(f"the store is out of reach since {clock(seconds)}, trying again")
+
+    def _ended(self, done: bool) -> None:
+        with self._lock:
+            self._began.pop(threading.get_ident(), None)
+            over = self._told_seconds > 0 and not self._began
+            if over:
+                self._told_seconds = 0.0
+        if over and done:
+            self._tell("the store answers again")
+
+
+def _interruptibly(ask: Callable[[bool], Answer], again: bool) -> Answer:
+    """What `ask` gives. A signal ends the waiting of the main thread, however late the answer is."""
+    if threading.current_thread() is not threading.main_thread():
+        return ask(again)
+    future: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(ask(again))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="request", daemon=True).start()
+    return future.result()

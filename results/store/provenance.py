@@ -1,0 +1,92 @@
+"""Where a number comes from: commit, versions, hardware, and the source of each component."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from results.store import code, processor
+from trainables import source
+from trainables.catalogue import DATASETS, LOSSES, MODELS
+from trainables.trial import Trial
+
+PACKAGES = ("calibsweep", "torch", "numpy", "scikit-learn", "ray", "pyarrow")
+
+
+COMMIT_VARIABLE = "CALIBSWEEP_SOURCE_COMMIT"
+"""Tells the commit of a source tree that was sent to a cluster, where it is in no repository."""
+
+
+@functools.cache
+def source_commit() -> str:
+    """Commit of this source tree, with '-dirty' where it has changes in no commit; '' outside git."""
+    if told := os.environ.get(COMMIT_VARIABLE):
+        return told
+    folder = Path(__file__).resolve().parents[2]
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        done = subprocess.run(command, capture_output=True, check=True, timeout=30)
+        # Paths, in whatever encoding this system has them.
+        return os.fsdecode(done.stdout).strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != folder:
+            return ""
+        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+@functools.cache
+def machine() -> dict[str, str]:
+    """Versions and hardware of this process's machine."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[f"version_{package.replace('-', '_')}"] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "host": socket.gethostname(),
+        "processor": processor.name(),
+        "system": f"{platform.system()} {platform.release()}",
+        "version_python": sys.version.split()[0],
+        **versions,
+    }
+
+
+def sources(trial: Trial) -> dict[str, str]:
+    """What made a trial: SHA-256 of each component's file, and of all our code that it hangs on.
+
+    `code_training` is that of the code that trains every trial.
+    """
+    return dict(_sources(trial.dataset.name, trial.model.name, trial.loss.name))
+
+
+@functools.cache
+def _sources(dataset: str, model: str, loss: str) -> dict[str, str]:
+    entries = {"dataset": DATASETS[dataset], "model": MODELS[model], "loss": LOSSES[loss]}
+    return {
+        **{f"source_{kind}": entry.source_digest for kind, entry in entries.items()},
+        **{f"code_{kind}": source.digest(entry.module) for kind, entry in entries.items()},
+        "code_training": source.digest(source.TRAINING),
+    }
+
+
+def of_trial(trial: Trial, commit: str, computed: Mapping[str, Sequence[float]]) -> dict[str, str]:
+    """What is written beside a trial's scores.
+
+    Args:
+        commit: The driver's, since a worker may have no git.
+        computed: What today's code computes, by kind (`trainables.computed`).
+    """
+    numbers = {f"numbers_{kind}": code.as_text(values) for kind, values in computed.items() if values}
+    return {"source_commit": commit, **machine(), **sources(trial), **numbers}

@@ -1,0 +1,227 @@
+"""A store as it is at one moment: each folder listed once, each row read once, many side by side."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import pyarrow as pa
+
+from results.store import copies, rows
+from results.store.address import Address, stem
+from results.store.data_files import sha256
+from results.store.file_info import FileInfo
+from results.store.files import Folder
+from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class RowFolder:
+    """A folder of one-row files."""
+
+    name: str
+    schema: pa.Schema
+
+
+TRIALS = RowFolder("trials", rows.TRIAL_SCHEMA)
+SCORED = RowFolder("scored", rows.SCORED_SCHEMA)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a folder.
+
+    Attributes:
+        frame: As `rows.frame` gives them, and for each the file that it is of (`copies.SOURCES`).
+        damaged: Files whose rows are not what was committed.
+        loose: How many of the rows are in no compacted copy.
+    """
+
+    frame: pd.DataFrame
+    damaged: tuple[str, ...]
+    loose: int
+
+
+class Snapshot:
+    """What a store holds, asked for when it is first needed and kept: a command makes one and hands it on.
+
+    Args:
+        like: Only trials of the data sets and models of these; None for all there are.
+        thorough: On a disk each row's file is read, and held against the compacted copy. Otherwise, and in an
+            object store, a file that is listed as it was when it was copied is taken to hold what it held.
+        before: An earlier one of the same: rows whose files have not changed are not read again.
+
+    Raises:
+        StoreError: By each method: a store that cannot be read.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        like: Iterable[Trial] | None = None,
+        *,
+        thorough: bool = False,
+        before: Snapshot | None = None,
+    ):
+        self.folder = folder
+        self.like = None if like is None else list(like)
+        self.thorough = thorough and folder.is_local
+        self._before = before
+        self._listed: dict[str, list[FileInfo]] = {}
+        self._rows: dict[str, Rows] = {}
+
+    def again(self) -> Snapshot:
+        """The same as it is now."""
+        return Snapshot(self.folder, self.like, thorough=self.thorough, before=self)
+
+    def trials(self) -> pd.DataFrame:
+        """One row per finished trial: identity, `test_*` and `validation_*` scores, temperatures, provenance.
+
+        Fractions, and nats for NLL. Rows that are damaged are left out, named in `attrs["damaged"]`.
+        """
+        return self._plain(TRIALS)
+
+    def scored(self) -> pd.DataFrame:
+        """One row for each finished trial and set out of distribution, with trial_key and scored_on."""
+        if self.like is not None and not any(trial.score_on for trial in self.like):
+            return rows.plain(rows.frame([], SCORED.schema))
+        return self._plain(SCORED)
+
+    def _plain(self, of: RowFolder) -> pd.DataFrame:
+        found = self.rows(of)
+        frame = rows.plain(found.frame.drop(columns=list(copies.SOURCES)))
+        frame = frame.sort_values(["dataset", "model", "loss", "seed", "key"], ignore_index=True)
+        frame.attrs["damaged"] = list(found.damaged)
+        return frame
+
+    def files(self, *kinds: str) -> list[FileInfo]:
+        """The Parquet files of some kinds, without what operating systems and copying programs leave."""
+        infos = self.listed(*(folder for kind in kinds for folder in self.folders(kind)))
+        return [i for i in infos if i.path.endswith(".parquet") and is_ours(i.path)]
+
+    def listed(self, *folders: str) -> list[FileInfo]:
+        """All files below some folders."""
+        new = [folder for folder in dict.fromkeys(folders) if folder not in self._listed]
+        found = side_by_side(self.folder, lambda folder: list(self.folder.list(folder)), new)
+        self._listed.update(zip(new, found, strict=True))
+        return [info for folder in folders for info in self._listed[folder]]
+
+    def forget(self, *kinds: str) -> None:
+        """Has these folders listed anew when they are next asked for."""
+        for folder in list(self._listed):
+            if folder.partition("/")[0] in kinds:
+                del self._listed[folder]
+
+    def folders(self, kind: str) -> list[str]:
+        """Those of a kind in which its trials lie."""
+        if self.like is None:
+            return [kind]
+        # What other sweeps left in other folders is not even listed.
+        return [f"{kind}/{cell}" for cell in self._cells]
+
+    @functools.cached_property
+    def _cells(self) -> list[str]:
+        return list(dict.fromkeys(Address.of(trial).cell for trial in self.like or ()))
+
+    @property
+    def loose(self) -> int:
+        """How many of the rows that were read are in no compacted copy."""
+        return sum(found.loose for found in self._rows.values())
+
+    def rows(self, of: RowFolder) -> Rows:
+        if of.name not in self._rows:
+            self._rows[of.name] = self._read_rows(of)
+        return self._rows[of.name]
+
+    def _read_rows(self, of: RowFolder) -> Rows:
+        import pandas as pd
+
+        self.listed(copies.FOLDER, *self.folders(of.name))
+        left = {_source(info): info for info in self.files(of.name)}
+        known = self._before.rows(of).frame if self._before else self._copied(of)
+        if known is not None:
+            known = known[pd.Series([source in left for source in _sources(known)], known.index, dtype=bool)]
+            if self.thorough and not self._before:
+                digests = side_by_side(self.folder, self._digest, known["source_path"].tolist())
+                known = known[known["source_digest"] == pd.Series(digests, known.index, dtype=object)]
+            for source in _sources(known):
+                del left[source]
+        fresh, damaged = self._fresh(of, list(left.values()))
+        parts = [part for part in (known, fresh) if part is not None and len(part)]
+        frame = pd.concat(parts, ignore_index=True) if parts else fresh
+        loose = len(fresh) + len(damaged) + (self._before.rows(of).loose if self._before else 0)
+        return Rows(frame, damaged, loose)
+
+    def _digest(self, path: str) -> str | None:
+        try:
+            return sha256(self.folder.read(path))
+        except FileNotFoundError:
+            return None
+
+    def _copied(self, of: RowFolder) -> pd.DataFrame | None:
+        """The rows of a compacted copy, if there is one, whatever has become of their files."""
+        for info in self.listed(copies.FOLDER):
+            if copies.is_of(of.name, info.path):
+                try:
+                    return copies.read(of.name, info.path, self.folder.read(info.path), of.schema)
+                except (FileNotFoundError, rows.DamagedFileError):
+                    continue  # Replaced by another compaction, or altered.
+        return None
+
+    def _fresh(self, of: RowFolder, infos: Sequence[FileInfo]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        """Rows from their own files, and the files that are damaged."""
+
+        def read(info: FileInfo) -> tuple[FileInfo, pa.Table | None, str] | None:
+            try:
+                content = self.folder.read(info.path)
+                row = rows.checked_row(content, stem(info.path), of.schema)
+                if Address.of_row(row).path(of.name) != info.path:
+                    return None  # Somebody's copy of it, or a way to it by a link.
+                return info, row, sha256(content)
+            except FileNotFoundError:
+                return None  # Set aside since it was listed.
+            except rows.DamagedFileError:
+                return info, None, ""
+
+        found = [each for each in side_by_side(self.folder, read, infos) if each is not None]
+        whole = [(info, table, digest) for info, table, digest in found if table is not None]
+        frame = rows.frame([table for _, table, _ in whole], of.schema)
+        sources = [(*_source(info), digest) for info, _, digest in whole]
+        for place, name in enumerate(copies.SOURCES):
+            frame[name] = [source[place] for source in sources]
+        return frame, tuple(info.path for info, table, _ in found if table is None)
+
+
+def is_ours(path: str) -> bool:
+    """Whether a path is made of what `Address` makes paths of."""
+    return path.isascii() and path.isprintable() and "/." not in path
+
+
+def side_by_side(folder: Folder, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """What a function that reads gives of each item, in their order. The first error ends it."""
+    if len(items) < 2:
+        return [function(item) for item in items]
+    executor = ThreadPoolExecutor(min(folder.readers, len(items)))
+    try:
+        return list(executor.map(function, items))
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _source(info: FileInfo) -> tuple[str, int, str]:
+    """What a file was listed as; equal for two moments between which it has not changed."""
+    return info.path, info.size, info.version
+
+
+def _sources(frame: pd.DataFrame) -> list[tuple[str, int, str]]:
+    columns = (frame[name].tolist() for name in ("source_path", "source_size", "source_version"))
+    return list(zip(*columns, strict=True))

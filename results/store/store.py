@@ -1,0 +1,148 @@
+"""The store: what each trial predicted and scored, one immutable Parquet file per trial and kind.
+
+    predictions/<data set>/<model>/<loss>/<key>-<digest>.parquet   logits, labels and sample ids of both parts
+    epochs/<data set>/<model>/<loss>/<key>-<digest>.parquet        the learning curves, one row an epoch
+    trials/<data set>/<model>/<loss>/<key>.parquet        one row: identity, scores, provenance, digests
+    failures/<data set>/<model>/<loss>/<key>-<n>.parquet  one row: why attempt n failed
+    scored/, scored_predictions/                          of sets out of distribution (scored_sets.py)
+    checkpoints/<key>/<epoch>-<digest>.pt                 where an interrupted trial goes on from
+    pilots/...                                            what an epoch was measured to cost (pilots.py)
+    damaged/...                                           files that were found altered, set aside
+    compacted/<folder>-<format>-<digest>.parquet          all rows of a folder in one file (copies.py)
+
+The row in trials/ is written last, whole, and never replaced: it is the commit. No database, no locks: of two
+writers of one key the first commit stands, with its own data, in files named by digest (data_files.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+
+from results.store import copies, data_files, rows
+from results.store.address import Address
+from results.store.data_files import sha256
+from results.store.errors import StoreError
+from results.store.files import Folder
+from results.store.place import told
+from results.store.snapshot import SCORED, TRIALS, Snapshot
+from results.store.survey import Failure, Survey, survey
+from results.store.tidying import Tidying
+from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FailureClass = Literal["preempted", "out of memory", "diverged", "timed out", "crashed", "bug"]
+
+
+class Store:
+    """The results of any number of sweeps, in a folder or under an object-store URI.
+
+    Raises:
+        StoreError: A place that cannot be read or written, in one line.
+    """
+
+    def __init__(self, uri: str):
+        self.uri = uri
+        self.folder = Folder(uri)
+        self.tidying = Tidying(self.folder)
+
+    def check_place(self) -> None:
+        """Raises StoreError if there is no such folder, or no such bucket: that is no empty store."""
+        if not self.folder.place_exists():
+            raise StoreError(
+                f"there is no store {told(self.uri)}: check its name, or run a sweep into it first."
+            )
+
+    # Writing
+
+    def commit(
+        self,
+        trial: Trial,
+        predictions: pa.Table,
+        epochs: pa.Table,
+        scores: Mapping[str, float],
+        measurements: Mapping[str, float],
+        provenance: Mapping[str, str],
+    ) -> bool:
+        """Writes a finished trial: data first, then the row that makes it count.
+
+        Returns:
+            False if the trial was committed before, by whomever: that commit stands.
+        """
+        row_path = Address.of(trial).path("trials")
+        data = {"predictions": rows.to_parquet(predictions), "epochs": rows.to_parquet(epochs)}
+        digests = {f"{kind}_digest": sha256(content) for kind, content in data.items()}
+        row = rows.trial_row(trial, scores, measurements, provenance, **digests)
+        return data_files.commit(self.folder, row_path, rows.to_parquet(row), data)
+
+    def record_failure(
+        self, trial: Trial, failure_class: FailureClass, message: str, traceback: str, host: str
+    ) -> Failure:
+        """Writes down why an attempt at a trial failed. Attempts count from 1."""
+        attempt = 1
+        while True:
+            row = rows.failure_row(trial, attempt, failure_class, message, traceback, host)
+            path = Address.of(trial).path("failures", f"-{attempt}")
+            if self.folder.write(path, rows.to_parquet(row), exclusive=True):
+                return Failure(trial.key, attempt, failure_class, message, traceback)
+            attempt += 1
+
+    def set_aside(self, paths: Iterable[str]) -> None:
+        """Moves files out of the way, keeping them for whoever wants to know what happened."""
+        for path in paths:
+            target, number = f"damaged/{path}", 1
+            while self.folder.exists(target):
+                target, number = f"damaged/{path}.{number}", number + 1
+            self.folder.move(path, target)
+
+    def compact(self) -> int:
+        """Gathers all rows in one file a folder, so that tables of thousands of trials come up at once.
+
+        The one-row files stay the record and this a copy of them: it may be deleted, and a kill at any
+        moment leaves the old copy or the new. Returns the number of trials in it.
+        """
+        listed = [info.path for info in self.folder.list(copies.FOLDER)]
+        replaced = {path for path in listed if copies.NAME.fullmatch(path.rsplit("/", 1)[1])}
+        snapshot = self.snapshot()
+        made = set()
+        for of in (TRIALS, SCORED):
+            frame = snapshot.rows(of).frame
+            if len(frame):
+                content = copies.written(frame)
+                made.add(path := copies.path(of.name, content))
+                if path not in replaced:
+                    self.folder.write(path, content)
+        # Only what was there before: two that compact at once must not delete each other's.
+        self.tidying.delete(replaced - made)
+        return len(snapshot.rows(TRIALS).frame)
+
+    # Reading
+
+    def snapshot(self, like: Iterable[Trial] | None = None, *, thorough: bool = False) -> Snapshot:
+        """The store as it is now, to be asked several things without reading anything twice."""
+        return Snapshot(self.folder, like, thorough=thorough)
+
+    def trials(self, like: Iterable[Trial] | None = None) -> pd.DataFrame:
+        """As `Snapshot.trials`, of now."""
+        return self.snapshot(like).trials()
+
+    def survey(self, trials: Iterable[Trial]) -> Survey:
+        """As `survey.survey`, of now."""
+        wanted = list(trials)
+        return survey(self.snapshot(wanted, thorough=True), wanted)
+
+    def predictions(self, address: Address) -> pa.Table:
+        """split, sample_id, label and logits [K] of each validation and test sample of a finished trial."""
+        return data_files.committed(self.folder, address.path("trials"), address.key, "predictions")
+
+    def epochs(self, address: Address) -> pa.Table:
+        """The learning curves of a finished trial, one row an epoch."""
+        return data_files.committed(self.folder, address.path("trials"), address.key, "epochs")
+
+    def is_done(self, trial: Trial) -> bool:
+        """Whether the trial's row is there: a quick look, without checking the digests."""
+        return self.folder.exists(Address.of(trial).path("trials"))

@@ -1,0 +1,194 @@
+"""Result tables for the terminal: one per data set and model, a row for each loss.
+
+Rich's own tables fold or crop what is too wide, and take seconds for a store of ten thousand trials. Here a
+long label goes on in the next line, what then does not fit is left out by whole columns, and a line says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import pandas as pd
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
+from rich.text import Text
+
+from results.scoring.scores import CRITERIA, chosen
+from results.tables import names
+from results.tables.layout import Table
+from results.tables.table import build
+
+METRICS = ("error", "ece", "adaptive_ece", "nll", "mce")
+"""From left to right, which is from the last to be left out to the first."""
+
+ALWAYS_WITH_DEVIATION = 3
+"""The columns of this many scores keep their deviations where there is no room for those of all."""
+
+LABEL_SHARE, SHORTEST_LABEL = 4, 12
+"""No number is left out for what a label takes beyond a quarter of the width, or twelve letters."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of all grids: a heading and, for each line, a text and whether it is marked as best."""
+
+    score: int
+    heading: str
+    plain: list[tuple[str, bool]]
+    full: list[tuple[str, bool]]
+
+    def cells(self, deviations: bool) -> list[tuple[str, bool]]:
+        return self.full if deviations else self.plain
+
+    def width(self, deviations: bool) -> int:
+        return max(len(self.heading), *(len(text) for text, _ in self.cells(deviations)))
+
+
+class Screen:
+    """To be printed on a `Terminal`. The best of each grid is bold, and has a star for where nothing is."""
+
+    def __init__(self, built: Sequence[Table]):
+        self._tables = built
+        # Without the data that they are of: a grid's own title has it.
+        self._titles = [score.title for score in chosen(table.score.name for table in built)]
+        self._lines = [
+            (f"{names.dataset(row.dataset)} / {row.name}", number, place)
+            for number, row in enumerate(built[0].rows)
+            for place in range(len(built[0].losses))
+            if row.cells[place * len(built[0].score.scalings)] is not None
+        ]
+        self._losses = [self._name(number, place) for _, number, place in self._lines]
+        self._columns = [column for score in range(len(built)) for column in self._columns_of(score)]
+
+    def _name(self, number: int, place: int) -> str:
+        """The loss, with its number of seeds if that is not the usual one."""
+        first = self._tables[0]
+        cell = first.rows[number].cells[place * len(first.score.scalings)]
+        seeds = first.pieces(cell).seeds
+        return names.loss(first.losses[place]) + (f" ({seeds})" if seeds else "")
+
+    def _columns_of(self, score: int) -> Iterator[Column]:
+        table = self._tables[score]
+        width = len(table.score.scalings)
+        for offset, scaling in enumerate(table.score.scalings):
+            cells = [table.rows[number].cells[place * width + offset] for _, number, place in self._lines]
+            printed = [(table.pieces(cell), cell is not None and cell.best) for cell in cells]
+            plain = [(pieces.mean, best) for pieces, best in printed]
+            full = [
+                (f"{pieces.mean}±{pieces.deviation}" if pieces.deviation else pieces.mean, best)
+                for pieces, best in printed
+            ]
+            yield Column(score, {"none": "", "before": "pre T", "after": "post T"}[scaling], plain, full)
+            # Temperatures are the same for all scores, and belong to none: they follow the first.
+            if scaling == "after" and not any(each.score.scaled for each in self._tables[:score]):
+                temperatures = [(pieces.temperature, False) for pieces, _ in printed]
+                if any(text for text, _ in temperatures):
+                    yield Column(score, "T", temperatures, temperatures)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        scores, deviations, label = self._fitting(options.max_width)
+        for text, style in self._text(scores, deviations, label, console, options.max_width):
+            yield Segment(text, console.get_style(style) if style else None)
+        for note in self._notes(scores, deviations):
+            yield Text(note, style="quiet")
+
+    def _fitting(self, width: int) -> tuple[int, int, int]:
+        """How many scores there is room for, how many with deviations, and the width of labels."""
+        total, longest = len(self._tables), self._longest_label()
+        least = min(ALWAYS_WITH_DEVIATION, total)
+        label = min(longest, max(width // LABEL_SHARE, SHORTEST_LABEL))
+        choices = [
+            (scores, deviations)
+            for scores in range(total, 0, -1)
+            # A number without its deviation, rather than no calibration error at all.
+            for deviations in range(scores, (min(scores, least) if scores > 2 else 0) - 1, -1)
+        ]
+        scores, deviations = next(
+            (c for c in choices if label + self._width_of_numbers(*c) <= width), choices[-1]
+        )
+        # What is left over is the labels'.
+        room = width - self._width_of_numbers(scores, deviations)
+        return scores, deviations, min(longest, max(room, SHORTEST_LABEL))
+
+    def _longest_label(self) -> int:
+        return max(map(cell_len, self._losses))
+
+    def _width_of_numbers(self, scores: int, deviations: int) -> int:
+        return sum(2 + size for _, _, size in self._shown(scores, deviations))
+
+    def _shown(self, scores: int, deviations: int) -> list[tuple[Column, list[tuple[str, bool]], int]]:
+        """Columns that are shown, with their cells and widths: those of a score are as wide as its title."""
+        shown = []
+        for score, group in groupby(self._columns, key=lambda column: column.score):
+            if score < scores:
+                columns = [*group]
+                sizes = [column.width(score < deviations) for column in columns]
+                sizes[0] += max(0, len(self._titles[score]) - sum(sizes) - 2 * (len(sizes) - 1))
+                shown += [(c, c.cells(score < deviations), s) for c, s in zip(columns, sizes, strict=True)]
+        return shown
+
+    def _text(
+        self, scores: int, deviations: int, label: int, console: Console, width: int
+    ) -> Iterator[tuple[str, str]]:
+        """Pieces of text with their styles."""
+        shown = self._shown(scores, deviations)
+        over = " " * label
+        for score, group in groupby(shown, key=lambda each: each[0].score):
+            over += "  " + self._titles[score].center(sum(2 + each[2] for each in group) - 2)
+        under = " " * label + "".join(f"  {column.heading:>{size}}" for column, _, size in shown)
+        grids = groupby(enumerate(self._lines), key=lambda each: each[1][0])
+        for title, lines in grids:
+            yield from ((f"{part}\n", "bold") for part in _wrapped(console, title, width))
+            yield "".join(f"{heading.rstrip()}\n" for heading in (over, under) if heading.strip()), "quiet"
+            for line, _ in lines:
+                first, *others = _wrapped(console, self._losses[line], label)
+                plain = set_cell_size(first, label)
+                for _, cells, size in shown:
+                    text, best = cells[line]
+                    plain += " " * (2 + size - len(text))
+                    if best:
+                        yield plain[:-1], ""
+                        yield f"*{text}", "best"
+                        plain = ""
+                    else:
+                        plain += text
+                yield f"{plain.rstrip()}\n", ""
+                for part in others:
+                    yield f"{part}\n", ""
+            yield "\n", ""
+
+    def _notes(self, scores: int, deviations: int) -> Iterator[str]:
+        first = self._tables[0]
+        over = f"mean±standard deviation (n-1) over {first.seeds} seeds" if first.seeds > 1 else "one seed"
+        by = CRITERIA[first.criterion].title
+        yield f"Percent (NLL: 100 x nats), {over}; T chosen by validation {by}, mean; *: best of its grid."
+        titles = self._titles
+        needed = self._longest_label() + self._width_of_numbers(len(titles), len(titles))
+        if scores < len(titles):
+            yield f"No room for {', '.join(titles[scores:])}: all takes {needed} columns."
+        if deviations < scores:
+            yield f"No room for the deviations of {', '.join(titles[deviations:scores])}: {needed} columns."
+        yield from dict.fromkeys(note for table in self._tables for note in table.notes)
+
+
+def _wrapped(console: Console, text: str, width: int) -> list[str]:
+    if cell_len(text) <= width:
+        return [text]
+    return [line.plain for line in Text(text).wrap(console, width, overflow="fold")]
+
+
+def screen(
+    trials: pd.DataFrame,
+    expected: pd.DataFrame | None = None,
+    criterion: str = "ece",
+    metrics: Sequence[str] = METRICS,
+) -> Screen:
+    """Scores, usually error and calibration errors, for `Terminal.print`; arguments as of `tables.build`.
+
+    Raises:
+        ConfigurationError: As `tables.build`.
+    """
+    return Screen(build(trials, expected, criterion, metrics))

@@ -1,0 +1,232 @@
+"""Result tables in the papers' layout, from a data frame of finished trials alone.
+
+One table for each score: a row for each data set and model, a column for each loss, before and after
+temperature scaling. `build` makes them, `render` writes them as Markdown, LaTeX, HTML or CSV.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from results.scoring.scores import BINS, CRITERIA, DEFAULT, Score, checked_criterion, chosen
+from results.store import code
+from results.tables import names
+from results.tables.layout import MISSING, MIXED, UNDEFINED, Cell, Row, Table
+from results.tables.rendering import FORMATS, render
+from results.tables.statistics import CELL, Settings, described, differing, settings_of_variants, summarise
+
+__all__ = ["FORMATS", "Cell", "Row", "Table", "build", "render"]
+
+KINDS = {"dataset": "data set", "model": "model", "loss": "loss", "training": "training"}
+
+TOLD_HOLES = 8
+"""Cells with missing trials that a note names one by one; beyond these it counts."""
+
+
+def build(
+    trials: pd.DataFrame,
+    expected: pd.DataFrame | None = None,
+    criterion: str = "ece",
+    metrics: Sequence[str] = DEFAULT,
+    data: str = "the test set",
+) -> list[Table]:
+    """One table for each of `metrics`.
+
+    Args:
+        trials: One row per finished trial, as `Store.trials()` gives them.
+        expected: One row per trial of the sweep, with `key`, `variant`, `dataset`, `model`, `loss`, `seed`
+            and `identity`: other trials are left out, and what is not finished is shown as missing.
+            Without it a hole is a cell that some loss has in a row and another has not.
+        criterion: 'ece', 'adaptive_ece' or 'nll': by which of them temperatures were chosen.
+        metrics: Names of `results.scoring.scores.SCORES` or `SEPARATION`.
+        data: What was scored, for captions.
+
+    Raises:
+        ConfigurationError: An unknown criterion or metric, no finished trial, trials without one of the
+            columns, or two trials of one cell with the same seed.
+    """
+    scores = chosen(metrics)
+    temperature = f"temperature_{checked_criterion(criterion)}"
+    columns = {score.column(scaling, criterion) for score in scores for scaling in score.scalings}
+    summary = _in_print_order(summarise(trials, [temperature, *sorted(columns)], expected))
+    losses = tuple(sorted(set(summary["loss"]), key=lambda label: names.rank(names.LOSSES, label)))
+    where = [*zip(*(summary[name] for name in ("dataset", "model", "settings", "loss")), strict=True)]
+    places = [*dict.fromkeys(place[:3] for place in where)]
+    full = int((summary["seeds"] + summary["missing"].map(len)).max())
+    holes = _notes_on_holes(summary, len(places) * len(losses), expected is not None)
+    training = _notes_on_training(summary, settings_of_variants(trials, expected))
+    mixed = code.mixed(trials, expected)
+    absent = None if expected is not None else Cell("", math.nan, math.nan, 0, (), math.nan)
+
+    tables = []
+    for score in scores:
+        cells = []
+        for scaling in score.scalings:
+            with_temperature = temperature if scaling == "after" else None
+            of_column = _cells(summary, score.column(scaling, criterion), with_temperature, mixed)
+            cells.append(dict(zip(where, of_column, strict=True)))
+        rows = []
+        for dataset, model, settings in places:
+            by_scaling = [
+                with_best(score, [part.get((dataset, model, settings, loss), absent) for loss in losses])
+                for part in cells
+            ]
+            ordered = tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)
+            rows.append(Row(dataset, model, settings, ordered))
+        caption = _caption(score, criterion, full, rows, data)
+        notes = (*holes, *training, *_notes_on_undefined(rows), *_notes_on_code(mixed))
+        tables.append(Table(score, criterion, losses, tuple(rows), full, caption, notes))
+    return tables
+
+
+def _in_print_order(summary: pd.DataFrame) -> pd.DataFrame:
+    """The summary as the papers sort data sets, models and losses, and settings as it was."""
+    places = [*zip(summary["dataset"], summary["model"], summary["settings"], summary["loss"], strict=True)]
+    settings = {place[:3]: position for position, place in reversed([*enumerate(places)])}
+
+    def key(row: int) -> tuple[object, ...]:
+        dataset, model, _, loss = place = places[row]
+        ranks = names.rank(names.DATASETS, dataset), names.rank(names.MODELS, model)
+        return (*ranks, settings[place[:3]], names.rank(names.LOSSES, loss))
+
+    return summary.iloc[sorted(range(len(places)), key=key)]
+
+
+def _cells(
+    summary: pd.DataFrame, column: str, temperature: str | None, mixed: Mapping[tuple[Any, ...], list[str]]
+) -> list[Cell]:
+    """The cell of each row of the summary, for one column of the store."""
+    numbers = [f"{column}_mean", f"{column}_deviation", "seeds", "missing"]
+    temperatures = summary[f"{temperature}_mean"].tolist() if temperature else [math.nan] * len(summary)
+    values = (summary[name].tolist() for name in ("variant", *numbers))
+    places = zip(*(summary[name] for name in CELL), strict=True)
+    cells = zip(places, zip(*values, temperatures, strict=True), strict=True)
+    return [replace(Cell(*cell), mixed=place in mixed) for place, cell in cells]
+
+
+def with_best(score: Score, cells: Sequence[Cell | None]) -> list[Cell | None]:
+    """The cells of one row and scaling with the best means marked, all of those that print alike.
+
+    A mean that has nothing to be compared with is not the best.
+    """
+    printed = [
+        float(score.printed(cell.mean)) if cell is not None and not math.isnan(cell.mean) else math.nan
+        for cell in cells
+    ]
+    there = [value for value in printed if not math.isnan(value)]
+    if score.better is None or len(there) < 2:
+        return list(cells)
+    best = min(there) if score.better == "lower" else max(there)
+    return [
+        replace(cell, best=True) if cell is not None and value == best else cell
+        for cell, value in zip(cells, printed, strict=True)
+    ]
+
+
+def _caption(score: Score, criterion: str, full: int, rows: Iterable[Row], data: str) -> str:
+    cells = [cell for row in rows for cell in row.cells if cell is not None]
+    title = f" ({score.title})" if score.title not in score.meaning else ""
+    facts = [f"in {score.printed_unit}", *([f"{BINS} bins"] if score.binned else [])]
+    if score.better:
+        facts.append(f"{score.better} is better")
+    sentences = [f"{score.meaning}{title} on {data}, {', '.join(facts)}."]
+    if score.scaled:
+        by = CRITERIA[criterion]
+        bins = f" ({BINS} bins)" if by.binned else ""
+        there = any(not math.isnan(cell.temperature) for cell in cells)
+        brackets = "mean temperature in brackets, " if there else ""
+        sentences.append(
+            f"Pre T: as trained; post T: after temperature scaling, {brackets}the "
+            f"temperature of each trial chosen by validation {by.title}{bins}."
+        )
+    if full > 1:
+        fewer = ", of n seeds where n is given" if any(0 < cell.seeds < full for cell in cells) else ""
+        sentences.append(f"Mean ± standard deviation (n-1) over {full} seeds{fewer}.")
+    else:
+        sentences.append("One seed.")
+    if any(cell.best for cell in cells):
+        apart = ", pre T and post T apart" if score.scaled else ""
+        sentences.append(f"Bold: best mean of each row{apart}.")
+    return " ".join(sentences)
+
+
+def _notes_on_holes(summary: pd.DataFrame, cells: int, planned: bool) -> list[str]:
+    if not planned:
+        holes = cells - len(summary)
+        return [f"—: no finished trial ({holes} of {cells} cells)."] if holes else []
+    notes = []
+    gaps: list[Any] = [row for row in summary.itertuples() if row.missing]
+    if gaps:
+        told = []
+        for row in gaps[:TOLD_HOLES]:
+            seeds = "seeds" if len(row.missing) > 1 else "seed"
+            told.append(f"{_place(row)} / {names.loss(row.loss)}: {seeds} {', '.join(map(str, row.missing))}")
+        if len(gaps) > TOLD_HOLES:
+            told.append(f"and {len(gaps) - TOLD_HOLES} more cells")
+        missing = sum(len(row.missing) for row in gaps)
+        total = missing + int(summary["seeds"].sum())
+        dash = f" ({MISSING} where a cell has none)" if any(row.seeds == 0 for row in gaps) else ""
+        notes.append(f"Missing{dash}: {missing} of {total} trials. {'; '.join(told)}.")
+    if len(summary) < cells:
+        notes.append("Empty cells are not part of the sweep.")
+    return notes
+
+
+def _notes_on_training(summary: pd.DataFrame, known: Mapping[str, Settings]) -> list[str]:
+    """Says where losses that share a row were not trained alike."""
+    rows: dict[str, list[Any]] = defaultdict(list)
+    for row in summary.itertuples():
+        rows[_place(row)].append(row)
+    told: dict[str, list[str]] = defaultdict(list)
+    for place, cells in rows.items():
+        if len({cell.variant for cell in cells}) == 1:
+            continue
+        # Each loss has versions of its own: that they differ says nothing.
+        trained = {
+            cell.loss: {name: value for name, value in known[cell.variant].items() if name != "loss version"}
+            for cell in cells
+            if cell.variant in known
+        }
+        if not trained:
+            continue
+        (usual_text, _), *_ = Counter(map(repr, trained.values())).most_common(1)
+        usual = next(settings for settings in trained.values() if repr(settings) == usual_text)
+        for loss, settings in trained.items():
+            if settings != usual:
+                changed = differing([usual, settings])
+                here, elsewhere = described(settings, changed), described(usual, changed)
+                told[f"{names.loss(loss)} with {here} (else {elsewhere})"].append(place)
+    return [
+        f"Trained unlike the rest of its row: {text}: {'; '.join(where)}." for text, where in told.items()
+    ]
+
+
+def _notes_on_undefined(rows: Iterable[Row]) -> list[str]:
+    cells = [cell for row in rows for cell in row.cells if cell is not None and cell.seeds]
+    undefined = any(math.isnan(cell.mean) for cell in cells)
+    return [f"{UNDEFINED}: the score has no value for at least one of the seeds."] if undefined else []
+
+
+def _notes_on_code(mixed: Mapping[tuple[Any, ...], list[str]]) -> list[str]:
+    if not mixed:
+        return []
+    told = []
+    for (dataset, model, loss, _), kinds in mixed.items():
+        changed = ", ".join(KINDS[kind] for kind in kinds)
+        told.append(f"{names.dataset(dataset)} / {names.model(model)} / {names.loss(loss)} ({changed})")
+    more = [f"and {len(told) - TOLD_HOLES} more cells"] if len(told) > TOLD_HOLES else []
+    return [
+        f"{MIXED}: trials made by different code, or versions of torch, that do not compute the same: "
+        f"{'; '.join([*told[:TOLD_HOLES], *more])}."
+    ]
+
+
+def _place(row: Any) -> str:
+    settings = f" ({row.settings})" if row.settings else ""
+    return f"{names.dataset(row.dataset)} / {names.model(row.model)}{settings}"

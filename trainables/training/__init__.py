@@ -1,0 +1,1 @@
+"""Trains a trial in plain PyTorch."""

@@ -1,0 +1,57 @@
+"""What there is of an epoch that is not done: enough to go on with it, on another machine if need be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.training.curves import ClassificationCurves
+
+
+@dataclass
+class EpochUnderWay:
+    """An epoch of which some batches are trained.
+
+    Attributes:
+        learning_rate: Of the whole epoch.
+        augmentation: Draws the augmentations of its batches, one after the other.
+        loss_sum: Of the loss per sample, float64, on the device.
+        norm_sum: Of the gradient norms before clipping, likewise.
+        batches: How many are trained.
+    """
+
+    learning_rate: float
+    augmentation: torch.Generator
+    measured: ClassificationCurves
+    loss_sum: Tensor
+    norm_sum: Tensor
+    batches: int = 0
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "learning_rate": self.learning_rate,
+            "augmentation": self.augmentation.get_state(),
+            "measured": self.measured.sums,
+            "loss_sum": self.loss_sum,
+            "norm_sum": self.norm_sum,
+            "batches": self.batches,
+        }
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any], device: torch.device) -> EpochUnderWay:
+        augmentation = torch.Generator(device)
+        augmentation.set_state(state["augmentation"])
+        measured = ClassificationCurves(device)
+        measured.sums = state["measured"].to(device)
+        return cls(
+            state["learning_rate"],
+            augmentation,
+            measured,
+            state["loss_sum"].to(device),
+            state["norm_sum"].to(device),
+            state["batches"],
+        )

@@ -1,0 +1,250 @@
+"""Several workers that train one trial together: plain torch.distributed, the numbers of one worker.
+
+Each holds the whole network and the whole data set. Of each batch a worker takes the slice that is its own,
+in the order of the batch; logits and labels are then brought together on all of them, so that a loss sees the
+batch that it would see on one, and the gradients are summed. What all workers then have is the gradient of
+one worker, up to rounding: clipping, the optimiser's step and the state of a loss follow from it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import itertools
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from trainables.training.synchronised import synchronise
+
+if TYPE_CHECKING:
+    from trainables.datasets.base import Dataset
+
+TIMEOUT = datetime.timedelta(minutes=10)
+"""How long a worker waits for the others to come together."""
+
+TIMEOUT_TOGETHER = datetime.timedelta(days=1)
+"""How long it waits for what they do next. Whoever runs them ends what stands still, and sees who died."""
+
+
+class WorkerLostError(RuntimeError):
+    """The workers of a trial cannot reach each other any more: the fault of one of them, or of none."""
+
+
+class Alone:
+    """The one worker of an ordinary trial, which has nobody to share with."""
+
+    rank = 0
+    size = 1
+
+    def synchronised(self, model: nn.Module) -> nn.Module:
+        """The network as all workers train it together, with the parameters and the state that it had."""
+        return model
+
+    def batch(self, dataset: Dataset, indices: Tensor, generator: torch.Generator) -> tuple[Any, Tensor]:
+        """Augmented inputs of this worker's slice of a training batch, and their labels."""
+        inputs, labels = dataset.train.batch(indices)
+        return dataset.augment(inputs, generator), labels
+
+    def gathered(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [N, K] and labels [N] of the whole batch, differentiable, from those of this slice."""
+        return logits, labels
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Makes each gradient that of the whole batch."""
+
+    def share(self, batches: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Those of some batches of indices that this worker evaluates."""
+        return batches
+
+    def joined(
+        self, logits: list[Tensor], labels: list[Tensor], batches: Sequence[Tensor]
+    ) -> tuple[Any, ...]:
+        """Logits [N, K] and labels [N] of all the batches, from those of this worker's share of them."""
+        return torch.cat(logits), torch.cat(labels)
+
+    def total(self, sums: Tensor) -> Tensor:
+        """The sum of what each worker has."""
+        return sums
+
+    def greatest(self, value: float) -> float:
+        """The greatest of what each worker has."""
+        return value
+
+    def from_first(self, content: bytes) -> bytes:
+        """What the first worker has."""
+        return content
+
+
+def listen(address: str, size: int) -> Any:
+    """Where `size` workers find each other: to be kept by the first, whose `address` the others can reach.
+
+    It is on a free port, the `port` of the torch.distributed.TCPStore that is returned. Where the address is
+    a loopback one, no other machine can reach it.
+    """
+    port = 0
+    own: dict[str, Any] = {}
+    if ipaddress.ip_address(address).is_loopback:
+        # By itself a TCPStore listens on all interfaces.
+        listener = socket.create_server((address, 0))
+        port, own = listener.getsockname()[1], {"master_listen_fd": listener.detach()}
+    return dist.TCPStore(  # type: ignore[attr-defined]
+        address, port, size, is_master=True, wait_for_workers=False, timeout=TIMEOUT, **own
+    )
+
+
+def connect(address: str, port: int, size: int) -> Any:
+    """The same TCPStore for the other workers."""
+    return dist.TCPStore(  # type: ignore[attr-defined]
+        address, port, size, is_master=False, timeout=TIMEOUT
+    )
+
+
+class Workers(Alone):
+    """One of several workers; each calls the same methods in the same order.
+
+    A process can be in one such group at a time. Every method raises WorkerLostError when another worker is
+    gone or silent for `TIMEOUT_TOGETHER`; under NCCL the process ends instead.
+
+    Args:
+        store: As `listen` or `connect` gave it.
+        rank: Which worker this is, 0 for the first.
+        size: How many there are.
+        device: Where they train: a GPU each, or the CPU.
+    """
+
+    def __init__(self, store: Any, rank: int, size: int, device: torch.device):
+        self.rank, self.size, self.device = rank, size, device
+        self.sharing = True
+        # Rows of logits that each worker contributes to the batch at hand.
+        self.rows = [0] * size
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        _reaching(
+            lambda: dist.init_process_group(
+                backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT_TOGETHER
+            )
+        )
+
+    def leave(self) -> None:
+        dist.destroy_process_group()
+
+    def synchronised(self, model: nn.Module) -> nn.Module:
+        return synchronise(model, self)
+
+    def batch(self, dataset: Dataset, indices: Tensor, generator: torch.Generator) -> tuple[Any, Tensor]:
+        # A batch that has no sample for some worker is trained by each of them whole: not every network
+        # takes no samples.
+        self.sharing = len(indices) >= self.size
+        if not self.sharing:
+            return super().batch(dataset, indices, generator)
+        bounds = self._bounds(len(indices))
+        inputs, labels = dataset.training_share(indices, generator, slice(*bounds[self.rank]))
+        if isinstance(inputs, Tensor):
+            self.rows = [end - start for start, end in bounds]
+        else:
+            # Each sample may have several labels and as many logits, which only its own worker has counted.
+            counts = self._all(torch.tensor([len(labels)], device=self.device))
+            self.rows = torch.cat(counts).tolist()
+        return inputs, labels
+
+    def gathered(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.sharing:
+            return logits, labels
+        whole: Tensor = _Gathered.apply(logits.float(), self)  # type: ignore[no-untyped-call]
+        return whole, self.of_all(labels, self.rows)
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        trained = [parameter for parameter in parameters if parameter.requires_grad]
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
+        summed = self.total(torch.cat([gradient.reshape(-1) for gradient in gradients]))
+        if not self.sharing:
+            # Each has the whole already. Their mean keeps them equal to the last bit where one differs.
+            summed /= self.size
+        parts = torch.split(summed, [parameter.numel() for parameter in trained])
+        for parameter, part in zip(trained, parts, strict=True):
+            if parameter.grad is not None:
+                parameter.grad.copy_(part.view_as(parameter))
+            elif bool(part.any()):
+                # Nothing of this worker's slice came through it, something of another's did.
+                parameter.grad = part.view_as(parameter).clone()
+
+    def share(self, batches: Sequence[Tensor]) -> Sequence[Tensor]:
+        return batches[slice(*self._bounds(len(batches))[self.rank])]
+
+    def joined(
+        self, logits: list[Tensor], labels: list[Tensor], batches: Sequence[Tensor]
+    ) -> tuple[Any, ...]:
+        counts = [
+            sum(len(batch) for batch in batches[start:end]) for start, end in self._bounds(len(batches))
+        ]
+        # A worker may have had none, and then does not know K.
+        classes = logits[0].shape[1] if logits else 0
+        classes = int(self.greatest(classes))
+        no_logits = torch.zeros(0, classes, device=self.device)
+        no_labels = torch.zeros(0, dtype=torch.int64, device=self.device)
+        return (
+            self.of_all(torch.cat([no_logits, *logits]), counts),
+            self.of_all(torch.cat([no_labels, *labels]), counts),
+        )
+
+    def total(self, sums: Tensor) -> Tensor:
+        summed = sums.clone()
+        _reaching(lambda: dist.all_reduce(summed))
+        return summed
+
+    def greatest(self, value: float) -> float:
+        found = torch.tensor(value, dtype=torch.float64, device=self.device)
+        _reaching(lambda: dist.all_reduce(found, dist.ReduceOp.MAX))
+        return found.item()
+
+    def from_first(self, content: bytes) -> bytes:
+        length = torch.tensor([len(content)], device=self.device)
+        _reaching(lambda: dist.broadcast(length, 0))
+        data = torch.empty(int(length), dtype=torch.uint8, device=self.device)
+        if self.rank == 0:
+            data.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+        _reaching(lambda: dist.broadcast(data, 0))
+        return data.cpu().numpy().tobytes()
+
+    def of_all(self, mine: Tensor, rows: Sequence[int]) -> Tensor:
+        """The rows of all workers, one worker's after the other's, of which each has `rows` [size]."""
+        padded = mine.new_zeros(max(rows), *mine.shape[1:])
+        padded[: len(mine)] = mine
+        parts = self._all(padded)
+        return torch.cat([part[:number] for part, number in zip(parts, rows, strict=True)])
+
+    def _all(self, mine: Tensor) -> list[Tensor]:
+        parts = [torch.empty_like(mine) for _ in range(self.size)]
+        _reaching(lambda: dist.all_gather(parts, mine.contiguous()))
+        return parts
+
+    def _bounds(self, number: int) -> list[tuple[int, int]]:
+        """First and last (exclusive) of the things that each worker takes of so many."""
+        return list(itertools.pairwise(number * rank // self.size for rank in range(self.size + 1)))
+
+
+class _Gathered(torch.autograd.Function):
+    """Every worker's rows. All compute the same from them, so the gradient of one's own is there already."""
+
+    @staticmethod
+    def forward(ctx: Any, mine: Tensor, workers: Workers) -> Tensor:
+        first = sum(workers.rows[: workers.rank])
+        ctx.mine = slice(first, first + workers.rows[workers.rank])
+        return workers.of_all(mine, workers.rows)
+
+    @staticmethod
+    def backward(ctx: Any, towards_all: Tensor) -> tuple[Tensor, None]:
+        return towards_all[ctx.mine], None
+
+
+def _reaching(together: Callable[[], object]) -> None:
+    try:
+        together()
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise WorkerLostError(f"another worker of this trial is out of reach: {error}") from error
