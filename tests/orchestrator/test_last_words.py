@@ -42,7 +42,7 @@ def stderr_of(code: str) -> str:
     """What a process leaves that is at a trial of ours, after another one that went wrong."""
     before = (
         "import faulthandler, os, ctypes, time\n"
-        "from orchestrator import last_words\n"
+        "from orchestrator.driver import last_words\n"
         "from orchestrator.driver.stalls import Watch\n"
         "faulthandler.enable(all_threads=False)\n"
         "last_words.tell_exits()\n"

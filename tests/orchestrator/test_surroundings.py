@@ -121,7 +121,7 @@ def test_a_worker_that_cannot_start_is_told_from_one_that_died(error: str, own: 
 @pytest.mark.parametrize(
     ("file", "text", "told"),
     [
-        ("results/store/store.py", "", "{0}/results has the name of a part of calibsweep and is none"),
+        ("results/store.py", "", "{0}/results has the name of a part of calibsweep and is none"),
         ("trainables/errors.py", "", "{0}/trainables has the name of a part of calibsweep and is none"),
         ("pandas.py", "import some_library", "No module named 'some_library', which {0}/pandas.py imports"),
     ],
@@ -185,7 +185,7 @@ def test_nor_on_a_cluster_and_a_node_that_cannot_run_this_code_says_why(
         elsewhere = nodes.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(other)})
         output = here("run", sweep, *where, "another", code=2)
         assert re.search(r"^calibsweep: no worker can start on the node \S+: ", output, re.M)
-        assert "from 'results.store.store'" in output and f"; results is {other}/results." in output
+        assert "from 'results.store'" in output and f"; results is {other}/results." in output
         nodes.remove_node(elsewhere)
 
         changed = source_with(tmp_path / "changed", "losses", mine="# somebody else's\n")
@@ -200,7 +200,7 @@ def test_a_worker_that_cannot_start_is_one_line_with_its_own_error_and_not_tried
     tmp_path: Path, sweep_file: Callable[[str], str]
 ) -> None:
     source = source_with(tmp_path / "source")
-    worker = source / "orchestrator" / "worker.py"
+    worker = source / "orchestrator" / "driver" / "worker.py"
     lacks = "import sys\nif 'default_worker' in sys.argv[0]:\n    import some_library\n"
     text = worker.read_text(encoding="utf-8")
     worker.write_text(text.replace("annotations\n", f"annotations\n{lacks}", 1), encoding="utf-8")
