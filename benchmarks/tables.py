@@ -26,8 +26,9 @@ import torch
 from results.scoring.commit import epochs_table, predictions_table, score_predictions
 from results.store.store import Store
 from trainables.catalogue import LOSSES
+from trainables.resolve import resolve
 from trainables.training.result import Predictions
-from trainables.trial import Trial, resolve
+from trainables.trial import Trial
 
 CLAIMED_SECONDS = 3.0
 """Of the tables of 10,000 trials, after compaction."""

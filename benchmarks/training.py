@@ -27,8 +27,8 @@ from trainables import models
 from trainables.builds import check_builds
 from trainables.errors import ConfigurationError
 from trainables.floor import work
+from trainables.resolve import resolve
 from trainables.training.run import TrialRun, default_device
-from trainables.trial import resolve
 
 EPOCH = 45_000
 

@@ -15,7 +15,8 @@ from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.errors import ConfigurationError
 from trainables.protocols.base import Criterion
 from trainables.registry import Registry
-from trainables.trial import Asked, Component, Trial, canonical_json, in_order, of_cell, resolve_cell
+from trainables.resolve import in_order, of_cell, resolve_cell
+from trainables.trial import Asked, Component, Trial, canonical_json
 
 if TYPE_CHECKING:
     import pandas as pd

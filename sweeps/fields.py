@@ -12,8 +12,9 @@ from pydantic import AfterValidator, Field, PlainValidator
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
+from trainables.resolve import checked_seed
 from trainables.texts import why_no_name
-from trainables.trial import Asked, TrainingSettings, checked_seed
+from trainables.trial import Asked, TrainingSettings
 
 WATCHERS = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 """Programs that draw curves while a sweep runs, and the package that each needs."""

@@ -20,9 +20,10 @@ from trainables import losses, models
 from trainables.catalogue import DATASETS
 from trainables.datasets.base import Dataset, Split
 from trainables.process_state.state import ProcessState
+from trainables.resolve import resolve
 from trainables.training import seeds
 from trainables.training.run import TrialRun
-from trainables.trial import Component, TrainingSettings, Trial, resolve
+from trainables.trial import Component, TrainingSettings, Trial
 
 CLASSES = 5
 SAMPLES = 7

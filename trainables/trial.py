@@ -6,13 +6,12 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.errors import ConfigurationError
-from trainables.registry import Entry, Registry, closest
+from trainables.registry import Registry, closest
 from trainables.values import coerced
 
 Params = Mapping[str, Any]
@@ -21,8 +20,6 @@ Asked = str | tuple[str, Params]
 
 MOST = 10_000_000
 """Epochs, or samples of a batch: what is more is a slip of the hand."""
-
-DEFAULT_PROTOCOL = "mukhoti2020"
 
 KEY_LENGTH = 20
 """Hexadecimal digits of a trial's key: 80 bits, no collision among any number of trials one could run."""
@@ -214,132 +211,3 @@ def canonical_json(value: Any) -> str:
 def digest(value: Any) -> str:
     """SHA-256 (hexadecimal) of a value's canonical JSON."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
-
-
-def resolve(
-    dataset: Asked,
-    model: Asked,
-    loss: Asked,
-    seed: int,
-    protocol: str = DEFAULT_PROTOCOL,
-    training: Mapping[str, Any] | None = None,
-    score_on: Iterable[Asked] = (),
-) -> Trial:
-    """The trial that a person asks for, with names checked and every setting filled in.
-
-    Args:
-        training: Settings that differ from what the protocol says for this cell.
-        score_on: Data sets out of distribution to score the trained network on.
-
-    Raises:
-        ConfigurationError: A name, parameter or combination that does not exist, with the nearest right one.
-    """
-    return of_cell(resolve_cell(protocol, dataset, model, loss), seed, protocol, training, score_on)
-
-
-def of_cell(
-    cell: tuple[Component, Component, Component],
-    seed: int,
-    protocol: str,
-    training: Mapping[str, Any] | None = None,
-    score_on: Iterable[Asked] = (),
-) -> Trial:
-    """What `resolve` does, from the cell that `resolve_cell` gave for this protocol."""
-    data, network, criterion = cell
-    _refuse_impossible(data, network)
-    rules = PROTOCOLS.build(protocol)
-    settings = rules.training(data.name, network.name, criterion.label).override(training or {})
-    if settings.embedding_learning_rate is not None and not MODELS[network.name].facts.get("tuned_embedding"):
-        raise ConfigurationError(
-            f"training.embedding_learning_rate is given, but model {network.label!r} tunes no embedding."
-        )
-    checked_seed(seed)
-    others = in_order(Component.resolve(DATASETS, asked) for asked in score_on)
-    for other in others:
-        _refuse_to_score(other, data)
-    return Trial(data, network, criterion, settings, seed, protocol, others)
-
-
-def checked_seed(seed: int) -> int:
-    """Raises ConfigurationError for what the store and torch's generators cannot hold."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise ConfigurationError(f"a seed is a whole number from 0 to 2^63 - 1, not {seed!r}.")
-    return seed
-
-
-def in_order(components: Iterable[Component]) -> tuple[Component, ...]:
-    """Each once, in an order that does not depend on that in which they were asked for."""
-    return tuple(sorted(set(components), key=lambda component: canonical_json(component.identity())))
-
-
-def _refuse_to_score(other: Component, trained_on: Component) -> None:
-    facts, own = DATASETS[other.name].facts, DATASETS[trained_on.name].facts
-    if not facts.get("evaluation_only"):
-        fitting = ", ".join(name for name in DATASETS.names() if DATASETS[name].facts.get("evaluation_only"))
-        raise ConfigurationError(
-            f"score_on: data set {other.label!r} is one to train on; there to be scored are {fitting}."
-        )
-    for fact in ("input", "image_size", "channels"):
-        if facts.get(fact) != own.get(fact):
-            raise ConfigurationError(
-                f"score_on: {other.label!r} has {fact} {facts.get(fact)}, but a network trained on "
-                f"{trained_on.label!r} takes {own.get(fact)}."
-            )
-
-
-def resolve_cell(
-    protocol: str, dataset: Asked, model: Asked, loss: Asked
-) -> tuple[Component, Component, Component]:
-    """Data set, model and loss as a protocol fixes them."""
-    rules = PROTOCOLS.build(protocol)
-    data = Component.resolve(DATASETS, rules.asked_dataset(dataset))
-    network = Component.resolve(MODELS, model)
-    criterion = Component.resolve(LOSSES, rules.asked_loss(loss, data.name))
-    return data, network, dataclasses.replace(criterion, label=_loss_label(criterion, data.name))
-
-
-def _loss_label(loss: Component, dataset: str) -> str:
-    """The name under which the default protocol has this loss on this data set, if there is one.
-
-    FLSc on Tiny-ImageNet has steps of its own, yet belongs in the column of FLSc.
-    """
-    for name, params in _names_there(LOSSES[loss.name], dataset):
-        if params == loss.params:
-            return name
-        if loss.label == name:
-            # What the name means elsewhere must not be taken for what it means here.
-            unusual = {k: v for k, v in loss.params if (k, v) not in params}
-            return LOSSES.described(name, unusual)
-    return loss.label
-
-
-@functools.cache
-def _names_there(loss: Entry, dataset: str) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
-    """Each name that a loss has by itself, with the parameters that the default protocol gives it there."""
-    usual = PROTOCOLS.build(DEFAULT_PROTOCOL)
-    found = []
-    for name in (name for name in LOSSES.names() if LOSSES[name].component == loss.component):
-        try:
-            found.append((name, Component.resolve(LOSSES, usual.asked_loss(name, dataset)).params))
-        except ConfigurationError:
-            continue  # needs a value, so it is no loss by its name alone
-    return tuple(found)
-
-
-def _refuse_impossible(dataset: Component, model: Component) -> None:
-    data, network = DATASETS[dataset.name].facts, MODELS[model.name].facts
-    if data.get("evaluation_only"):
-        raise ConfigurationError(
-            f"data set {dataset.label!r} is there to be scored only: it has no training part."
-        )
-    offered, wanted = data.get("input"), network.get("input")
-    if offered and wanted and offered != wanted:
-        raise ConfigurationError(
-            f"model {model.label!r} takes {wanted} input, but data set {dataset.label!r} has {offered} input."
-        )
-    size, accepted = data.get("image_size"), network.get("image_sizes")
-    if size and accepted and size not in accepted:
-        raise ConfigurationError(
-            f"model {model.label!r} takes images of {' or '.join(map(str, accepted))} pixels a side, "
-            f"but those of data set {dataset.label!r} have {size}."
-        )

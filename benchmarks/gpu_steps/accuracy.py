@@ -17,8 +17,8 @@ import torch
 from gpu_steps.bench import Bench, NotRun
 from trainables.calibration import evaluate
 from trainables.datasets.images import NORMALISATIONS, ImageDataset, ImageSplit, checked_labels
+from trainables.resolve import resolve
 from trainables.training.run import TrialRun
-from trainables.trial import resolve
 
 PARTS = ("train", "validation", "test")
 CLASSES = 10

@@ -15,9 +15,9 @@ from gpu_steps.bench import TINY_MODEL, Bench, after
 from gpu_steps.card import synchronise
 from gpu_steps.straightforward import LOSS, dataset_of, made_up_pictures
 from trainables.calibration import evaluate, fit_temperature
+from trainables.resolve import resolve
 from trainables.training.checkpoint import decode, encode
 from trainables.training.run import TrialRun
-from trainables.trial import resolve
 
 MODEL, IMAGES, HELD_OUT, BATCH, EPOCHS = "resnet50", 2048, 512, 128, 2
 TINY_IMAGES, TINY_HELD_OUT, TINY_BATCH = 40, 20, 8

@@ -17,9 +17,9 @@ from gpu_steps.straightforward import CLASSES, LOSS, dataset_of, made_up_picture
 from trainables import models
 from trainables.datasets.images import ImageDataset
 from trainables.floor import Rates, work
+from trainables.resolve import resolve
 from trainables.training import memory
 from trainables.training.run import TrialRun
-from trainables.trial import resolve
 
 BATCH, BATCHES = 128, 32
 TINY_BATCH, TINY_BATCHES = 8, 3

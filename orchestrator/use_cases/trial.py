@@ -17,10 +17,10 @@ from trainables.calibration import evaluate
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.errors import ConfigurationError
 from trainables.process_state.state import ProcessState
+from trainables.resolve import resolve
 from trainables.training.curves import Curves
 from trainables.training.result import TrialResult
 from trainables.training.run import load_dataset, run_trial
-from trainables.trial import resolve
 
 
 def run(

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.driver.data_check import DataCheck
 from orchestrator.driver.stop_request import StopRequest
 from trainables.errors import DataError
-from trainables.trial import resolve
+from trainables.resolve import resolve
 
 DIGITS, CIFAR = resolve("digits", "mlp", "brier", 0), resolve("cifar10", "mlp", "brier", 0)
 

@@ -37,7 +37,8 @@ from results.terminal import Terminal
 from trainables import cost, datasets, operations
 from trainables.catalogue import DATASETS, MODELS
 from trainables.errors import ConfigurationError
-from trainables.trial import Trial, resolve
+from trainables.resolve import resolve
+from trainables.trial import Trial
 
 from .conftest import Command
 

@@ -14,8 +14,8 @@ import torch
 
 from results.store.address import Address
 from results.store.store import Store
+from trainables.resolve import resolve
 from trainables.training.run import run_trial
-from trainables.trial import resolve
 
 from .conftest import Command, cluster, source_with, wait_until
 

@@ -17,7 +17,8 @@ from orchestrator.driver.stop_request import StopRequest
 from results.store.store import Store
 from results.terminal import Terminal
 from sweeps.expand import load
-from trainables.trial import Asked, Trial, resolve
+from trainables.resolve import resolve
+from trainables.trial import Asked, Trial
 
 
 def kept_of_each(sweep_seeds: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:

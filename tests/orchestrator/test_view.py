@@ -27,7 +27,8 @@ from results.store.store import Store
 from results.terminal import Terminal
 from results.wording import duration, size, work
 from sweeps.expand import load
-from trainables.trial import Trial, resolve
+from trainables.resolve import resolve
+from trainables.trial import Trial
 
 from .conftest import Command
 

@@ -17,7 +17,7 @@ from orchestrator.driver.trackers import AWAY_SECONDS, Outside, TensorBoard, cal
 from results.store.store import Store
 from sweeps.expand import load
 from trainables.errors import ConfigurationError
-from trainables.trial import resolve
+from trainables.resolve import resolve
 
 from .conftest import Command
 

@@ -18,8 +18,9 @@ from results.store.checkpoints import moments_set_aside
 from results.store.data_files import sha256
 from results.store.store import Store
 from trainables.losses.cross_entropy import CrossEntropy
+from trainables.resolve import resolve
 from trainables.training.run import TrialRun, load_dataset
-from trainables.trial import Trial, resolve
+from trainables.trial import Trial
 
 from ..s3_proxy import Proxy
 

@@ -10,7 +10,7 @@ import pytest
 
 from sweeps.expand import load
 from trainables.errors import ConfigurationError
-from trainables.trial import resolve
+from trainables.resolve import resolve
 
 CIFAR_MODELS = ("resnet50", "resnet110", "wide_resnet_26_10", "densenet121")
 CIFAR = [(data, model) for data in ("cifar10", "cifar100") for model in CIFAR_MODELS]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sweeps.expand import expected_frame, load
-from trainables.trial import canonical_json, resolve
+from trainables.resolve import resolve
+from trainables.trial import canonical_json
 
 Write = Callable[[str], Path]
 

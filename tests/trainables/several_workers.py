@@ -14,9 +14,10 @@ import torch
 from torch import nn
 
 from trainables.datasets.base import Dataset
+from trainables.resolve import resolve
 from trainables.training.process_group import Alone, Workers, connect, listen
 from trainables.training.run import TrialRun, load_dataset
-from trainables.trial import Trial, resolve
+from trainables.trial import Trial
 
 CPU = torch.device("cpu")
 DIGITS = ("digits", {"training_samples": 75, "validation_samples": 60})

@@ -11,7 +11,7 @@ import pytest
 
 from trainables.builds import check_builds, check_builds_for
 from trainables.errors import ConfigurationError
-from trainables.trial import resolve
+from trainables.resolve import resolve
 
 
 def test_a_torchvision_of_another_build_is_told_in_one_line(

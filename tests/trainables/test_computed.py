@@ -14,8 +14,9 @@ from results.store import code
 from trainables import computed, datasets, source
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.losses.focal import Focal
+from trainables.resolve import resolve
 from trainables.training.optimizers import optimizer
-from trainables.trial import Trial, resolve
+from trainables.trial import Trial
 
 
 @pytest.fixture

@@ -18,10 +18,11 @@ from trainables.catalogue import LOSSES, MODELS
 from trainables.datasets.base import Dataset
 from trainables.datasets.images import NORMALISATIONS, ImageDataset, ImageSplit
 from trainables.losses.base import Loss
+from trainables.resolve import resolve
 from trainables.training import execution, optimizers
 from trainables.training.execution import EVALUATION_BATCH, Execution, compiled, gpu_evaluation_batch
 from trainables.training.run import TrialRun
-from trainables.trial import TrainingSettings, Trial, resolve
+from trainables.trial import TrainingSettings, Trial
 
 CPU = torch.device("cpu")
 LOSS_NAMES = [name for name in LOSSES.names() if not LOSSES[name].facts.get("example") or LOSSES[name].preset]

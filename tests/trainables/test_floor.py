@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trainables.floor import Rates, work, work_of
-from trainables.trial import resolve
+from trainables.resolve import resolve
 
 # The data sheet of an H100 (SXM).
 H100 = Rates(3.35e12, {"bfloat16": 989e12, "float32": 67e12})

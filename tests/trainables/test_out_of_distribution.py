@@ -12,7 +12,7 @@ from scipy.stats import entropy, mannwhitneyu
 from trainables.calibration import score
 from trainables.calibration.out_of_distribution import evaluate_on, separation
 from trainables.errors import ConfigurationError, InputError
-from trainables.trial import resolve
+from trainables.resolve import resolve
 
 
 @given(st.integers(1, 40), st.integers(1, 30), st.integers(2, 5), st.integers(0, 99), st.floats(0.2, 5))

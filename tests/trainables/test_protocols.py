@@ -13,7 +13,8 @@ from trainables.catalogue import DATASETS, PROTOCOLS
 from trainables.protocols.base import Protocol
 from trainables.protocols.mukhoti2020 import Mukhoti2020
 from trainables.protocols.mukhoti2020_released import Mukhoti2020Released
-from trainables.trial import Asked, TrainingSettings, resolve
+from trainables.resolve import resolve
+from trainables.trial import Asked, TrainingSettings
 
 CIFAR = {
     "epochs": 350,

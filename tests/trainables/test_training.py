@@ -22,11 +22,12 @@ from trainables import losses
 from trainables.catalogue import LOSSES, MODELS
 from trainables.datasets.base import Dataset, Split
 from trainables.errors import TrialDiverged
+from trainables.resolve import resolve
 from trainables.training.checkpoint import decode, encode
 from trainables.training.curves import ClassificationCurves
 from trainables.training.result import TrialResult
 from trainables.training.run import TrialRun, load_dataset, run_trial
-from trainables.trial import Trial, resolve
+from trainables.trial import Trial
 
 CPU = torch.device("cpu")
 DIGITS = ("digits", {"training_samples": 75, "validation_samples": 60})
@@ -428,7 +429,7 @@ class Refuse:
 
 sys.meta_path.insert(0, Refuse())
 from trainables.training.run import run_trial
-from trainables.trial import resolve
+from trainables.resolve import resolve
 
 trial = resolve("digits", "mlp", "adafocal", 0, training={"epochs": 2})
 print(len(run_trial(trial).epochs), tuple(run_trial(trial).test.logits.shape))

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables.errors import ConfigurationError
-from trainables.trial import Component, TrainingSettings, Trial, canonical_json, resolve
+from trainables.resolve import resolve
+from trainables.trial import Component, TrainingSettings, Trial, canonical_json
 
 # Built by hand, not resolved: what is recorded below may not change with any component's defaults.
 PLAIN = Trial(
@@ -171,7 +172,7 @@ def test_refuses_seeds_that_are_none(seed: Any) -> None:
 
 def test_resolving_a_trial_loads_no_torch() -> None:
     code = (
-        "import sys; from trainables.trial import resolve; resolve('digits', 'mlp', 'focal_1', 0).key; "
+        "import sys; from trainables.resolve import resolve; resolve('digits', 'mlp', 'focal_1', 0).key; "
         "print(sorted({'torch', 'ray', 'numpy', 'pydantic', 'yaml', 'pyarrow'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

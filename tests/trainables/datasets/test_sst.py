@@ -22,9 +22,9 @@ from trainables.datasets.base import Dataset
 from trainables.datasets.prepare import prepare
 from trainables.datasets.trees import NOBODY, TreeSplit
 from trainables.errors import ConfigurationError, DataError
+from trainables.resolve import resolve
 from trainables.training.checkpoint import decode, encode
 from trainables.training.run import TrialRun, load_dataset, run_trial
-from trainables.trial import resolve
 
 CPU = torch.device("cpu")
 SMALL = ("sst", {"vectors": "random.8d"})

@@ -15,8 +15,8 @@ from trainables import datasets
 from trainables.datasets import newsgroups, twenty_newsgroups
 from trainables.datasets.prepare import prepare
 from trainables.errors import ConfigurationError, DataError
+from trainables.resolve import resolve
 from trainables.training.run import run_trial
-from trainables.trial import resolve
 
 CPU = torch.device("cpu")
 HEADER = "From: someone\nSubject: something\n\n"

@@ -13,10 +13,10 @@ import torch
 from trainables import datasets
 from trainables.datasets import newsgroups
 from trainables.errors import ConfigurationError, DataError
+from trainables.resolve import resolve
 from trainables.training.curves import last_linear
 from trainables.training.result import TrialResult
 from trainables.training.run import TrialRun, load_dataset, run_trial
-from trainables.trial import resolve
 
 CPU = torch.device("cpu")
 DATASET = ("twenty_newsgroups_bert", {"pretrained": "tiny-bert", "length": 10})
