@@ -19,7 +19,7 @@ END_SECONDS = 10.0
 
 
 @contextlib.contextmanager
-def announced(store: Store, run: str, standing: Callable[[], Mapping[str, Running]]) -> Iterator[None]:
+def heartbeat(store: Store, run: str, standing: Callable[[], Mapping[str, Running]]) -> Iterator[None]:
     """Has a thread write which trials run: ten seconds after the last time, or sooner if others do.
 
     Likewise if others stand still. What drives them would wait for a slow disk, or a store out of reach: as
@@ -30,9 +30,7 @@ def announced(store: Store, run: str, standing: Callable[[], Mapping[str, Runnin
         standing: The trials that run, by key. Called in that thread.
     """
     over = threading.Event()
-    thread = threading.Thread(
-        target=_announce, args=(store, run, standing, over), name="announcement", daemon=True
-    )
+    thread = threading.Thread(target=_beat, args=(store, run, standing, over), name="heartbeat", daemon=True)
     thread.start()
     try:
         yield
@@ -43,7 +41,7 @@ def announced(store: Store, run: str, standing: Callable[[], Mapping[str, Runnin
         store.tidying.attempt(lambda: withdraw(store, run))
 
 
-def _announce(
+def _beat(
     store: Store, run: str, standing: Callable[[], Mapping[str, Running]], over: threading.Event
 ) -> None:
     last, told = -math.inf, (frozenset[str](), frozenset[str]())

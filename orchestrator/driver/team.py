@@ -17,7 +17,7 @@ from orchestrator.driver import last_words, leaving, notices
 from orchestrator.driver.deaths import Death, DeathError, autopsy
 from orchestrator.driver.stalls import Watch
 from orchestrator.driver.worker import Report, TrialWorker, WorkerSettings
-from trainables.training.process_group import Workers, connect, listen
+from trainables.training.process_group import DistributedGroup, connect, listen
 from trainables.training.run import default_device
 from trainables.trial import Trial
 
@@ -52,11 +52,11 @@ class Member:
     def join(self, rank: int, size: int, address: str, port: int, nodes: list[str]) -> None:
         if rank:
             self.store = connect(address, port, size)
-        workers = Workers(self.store, rank, size, default_device())
+        group = DistributedGroup(self.store, rank, size, default_device())
         # The nodes of all: the first keeps the checkpoint, whichever of them will be gone.
         told = notices.watch(self.settings.run, nodes)
         watch = Watch(self.settings.stalled_minutes, self.settings.hours_per_trial)
-        self.worker = TrialWorker(self.settings, told, watch, workers)
+        self.worker = TrialWorker(self.settings, told, watch, group)
 
     def begin(self, trial: Trial, gpus: float) -> None:
         assert self.worker is not None

@@ -23,7 +23,7 @@ from orchestrator.cluster.placement import Needs
 from orchestrator.driver import notices
 from orchestrator.driver.blame import DEATHS, Blame
 from orchestrator.driver.deaths import Death, autopsy, living_nodes, told_by_tune
-from orchestrator.driver.heartbeat import announced
+from orchestrator.driver.heartbeat import heartbeat
 from orchestrator.driver.outcome import STOP_SECONDS, Outcome
 from orchestrator.driver.progress import Progress
 from orchestrator.driver.queue import TrialQueue
@@ -83,7 +83,7 @@ def fit(
     try:
         with (
             told_by_tune() as errors,
-            announced(store, settings.run, progress.standing),
+            heartbeat(store, settings.run, progress.standing),
             _through_client(scratch, progress),
             _clean_processes(),
             _left_to_ray(request),

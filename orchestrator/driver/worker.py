@@ -27,7 +27,7 @@ from trainables.datasets.base import Dataset
 from trainables.errors import TrialDiverged
 from trainables.process_state.state import ProcessState
 from trainables.training import memory
-from trainables.training.process_group import Alone, WorkerLostError
+from trainables.training.process_group import ProcessGroup, WorkerLostError
 from trainables.training.result import TrialResult
 from trainables.training.run import TrialRun, default_device, load_dataset
 from trainables.trial import Component, Trial
@@ -98,17 +98,17 @@ class TrialWorker:
 
     Args:
         watch: Ends this process where training stands still.
-        workers: Those that train together; only the first of them reads checkpoints and writes.
+        group: The processes that train together; only the first of them reads checkpoints and writes.
     """
 
     def __init__(
-        self, settings: WorkerSettings, notices: Notices, watch: Watch, workers: Alone | None = None
+        self, settings: WorkerSettings, notices: Notices, watch: Watch, group: ProcessGroup | None = None
     ):
         self.settings = settings
         self.watch = watch
         self.notices = notices
-        self.workers = workers or Alone()
-        self.first = self.workers.rank == 0
+        self.group = group or ProcessGroup()
+        self.first = self.group.rank == 0
         self.store = Store(settings.store)
         # A trial that waits for its checkpoint to be stored must not be taken for one that stands still.
         self.store.folder.sit_out_outages(seconds=OUTAGE_SHARE * 60 * watch.stalled_minutes)
@@ -223,7 +223,7 @@ class TrialWorker:
             device = default_device()
             memory.limit(self.gpus, device)
             checkpoints = self.checkpoints if self.first else None
-            self.run = TrialRun.start(self.trial, self._dataset_on(device), device, checkpoints, self.workers)
+            self.run = TrialRun.start(self.trial, self._dataset_on(device), device, checkpoints, self.group)
             self.run.on_batch = self.watch.batch
             self._tell_passed_over(self.run)
             self._epoch_done(self.run)

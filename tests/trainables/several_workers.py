@@ -15,7 +15,7 @@ from torch import nn
 
 from trainables.datasets.base import Dataset
 from trainables.resolve import resolve
-from trainables.training.process_group import Alone, Workers, connect, listen
+from trainables.training.process_group import DistributedGroup, ProcessGroup, connect, listen
 from trainables.training.run import TrialRun, load_dataset
 from trainables.trial import Trial
 
@@ -51,13 +51,13 @@ def trial_of(case: str) -> Trial:
     return resolve(DIGITS, model, loss, 3, training={**TRAINING, **training})
 
 
-def trained(case: str, workers: Alone) -> dict[str, Any]:
+def trained(case: str, group: ProcessGroup) -> dict[str, Any]:
     """What is left of a case after all its epochs."""
     trial = trial_of(case)
     dataset = load_dataset(trial, None, CPU)
     if case == "augmented":
         dataset = ShakyDigits(dataset)
-    run = TrialRun.start(trial, dataset, CPU, workers=workers)
+    run = TrialRun.start(trial, dataset, CPU, group=group)
     while not run.done:
         run.advance()
     result = run.result()
@@ -89,20 +89,20 @@ class Layers(nn.Module):
         return logits
 
 
-def layered(precision: torch.dtype, workers: Alone) -> dict[str, Any]:
+def layered(precision: torch.dtype, group: ProcessGroup) -> dict[str, Any]:
     """Outputs, gradients and running statistics of three batches, as the state of a network and more."""
     torch.manual_seed(0)
-    model = workers.synchronised(Layers())
+    model = group.synchronised(Layers())
     dataset = load_dataset(trial_of("cross_entropy"), None, CPU)
     outputs = []
     for indices in torch.split(torch.arange(75), 25):
-        inputs, labels = workers.batch(dataset, indices, torch.Generator())
+        inputs, labels = group.batch(dataset, indices, torch.Generator())
         with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
             logits = model(inputs)
-        logits, labels = workers.gathered(logits, labels)
+        logits, labels = group.gather_batch(logits, labels)
         nn.functional.cross_entropy(logits.float(), labels).backward()
         outputs.append(logits.detach().float())
-    workers.sum_gradients(model.parameters())
+    group.all_reduce_gradients(model.parameters())
     gradients = {name: p.grad for name, p in model.named_parameters()}
     model.eval()
     with torch.no_grad():
@@ -110,11 +110,11 @@ def layered(precision: torch.dtype, workers: Alone) -> dict[str, Any]:
     return {"outputs": outputs, "gradients": gradients, "state": model.state_dict()}
 
 
-def everything(workers: Alone) -> dict[str, Any]:
+def everything(group: ProcessGroup) -> dict[str, Any]:
     torch.set_num_threads(1)
-    told: dict[str, Any] = {case: trained(case, workers) for case in CASES}
+    told: dict[str, Any] = {case: trained(case, group) for case in CASES}
     for precision in (torch.float32, torch.bfloat16):
-        told[str(precision)] = layered(precision, workers)
+        told[str(precision)] = layered(precision, group)
     return told
 
 
@@ -128,9 +128,9 @@ def main(folder: Path, rank: int, size: int) -> None:
         while not place.exists():
             time.sleep(0.02)
         store = connect("127.0.0.1", int(place.read_text()), size)
-    workers = Workers(store, rank, size, CPU)
-    torch.save(everything(workers), folder / f"{rank}.pt")
-    workers.leave()
+    group = DistributedGroup(store, rank, size, CPU)
+    torch.save(everything(group), folder / f"{rank}.pt")
+    group.leave()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from trainables.training.process_group import Alone
+from trainables.training.process_group import ProcessGroup
 
 from . import several_workers
 from .several_workers import CASES, everything
@@ -21,7 +21,7 @@ SIZES = (2, pytest.param(3, marks=pytest.mark.slow))
 
 @pytest.fixture(scope="module")
 def alone() -> dict[str, Any]:
-    return everything(Alone())
+    return everything(ProcessGroup())
 
 
 @pytest.fixture(scope="module", params=SIZES)

@@ -32,7 +32,7 @@ Adagrad = uncompiled(torch.optim.Adagrad)
 
 
 @uncompiled
-class Together(torch.optim.Optimizer):
+class ChainedOptimizer(torch.optim.Optimizer):
     """Optimisers of different parameters that step at once, as one to a schedule and to a checkpoint."""
 
     def __init__(self, *members: torch.optim.Optimizer):
@@ -62,7 +62,7 @@ def optimizer(settings: TrainingSettings, model: nn.Module) -> torch.optim.Optim
     apart = {id(parameter) for embedding in embeddings for parameter in embedding.parameters()}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in apart]
     tuned = [parameter for parameter in model.parameters() if id(parameter) in apart]
-    return Together(_optimizer_of(settings, rest), SGD(tuned, settings.embedding_learning_rate))
+    return ChainedOptimizer(_optimizer_of(settings, rest), SGD(tuned, settings.embedding_learning_rate))
 
 
 def _optimizer_of(settings: TrainingSettings, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:

@@ -35,8 +35,11 @@ class WorkerLostError(RuntimeError):
     """The workers of a trial cannot reach each other any more: the fault of one of them, or of none."""
 
 
-class Alone:
-    """The one worker of an ordinary trial, which has nobody to share with."""
+class ProcessGroup:
+    """The processes that train a trial; this one is the group of one process, as of any trial on one device.
+
+    Every collective operation of it is the identity.
+    """
 
     rank = 0
     size = 1
@@ -50,33 +53,33 @@ class Alone:
         inputs, labels = dataset.train.batch(indices)
         return dataset.augment(inputs, generator), labels
 
-    def gathered(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def gather_batch(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits [N, K] and labels [N] of the whole batch, differentiable, from those of this slice."""
         return logits, labels
 
-    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+    def all_reduce_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Makes each gradient that of the whole batch."""
 
-    def share(self, batches: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Those of some batches of indices that this worker evaluates."""
+    def shard(self, batches: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The batches of indices that this process evaluates."""
         return batches
 
-    def joined(
+    def gather_predictions(
         self, logits: list[Tensor], labels: list[Tensor], batches: Sequence[Tensor]
     ) -> tuple[Any, ...]:
-        """Logits [N, K] and labels [N] of all the batches, from those of this worker's share of them."""
+        """Logits [N, K] and labels [N] of all the batches, from those of this process's shard."""
         return torch.cat(logits), torch.cat(labels)
 
-    def total(self, sums: Tensor) -> Tensor:
-        """The sum of what each worker has."""
+    def all_reduce(self, sums: Tensor) -> Tensor:
+        """The sum over the processes."""
         return sums
 
-    def greatest(self, value: float) -> float:
-        """The greatest of what each worker has."""
+    def all_reduce_max(self, value: float) -> float:
+        """The maximum over the processes."""
         return value
 
-    def from_first(self, content: bytes) -> bytes:
-        """What the first worker has."""
+    def broadcast(self, content: bytes) -> bytes:
+        """The bytes of rank 0."""
         return content
 
 
@@ -104,16 +107,16 @@ def connect(address: str, port: int, size: int) -> Any:
     )
 
 
-class Workers(Alone):
-    """One of several workers; each calls the same methods in the same order.
+class DistributedGroup(ProcessGroup):
+    """A group of several processes; each of them calls the same methods in the same order.
 
     A process can be in one such group at a time. Every method raises WorkerLostError when another worker is
     gone or silent for `TIMEOUT_TOGETHER`; under NCCL the process ends instead.
 
     Args:
         store: As `listen` or `connect` gave it.
-        rank: Which worker this is, 0 for the first.
-        size: How many there are.
+        rank: Of this process, 0 for the first.
+        size: The number of processes.
         device: Where they train: a GPU each, or the CPU.
     """
 
@@ -147,20 +150,20 @@ class Workers(Alone):
             self.rows = [end - start for start, end in bounds]
         else:
             # Each sample may have several labels and as many logits, which only its own worker has counted.
-            counts = self._all(torch.tensor([len(labels)], device=self.device))
+            counts = self._all_gather_equal(torch.tensor([len(labels)], device=self.device))
             self.rows = torch.cat(counts).tolist()
         return inputs, labels
 
-    def gathered(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def gather_batch(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         if not self.sharing:
             return logits, labels
         whole: Tensor = _Gathered.apply(logits.float(), self)  # type: ignore[no-untyped-call]
-        return whole, self.of_all(labels, self.rows)
+        return whole, self.all_gather(labels, self.rows)
 
-    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+    def all_reduce_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         trained = [parameter for parameter in parameters if parameter.requires_grad]
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
-        summed = self.total(torch.cat([gradient.reshape(-1) for gradient in gradients]))
+        summed = self.all_reduce(torch.cat([gradient.reshape(-1) for gradient in gradients]))
         if not self.sharing:
             # Each has the whole already. Their mean keeps them equal to the last bit where one differs.
             summed /= self.size
@@ -172,10 +175,10 @@ class Workers(Alone):
                 # Nothing of this worker's slice came through it, something of another's did.
                 parameter.grad = part.view_as(parameter).clone()
 
-    def share(self, batches: Sequence[Tensor]) -> Sequence[Tensor]:
+    def shard(self, batches: Sequence[Tensor]) -> Sequence[Tensor]:
         return batches[slice(*self._bounds(len(batches))[self.rank])]
 
-    def joined(
+    def gather_predictions(
         self, logits: list[Tensor], labels: list[Tensor], batches: Sequence[Tensor]
     ) -> tuple[Any, ...]:
         counts = [
@@ -183,25 +186,25 @@ class Workers(Alone):
         ]
         # A worker may have had none, and then does not know K.
         classes = logits[0].shape[1] if logits else 0
-        classes = int(self.greatest(classes))
+        classes = int(self.all_reduce_max(classes))
         no_logits = torch.zeros(0, classes, device=self.device)
         no_labels = torch.zeros(0, dtype=torch.int64, device=self.device)
         return (
-            self.of_all(torch.cat([no_logits, *logits]), counts),
-            self.of_all(torch.cat([no_labels, *labels]), counts),
+            self.all_gather(torch.cat([no_logits, *logits]), counts),
+            self.all_gather(torch.cat([no_labels, *labels]), counts),
         )
 
-    def total(self, sums: Tensor) -> Tensor:
+    def all_reduce(self, sums: Tensor) -> Tensor:
         summed = sums.clone()
         _reaching(lambda: dist.all_reduce(summed))
         return summed
 
-    def greatest(self, value: float) -> float:
+    def all_reduce_max(self, value: float) -> float:
         found = torch.tensor(value, dtype=torch.float64, device=self.device)
         _reaching(lambda: dist.all_reduce(found, dist.ReduceOp.MAX))
         return found.item()
 
-    def from_first(self, content: bytes) -> bytes:
+    def broadcast(self, content: bytes) -> bytes:
         length = torch.tensor([len(content)], device=self.device)
         _reaching(lambda: dist.broadcast(length, 0))
         data = torch.empty(int(length), dtype=torch.uint8, device=self.device)
@@ -210,14 +213,14 @@ class Workers(Alone):
         _reaching(lambda: dist.broadcast(data, 0))
         return data.cpu().numpy().tobytes()
 
-    def of_all(self, mine: Tensor, rows: Sequence[int]) -> Tensor:
-        """The rows of all workers, one worker's after the other's, of which each has `rows` [size]."""
+    def all_gather(self, mine: Tensor, rows: Sequence[int]) -> Tensor:
+        """The rows of all processes, in the order of their ranks; process i has `rows[i]` of them."""
         padded = mine.new_zeros(max(rows), *mine.shape[1:])
         padded[: len(mine)] = mine
-        parts = self._all(padded)
+        parts = self._all_gather_equal(padded)
         return torch.cat([part[:number] for part, number in zip(parts, rows, strict=True)])
 
-    def _all(self, mine: Tensor) -> list[Tensor]:
+    def _all_gather_equal(self, mine: Tensor) -> list[Tensor]:
         parts = [torch.empty_like(mine) for _ in range(self.size)]
         _reaching(lambda: dist.all_gather(parts, mine.contiguous()))
         return parts
@@ -231,10 +234,10 @@ class _Gathered(torch.autograd.Function):
     """Every worker's rows. All compute the same from them, so the gradient of one's own is there already."""
 
     @staticmethod
-    def forward(ctx: Any, mine: Tensor, workers: Workers) -> Tensor:
-        first = sum(workers.rows[: workers.rank])
-        ctx.mine = slice(first, first + workers.rows[workers.rank])
-        return workers.of_all(mine, workers.rows)
+    def forward(ctx: Any, mine: Tensor, group: DistributedGroup) -> Tensor:
+        first = sum(group.rows[: group.rank])
+        ctx.mine = slice(first, first + group.rows[group.rank])
+        return group.all_gather(mine, group.rows)
 
     @staticmethod
     def backward(ctx: Any, towards_all: Tensor) -> tuple[Tensor, None]:

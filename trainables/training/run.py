@@ -22,7 +22,7 @@ from trainables.training.curves import ClassificationCurves, Curves, FeatureNorm
 from trainables.training.epoch import EpochUnderWay
 from trainables.training.execution import Execution, device_name
 from trainables.training.optimizers import optimizer
-from trainables.training.process_group import Alone
+from trainables.training.process_group import ProcessGroup
 from trainables.training.result import Predictions, TrialResult
 from trainables.trial import Component, Trial
 
@@ -81,8 +81,10 @@ class TrialRun:
     After either, `state` is something that can be gone on from.
     """
 
-    def __init__(self, trial: Trial, dataset: Dataset, device: torch.device, workers: Alone | None = None):
-        self.workers = workers or Alone()
+    def __init__(
+        self, trial: Trial, dataset: Dataset, device: torch.device, group: ProcessGroup | None = None
+    ):
+        self.group = group or ProcessGroup()
         self.trial = trial
         self.dataset = dataset
         self.device = device
@@ -103,13 +105,13 @@ class TrialRun:
         settings = trial.training
         seeds.seed_everything(seeds.initialisation(trial))
         model = models.build_for(dataset, trial.model)
-        self.model = self.workers.synchronised(model.to(device))
+        self.model = self.group.synchronised(model.to(device))
         self.execution = Execution(
             self.model,
             device,
             settings,
             dataset.input_shape,
-            together=self.workers.size > 1,
+            together=self.group.size > 1,
             replayable=MODELS[trial.model.name].facts.get("replayable", False),
         )
         reduction = "mean" if settings.loss_reduction == "mean" else "sum"
@@ -127,15 +129,15 @@ class TrialRun:
         dataset: Dataset,
         device: torch.device,
         checkpoints: CheckpointStore | None = None,
-        workers: Alone | None = None,
+        group: ProcessGroup | None = None,
     ) -> TrialRun:
         """A run at its first epoch, or where its latest checkpoint that fits left it.
 
         Args:
-            workers: Those that train the trial together. Only the first needs checkpoints: all start from
-                what it has.
+            group: The processes that train the trial together. Only the first needs checkpoints: the others
+                start from its state.
         """
-        run = cls(trial, dataset, device, workers)
+        run = cls(trial, dataset, device, group)
         for state in checkpoints.load(trial.key) if checkpoints else ():
             try:
                 run.restore(decode(state))
@@ -148,9 +150,9 @@ class TrialRun:
                 # that failed here would fail each time.
                 if checkpoints:
                     checkpoints.unusable(f"it does not fit, {type(error).__name__}: {_line(error)}")
-                run = cls(trial, dataset, device, workers)
-        if run.workers.size > 1:
-            run.restore(decode(run.workers.from_first(encode(run.state()))))
+                run = cls(trial, dataset, device, group)
+        if run.group.size > 1:
+            run.restore(decode(run.group.broadcast(encode(run.state()))))
         return run
 
     @property
@@ -192,7 +194,7 @@ class TrialRun:
         feature_norm = FeatureNorm(self.model, self.device)
         with feature_norm.measuring():
             test_logits, _, test = self._evaluate(self.dataset.test, "test")
-        feature_norm.sums = self.workers.total(feature_norm.sums)
+        feature_norm.sums = self.group.all_reduce(feature_norm.sums)
         curves = {"epoch": self.epoch, **trained, **validation, **test, **feature_norm.read()}
         self._keep_if_reported(validation["validation_error"], validation_logits, test_logits)
         self.schedule.step()
@@ -220,15 +222,15 @@ class TrialRun:
         clip_norm = settings.gradient_clip_norm or math.inf
         self.model.train()
         for indices in batches[under_way.batches :]:
-            inputs, labels = self.workers.batch(self.dataset, indices, under_way.augmentation)
+            inputs, labels = self.group.batch(self.dataset, indices, under_way.augmentation)
             self.optimizer.zero_grad()
             logits = self.execution.training_logits(inputs)
-            logits, labels = self.workers.gathered(logits, labels)
+            logits, labels = self.group.gather_batch(logits, labels)
             loss = self.loss(logits.float(), labels)
             if settings.loss_reduction == "mean_over_samples":
                 loss = loss / len(indices)
             loss.backward()
-            self.workers.sum_gradients(self.model.parameters())
+            self.group.all_reduce_gradients(self.model.parameters())
             under_way.norm_sum += nn.utils.clip_grad_norm_(self.model.parameters(), clip_norm)
             self.optimizer.step()
             under_way.measured.add(logits, labels)
@@ -264,23 +266,23 @@ class TrialRun:
         )
 
     @torch.no_grad()
-    def _logits(self, split: Split, name: str, workers: Alone) -> tuple[Tensor, Tensor]:
+    def _logits(self, split: Split, name: str, group: ProcessGroup) -> tuple[Tensor, Tensor]:
         self.model.eval()
         logits, labels = [], []
         everything = torch.arange(len(split), device=split.labels.device)
         batches = torch.split(everything, self.execution.evaluation_batch)
-        for indices in workers.share(batches):
+        for indices in group.shard(batches):
             inputs, batch_labels = split.batch(indices)
             logits.append(self.execution.logits(inputs).float())
             labels.append(batch_labels)
             self.on_batch()
-        all_logits, all_labels = workers.joined(logits, labels, batches)
+        all_logits, all_labels = group.gather_predictions(logits, labels, batches)
         if not bool(torch.isfinite(all_logits).all()):
             raise TrialDiverged(f"epoch {self.epoch} gives {name} logits that are not finite: {self.trial}.")
         return all_logits, all_labels
 
     def _evaluate(self, split: Split, prefix: str) -> tuple[Tensor, Tensor, Curves]:
-        all_logits, all_labels = self._logits(split, prefix, self.workers)
+        all_logits, all_labels = self._logits(split, prefix, self.group)
         measured = ClassificationCurves(self.device)
         measured.add(all_logits, all_labels)
         curves = measured.read(prefix)
@@ -369,7 +371,7 @@ class TrialRun:
         dataset = datasets.load(component.name, root, **dict(component.params)).to(self.device)
         if self.reported_model is not None:
             self.model.load_state_dict(self.reported_model)
-        logits, labels = self._logits(dataset.test, component.label, Alone())
+        logits, labels = self._logits(dataset.test, component.label, ProcessGroup())
         if DATASETS[component.name].facts.get("classes_of") != self.trial.dataset.name:
             labels = torch.full_like(labels, -1)
         return Predictions(logits.cpu(), labels.cpu(), dataset.test.sample_ids.cpu())
@@ -388,7 +390,7 @@ class TrialRun:
             measurements={
                 "training_seconds": self.seconds,
                 "resumed_from_epoch": self.resumed_from_epoch,
-                "peak_memory_gib": self.workers.greatest(memory.peak_gib(self.device)),
+                "peak_memory_gib": self.group.all_reduce_max(memory.peak_gib(self.device)),
                 "device": device_name(self.device),
                 "execution": self.execution.description,
                 "threads": torch.get_num_threads(),

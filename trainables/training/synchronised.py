@@ -17,8 +17,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
 
-class Workers(Protocol):
-    """What the layers ask of `trainables.training.process_group.Workers`.
+class Group(Protocol):
+    """What the layers ask of `trainables.training.process_group.DistributedGroup`.
 
     Attributes:
         sharing: Whether the batch at hand is shared; if not, each worker has the whole of it.
@@ -30,23 +30,23 @@ class Workers(Protocol):
     sharing: bool
     rows: list[int]
 
-    def total(self, sums: Tensor) -> Tensor: ...
+    def all_reduce(self, sums: Tensor) -> Tensor: ...
 
-    def of_all(self, mine: Tensor, rows: Sequence[int]) -> Tensor: ...
+    def all_gather(self, mine: Tensor, rows: Sequence[int]) -> Tensor: ...
 
 
-def synchronise(module: nn.Module, workers: Workers) -> nn.Module:
+def synchronise(module: nn.Module, group: Group) -> nn.Module:
     """The module with its batch normalisation and its dropout, however deep, being those of the whole batch.
 
     Parameters, buffers and their names stay. Other layers that draw random numbers
     draw the same ones on each worker, each for its slice.
     """
     if isinstance(module, _BatchNorm):
-        return SynchronisedBatchNorm(module, workers)
+        return SynchronisedBatchNorm(module, group)
     if isinstance(module, DROPOUTS):
-        return SharedDropout(module, workers)
+        return SharedDropout(module, group)
     for name, child in module.named_children():
-        setattr(module, name, synchronise(child, workers))
+        setattr(module, name, synchronise(child, group))
     return module
 
 
@@ -56,18 +56,18 @@ class SharedDropout(nn.Module):
     What has other rows than the batch at hand has is drawn for itself.
     """
 
-    def __init__(self, dropout: nn.Module, workers: Workers):
+    def __init__(self, dropout: nn.Module, group: Group):
         super().__init__()
         self.dropout = dropout
-        self.workers = workers
+        self.group = group
 
     def forward(self, values: Tensor) -> Tensor:
-        workers = self.workers
-        if not (self.training and workers.sharing and len(values) == workers.rows[workers.rank]):
+        group = self.group
+        if not (self.training and group.sharing and len(values) == group.rows[group.rank]):
             dropped: Tensor = self.dropout(values)
             return dropped
-        first = sum(workers.rows[: workers.rank])
-        whole = torch.ones(sum(workers.rows), *values.shape[1:], dtype=values.dtype, device=values.device)
+        first = sum(group.rows[: group.rank])
+        whole = torch.ones(sum(group.rows), *values.shape[1:], dtype=values.dtype, device=values.device)
         factors: Tensor = self.dropout(whole)[first : first + len(values)]
         return values * factors
 
@@ -79,7 +79,7 @@ class SynchronisedBatchNorm(_BatchNorm):
         plain: Whose parameters and buffers it takes over.
     """
 
-    def __init__(self, plain: _BatchNorm, workers: Workers):
+    def __init__(self, plain: _BatchNorm, group: Group):
         super().__init__(
             plain.num_features, plain.eps, plain.momentum, affine=False, track_running_stats=False
         )
@@ -89,19 +89,19 @@ class SynchronisedBatchNorm(_BatchNorm):
         for name, buffer in plain.named_buffers(recurse=False):
             self.register_buffer(name, buffer)
         self.train(plain.training)
-        self.workers = workers
+        self.group = group
 
     def _check_input_dim(self, input: Tensor) -> None:
         """Any shape [N, C, ...]: the layer that this one stands for has been chosen for it."""
 
     def forward(self, values: Tensor) -> Tensor:
-        if not (self.training and self.workers.sharing):
+        if not (self.training and self.group.sharing):
             return super().forward(values)
         mean, variance, number = self._moments(values)
         if self.track_running_stats:
             self._track(mean, variance, number)
         normalised: Tensor = _Normalised.apply(  # type: ignore[no-untyped-call]
-            values, self.weight, self.bias, mean.float(), variance.float(), number, self.eps, self.workers
+            values, self.weight, self.bias, mean.float(), variance.float(), number, self.eps, self.group
         )
         return normalised
 
@@ -111,7 +111,7 @@ class SynchronisedBatchNorm(_BatchNorm):
         variance, mean = torch.var_mean(values.float(), _all_but_channels(values), correction=0)
         number = torch.full_like(mean, values.numel() / values.shape[1])
         told = torch.stack([number, mean, variance]).double().unsqueeze(0)
-        numbers, means, variances = self.workers.of_all(told, [1] * self.workers.size).unbind(dim=1)
+        numbers, means, variances = self.group.all_gather(told, [1] * self.group.size).unbind(dim=1)
         total = numbers.sum(dim=0)
         overall = (numbers * means).sum(dim=0) / total
         # Around the overall mean, not that of each worker: no difference of large numbers.
@@ -141,10 +141,10 @@ class _Normalised(torch.autograd.Function):
         variance: Tensor,
         number: Tensor,
         eps: float,
-        workers: Workers,
+        group: Group,
     ) -> Tensor:
         ctx.save_for_backward(values, weight, mean, torch.rsqrt(variance + eps), number)
-        ctx.workers = workers
+        ctx.group = group
         return functional.batch_norm(values, mean, variance, weight, bias, training=False, eps=eps)
 
     @staticmethod
@@ -156,7 +156,7 @@ class _Normalised(torch.autograd.Function):
         towards = towards.float()
         towards_bias, towards_weight = towards.sum(over), (towards * normalised).sum(over)
         # Every value of the batch moves mean and variance, so what they do to every worker's values counts.
-        sums = ctx.workers.total(torch.stack([towards_bias, towards_weight]))
+        sums = ctx.group.all_reduce(torch.stack([towards_bias, towards_weight]))
         by_bias, by_weight = (sums / number).float()
         towards_values = towards - by_bias.view(shape) - normalised * by_weight.view(shape)
         factor = scale if weight is None else scale * weight
