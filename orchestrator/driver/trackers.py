@@ -17,7 +17,7 @@ from ray.tune import Callback
 from tensorboardX import SummaryWriter
 
 from results.store.address import Address, folder_name
-from results.store.place import told
+from results.store.place import redacted
 from results.store.store import Store
 from sweeps.fields import WATCHERS, Watch
 from trainables.errors import ConfigurationError
@@ -209,6 +209,6 @@ def _local_folder(store: Store) -> Path:
     """
     if store.folder.is_local:
         return Path(store.folder.root) / "tensorboard"
-    scheme, _, place = told(store.uri).partition("://")
+    scheme, _, place = redacted(store.uri).partition("://")
     below = (folder_name(part) for part in (scheme, *place.split("/")) if part)
     return Path.home().joinpath(".cache", "calibsweep", "tensorboard", *below)

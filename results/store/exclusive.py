@@ -1,4 +1,4 @@
-"""A file that gets its name only if no other has it: of two in the same moment one is told so."""
+"""Gives a file its name only if the name is free. Of two simultaneous attempts one fails."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-"""What exFAT, some network and some user-space file systems say to a hard link."""
+"""Errors of exFAT and of some network and user-space file systems for a hard link."""
 
 
 def place_new(whole: Path, target: Path) -> None:
-    """Gives a whole file the name `target`. Of that under which it was written the caller disposes.
+    """Gives the complete file `whole` the name `target`. The caller removes the old name.
 
-    By a hard link, since a rename would silently replace what is there. A file system without hard links has
-    the folder locked while one looks and renames. The lock ends with its process. It holds within a machine:
-    where several share such a file system (a bucket that is mounted as a folder, say), two of them may both
-    take the name in the same moment, and the later file stands, whole.
+    Uses a hard link, since a rename would silently replace an existing file. On a file system without hard
+    links the folder is locked during check and rename. The lock ends with its process and holds within one
+    machine. If several machines share such a file system (a mounted bucket, say), two of them may take the
+    name at the same moment; then the later file stands, complete.
 
     Raises:
         FileExistsError: The name is taken.
@@ -31,7 +31,7 @@ def place_new(whole: Path, target: Path) -> None:
             raise
         with _locked(target.parent):
             if target.exists():
-                raise FileExistsError(errno.EEXIST, "it is there", str(target)) from None
+                raise FileExistsError(errno.EEXIST, "it exists", str(target)) from None
             whole.replace(target)
 
 

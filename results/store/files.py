@@ -11,7 +11,7 @@ from results.store.errors import StoreError, store_error
 from results.store.file_info import TEMPORARY, TEMPORARY_NAME, FileInfo
 from results.store.local_files import LocalFiles
 from results.store.object_store import ObjectStore
-from results.store.place import place_of, told
+from results.store.place import place_of, redacted
 
 FOLDERS = (
     *("trials", "predictions", "epochs", "scored", "scored_predictions", "failures", "checkpoints"),
@@ -47,7 +47,7 @@ class Folder:
 
     def name(self, path: str) -> str:
         """The file's full name, for messages."""
-        return f"{told(self.uri).rstrip('/')}/{path}"
+        return f"{redacted(self.uri).rstrip('/')}/{path}"
 
     @property
     def root(self) -> str:

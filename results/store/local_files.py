@@ -1,4 +1,4 @@
-"""Files of a store in a folder of this machine, or in one that it shares with others."""
+"""Files of a store in a folder, local or shared."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Done = TypeVar("Done")
 
 
 class LocalFiles:
-    """The files below a folder, by relative path. All methods raise OSError.
+    """The files in a folder, by relative path. All methods raise OSError.
 
     Raises:
-        StoreError: What is no folder's name, or that of a file.
+        StoreError: `path` is not a valid name, or names a file.
     """
 
     readers = 4
-    """More do not make one disk faster."""
+    """More threads do not make one disk faster."""
 
     def __init__(self, path: str):
         try:
@@ -36,11 +36,11 @@ class LocalFiles:
             if not stat.S_ISDIR(self.root.stat().st_mode):
                 raise StoreError(f"the store {path} is a file, not a folder: choose another --store.")
         except FileNotFoundError:
-            pass  # It is made with its first file.
+            pass  # Created with the first file.
         except OSError as error:
             raise store_error("use the store", path, error) from error
         except (RuntimeError, ValueError) as error:
-            # No such user's home, or a name that no file can have.
+            # An unknown user in ~user, or an invalid file name.
             raise StoreError(f"cannot use the store {path!r}: {error}; choose another --store.") from error
 
     def place_exists(self) -> bool:
@@ -52,7 +52,7 @@ class LocalFiles:
 
     def read(self, path: str) -> bytes:
         try:
-            # Without waiting for who would write into a FIFO.
+            # O_NONBLOCK: opening a FIFO would wait for a writer.
             with open(
                 self.root / path, "rb", opener=lambda name, how: os.open(name, how | os.O_NONBLOCK)
             ) as file:
@@ -60,7 +60,7 @@ class LocalFiles:
                     raise FileNotFoundError(path)
                 return file.read()
         except IsADirectoryError as error:
-            # There is no file of that name, as an object store would say.
+            # Like an object store: no file has this name.
             raise FileNotFoundError(path) from error
 
     def write(self, path: str, content: bytes, exclusive: bool) -> bool:
@@ -73,13 +73,13 @@ class LocalFiles:
             with stream:
                 stream.write(content)
                 stream.flush()
-                # A rename that survives a power cut must not outlive the content it names.
+                # After a power cut the rename must not survive without the content.
                 os.fsync(stream.fileno())
             _retried(lambda: _place(temporary, target, exclusive))
         except FileExistsError:
             if exclusive and target.parent.is_dir():
                 return False
-            raise  # A file lies where a folder is to be.
+            raise  # A file has the name of the folder.
         finally:
             temporary.unlink(missing_ok=True)
         return True
@@ -100,23 +100,23 @@ class LocalFiles:
             return []
 
     def _below(self, folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[FileInfo]:
-        """The files below a folder.
+        """The files in a folder and its subfolders.
 
         Args:
-            above: The folder and those that it lies in. A link to one of them leads nowhere new.
+            above: The folder and its parents. Links to one of them are skipped: they would never end.
         """
         try:
             with os.scandir(self.root / folder) as entries:
                 found = list(entries)
         except FileNotFoundError:
-            return  # Perhaps since it was listed: another process has deleted it, since it was empty.
+            return  # Another process has deleted the empty folder since it was listed.
         for entry in found:
             path = f"{folder}/{entry.name}" if folder else entry.name
             try:
                 status = entry.stat()
             except OSError as error:
                 if error.errno in (errno.ENOENT, errno.ELOOP):
-                    continue  # gone since it was listed, or a link that leads nowhere
+                    continue  # deleted since the listing, or a dangling link
                 raise
             if stat.S_ISDIR(status.st_mode):
                 itself = _itself(status)
@@ -130,7 +130,7 @@ class LocalFiles:
         self.delete_empty(path.rpartition("/")[0])
 
     def delete_empty(self, folder: str) -> None:
-        """Deletes a folder if it is empty, and those above it that are empty then."""
+        """Deletes a folder if it is empty, then its parents while they are empty."""
         with contextlib.suppress(OSError):
             while folder:
                 (self.root / folder).rmdir()
@@ -146,7 +146,7 @@ def _itself(status: os.stat_result) -> tuple[int, int]:
 
 
 def _retried(work: Callable[[], Done]) -> Done:
-    """Does what makes its own folder. Another process may delete that in between, since it was empty."""
+    """Retries work that creates its own folder: another process may delete the folder while it is empty."""
     for _ in range(TRIES):
         with contextlib.suppress(FileNotFoundError):
             return work()
@@ -157,9 +157,9 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        # It was there when it was to be made, and gone when it was looked at.
+        # The folder existed at mkdir, and was gone at the check.
         if not os.path.lexists(error.filename) or Path(error.filename).is_dir():
-            raise FileNotFoundError(errno.ENOENT, "deleted by another", error.filename) from error
+            raise FileNotFoundError(errno.ENOENT, "deleted by another process", error.filename) from error
         raise
 
 

@@ -31,23 +31,23 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 
 TIMEOUT_SECONDS = 60
-"""After which a server that sends nothing is asked again."""
+"""Retry a request after the server has sent nothing for this long."""
 
 LARGE_SECONDS = 3600
 
 PART_BYTES = 8 * 1024 * 1024
-"""A larger object is sent in parts."""
+"""Larger objects are sent in parts."""
 
 PARTS_AT_ONCE = 4
 
 PART_RETRIES, PART_RETRY_SECONDS = 10, 30
-"""Of each part, unseen: were all sent anew for one, an upload would never end on a bad line."""
+"""Retries of one part, inside obstore: on a bad line an upload that restarted as a whole would never end."""
 
 SUFFIXES = (".parquet", ".pt", ".json")
-"""Of our files. An object without bytes and without these stands for a folder."""
+"""Suffixes of our files. An empty object without one of them is a folder marker."""
 
 CREDENTIALS_SECONDS = 300
-"""For how long what a profile gave is used. botocore has it renewed ten minutes before it ends."""
+"""How long credentials from a profile are cached. botocore renews them ten minutes before they expire."""
 
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
@@ -55,10 +55,10 @@ REGION_HEADER = "x-amz-bucket-region"
 
 
 class ObjectStore:
-    """The objects below a prefix of a bucket, by relative path.
+    """The objects under a prefix of a bucket, by relative path.
 
-    Each method is one request, or one for each thousand objects listed (two, where a name is no path). They
-    raise RequestError, and FileNotFoundError for an object that is not there. The first one connects.
+    A method makes one request, or one for each thousand objects it lists (two if a name is not a valid
+    path). Methods raise RequestError, and FileNotFoundError for a missing object. The first call connects.
     """
 
     readers = 64
@@ -69,9 +69,9 @@ class ObjectStore:
         self._lock = threading.Lock()
         self._clients: dict[int, Client] = {}
         self.markers: set[str] = set()
-        """Objects seen in listings that stand for folders: paths without the slash that ends their names."""
+        """Folder markers seen in listings, without the trailing slash of their names."""
         self.odd_names: set[str] = set()
-        """Of objects seen in listings, those that are no paths: nobody can ask for them."""
+        """Names seen in listings that are not valid paths. obstore cannot request these objects."""
         self._whole: WholeListing | None = None
 
     def place_exists(self) -> bool:
@@ -114,7 +114,7 @@ class ObjectStore:
         return True
 
     def _create(self, path: str, content: bytes, again: bool) -> bool | None:
-        """None where an earlier attempt, whose answer was lost, may have made what is there."""
+        """Creates an object. None if it exists, perhaps from an earlier attempt whose answer was lost."""
         from obstore.exceptions import AlreadyExistsError
 
         try:
@@ -134,7 +134,7 @@ class ObjectStore:
 
     def list(self, folder: str) -> Iterable[FileInfo]:
         for each in self._found(folder):
-            # What consoles and other clients leave so that a folder is seen.
+            # Consoles and other clients create folder markers.
             is_marker = each["size"] == 0 and PurePosixPath(each["path"]).suffix not in SUFFIXES
             if is_marker:
                 self.markers.add(each["path"])
@@ -169,11 +169,11 @@ class ObjectStore:
             self.outages.request(lambda again: self._single().delete(path))
 
     def delete_marker(self, path: str) -> None:
-        """Deletes an object whose name ends with a slash, which obstore has no path for."""
+        """Deletes an object whose name ends with a slash, which obstore cannot express as a path."""
         if self.place.scheme != "s3":
             return
         whole = PurePosixPath(self.place.bucket, quote(self.place.prefix or ""), quote(path))
-        # To a server of S3's the end of a bucket's address is the start of a name.
+        # An S3 server reads everything after the bucket in the address as the start of the name.
         options = {**self.place.options, **_region_in(self._single())}
         place = dataclasses.replace(self.place, bucket=str(whole), prefix="", options=options)
         self.outages.request(lambda again: _client(place, 0).delete(""))
@@ -183,7 +183,7 @@ class ObjectStore:
         self.outages.request(lambda again: self._single().rename(source, target))
 
     def _single(self) -> Client:
-        """Makes each request once: who is told of outages tries it again."""
+        """A client without retries: `outages` retries, and reports them."""
         return self._client(0)
 
     def _in_parts(self) -> Client:
@@ -207,7 +207,7 @@ def _client(place: Place, retries: int) -> Client:
     options: ClientConfig = {
         "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
         "read_timeout": timedelta(seconds=TIMEOUT_SECONDS),
-        # Of a whole request, which for a large object may take as long as it comes in.
+        # For the whole request. A large object may take that long while data keeps arriving.
         "timeout": timedelta(seconds=LARGE_SECONDS),
         "allow_http": endpoint is not None and endpoint.startswith("http://"),
     }
@@ -224,7 +224,7 @@ def _client(place: Place, retries: int) -> Client:
     if endpoint is not None:
         config["aws_endpoint_url_s3"] = endpoint
     provider = _profile()
-    region = place.options.get("region") or _told_region(provider)
+    region = place.options.get("region") or _configured_region(provider)
     if region is None and endpoint is None:
         region = _region_of(place.bucket)
     if region is not None:
@@ -240,16 +240,16 @@ def _client(place: Place, retries: int) -> Client:
 
 
 def _endpoint(place: Place) -> str | None:
-    """Where an S3 server is that is not Amazon's."""
-    told = place.options.get("endpoint_override")
-    if told is None:
+    """The address of an S3 server other than Amazon's."""
+    endpoint = place.options.get("endpoint_override")
+    if endpoint is None:
         return next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), None)
     scheme = place.options.get("scheme", "https")
-    return told if "://" in told else f"{scheme}://{told}"
+    return endpoint if "://" in endpoint else f"{scheme}://{endpoint}"
 
 
 def _profile() -> Boto3CredentialProvider | None:
-    """What ~/.aws says, by whatever way its profile logs in; None where the environment or a role says it."""
+    """Credentials of the profile in ~/.aws; None if the environment or a role provides them."""
     files = [
         Path(os.environ.get(name) or path).expanduser()
         for name, path in (
@@ -266,25 +266,25 @@ def _profile() -> Boto3CredentialProvider | None:
     try:
         return Boto3CredentialProvider(boto3.Session(), ttl=timedelta(seconds=CREDENTIALS_SECONDS))
     except BotoCoreError as error:
-        raise StoreError(f"the AWS profile cannot be used: {error}.") from error
+        raise StoreError(f"cannot use the AWS profile: {error}.") from error
     except ValueError:
-        return None  # It has no credentials.
+        return None  # The profile has no credentials.
 
 
-def _told_region(provider: Boto3CredentialProvider | None) -> str | None:
-    told = next((os.environ[name] for name in REGIONS if os.environ.get(name)), None)
-    if told is None and provider is not None:
-        told = provider.config.get("region")
-    return told
+def _configured_region(provider: Boto3CredentialProvider | None) -> str | None:
+    region = next((os.environ[name] for name in REGIONS if os.environ.get(name)), None)
+    if region is None and provider is not None:
+        region = provider.config.get("region")
+    return region
 
 
 def _region_of(bucket: str) -> str | None:
-    """Where Amazon says that a bucket is, to anybody who asks; None where it does not say."""
+    """The region of a bucket on Amazon, which answers without credentials; None if unknown."""
     request = urllib.request.Request(f"https://s3.amazonaws.com/{bucket}", method="HEAD")
     try:
         with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as answer:
             headers = answer.headers
     except urllib.error.HTTPError as error:
         headers = error.headers
-    told: str | None = headers.get(REGION_HEADER)
-    return told
+    region: str | None = headers.get(REGION_HEADER)
+    return region

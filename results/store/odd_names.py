@@ -1,7 +1,6 @@
-"""Listings of a bucket in which a name is no path, such as `a//b` or `../x`.
+"""Lists a bucket in which some name is not a valid path, such as `a//b` or `../x`.
 
-obstore gives none of the objects of such a listing. So it is asked for through boto3 then, and those whose
-names are no paths are passed over.
+obstore fails on such a listing as a whole. This module lists through boto3 instead, and skips those names.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ ATTEMPTS = 3
 
 
 class Listed(TypedDict):
-    """An object, as obstore would list it."""
+    """An object in the form of obstore's listings."""
 
     path: str
     size: int
@@ -30,10 +29,10 @@ class WholeListing:
 
     Args:
         bucket: Its name.
-        region: Where it is; None for what the environment says.
-        endpoint: Of a server that is not Amazon's; None for Amazon's.
-        connect_seconds: How long to try to connect, in seconds.
-        read_seconds: How long a server may send nothing, in seconds.
+        region: Its region; None to take it from the environment.
+        endpoint: Address of an S3 server other than Amazon's; None for Amazon's.
+        connect_seconds: Timeout for the connection, in seconds.
+        read_seconds: Timeout for silence of the server, in seconds.
     """
 
     def __init__(
@@ -59,13 +58,13 @@ class WholeListing:
         )
 
     def objects(self, prefix: str) -> tuple[list[Listed], list[str]]:
-        """The objects below a prefix that have a path, and the names of those that have none.
+        """Returns the objects under a prefix, and the names there that are not valid paths.
 
         Args:
-            prefix: Without a slash at its end; '' for the whole bucket.
+            prefix: Without a trailing slash; '' for the whole bucket.
 
         Raises:
-            SdkError: The server refused it, or did not answer.
+            SdkError: The server refused the request, or did not answer.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -92,15 +91,15 @@ class WholeListing:
 
 
 def is_path(name: str) -> bool:
-    """Whether obstore can ask for an object of this name."""
+    """Whether obstore can request an object of this name."""
     parts = name.split("/")
     return not {"", ".", ".."} & set(parts) and not any(ord(char) < 32 or ord(char) == 127 for char in name)
 
 
-def _listed(path: str, told: Any) -> Listed:
+def _listed(path: str, entry: Any) -> Listed:
     return {
         "path": path,
-        "size": told["Size"],
-        "last_modified": told["LastModified"],
-        "e_tag": told.get("ETag"),
+        "size": entry["Size"],
+        "last_modified": entry["LastModified"],
+        "e_tag": entry.get("ETag"),
     }

@@ -1,4 +1,4 @@
-"""Requests that are tried again while an object store is out of reach, and who is told of it."""
+"""Retries requests while an object store is unreachable, and reports the outage."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from results.wording import clock
 Answer = TypeVar("Answer")
 
 FIRST_SECONDS = 5.0
-"""How long to try before any answer has come: a host that is misspelt is to be said soon."""
+"""How long to try before the first answer. Short, so that a misspelt host is reported soon."""
 
 COMMAND_SECONDS = 60.0
-"""How long a command sits out an outage of a store that did answer."""
+"""How long a command waits for a store that has answered before."""
 
 RUN_SECONDS = 600.0
-"""How long a run does. It has to end some time, since what it trains cannot be kept."""
+"""How long a run waits. It must end at some point, since it cannot keep its results."""
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 10.0
 
 BRIEF_SECONDS = 5.0
-"""How long to try what may as well be done later."""
+"""How long to try work that can wait."""
 
 TOLD_AFTER_SECONDS, TOLD_EVERY_SECONDS = 3.0, 60.0
 
 
 class RequestError(OSError):
-    """A request that failed for good. Its text says what that means and what to do."""
+    """A request failed for good. The text gives the cause and the remedy."""
 
     def __init__(self, fault: Fault, more: str = ""):
         super().__init__(fault.reason + more)
@@ -42,7 +42,7 @@ class RequestError(OSError):
 
 
 class Outages:
-    """Makes requests to one object store again until they succeed. Any thread may make one."""
+    """Retries requests to one object store until they succeed. Safe to use from any thread."""
 
     def __init__(self) -> None:
         self._tell: Callable[[str], None] = logging.getLogger("calibsweep").warning
@@ -50,13 +50,13 @@ class Outages:
         self._answered = False
         self._lock = threading.Lock()
         self._began: dict[int, float] = {}
-        """When those began that are tried again at this moment, by thread."""
+        """Start of each request that is being retried, by thread."""
         self._told_seconds = 0.0
         self._brief = threading.local()
 
     @contextlib.contextmanager
     def briefly(self) -> Iterator[None]:
-        """While this is open, requests of this thread are given up soon."""
+        """Inside this context, requests of this thread give up soon."""
         before = getattr(self._brief, "seconds", None)
         self._brief.seconds = BRIEF_SECONDS
         try:
@@ -65,19 +65,19 @@ class Outages:
             self._brief.seconds = before
 
     def sit_out(self, tell: Callable[[str], None] | None, seconds: float | None) -> None:
-        """A run has begun: outages are waited for so long, or RUN_SECONDS if less, and told to `tell`."""
+        """Wait out outages for `seconds`, at most RUN_SECONDS, and report them to `tell`. For a run."""
         self._run_seconds = RUN_SECONDS if seconds is None else min(seconds, RUN_SECONDS)
         self._tell = tell or self._tell
 
     def request(self, ask: Callable[[bool], Answer]) -> Answer:
-        """What `ask` gives. It is called until it succeeds, or fails for good.
+        """Calls `ask` until it succeeds or fails for good, and returns its answer.
 
         Args:
-            ask: Is told whether an earlier attempt may have done its work, though no answer came.
+            ask: Gets True if an earlier attempt may have succeeded without its answer arriving.
 
         Raises:
-            FileNotFoundError: There is no such object.
-            RequestError: No attempt succeeded.
+            FileNotFoundError: The object does not exist.
+            RequestError: Every attempt failed.
         """
         began = time.monotonic()
         pause = FIRST_PAUSE_SECONDS
@@ -101,7 +101,7 @@ class Outages:
                     done = self._answered = True
                     return answer
                 again = True
-                self._out_of_reach(began)
+                self._unreachable(began)
                 time.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         finally:
@@ -116,7 +116,7 @@ class Outages:
             return self._run_seconds
         return COMMAND_SECONDS if self._answered else FIRST_SECONDS
 
-    def _out_of_reach(self, began: float) -> None:
+    def _unreachable(self, began: float) -> None:
         with self._lock:
             self._began[threading.get_ident()] = began
             seconds = time.monotonic() - min(self._began.values())
@@ -125,7 +125,7 @@ class Outages:
             if told:
                 self._told_seconds = seconds
         if told:
-            self._tell(f"the store is out of reach since {clock(seconds)}, trying again")
+            self._tell(f"store unreachable for {clock(seconds)}, retrying")
 
     def _ended(self, done: bool) -> None:
         with self._lock:
@@ -134,11 +134,11 @@ class Outages:
             if over:
                 self._told_seconds = 0.0
         if over and done:
-            self._tell("the store answers again")
+            self._tell("store reachable again")
 
 
 def _interruptibly(ask: Callable[[bool], Answer], again: bool) -> Answer:
-    """What `ask` gives. A signal ends the waiting of the main thread, however late the answer is."""
+    """Calls `ask`. On the main thread a signal interrupts the wait, however late the answer."""
     if threading.current_thread() is not threading.main_thread():
         return ask(again)
     future: Future[Answer] = Future()

@@ -26,7 +26,7 @@ from results.store.address import Address
 from results.store.data_files import sha256
 from results.store.errors import StoreError
 from results.store.files import Folder
-from results.store.place import told
+from results.store.place import redacted
 from results.store.snapshot import SCORED, TRIALS, Snapshot
 from results.store.survey import Failure, Survey, survey
 from results.store.tidying import Tidying
@@ -54,7 +54,7 @@ class Store:
         """Raises StoreError if there is no such folder, or no such bucket: that is no empty store."""
         if not self.folder.place_exists():
             raise StoreError(
-                f"there is no store {told(self.uri)}: check its name, or run a sweep into it first."
+                f"there is no store {redacted(self.uri)}: check its name, or run a sweep into it first."
             )
 
     # Writing

@@ -1,4 +1,4 @@
-"""Deleting what nobody needs any more. Nothing hangs on it: what cannot be deleted stays for the next try."""
+"""Deletes obsolete files. Nothing depends on it: the next run retries what could not be deleted."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from results.store.errors import StoreError
 from results.store.files import Folder
 
 NOTE = "tidying"
-"""The kind of a note that tells of it, which a whole sweep needs to hear once."""
+"""Kind of the note about a failed deletion. A sweep shows it once."""
 
 
 class Tidying:
-    """Deletes files of a store without insisting, and says once that it cannot.
+    """Deletes files of a store on a best-effort basis, and reports the first failure.
 
     Attributes:
-        tell: Shows a line to whoever looks on; a warning in the log as long as it is not set.
-        told: Whether they know.
+        tell: Shows a line to the user; by default a warning in the log.
+        told: Whether a failure was reported.
     """
 
     def __init__(self, folder: Folder):
@@ -26,7 +26,7 @@ class Tidying:
         self.told = False
 
     def delete(self, paths: Iterable[str]) -> bool:
-        """Returns whether all are gone."""
+        """Deletes files. Returns whether all were deleted."""
 
         def delete() -> None:
             for path in paths:
@@ -35,13 +35,13 @@ class Tidying:
         return self.attempt(delete)
 
     def attempt(self, work: Callable[[], object]) -> bool:
-        """Does something that may as well be done later. Returns whether it was done."""
+        """Tries work that can wait. Returns whether it succeeded."""
         try:
             with self.folder.briefly():
                 work()
             return True
         except StoreError as error:
-            self.tell_once(f"{error} It only lies about, and is tried again later.")
+            self.tell_once(f"{error} The leftover is harmless; a later run retries.")
             return False
 
     def tell_once(self, line: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from results.store.errors import BY_ERRNO
 
 from .conftest import Command
 
@@ -77,8 +80,7 @@ def test_a_full_or_read_only_store_stops_with_one_line_and_keeps_what_it_has(
     code, _, err, rows = told("full")
     assert code == 2
     kept = re.fullmatch(
-        r"calibsweep: cannot write \S+: the disk is full: make room, then run the same command again\. "
-        r"(\d) of 8 trials are kept\.\n",
+        rf"calibsweep: cannot write \S+: {BY_ERRNO[errno.ENOSPC]}\. (\d) of 8 trials are kept\.\n",
         err,
     )
     assert kept and 0 < len(rows) == int(kept[1]) < 8
