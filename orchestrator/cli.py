@@ -12,10 +12,11 @@ import click
 
 from orchestrator.commands import mistakes
 from orchestrator.commands.base import NAME, app
+from orchestrator.commands.check_loss import check_loss
 from orchestrator.commands.cluster import launch, logs, status, stop
 from orchestrator.commands.completion import OPTIONS
 from orchestrator.commands.data import data
-from orchestrator.commands.listing import check_loss, list_
+from orchestrator.commands.listing import list_
 from orchestrator.commands.plan import plan
 from orchestrator.commands.run import run
 from orchestrator.commands.score import score

@@ -1,10 +1,9 @@
-"""`calibsweep list` and `calibsweep check-loss`."""
+"""`calibsweep list`."""
 
 from __future__ import annotations
 
 import click
 
-from orchestrator.commands import completion
 from orchestrator.commands.base import Choice, Command
 from orchestrator.screen.terminal import console
 
@@ -30,23 +29,10 @@ KINDS = {
 )
 def list_(kind: str | None) -> None:
     """Lists what there is of a kind; without one, the kinds."""
-    from orchestrator.use_cases import listing as command
+    from orchestrator.screen.listing import print_kinds, print_listing
+    from orchestrator.use_cases.listing import listing
 
     if kind is None:
-        command.show_kinds(KINDS, console())
+        print_kinds(KINDS, console())
     else:
-        command.show(kind, console())
-
-
-@click.command("check-loss", cls=Command, example="calibsweep check-loss focal_1")
-@click.argument(
-    "loss",
-    metavar="NAME",
-    shell_complete=completion.losses,
-    help="A loss, as a sweep file would name it (`calibsweep list losses`).",
-)
-def check_loss(loss: str) -> int:
-    """Tries a loss against all that training asks of one. Exit code 1 if it falls short."""
-    from orchestrator.use_cases import listing as command
-
-    return command.check_loss(loss, console())
+        print_listing(kind, listing(kind), console())

@@ -1,17 +1,17 @@
-"""`calibsweep list` and `calibsweep check-loss`."""
+"""Names of all that a sweep can use, read off the files without importing them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from results.scoring.scores import SCORES, SEPARATION
-from sweeps.settings import settings
-from sweeps.spec import bundled, selected
+from results.scoring.scores import SCORES, SEPARATION, Score
+from sweeps.settings import Setting, settings
+from sweeps.spec import bundled
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
-from trainables.registry import Registry
+from trainables.errors import ConfigurationError
+from trainables.registry import Registry, closest
 
 REGISTRIES: dict[str, Registry] = {
     "losses": LOSSES,
@@ -20,66 +20,51 @@ REGISTRIES: dict[str, Registry] = {
     "protocols": PROTOCOLS,
 }
 
-
-def show_kinds(kinds: Mapping[str, str], console: Console) -> None:
-    """Prints what can be listed."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("kind", overflow="fold")
-    table.add_column("what it is", overflow="fold")
-    for kind, text in kinds.items():
-        table.add_row(kind, text)
-    console.print(table)
+KINDS = (*REGISTRIES, "metrics", "settings", "sweeps")
 
 
-def show(kind: str, console: Console) -> None:
-    """Prints names with their parameters and what they are, read off the files without importing them."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("name", overflow="fold")
-    if kind == "sweeps":
-        table.add_column("what it runs", overflow="fold")
-        for name, (_, description) in sorted(bundled().items()):
-            table.add_row(name, description)
-    elif kind == "settings":
-        table.add_column("default", overflow="fold")
-        table.add_column("what it is", overflow="fold")
-        for setting in settings():
-            table.add_row(setting.path, setting.default, setting.text)
-    elif kind == "metrics":
-        table.add_column("in print", overflow="fold")
-        table.add_column("what it is", overflow="fold")
-        for score in (*SCORES.values(), *SEPARATION.values()):
-            better = f", {score.better} is better" if score.better else ""
-            table.add_row(score.name, score.title, f"{score.meaning}, in {score.printed_unit}{better}.")
-    elif kind == "protocols":
-        table.add_column("what it is", overflow="fold")
-        for name in REGISTRIES[kind].names():
-            table.add_row(name, REGISTRIES[kind][name].summary)
-    else:
-        registry = REGISTRIES[kind]
-        table.add_column("parameters", overflow="fold")
-        table.add_column("what it is", overflow="fold")
-        for name in registry.names():
-            entry = registry[name]
-            values = registry[name].usual
-            shown = ", ".join(
-                f"{parameter}={values[parameter]}" if parameter in values else f"{parameter}=?"
-                for parameter in entry.parameters
-            )
-            table.add_row(name, shown, entry.summary)
-    console.print(table)
+@dataclass(frozen=True)
+class Component:
+    """One name in a registry.
+
+    Attributes:
+        parameters: With the values that they have if a sweep file says nothing.
+        required: Parameters that a sweep file has to give.
+    """
+
+    name: str
+    summary: str
+    parameters: Mapping[str, Any]
+    required: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BundledSweep:
+    """A sweep that comes with calibsweep."""
+
+    name: str
+    summary: str
+
+
+def listing(kind: str) -> Sequence[Component | Score | Setting | BundledSweep]:
+    """All names of one of `KINDS`: components, metrics (`Score`), settings or bundled sweeps.
+
+    Raises:
+        ConfigurationError: An unknown kind.
+    """
+    if kind in REGISTRIES:
+        return [_component(REGISTRIES[kind], name) for name in REGISTRIES[kind].names()]
+    if kind == "metrics":
+        return [*SCORES.values(), *SEPARATION.values()]
     if kind == "settings":
-        told = "Of training these are the defaults where a protocol says nothing for a data set and model"
-        console.print(f"\n{told} (docs/protocol.md). A sweep file's own settings win, and --set over all.")
+        return [*settings()]
+    if kind == "sweeps":
+        return [BundledSweep(name, summary) for name, (_, summary) in sorted(bundled().items())]
+    raise ConfigurationError(f"there is no {kind!r} to list.{closest(kind, KINDS)}")
 
 
-def check_loss(text: str, console: Console) -> int:
-    """Runs the conformance kit on a loss. Returns the exit code: 0, or 1 if it falls short."""
-    from trainables.losses.conformance import check
-
-    name, params = selected(LOSSES, text, "check-loss")
-    findings = check(name, **params)
-    for finding in findings:
-        console.print(str(finding), style="bad", highlight=False, soft_wrap=True)
-    if not findings:
-        console.print(f"{name} keeps every promise of a loss.", style="good")
-    return 1 if findings else 0
+def _component(registry: Registry, name: str) -> Component:
+    entry = registry[name]
+    usual = entry.usual
+    values = {parameter: usual[parameter] for parameter in entry.parameters if parameter in usual}
+    return Component(name, entry.summary, values, tuple(p for p in entry.parameters if p not in usual))

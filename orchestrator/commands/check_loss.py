@@ -1,0 +1,29 @@
+"""`calibsweep check-loss`."""
+
+from __future__ import annotations
+
+import click
+
+from orchestrator.commands import completion
+from orchestrator.commands.base import Command
+from orchestrator.screen.terminal import console
+
+
+@click.command("check-loss", cls=Command, example="calibsweep check-loss focal_1")
+@click.argument(
+    "loss",
+    metavar="NAME",
+    shell_complete=completion.losses,
+    help="A loss, as a sweep file would name it (`calibsweep list losses`).",
+)
+def check_loss(loss: str) -> int:
+    """Tries a loss against all that training asks of one. Exit code 1 if it falls short."""
+    from orchestrator.use_cases.check_loss import check_loss
+
+    checked = check_loss(loss)
+    screen = console()
+    for finding in checked.findings:
+        screen.print(str(finding), style="bad", highlight=False, soft_wrap=True)
+    if not checked.findings:
+        screen.print(f"{checked.loss} keeps every promise of a loss.", style="good")
+    return 1 if checked.findings else 0

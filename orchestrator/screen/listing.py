@@ -1,0 +1,63 @@
+"""Names of one kind, as the screen shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.use_cases.listing import BundledSweep, Component
+from results.scoring.scores import Score
+from sweeps.settings import Setting
+
+COMPONENTS = ("name", "parameters", "what it is")
+
+HEADINGS = {
+    "protocols": ("name", "what it is"),
+    "metrics": ("name", "in print", "what it is"),
+    "settings": ("name", "default", "what it is"),
+    "sweeps": ("name", "what it runs"),
+}
+
+
+def print_kinds(kinds: Mapping[str, str], console: Console) -> None:
+    _print(["kind", "what it is"], list(kinds.items()), console)
+
+
+def print_listing(
+    kind: str, listed: Sequence[Component | Score | Setting | BundledSweep], console: Console
+) -> None:
+    """A line for each name of a kind."""
+    heading, rows = HEADINGS.get(kind, COMPONENTS), [_row(each) for each in listed]
+    if kind == "protocols":
+        # Theirs are many, and a paper's rather than anyone's to choose.
+        rows = [(name, summary) for name, _, summary in rows]
+    _print(heading, rows, console)
+    if kind == "settings":
+        told = "Of training these are the defaults where a protocol says nothing for a data set and model"
+        console.print(f"\n{told} (docs/protocol.md). A sweep file's own settings win, and --set over all.")
+
+
+def _row(each: Component | Score | Setting | BundledSweep) -> tuple[str, ...]:
+    match each:
+        case BundledSweep():
+            return each.name, each.summary
+        case Setting():
+            return each.path, each.default, each.text
+        case Score():
+            better = f", {each.better} is better" if each.better else ""
+            return each.name, each.title, f"{each.meaning}, in {each.printed_unit}{better}."
+        case Component():
+            values = {**dict.fromkeys(each.required, "?"), **each.parameters}
+            shown = ", ".join(f"{name}={value}" for name, value in values.items())
+            return each.name, shown, each.summary
+
+
+def _print(heading: Sequence[str], rows: Sequence[Sequence[str]], console: Console) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in heading:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
