@@ -84,7 +84,7 @@ def test_whatever_can_be_given_has_a_text_and_one_meaning() -> None:
         (["store", "verify", "--store", "no/such/store"], "there is no store no/such/store"),
         (["store", "compact", "--store", "no/such/store"], "there is no store no/such/store"),
         (["tables", "--store", "gopher://x"], "cannot use the store gopher://x"),
-        (["run", "quickstart", "--store", ""], "the store has no name (is a variable not set?)"),
+        (["run", "quickstart", "--store", ""], "--store is empty"),
         (["launch", "quickstart", "--store", "s3:/bucket", "--address", "http://x"], "two slashes"),
         ([*TRIAL, "--store", "s3://key:secret@bucket/x"], "credentials do not belong in --store"),
         (["score", "no_such.npz"], "there is no file no_such.npz"),
