@@ -23,6 +23,11 @@ FOLDER = "compacted"
 FORMAT = 2
 """A reader that meets another number leaves the copy alone."""
 
+
+class OtherVersionError(Exception):
+    """A copy that is whole and that this version cannot read. It is passed over, never set aside."""
+
+
 NAME = re.compile(r"(?:([a-z_]+)-)?([0-9]+)-([0-9a-f]+)\.parquet")
 
 SOURCES = {
@@ -59,33 +64,45 @@ def read(folder: str, name: str, content: bytes, schema: pa.Schema) -> pd.DataFr
         schema: Of the rows.
 
     Raises:
-        DamagedFileError: Anything that is not such a copy, whole.
+        DamagedFileError: Its bytes are not those that its name digests.
+        OtherVersionError: It lacks a column, or has one of another type. More columns do not matter.
     """
     if name != path(folder, content):
         raise rows.DamagedFileError("its bytes are not those that its name digests")
-    table = rows.from_parquet(content)
+    try:
+        return _read(rows.from_parquet(content), schema)
+    except (rows.DamagedFileError, ValueError, pa.ArrowException) as error:
+        raise OtherVersionError(str(error)) from error
+
+
+def _read(table: pa.Table, schema: pa.Schema) -> pd.DataFrame:
+    """Raises ValueError or ArrowException for a table that is no copy of rows with these columns."""
     wanted = {**SOURCES, **{field.name: field.type for field in schema}}
     for column in (*rows.MAPS, "format"):
         del wanted[column]
     if len(table.schema.names) != len(set(table.schema.names)):
-        raise rows.DamagedFileError("it has a column twice")
-    for field in table.schema:
-        if not _fits(field, wanted.pop(field.name, None)):
-            raise rows.DamagedFileError(f"no such column as {field.name!r}")
-    if wanted:
-        raise rows.DamagedFileError(f"it has no column {next(iter(wanted))!r}")
-    if any(table[name].null_count for name in table.schema.names if "." not in name):
-        raise rows.DamagedFileError("a value is missing in it")
-    try:
-        # Text is not checked to be UTF-8 when a file is read.
-        table.validate(full=True)
-    except pa.ArrowInvalid as error:
-        raise rows.DamagedFileError(str(error)) from error
+        raise ValueError("it has a column twice")
+    known = [field for field in table.schema if field.name in wanted or _is_of_a_map(field.name)]
+    for field in known:
+        if not _fits(field, wanted.get(field.name)):
+            raise ValueError(f"column {field.name!r} is of another type")
+    # A copy that an earlier version wrote says nothing of what was added since.
+    if absent := wanted.keys() - set(table.schema.names):
+        raise ValueError(f"it has no column {min(absent)!r}")
+    if any(table[name].null_count for name in wanted if name not in rows.ADDED):
+        raise ValueError("a value is missing in it")
+    table = table.select([field.name for field in known])
+    # Text is not checked to be UTF-8 when a file is read.
+    table.validate(full=True)
     frame: pd.DataFrame = table.to_pandas()
     keys = frame["source_path"].str.extract(r"^(.+)/([^/]+)\.parquet$")[1]
     if frame["source_path"].duplicated().any() or not keys.equals(frame["key"].rename(1)):
-        raise rows.DamagedFileError("its rows are not those of the files that it names")
+        raise ValueError("its rows are not those of the files that it names")
     return frame
+
+
+def _is_of_a_map(column: str) -> bool:
+    return column.partition(".")[0] in rows.MAPS and "." in column
 
 
 def _fits(field: pa.Field, wanted: pa.DataType | None) -> bool:

@@ -117,7 +117,7 @@ def commit(folder: Folder, row_path: str, row: bytes, data: Mapping[str, bytes])
             standing = folder.read(row_path)
         except FileNotFoundError:
             continue  # just set aside as damaged
-        named = _named(row_path, standing, data)
+        named = _named(row_path, standing, data, written)
         with contextlib.suppress(StoreError), folder.briefly():
             for place in written.keys() - named:
                 folder.delete(place)
@@ -125,10 +125,12 @@ def commit(folder: Folder, row_path: str, row: bytes, data: Mapping[str, bytes])
     raise StoreError(f"cannot write {folder.name(row_path)}: it keeps disappearing; rerun the command.")
 
 
-def _named(row_path: str, row: bytes, kinds: Collection[str]) -> set[str]:
-    """The data files of the given kinds that a row names."""
+def _named(row_path: str, row: bytes, kinds: Collection[str], written: Collection[str]) -> set[str]:
+    """The data files of the given kinds that a row names; all that were written if its format is newer."""
     try:
         fields: dict[str, Any] = rows.from_parquet(row).to_pylist()[0]
+        if fields["format"] > rows.FORMAT:
+            return set(written)
         return {path(row_path, kind, fields[digest_column(kind)]) for kind in kinds}
     except (rows.DamagedFileError, IndexError, KeyError, TypeError, ValueError):
         return set()  # Nobody reads the data of a damaged row.

@@ -33,6 +33,10 @@ UNREADABLE = Kind(
     "The next run ends with one line at the first that it needs. Make them readable, or move them out of the "
     "store: what they held is made again then.",
 )
+NEWER = Kind(
+    "rows written by a newer calibsweep",
+    "Nothing reads or moves them. Update calibsweep: until then no command reads their trials.",
+)
 DAMAGED_FAILURE = Kind(
     "damaged records of failures",
     "The next run of their sweep sets them aside in damaged/. A trial that has no other is tried again.",

@@ -30,6 +30,7 @@ from results.store.finding import (
     FOREIGN,
     HALF_WRITTEN,
     LEFT_OVER,
+    NEWER,
     NOT_FIRST,
     SET_ASIDE,
     STALE_COPY,
@@ -302,6 +303,9 @@ class _Looker:
         except rows.DamagedFileError as error:
             self.made.found(DAMAGED, path, str(error))
             return None
+        except rows.NewerFormatError as error:
+            self.made.found(NEWER, path, str(error))
+            return None
         place = Address.of_row(row).path(path.partition("/")[0])
         if place == path:
             return row
@@ -364,6 +368,8 @@ class _Looker:
             copies.read(of.name, path, self.read(path), of.schema)
         except rows.DamagedFileError as error:
             self.made.found(DAMAGED_COPY, path, str(error))
+        except copies.OtherVersionError as error:
+            self.made.found(STALE_COPY, path, str(error))
 
     def _pilot(self, path: str) -> None:
         try:

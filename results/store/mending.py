@@ -18,7 +18,7 @@ from results.store import pilots, running, scored_sets
 from results.store.address import stem
 from results.store.errors import StoreError
 from results.store.files import Folder
-from results.store.finding import DAMAGED, DIFFERING, UNREADABLE
+from results.store.finding import DAMAGED, DIFFERING, NEWER, UNREADABLE
 from results.store.inspection import Inspection, key_of, look_again, row_of
 from results.store.store import Store
 from results.store.survey import State, Survey
@@ -96,7 +96,7 @@ def mending(store: Store, trials: Iterable[Trial]) -> Mending:
         elif finding.kind == DAMAGED and row_path is not None:
             # Without its data a row counts for nothing.
             damaged[key_of(row_path)] += [finding.path, row_path]
-        elif finding.kind.wrong and finding.kind != UNREADABLE:
+        elif finding.kind.wrong and finding.kind not in (NEWER, UNREADABLE):
             aside.append(finding.path)
     return Mending(
         mine,

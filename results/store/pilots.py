@@ -61,8 +61,9 @@ def read(content: bytes) -> Pilot:
     """Raises DamagedFileError for anything that is not a pilot's row."""
     try:
         (row,) = rows.from_parquet(content).to_pylist()
-        pilot = Pilot(**row)
-    except (TypeError, ValueError) as error:
+        # A later version may keep more of it.
+        pilot = Pilot(**{field.name: row[field.name] for field in fields(Pilot)})
+    except (KeyError, ValueError) as error:
         raise rows.DamagedFileError("not one row with the columns that it should have") from error
     for field in fields(Pilot):
         value = getattr(pilot, field.name)

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from results.store.errors import StoreError
 from trainables.trial import Component, Trial, canonical_json
 
 if TYPE_CHECKING:
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 FORMAT = 1
-"""Of the row itself. A reader that meets another number refuses it rather than guess."""
+"""Of the row itself. Rows of this format and of all before it are read; a newer one is refused by that name.
+
+Two things hold for every format, so that a newer row is told from a damaged one: a file has one row, and its
+`row_digest` is that of `_row_digest`, over all columns that the row has, known here or not.
+"""
+
+ADDED: frozenset[str] = frozenset()
+"""Columns added since the first rows of this format. A row without one is as good, and has null there."""
 
 # Scores are a map and not a column each: opening a file costs time for every column it has, and a sweep
 # of thousands of trials is thousands of one-row files.
@@ -75,7 +83,11 @@ FAILURE_SCHEMA = pa.schema(
 
 
 class DamagedFileError(Exception):
-    """A Parquet file that is cut short, altered, or of another format."""
+    """A Parquet file that is cut short or altered: not the bytes that were committed."""
+
+
+class NewerFormatError(StoreError):
+    """A row that is whole, in a format that this version does not know."""
 
 
 def to_parquet(table: pa.Table) -> bytes:
@@ -96,14 +108,14 @@ def from_parquet(content: bytes) -> pa.Table:
         raise DamagedFileError(str(error)) from error
 
 
-def _only_row(content: bytes, schema: pa.Schema) -> tuple[pa.Table, dict[str, Any]]:
+def _only_row(content: bytes) -> tuple[pa.Table, dict[str, Any]]:
     """A one-row file as a table and as Python values."""
     table = from_parquet(content)
-    if not table.schema.equals(schema) or table.num_rows != 1:
-        raise DamagedFileError("not one row with the columns that it should have")
+    if table.num_rows != 1 or len(set(table.schema.names)) != len(table.schema.names):
+        raise DamagedFileError("not one row")
     try:
         return table, table.to_pylist()[0]
-    except ValueError as error:
+    except (ValueError, OverflowError, pa.ArrowException) as error:
         # Text is checked to be UTF-8 here, not when the file is read.
         raise DamagedFileError(str(error)) from error
 
@@ -179,35 +191,68 @@ def _sealed(row: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
 
 
 def checked_row(content: bytes, key: str, schema: pa.Schema = TRIAL_SCHEMA) -> pa.Table:
-    """The one-row table of trial `key`.
+    """The one-row table of trial `key`, with all columns that it has.
+
+    Args:
+        schema: What is read of it. It may have more columns, and lack those of `ADDED`.
 
     Raises:
-        DamagedFileError: Another schema, another trial's row, or values that do not match the row's digest.
+        DamagedFileError: Another trial's row, or values that do not match the row's digest.
+        NewerFormatError: A row of a format that this version does not know.
     """
-    table, row = _only_row(content, schema)
-    if row["format"] != FORMAT or row["key"] != key or row["row_digest"] != _row_digest(row):
+    table, row = _only_row(content)
+    if row.get("row_digest") != _row_digest(row):
         raise DamagedFileError("its values are not those that were committed")
-    if not _is_sound(row):
+    number = row.get("format")
+    if isinstance(number, int) and number > FORMAT:
+        raise NewerFormatError(
+            f"trial {row.get('key', key)} was written by a newer calibsweep (rows of format {number}; this "
+            f"one reads formats up to {FORMAT}): update calibsweep. Nothing was changed in the store."
+        )
+    if row.get("key") != key:
+        raise DamagedFileError("it is the row of another trial")
+    if not _is_sound(table, row, schema):
         raise DamagedFileError("it is no row of a trial")
     return table
 
 
-def _is_sound(row: Mapping[str, Any]) -> bool:
+def _is_sound(table: pa.Table, row: Mapping[str, Any], schema: pa.Schema) -> bool:
     """Whether this program may have written a row: anybody can give a false one the digest of its values."""
-    if None in row.values() or any(None in pair for name in MAPS for pair in row[name]):
-        return False
-    digests = [value for name, value in row.items() if name in ("predictions_digest", "epochs_digest")]
-    identity = row["identity"]
-    if not hashlib.sha256(identity.encode()).hexdigest().startswith(row.get("trial_key", row["key"])):
+    needed = [name for name in schema.names if name not in ADDED]
+    if any(row.get(name) is None for name in needed):
         return False
     try:
+        fitted(table, schema)
+        if any(None in pair for name in MAPS for pair in row[name]):
+            return False
+        digests = [value for name, value in row.items() if name in ("predictions_digest", "epochs_digest")]
+        identity = row["identity"]
+        if not hashlib.sha256(identity.encode()).hexdigest().startswith(row.get("trial_key", row["key"])):
+            return False
         return all(map(SHA256.fullmatch, digests)) and json.loads(identity)["training"]["epochs"] > 0
-    except (LookupError, RecursionError, TypeError, ValueError):
+    except (LookupError, RecursionError, TypeError, ValueError, AttributeError, pa.ArrowException):
         return False
+
+
+def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows with the columns of `schema` alone. A column that a row lacks is null.
+
+    Raises:
+        ArrowTypeError: A column of another type.
+    """
+    if table.schema.equals(schema):
+        return table
+    types = dict(zip(table.schema.names, table.schema.types, strict=True))
+    if wrong := [field.name for field in schema if types.get(field.name, field.type) != field.type]:
+        raise pa.ArrowTypeError(f"column {wrong[0]!r} is of another type")
+    columns = [
+        table[field.name] if field.name in types else pa.nulls(table.num_rows, field.type) for field in schema
+    ]
+    return pa.table(columns, schema=schema)
 
 
 def _row_digest(row: Mapping[str, Any]) -> str:
-    """SHA-256 over all values but the digest itself."""
+    """SHA-256 over all values of a row but the digest itself. This rule is for ever."""
     values = sorted((name, value) for name, value in row.items() if name != "row_digest")
     # repr of a float is its shortest round-trip text, and NaN (no confident sample) has one too.
     return hashlib.sha256(repr(values).encode()).hexdigest()
@@ -235,9 +280,13 @@ def failure_row(
 
 def failure_fields(content: bytes) -> dict[str, Any]:
     """Raises DamagedFileError for anything that is not a failure's row."""
-    _, row = _only_row(content, FAILURE_SCHEMA)
-    if None in row.values():
+    table, row = _only_row(content)
+    if any(row.get(name) is None for name in FAILURE_SCHEMA.names):
         raise DamagedFileError("a value is missing in it")
+    try:
+        fitted(table, FAILURE_SCHEMA)
+    except pa.ArrowException as error:
+        raise DamagedFileError(str(error)) from error
     return {name: row[name] for name in ("key", "attempt", "failure_class", "message", "traceback")}
 
 
@@ -248,7 +297,7 @@ def frame(tables: Sequence[pa.Table], schema: pa.Schema = TRIAL_SCHEMA) -> pd.Da
     """
     import pandas as pd
 
-    table = pa.concat_tables(tables) if tables else schema.empty_table()
+    table = pa.concat_tables([fitted(each, schema) for each in tables]) if tables else schema.empty_table()
     table = table.combine_chunks()
     values = table.drop_columns([*MAPS, "format"]).to_pandas()
     maps = [_map_columns(table[name]).add_prefix(f"{name}.") for name in MAPS]

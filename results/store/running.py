@@ -78,8 +78,9 @@ def running(store: Store) -> dict[str, Running]:
 def read(content: bytes) -> dict[str, Running]:
     """A driver's word: what runs, by key. Raises ValueError for anything else."""
     try:
-        told = {key: Running(**run) for key, run in json.loads(content).items()}
-    except (AttributeError, RecursionError, TypeError) as error:
+        # A later version may say more.
+        told = {key: Running(run["epochs"], run["quiet_seconds"]) for key, run in json.loads(content).items()}
+    except (AttributeError, LookupError, RecursionError, TypeError) as error:
         raise ValueError("not trials by key") from error
     for run in told.values():
         numbers = [run.epochs] if run.quiet_seconds is None else [run.epochs, run.quiet_seconds]

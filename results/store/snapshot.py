@@ -173,8 +173,8 @@ class Snapshot:
             if copies.is_of(of.name, info.path):
                 try:
                     return copies.read(of.name, info.path, self.folder.read(info.path), of.schema)
-                except (FileNotFoundError, rows.DamagedFileError):
-                    continue  # Replaced by another compaction, or altered.
+                except (FileNotFoundError, rows.DamagedFileError, copies.OtherVersionError):
+                    continue  # Replaced by another compaction, altered, or of another version.
         return None
 
     def _fresh(self, of: RowFolder, infos: Sequence[FileInfo]) -> tuple[pd.DataFrame, tuple[str, ...]]:

@@ -154,7 +154,6 @@ OTHER_COLUMNS: list[dict[str, Any]] = [
     {"source_size": None},
     {"scores.test_ece": "much"},
     {"measurements.training_seconds": "much"},
-    {"more": 1.0},
     {"provenance.host": 7},
 ]
 
@@ -178,9 +177,7 @@ def test_a_copy_of_rows_with_other_columns_is_not_read(store: Store) -> None:
     assert store.compact() == 2 and store.snapshot().rows(TRIALS).loose == 0
 
 
-@pytest.mark.parametrize(
-    "columns", [{"message": None}, {"message": 7}, {"more": 1}, {"attempt": 2}, {"key": "0123"}]
-)
+@pytest.mark.parametrize("columns", [{"message": None}, {"message": 7}, {"attempt": 2}, {"key": "0123"}])
 def test_a_failure_with_other_columns_is_a_damaged_one(store: Store, columns: dict[str, Any]) -> None:
     commit(store, FINISHED)
     store.record_failure(LACKING, "preempted", "its node died", "", "here")
@@ -192,7 +189,7 @@ def test_a_failure_with_other_columns_is_a_damaged_one(store: Store, columns: di
     assert [finding.path for finding in inspected(store).findings] == [path]
 
 
-@pytest.mark.parametrize("columns", [{"seconds_per_epoch": "1"}, {"occurred": None}, {"more": 1}])
+@pytest.mark.parametrize("columns", [{"seconds_per_epoch": "1"}, {"occurred": None}])
 def test_a_pilot_with_other_columns_is_passed_over(store: Store, columns: dict[str, Any]) -> None:
     commit(store, FINISHED)
     pilots.keep(store, Pilot("digits", "mlp", "float32", 1.0, "cpu", 0.1, "2026-01-01"))
