@@ -11,6 +11,7 @@ import sys
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME
 
 from orchestrator.use_cases.tables import trials
+from results.scoring.scores import temperature_by
 from results.store.store import Store
 from results.tables.screen import screen
 from results.terminal import Terminal
@@ -25,7 +26,7 @@ def main(store: str, picture: str) -> None:
     console.print("$ make quickstart", style="command")
     kept = Store(store)
     finished = trials(kept, kept.snapshot(sweep.trials))
-    shown = screen(finished, expected_frame(sweep.trials), sweep.temperature_criterion)
+    shown = screen(finished, expected_frame(sweep.trials), temperature_by(sweep.temperature_criterion))
     console.print(shown)
     # White: on grey the colours would be pale.
     console.save_svg(picture, title="calibsweep", theme=DEFAULT_TERMINAL_THEME)

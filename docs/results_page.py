@@ -17,6 +17,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from scipy import stats
 
+from results.scoring.scores import temperature_by
 from results.store.address import Address
 from results.store.store import Store
 from results.tables import names
@@ -105,7 +106,7 @@ def compared(table: Table, row: Row, paper: pd.DataFrame) -> list[Compared]:
     cells = dict(zip(table.columns, row.cells, strict=True))
     headings = {"none": "", "before": ", pre T", "after": ", post T"}
     found = []
-    for scaling in table.score.scalings:
+    for scaling in table.scalings:
         by_loss = {}
         for loss in table.losses:
             cell = cells[loss, scaling]
@@ -116,7 +117,7 @@ def compared(table: Table, row: Row, paper: pd.DataFrame) -> list[Compared]:
             )
             theirs = paper[
                 (paper["loss"] == names.loss(loss))
-                & (paper["metric"] == table.score.title)
+                & (paper["metric"] == table.metric.title)
                 & (paper["scaling"] == scaling)
             ]
             if theirs.empty:
@@ -130,7 +131,7 @@ def compared(table: Table, row: Row, paper: pd.DataFrame) -> list[Compared]:
             by_loss[names.loss(loss)] = Comparison(
                 ours, printed, verdict(cell, value), cell.mean, value, theirs.doubt
             )
-        found.append(Compared(table.score.title, f"{table.score.title}{headings[scaling]}", by_loss))
+        found.append(Compared(table.metric.title, f"{table.metric.title}{headings[scaling]}", by_loss))
     return found
 
 
@@ -139,7 +140,9 @@ def section(sweep_name: str, folder: str, paper: str) -> dict[str, object]:
     sweep = load(sweep_name)
     store = Store(str(RECORDED / folder))
     trials = store.trials(sweep.trials)
-    built = tables.build(trials, expected_frame(sweep.trials), sweep.temperature_criterion, COMPARED)
+    built = tables.build(
+        trials, expected_frame(sweep.trials), temperature_by(sweep.temperature_criterion), COMPARED
+    )
     (first,) = built[0].rows
     theirs = published(paper, names.dataset(first.dataset.partition("(")[0]), names.model(first.model))
     parts = {part.heading: part for table in built for part in compared(table, table.rows[0], theirs)}
@@ -147,7 +150,7 @@ def section(sweep_name: str, folder: str, paper: str) -> dict[str, object]:
         "sweep": sweep,
         "trials": trials,
         "parts": parts,
-        "groups": [[part for part in parts.values() if part.title == table.score.title] for table in built],
+        "groups": [[part for part in parts.values() if part.title == table.metric.title] for table in built],
         "losses": [names.loss(loss) for loss in built[0].losses],
         "curves": {
             names.loss(trial.loss.label): store.epochs(Address.of(trial)).to_pandas()

@@ -1,4 +1,4 @@
-"""The four kinds of component that a trial is made of. Reading this loads no torch."""
+"""The kinds of component that a trial and its scores are made of. Reading this loads no torch."""
 
 from trainables.registry import Registry
 
@@ -11,3 +11,7 @@ MODELS = Registry(
 )
 LOSSES = Registry("loss", "trainables.losses", "trainables.losses.base:Loss", context=["reduction"])
 PROTOCOLS = Registry("protocol", "trainables.protocols", "trainables.protocols.base:Protocol")
+METRICS = Registry(
+    "metric", "trainables.metrics", "builtins:float", context=["probabilities", "labels", "bins"]
+)
+CALIBRATORS = Registry("calibrator", "trainables.calibrators", "trainables.calibrators.base:Calibrator")

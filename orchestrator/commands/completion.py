@@ -52,9 +52,9 @@ def protocols(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 
 def scores(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from results.scoring.scores import SCORES
+    from results.scoring.scores import known_metrics
 
-    return _fitting(SCORES, incomplete)
+    return _fitting(known_metrics(), incomplete)
 
 
 def settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.use_cases.listing import BundledSweep, Component
-from results.scoring.scores import Score
+from results.scoring.scores import Metric
 from sweeps.settings import Setting
 
 COMPONENTS = ("name", "parameters", "what it is")
@@ -26,7 +26,7 @@ def print_kinds(kinds: Mapping[str, str], console: Console) -> None:
 
 
 def print_listing(
-    kind: str, listed: Sequence[Component | Score | Setting | BundledSweep], console: Console
+    kind: str, listed: Sequence[Component | Metric | Setting | BundledSweep], console: Console
 ) -> None:
     """A line for each name of a kind."""
     heading, rows = HEADINGS.get(kind, COMPONENTS), [_row(each) for each in listed]
@@ -39,15 +39,16 @@ def print_listing(
         console.print(f"\n{told} (docs/protocol.md). A sweep file's own settings win, and --set over all.")
 
 
-def _row(each: Component | Score | Setting | BundledSweep) -> tuple[str, ...]:
+def _row(each: Component | Metric | Setting | BundledSweep) -> tuple[str, ...]:
     match each:
         case BundledSweep():
             return each.name, each.summary
         case Setting():
             return each.path, each.default, each.text
-        case Score():
-            better = f", {each.better} is better" if each.better else ""
-            return each.name, each.title, f"{each.meaning}, in {each.printed_unit}{better}."
+        case Metric():
+            unit = f", in {each.printed_unit}" if each.printed_unit else ""
+            better = f", {each.direction} is better" if each.direction else ""
+            return each.name, each.title, f"{each.meaning}{unit}{better}."
         case Component():
             values = {**dict.fromkeys(each.required, "?"), **each.parameters}
             shown = ", ".join(f"{name}={value}" for name, value in values.items())

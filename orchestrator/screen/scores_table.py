@@ -8,10 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from results.scoring.scores import CRITERIA, SCORES
-
-LABEL = max(len(word) for score in SCORES.values() for word in score.title.split())
-"""Cells of the labels at least: they go on in the next line, between words."""
+from results.scoring.scores import UNCALIBRATED, Metric, Score, criteria, known_metrics, temperature_by
 
 
 def print_scores(scores: Mapping[str, float], console: Console) -> None:
@@ -21,32 +18,35 @@ def print_scores(scores: Mapping[str, float], console: Console) -> None:
         scores: By the store's columns.
     """
     # A test part alone has no temperature.
-    criteria = [name for name in CRITERIA if f"temperature_{name}" in scores]
-    drawn = [_table(scores, criteria[:number]) for number in range(len(criteria), -1, -1)]
-    number = next((n for n, (_, least) in enumerate(drawn) if least <= console.width), len(criteria))
+    by = {name: metric for name, metric in criteria().items() if f"temperature_{name}" in scores}
+    of_rows = [metric for metric in known_metrics().values() if metric.at_commit]
+    drawn = [_table(scores, of_rows, [*by.values()][:number]) for number in range(len(by), -1, -1)]
+    number = next((n for n, (_, least) in enumerate(drawn) if least <= console.width), len(by))
     console.print(drawn[number][0])
     if number:
-        left_out = ", ".join(CRITERIA[name].title for name in criteria[-number:])
+        left_out = ", ".join(metric.title for metric in [*by.values()][-number:])
         told = f"No room for temperatures by {left_out}: all takes {drawn[0][1]} columns."
         console.print(told, style="quiet", highlight=False)
 
 
-def _table(scores: Mapping[str, float], criteria: Sequence[str]) -> tuple[Table, int]:
+def _table(scores: Mapping[str, float], of_rows: Sequence[Metric], by: Sequence[Metric]) -> tuple[Table, int]:
     """Also the cells that it takes at least."""
+    # Cells of the labels at least: they go on in the next line, between words.
+    label = max(len(word) for metric in of_rows for word in metric.title.split())
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("score", overflow="fold", min_width=LABEL)
-    columns = [("before", [score.column("before", "ece") for score in SCORES.values()])]
-    for criterion in criteria:
-        head = f"T = {scores[f'temperature_{criterion}']:.1f}\nby {CRITERIA[criterion].title}"
-        columns.append((head, [score.column("after", criterion) for score in SCORES.values()]))
-    numbers, least = [], LABEL
-    for head, names in columns:
-        values = zip(SCORES.values(), (scores[name] for name in names), strict=True)
-        numbers.append([score.printed(value) if np.isfinite(value) else "-" for score, value in values])
+    table.add_column("score", overflow="fold", min_width=label)
+    columns = [("before", UNCALIBRATED)]
+    for criterion in by:
+        head = f"T = {scores[f'temperature_{criterion.name}']:.1f}\nby {criterion.title}"
+        columns.append((head, temperature_by(criterion.name)))
+    numbers, least = [], label
+    for head, calibrator in columns:
+        values = [(metric, scores[Score("test", metric.name, calibrator).column]) for metric in of_rows]
+        numbers.append([metric.printed(value) if np.isfinite(value) else "-" for metric, value in values])
         # Numbers stay whole.
         width = max(map(len, (*head.split("\n"), *numbers[-1])))
         least += 2 + width
         table.add_column(head, justify="right", no_wrap=True, min_width=width)
-    for score, *row in zip(SCORES.values(), *numbers, strict=True):
-        table.add_row(f"{score.title} ({score.printed_unit})", *row)
+    for metric, *row in zip(of_rows, *numbers, strict=True):
+        table.add_row(f"{metric.title} ({metric.printed_unit})", *row)
     return table, least

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from results.scoring.scores import SCORES, SEPARATION, Score
+from results.scoring.scores import SEPARATION, Metric, known_metrics
 from sweeps.settings import Setting, settings
 from sweeps.spec import bundled
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
@@ -46,8 +46,8 @@ class BundledSweep:
     summary: str
 
 
-def listing(kind: str) -> Sequence[Component | Score | Setting | BundledSweep]:
-    """All names of one of `KINDS`: components, metrics (`Score`), settings or bundled sweeps.
+def listing(kind: str) -> Sequence[Component | Metric | Setting | BundledSweep]:
+    """All names of one of `KINDS`: components, metrics, settings or bundled sweeps.
 
     Raises:
         ConfigurationError: An unknown kind.
@@ -55,7 +55,7 @@ def listing(kind: str) -> Sequence[Component | Score | Setting | BundledSweep]:
     if kind in REGISTRIES:
         return [_component(REGISTRIES[kind], name) for name in REGISTRIES[kind].names()]
     if kind == "metrics":
-        return [*SCORES.values(), *SEPARATION.values()]
+        return [*known_metrics().values(), *SEPARATION.values()]
     if kind == "settings":
         return [*settings()]
     if kind == "sweeps":

@@ -10,11 +10,11 @@ from rich.console import Console
 
 from orchestrator.use_cases import compaction
 from results.scoring import out_of_distribution
-from results.scoring.scores import DEFAULT, SCORES, SEPARATION, chosen
+from results.scoring.scores import DEFAULT, SEPARATION, chosen, temperature_by
 from results.store.snapshot import Snapshot
 from results.store.store import Store
 from results.tables.rendering import render
-from results.tables.screen import METRICS, Screen, screen
+from results.tables.screen import ON_SCREEN, Screen, screen
 from results.tables.table import build
 from sweeps.expand import Sweep, expected_frame, load
 from trainables.errors import ConfigurationError
@@ -53,7 +53,7 @@ def show(
     if overrides and not sweep_name:
         raise ConfigurationError(f"--set {overrides[0]} changes a sweep: say which, before the options.")
     asked = tuple(dict.fromkeys(score.name for score in chosen(metrics or ())))
-    own = tuple(name for name in asked if name in SCORES)
+    own = tuple(name for name in asked if name not in SEPARATION)
     of_others = tuple(name for name in asked if name in SEPARATION)
     sweep = load(sweep_name, overrides) if sweep_name else None
     store = Store(uri)
@@ -61,17 +61,17 @@ def show(
     snapshot = store.snapshot(sweep.trials if sweep else None)
     frame = trials(store, snapshot)
     expected = expected_frame(sweep.trials) if sweep else None
-    by = criterion or (sweep.temperature_criterion if sweep else "ece")
+    by = temperature_by(criterion or (sweep.temperature_criterion if sweep else "ece"))
     grids = []
     if own or not asked:
-        grids.append(build(frame, expected, by, own or (METRICS if format is None else DEFAULT)))
+        grids.append(build(frame, expected, by, own or (ON_SCREEN if format is None else DEFAULT)))
     if of_others or not (asked or format is None):
         built = out_of_distribution.build(snapshot.scored(), sweep.trials if sweep else None, by)
         if of_others and not built:
             raise ConfigurationError(
                 f"{of_others[0]} needs trials that were scored out of distribution, and {uri} has none."
             )
-        grids.append([table for table in built if not asked or table.score.name in of_others])
+        grids.append([table for table in built if not asked or table.metric.name in of_others])
     if format is not None:
         # A file as it is to be, whatever this terminal's letters are.
         sys.stdout.flush()
@@ -106,9 +106,10 @@ def trials(store: Store, snapshot: Snapshot) -> pd.DataFrame:
 def print_and_write(sweep: Sweep, store: Store, snapshot: Snapshot, console: Console) -> None:
     """The tables of a sweep on the screen, and in all formats as files under tables/ in the store."""
     frame, expected = trials(store, snapshot), expected_frame(sweep.trials)
-    console.print(screen(frame, expected, sweep.temperature_criterion))
-    built = build(frame, expected, sweep.temperature_criterion)
-    built += out_of_distribution.build(snapshot.scored(), sweep.trials, sweep.temperature_criterion)
+    calibrator = temperature_by(sweep.temperature_criterion)
+    console.print(screen(frame, expected, calibrator))
+    built = build(frame, expected, calibrator)
+    built += out_of_distribution.build(snapshot.scored(), sweep.trials, calibrator)
     for format, ending in FILES.items():
         text = render(built, format, standalone=True)
         store.folder.write(f"tables/{sweep.name}.{ending}", text.encode())

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from results.scoring.scores import SEPARATION
+from results.scoring.scores import SEPARATION, criteria
 from results.store.scored_sets import scored_key
 from results.tables import names
 from results.tables import table as tables
@@ -29,7 +29,9 @@ SHIFTED = ("ece", "error")
 """Scores of a corrupted test set, which has the labels that the network knows."""
 
 
-def build(scored: pd.DataFrame, trials: Iterable[Trial] | None = None, criterion: str = "ece") -> list[Table]:
+def build(
+    scored: pd.DataFrame, trials: Iterable[Trial] | None = None, calibrator: str = "temperature_ece"
+) -> list[Table]:
     """AUROC by two detectors and, if there are corrupted test sets, ECE and error; none without any scores.
 
     Args:
@@ -42,26 +44,26 @@ def build(scored: pd.DataFrame, trials: Iterable[Trial] | None = None, criterion
     if scored.empty:
         return []
     against = _rows(scored, expected, "{dataset} against {other}")
-    built = _tables(against, criterion, tuple(SEPARATION), "the test set against other data")
+    built = _tables(against, calibrator, tuple(SEPARATION), "the test set against other data")
     if "test_ece" in scored:
         labelled = scored[scored["test_ece"].notna()]
         if len(labelled):
             known = None if expected is None else expected[expected["scored_on"].isin(labelled["scored_on"])]
             on = _rows(labelled, known, "{other}, trained on {dataset}")
-            built += _tables(on, criterion, SHIFTED, "the test set corrupted")
+            built += _tables(on, calibrator, SHIFTED, "the test set corrupted")
     return built
 
 
 def _tables(
-    frames: tuple[pd.DataFrame, pd.DataFrame | None], criterion: str, metrics: tuple[str, ...], data: str
+    frames: tuple[pd.DataFrame, pd.DataFrame | None], calibrator: str, metrics: tuple[str, ...], data: str
 ) -> list[Table]:
-    built = tables.build(*frames, criterion, metrics, data)
+    built = tables.build(*frames, calibrator, metrics, data)
     averaged = any(AVERAGED in json.loads(text)["params"] for text in frames[0]["scored_on_identity"])
     told = f" Of each trial the mean over each severity's {AVERAGED}s." if averaged else ""
     return [
         replace(
             table,
-            score=replace(table.score, title=f"{table.score.title}, {data}"),
+            metric=replace(table.metric, title=f"{table.metric.title}, {data}"),
             caption=table.caption + told,
         )
         for table in built
@@ -104,7 +106,7 @@ def _rows(
     groups = found.groupby("key", sort=False)
     means = groups[numbers].mean().join(groups[others].first()).reset_index()
     # Temperatures are the trial's, and printed beside its own scores.
-    means = means.assign(**{f"temperature_{name}": float("nan") for name in ("ece", "adaptive_ece", "nll")})
+    means = means.assign(**{f"temperature_{name}": float("nan") for name in criteria()})
     if expected is None:
         return means, None
     return means, _grouped(expected, form).drop_duplicates("key")

@@ -1,4 +1,7 @@
-"""The scores of a finished trial: their columns in the store, and how they are printed.
+"""What networks are judged on: metrics as tables need them, and the store's columns of scores.
+
+A score is a metric of an evaluation ('validation', 'test' or another set) under a calibrator. The metrics and
+calibrators are those of `trainables.metrics` and `trainables.calibrators`, read without importing them.
 
 The store holds fractions (NLL: nats). What is printed is a hundred times that: percent, and 100 x nats for
 NLL, as Mukhoti et al. (2020) and Ghosh et al. (2022) print theirs.
@@ -10,112 +13,136 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from trainables.catalogue import CALIBRATORS, METRICS
 from trainables.errors import ConfigurationError
-from trainables.registry import closest
+from trainables.registry import Entry, closest
 
-BINS = 15
-"""Bins of every binned score, in the store as in the papers."""
-
-SCALINGS = ("before", "after")
-"""Temperature scaling, for the scores that it changes. The others have the one scaling 'none'."""
+UNCALIBRATED = "none"
+"""The calibrator that leaves probabilities as the network gives them."""
 
 
 @dataclass(frozen=True)
-class Score:
-    """One score of a trial.
+class Metric:
+    """One metric, as tables need it.
 
     Attributes:
         name: As in the store's columns.
         title: As the papers head their tables.
         meaning: In words, for captions.
-        unit: What is stored.
-        better: Which way is good; None for a score that describes and does not judge.
-        scaled: Whether temperature scaling changes it. It keeps the order of the classes, so it changes no
-            accuracy.
-        binned: Whether it depends on the number of bins.
+        unit: What is stored: 'percent' is stored as a fraction.
+        direction: Which way is good; None for a metric that describes and does not judge.
+        order_only: Whether it depends on the order of the classes alone.
+        bins: Whether it depends on the number of bins.
+        at_commit: Whether each finished trial has it in its row.
     """
 
     name: str
     title: str
     meaning: str
-    unit: Literal["fraction", "nats"] = "fraction"
-    better: Literal["lower", "higher"] | None = "lower"
-    scaled: bool = True
-    binned: bool = False
+    unit: Literal["percent", "nats", "none"] = "percent"
+    direction: Literal["lower", "higher"] | None = None
+    order_only: bool = False
+    bins: bool = False
+    at_commit: bool = False
 
-    @property
-    def scalings(self) -> tuple[str, ...]:
-        return SCALINGS if self.scaled else ("none",)
+    @classmethod
+    def of(cls, entry: Entry) -> Metric:
+        return cls(entry.name, **entry.facts)
 
     @property
     def printed_unit(self) -> str:
-        return "percent" if self.unit == "fraction" else "100 x nats"
+        return {"percent": "percent", "nats": "100 x nats", "none": ""}[self.unit]
 
-    def column(self, scaling: str, criterion: str, split: str = "test") -> str:
-        """The store's column of this score with 'none', 'before' or 'after' temperature scaling."""
-        after = f"_after_{criterion}" if scaling == "after" else ""
-        return f"{split}_{self.name}{after}"
+    @property
+    def stored_unit(self) -> str:
+        return {"percent": "fraction", "nats": "nats", "none": ""}[self.unit]
 
     def printed(self, value: float) -> str:
         """A stored value as it is printed: 0.04347 -> '4.35', and -1e-9 -> '0.00'."""
-        return f"{100 * value:z.2f}"
+        return f"{value:z.4f}" if self.unit == "none" else f"{100 * value:z.2f}"
+
+    def changed_by(self, calibrator: str) -> bool:
+        """Whether it can differ before and after this calibrator."""
+        return not (self.order_only and CALIBRATORS[calibrator].facts["keeps_order"])
 
 
-SCORES = {
-    score.name: score
-    for score in (
-        Score("ece", "ECE", "Expected calibration error", binned=True),
-        Score("adaptive_ece", "AdaECE", "Adaptive expected calibration error", binned=True),
-        Score("nll", "NLL", "Negative log-likelihood", unit="nats"),
-        Score("mce", "MCE", "Maximum calibration error", binned=True),
-        Score("error", "Error", "Classification error", scaled=False),
-        Score("top_1_accuracy", "Top-1", "Top-1 accuracy", better="higher", scaled=False),
-        Score("top_5_accuracy", "Top-5", "Top-5 accuracy", better="higher", scaled=False),
-        Score("brier", "Brier", "Brier score"),
-        Score("classwise_ece", "Classwise-ECE", "Classwise expected calibration error", binned=True),
-        Score("confident_share", "|S99|", "Share of samples at confidence above 0.99", better=None),
-        Score("confident_accuracy", "S99 accuracy", "Accuracy at confidence above 0.99", better="higher"),
-        Score("mean_confidence", "Confidence", "Mean confidence", better=None),
-    )
-}
+@dataclass(frozen=True)
+class Score:
+    """A metric of one evaluation under one calibrator.
 
-SEPARATION = {
-    score.name: score
-    for score in (
-        Score(
-            "auroc_max_probability",
-            "AUROC by confidence",
-            "Area under the ROC curve of the greatest softmax probability as a detector of other data",
-            better="higher",
-        ),
-        Score(
-            "auroc_entropy",
-            "AUROC by entropy",
-            "Area under the ROC curve of the entropy of the softmax as a detector of other data",
-            better="higher",
-        ),
-    )
-}
-"""Scores of a data set out of distribution: how well confidence tells it from the test set."""
+    Attributes:
+        evaluation: 'validation', 'test', or the label of another set.
+    """
 
-DEFAULT = ("ece", "adaptive_ece", "nll", "mce", "error", "top_1_accuracy", "top_5_accuracy")
-"""The scores that the papers have tables of."""
+    evaluation: str
+    metric: str
+    calibrator: str = UNCALIBRATED
 
-CRITERIA = {name: SCORES[name] for name in ("ece", "adaptive_ece", "nll")}
-"""The validation scores by which a trial's temperature is chosen: each finished trial has one for each."""
+    @property
+    def column(self) -> str:
+        """The store's name for it: 'test_ece', 'test_ece_after_nll' at the temperature that NLL chose."""
+        if self.calibrator == UNCALIBRATED:
+            return f"{self.evaluation}_{self.metric}"
+        return f"{self.evaluation}_{self.metric}_after_{criterion_of(self.calibrator) or self.calibrator}"
 
 
-def chosen(names: Iterable[str]) -> list[Score]:
-    """The scores of these names. Raises ConfigurationError for a name that does not exist."""
-    names, known = list(names), {**SCORES, **SEPARATION}
+def known_metrics() -> dict[str, Metric]:
+    """All metrics by name: those of the papers' tables first, then the others that rows have."""
+    names = {**dict.fromkeys(DEFAULT), **dict.fromkeys(METRICS.names())}
+    found = [Metric.of(METRICS[name]) for name in names]
+    return {metric.name: metric for metric in sorted(found, key=lambda metric: not metric.at_commit)}
+
+
+def criterion_of(calibrator: str) -> str | None:
+    """The metric by which a calibrator chooses a temperature of the grid, for one that does."""
+    criterion: str | None = CALIBRATORS[calibrator].preset.get("criterion")
+    return criterion
+
+
+def criteria() -> dict[str, Metric]:
+    """The metrics that choose a trial's temperatures on validation data, of which rows have one for each."""
+    known = known_metrics()
+    return {by: known[by] for name in CALIBRATORS.entries if (by := criterion_of(name))}
+
+
+def temperature_by(criterion: str) -> str:
+    """The calibrator whose temperature is chosen by this metric.
+
+    Raises ConfigurationError if there is none.
+    """
+    for name in CALIBRATORS.entries:
+        if criterion_of(name) == criterion:
+            return name
+    raise ConfigurationError(f"no temperature is chosen by {criterion!r}.{closest(criterion, criteria())}")
+
+
+def chosen(names: Iterable[str]) -> list[Metric]:
+    """The metrics of these names. Raises ConfigurationError for a name that does not exist."""
+    names, known = list(names), {**known_metrics(), **SEPARATION}
     for name in names:
         if name not in known:
-            raise ConfigurationError(f"there is no score {name!r}.{closest(name, SCORES)}")
+            raise ConfigurationError(f"there is no metric {name!r}.{closest(name, known)}")
     return [known[name] for name in names]
 
 
-def checked_criterion(name: str) -> str:
-    """`name`, if temperatures are chosen by it. Raises ConfigurationError if they are not."""
-    if name not in CRITERIA:
-        raise ConfigurationError(f"no temperature is chosen by {name!r}.{closest(name, CRITERIA)}")
-    return name
+SEPARATION = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "auroc_max_probability",
+            "AUROC by confidence",
+            "Area under the ROC curve of the greatest softmax probability as a detector of other data",
+            direction="higher",
+        ),
+        Metric(
+            "auroc_entropy",
+            "AUROC by entropy",
+            "Area under the ROC curve of the entropy of the softmax as a detector of other data",
+            direction="higher",
+        ),
+    )
+}
+"""Metrics of a data set out of distribution: how well confidence tells it from the test set."""
+
+DEFAULT = ("ece", "adaptive_ece", "nll", "mce", "error", "top_1_accuracy", "top_5_accuracy")
+"""The metrics that the papers have tables of."""

@@ -95,10 +95,10 @@ def latex(tables: Sequence[Table], *, standalone: bool = False) -> str:
 def _floats(table: Table) -> Iterator[str]:
     panels = _panels(table)
     bodies = _pages(table, panels)
-    width = max(len(panel) for panel in panels) * len(table.score.scalings)
+    width = max(len(panel) for panel in panels) * len(table.scalings)
     for number, body in enumerate(bodies):
         part = f" Part {number + 1} of {len(bodies)}." if len(bodies) > 1 else ""
-        label = f"tab:{table.score.name.replace('_', '-')}" + (f"-{number + 1}" if number else "")
+        label = f"tab:{table.metric.name.replace('_', '-')}" + (f"-{number + 1}" if number else "")
         notes = [rf"{escaped(note)}\par" for note in table.notes] if number == len(bodies) - 1 else []
         if notes:
             below = r"\par\medskip\begin{minipage}{\textwidth}\footnotesize"
@@ -123,7 +123,7 @@ def _floats(table: Table) -> Iterator[str]:
 
 def _panels(table: Table) -> list[range]:
     """The losses of each panel, by position, as evenly many as can be."""
-    most = COLUMNS // len(table.score.scalings)
+    most = COLUMNS // len(table.scalings)
     count = -(-len(table.losses) // most)
     edges = [round(panel * len(table.losses) / count) for panel in range(count + 1)]
     return [range(start, stop) for start, stop in pairwise(edges)]
@@ -131,7 +131,7 @@ def _panels(table: Table) -> list[range]:
 
 def _chunks(table: Table, panels: int) -> list[list[Row]]:
     """The rows of each float, as many as fit."""
-    room = (LINES_SHRUNK if panels > 1 and table.score.scaled else LINES) / panels - HEADING
+    room = (LINES_SHRUNK if panels > 1 and table.scaled else LINES) / panels - HEADING
     chunks: list[list[Row]] = []
     height = 0.0
     for row in table.rows:
@@ -162,15 +162,15 @@ def _pages(table: Table, panels: Sequence[range]) -> list[list[str]]:
 
 def _heading(table: Table, panel: range) -> list[str]:
     losses = [escaped(names.loss(table.losses[place])) for place in panel]
-    if not table.score.scaled:
+    if not table.scaled:
         return [" & ".join(["Data set", "Model", *losses]) + r" \\"]
     over = " & ".join(["Data set", "Model", *(rf"\multicolumn{{2}}{{c}}{{{loss}}}" for loss in losses)])
     rules = "".join(rf"\cmidrule(lr){{{start}-{start + 1}}}" for start in range(3, 3 + 2 * len(losses), 2))
-    return [over + r" \\", rules, " & ".join(["", "", *["Pre T", "Post T"] * len(losses)]) + r" \\"]
+    return [over + r" \\", rules, " & ".join(["", "", *table.headings * len(losses)]) + r" \\"]
 
 
 def _line(table: Table, panel: range, row: Row, first: bool) -> str:
-    width = len(table.score.scalings)
+    width = len(table.scalings)
     cells = row.cells[panel.start * width : panel.stop * width]
     dataset = escaped(names.dataset(row.dataset)) if first else ""
     return " & ".join([dataset, escaped(row.name), *(_cell(table, cell) for cell in cells)]) + r" \\"

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from results.scoring.scores import Score
+from results.scoring.scores import UNCALIBRATED, Metric
 from results.tables import names
+from trainables.catalogue import CALIBRATORS
 
 MISSING = "—"
 UNDEFINED = "n/a"
@@ -58,12 +59,21 @@ class Row:
         return names.model(self.model) + (f" ({self.settings})" if self.settings else "")
 
 
+def scalings(metric: Metric, calibrator: str) -> tuple[str, ...]:
+    """As `Table.scalings`."""
+    return ("before", "after") if metric.changed_by(calibrator) else (UNCALIBRATED,)
+
+
 @dataclass(frozen=True)
 class Table:
-    """One score of all losses. A row's cells run through `losses` and, within each, the score's scalings."""
+    """One metric of all losses. A row's cells run through `losses` and, within each, `scalings`.
 
-    score: Score
-    criterion: str
+    Attributes:
+        calibrator: The one that cells are before and after of.
+    """
+
+    metric: Metric
+    calibrator: str
     losses: tuple[str, ...]
     rows: tuple[Row, ...]
     seeds: int
@@ -71,9 +81,28 @@ class Table:
     notes: tuple[str, ...]
 
     @property
+    def scalings(self) -> tuple[str, ...]:
+        """'before' and 'after' calibration, or 'none' for a metric that it cannot change."""
+        return scalings(self.metric, self.calibrator)
+
+    @property
+    def scaled(self) -> bool:
+        return len(self.scalings) > 1
+
+    @property
+    def headings(self) -> list[str]:
+        """As `heading`, of each of the scalings, with a capital."""
+        return [text[:1].upper() + text[1:] for text in map(self.heading, self.scalings)]
+
+    def heading(self, scaling: str) -> str:
+        """'pre T', 'post T', or nothing for a metric that calibration cannot change."""
+        symbol = CALIBRATORS[self.calibrator].facts["symbol"]
+        return {"none": "", "before": f"pre {symbol}", "after": f"post {symbol}"}[scaling]
+
+    @property
     def columns(self) -> list[tuple[str, str]]:
         """(loss, scaling) of each column."""
-        return [(loss, scaling) for loss in self.losses for scaling in self.score.scalings]
+        return [(loss, scaling) for loss in self.losses for scaling in self.scalings]
 
     def pieces(self, cell: Cell | None) -> Pieces:
         """What to print of a cell. Its number of seeds is told where it is not the table's."""
@@ -82,8 +111,8 @@ class Table:
         if not cell.seeds:
             return Pieces(MISSING)
         return Pieces(
-            (UNDEFINED if math.isnan(cell.mean) else self.score.printed(cell.mean)) + MIXED * cell.mixed,
-            "" if math.isnan(cell.deviation) else self.score.printed(cell.deviation),
+            (UNDEFINED if math.isnan(cell.mean) else self.metric.printed(cell.mean)) + MIXED * cell.mixed,
+            "" if math.isnan(cell.deviation) else self.metric.printed(cell.deviation),
             "" if math.isnan(cell.temperature) else f"{cell.temperature:.2f}",
             "" if cell.seeds == self.seeds else f"n={cell.seeds}",
         )

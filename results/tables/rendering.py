@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from results.scoring.scores import criterion_of
 from results.tables import names
 from results.tables.latex import latex
 from trainables.errors import ConfigurationError
@@ -50,11 +51,13 @@ def markdown(tables: Sequence[Table]) -> str:
 
 
 def _markdown_table(table: Table) -> str:
-    pre_post = {"none": "", "before": " pre T", "after": " post T"}
     lines = [
         [
             *("Data set", "Model"),
-            *(_markdown_text(names.loss(loss)) + pre_post[scaling] for loss, scaling in table.columns),
+            *(
+                f"{_markdown_text(names.loss(loss))} {table.heading(scaling)}".rstrip()
+                for loss, scaling in table.columns
+            ),
         ]
     ]
     for row in table.rows:
@@ -68,7 +71,7 @@ def _markdown_table(table: Table) -> str:
     ]
     grid = "\n".join(f"| {' | '.join(line)} |" for line in [padded[0], rule, *padded[1:]])
     notes = "".join(f"\n{_markdown_text(note)}\n" for note in table.notes)
-    title, caption = _markdown_text(table.score.title), _markdown_text(table.caption)
+    title, caption = _markdown_text(table.metric.title), _markdown_text(table.caption)
     return f"### {title}\n\n{caption}\n\n{grid}\n{notes}"
 
 
@@ -103,11 +106,11 @@ def html_environment() -> Environment:
 
 def _html_table(table: Table) -> dict[str, object]:
     return {
-        "name": table.score.name,
-        "title": table.score.title,
+        "name": table.metric.name,
+        "title": table.metric.title,
         "caption": table.caption,
         "losses": [names.loss(loss) for loss in table.losses],
-        "scaled": table.score.scaled,
+        "headings": table.headings,
         "groups": [
             (
                 names.dataset(dataset),
@@ -172,13 +175,13 @@ def _no_formula(text: str) -> str:
 
 
 def _csv_line(table: Table, row: Row, loss: str, scaling: str, cell: Cell) -> list[object]:
-    criterion = table.criterion if scaling == "after" else ""
+    criterion = criterion_of(table.calibrator) or table.calibrator if scaling == "after" else ""
     mean, deviation, temperature = (
         "" if math.isnan(number) else number for number in (cell.mean, cell.deviation, cell.temperature)
     )
     missing = " ".join(map(str, cell.missing))
-    what = [row.dataset, row.model, row.settings, cell.variant, loss, table.score.name, scaling, criterion]
-    return [*what, mean, deviation, table.score.unit, cell.seeds, missing, temperature]
+    what = [row.dataset, row.model, row.settings, cell.variant, loss, table.metric.name, scaling, criterion]
+    return [*what, mean, deviation, table.metric.stored_unit, cell.seeds, missing, temperature]
 
 
 FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {

@@ -16,12 +16,13 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.text import Text
 
-from results.scoring.scores import CRITERIA, chosen
+from results.scoring.scores import chosen, criterion_of, known_metrics
 from results.tables import names
 from results.tables.layout import Table
 from results.tables.table import build
+from trainables.catalogue import CALIBRATORS
 
-METRICS = ("error", "ece", "adaptive_ece", "nll", "mce")
+ON_SCREEN = ("error", "ece", "adaptive_ece", "nll", "mce")
 """From left to right, which is from the last to be left out to the first."""
 
 ALWAYS_WITH_DEVIATION = 3
@@ -53,12 +54,12 @@ class Screen:
     def __init__(self, built: Sequence[Table]):
         self._tables = built
         # Without the data that they are of: a grid's own title has it.
-        self._titles = [score.title for score in chosen(table.score.name for table in built)]
+        self._titles = [metric.title for metric in chosen(table.metric.name for table in built)]
         self._lines = [
             (f"{names.dataset(row.dataset)} / {row.name}", number, place)
             for number, row in enumerate(built[0].rows)
             for place in range(len(built[0].losses))
-            if row.cells[place * len(built[0].score.scalings)] is not None
+            if row.cells[place * len(built[0].scalings)] is not None
         ]
         self._losses = [self._name(number, place) for _, number, place in self._lines]
         self._columns = [column for score in range(len(built)) for column in self._columns_of(score)]
@@ -66,14 +67,14 @@ class Screen:
     def _name(self, number: int, place: int) -> str:
         """The loss, with its number of seeds if that is not the usual one."""
         first = self._tables[0]
-        cell = first.rows[number].cells[place * len(first.score.scalings)]
+        cell = first.rows[number].cells[place * len(first.scalings)]
         seeds = first.pieces(cell).seeds
         return names.loss(first.losses[place]) + (f" ({seeds})" if seeds else "")
 
     def _columns_of(self, score: int) -> Iterator[Column]:
         table = self._tables[score]
-        width = len(table.score.scalings)
-        for offset, scaling in enumerate(table.score.scalings):
+        width = len(table.scalings)
+        for offset, scaling in enumerate(table.scalings):
             cells = [table.rows[number].cells[place * width + offset] for _, number, place in self._lines]
             printed = [(table.pieces(cell), cell is not None and cell.best) for cell in cells]
             plain = [(pieces.mean, best) for pieces, best in printed]
@@ -81,9 +82,9 @@ class Screen:
                 (f"{pieces.mean}±{pieces.deviation}" if pieces.deviation else pieces.mean, best)
                 for pieces, best in printed
             ]
-            yield Column(score, {"none": "", "before": "pre T", "after": "post T"}[scaling], plain, full)
+            yield Column(score, table.heading(scaling), plain, full)
             # Temperatures are the same for all scores, and belong to none: they follow the first.
-            if scaling == "after" and not any(each.score.scaled for each in self._tables[:score]):
+            if scaling == "after" and not any(each.scaled for each in self._tables[:score]):
                 temperatures = [(pieces.temperature, False) for pieces, _ in printed]
                 if any(text for text, _ in temperatures):
                     yield Column(score, "T", temperatures, temperatures)
@@ -163,8 +164,14 @@ class Screen:
     def _notes(self, scores: int, deviations: int) -> Iterator[str]:
         first = self._tables[0]
         over = f"mean±standard deviation (n-1) over {first.seeds} seeds" if first.seeds > 1 else "one seed"
-        by = CRITERIA[first.criterion].title
-        yield f"Percent (NLL: 100 x nats), {over}; T chosen by validation {by}, mean; *: best of its grid."
+        if criterion := criterion_of(first.calibrator):
+            fitted = f"T chosen by validation {known_metrics()[criterion].title}, mean"
+        else:
+            spec = CALIBRATORS[first.calibrator].facts
+            fitted = f"{spec['symbol']}: {spec['title']}"
+        others = [each.metric.title for each in self._tables if each.metric.unit == "none"]
+        plain = f", {', '.join(others)}: as it is" if others else ""
+        yield f"Percent (NLL: 100 x nats{plain}), {over}; {fitted}; *: best of its grid."
         titles = self._titles
         needed = self._longest_label() + self._width_of_numbers(len(titles), len(titles))
         if scores < len(titles):
@@ -183,12 +190,12 @@ def _wrapped(console: Console, text: str, width: int) -> list[str]:
 def screen(
     trials: pd.DataFrame,
     expected: pd.DataFrame | None = None,
-    criterion: str = "ece",
-    metrics: Sequence[str] = METRICS,
+    calibrator: str = "temperature_ece",
+    metrics: Sequence[str] = ON_SCREEN,
 ) -> Screen:
     """Scores, usually error and calibration errors, for `Terminal.print`; arguments as of `tables.build`.
 
     Raises:
         ConfigurationError: As `tables.build`.
     """
-    return Screen(build(trials, expected, criterion, metrics))
+    return Screen(build(trials, expected, calibrator, metrics))

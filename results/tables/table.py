@@ -1,7 +1,7 @@
 """Result tables in the papers' layout, from a data frame of finished trials alone.
 
-One table for each score: a row for each data set and model, a column for each loss, before and after
-temperature scaling. `build` makes them, `render` writes them as Markdown, LaTeX, HTML or CSV.
+One table for each metric: a row for each data set and model, a column for each loss, before and after
+calibration. `build` makes them, `render` writes them as Markdown, LaTeX, HTML or CSV.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from typing import Any
 
 import pandas as pd
 
-from results.scoring.scores import BINS, CRITERIA, DEFAULT, Score, checked_criterion, chosen
+from results.scoring.scores import DEFAULT, UNCALIBRATED, Metric, Score, chosen, criterion_of, known_metrics
 from results.store import code
 from results.tables import names
-from results.tables.layout import MISSING, MIXED, UNDEFINED, Cell, Row, Table
+from results.tables.layout import MISSING, MIXED, UNDEFINED, Cell, Row, Table, scalings
 from results.tables.rendering import FORMATS, render
 from results.tables.statistics import CELL, Settings, described, differing, settings_of_variants, summarise
+from trainables.catalogue import CALIBRATORS
+from trainables.metrics import BINS
 
 __all__ = ["FORMATS", "Cell", "Row", "Table", "build", "render"]
 
@@ -32,7 +34,7 @@ TOLD_HOLES = 8
 def build(
     trials: pd.DataFrame,
     expected: pd.DataFrame | None = None,
-    criterion: str = "ece",
+    calibrator: str = "temperature_ece",
     metrics: Sequence[str] = DEFAULT,
     data: str = "the test set",
 ) -> list[Table]:
@@ -43,18 +45,25 @@ def build(
         expected: One row per trial of the sweep, with `key`, `variant`, `dataset`, `model`, `loss`, `seed`
             and `identity`: other trials are left out, and what is not finished is shown as missing.
             Without it a hole is a cell that some loss has in a row and another has not.
-        criterion: 'ece', 'adaptive_ece' or 'nll': by which of them temperatures were chosen.
-        metrics: Names of `results.scoring.scores.SCORES` or `SEPARATION`.
+        calibrator: The calibrator, fitted to validation data, after which scores are shown as well.
+        metrics: Names of metrics, or of `results.scoring.scores.SEPARATION`.
         data: What was scored, for captions.
 
     Raises:
-        ConfigurationError: An unknown criterion or metric, no finished trial, trials without one of the
+        ConfigurationError: An unknown calibrator or metric, no finished trial, trials without one of the
             columns, or two trials of one cell with the same seed.
     """
-    scores = chosen(metrics)
-    temperature = f"temperature_{checked_criterion(criterion)}"
-    columns = {score.column(scaling, criterion) for score in scores for scaling in score.scalings}
-    summary = _in_print_order(summarise(trials, [temperature, *sorted(columns)], expected))
+    chosen_metrics = chosen(metrics)
+    criterion = criterion_of(calibrator)
+    temperature = f"temperature_{criterion}" if criterion else None
+    columns = {
+        _column(metric, scaling, calibrator)
+        for metric in chosen_metrics
+        for scaling in scalings(metric, calibrator)
+    }
+    summary = _in_print_order(
+        summarise(trials, [*([temperature] if temperature else []), *sorted(columns)], expected)
+    )
     losses = tuple(sorted(set(summary["loss"]), key=lambda label: names.rank(names.LOSSES, label)))
     where = [*zip(*(summary[name] for name in ("dataset", "model", "settings", "loss")), strict=True)]
     places = [*dict.fromkeys(place[:3] for place in where)]
@@ -65,24 +74,28 @@ def build(
     absent = None if expected is not None else Cell("", math.nan, math.nan, 0, (), math.nan)
 
     tables = []
-    for score in scores:
+    for metric in chosen_metrics:
         cells = []
-        for scaling in score.scalings:
+        for scaling in scalings(metric, calibrator):
             with_temperature = temperature if scaling == "after" else None
-            of_column = _cells(summary, score.column(scaling, criterion), with_temperature, mixed)
+            of_column = _cells(summary, _column(metric, scaling, calibrator), with_temperature, mixed)
             cells.append(dict(zip(where, of_column, strict=True)))
         rows = []
         for dataset, model, settings in places:
             by_scaling = [
-                with_best(score, [part.get((dataset, model, settings, loss), absent) for loss in losses])
+                with_best(metric, [part.get((dataset, model, settings, loss), absent) for loss in losses])
                 for part in cells
             ]
             ordered = tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)
             rows.append(Row(dataset, model, settings, ordered))
-        caption = _caption(score, criterion, full, rows, data)
+        caption = _caption(metric, calibrator, full, rows, data)
         notes = (*holes, *training, *_notes_on_undefined(rows), *_notes_on_code(mixed))
-        tables.append(Table(score, criterion, losses, tuple(rows), full, caption, notes))
+        tables.append(Table(metric, calibrator, losses, tuple(rows), full, caption, notes))
     return tables
+
+
+def _column(metric: Metric, scaling: str, calibrator: str) -> str:
+    return Score("test", metric.name, calibrator if scaling == "after" else UNCALIBRATED).column
 
 
 def _in_print_order(summary: pd.DataFrame) -> pd.DataFrame:
@@ -110,40 +123,47 @@ def _cells(
     return [replace(Cell(*cell), mixed=place in mixed) for place, cell in cells]
 
 
-def with_best(score: Score, cells: Sequence[Cell | None]) -> list[Cell | None]:
+def with_best(metric: Metric, cells: Sequence[Cell | None]) -> list[Cell | None]:
     """The cells of one row and scaling with the best means marked, all of those that print alike.
 
     A mean that has nothing to be compared with is not the best.
     """
     printed = [
-        float(score.printed(cell.mean)) if cell is not None and not math.isnan(cell.mean) else math.nan
+        float(metric.printed(cell.mean)) if cell is not None and not math.isnan(cell.mean) else math.nan
         for cell in cells
     ]
     there = [value for value in printed if not math.isnan(value)]
-    if score.better is None or len(there) < 2:
+    if metric.direction is None or len(there) < 2:
         return list(cells)
-    best = min(there) if score.better == "lower" else max(there)
+    best = min(there) if metric.direction == "lower" else max(there)
     return [
         replace(cell, best=True) if cell is not None and value == best else cell
         for cell, value in zip(cells, printed, strict=True)
     ]
 
 
-def _caption(score: Score, criterion: str, full: int, rows: Iterable[Row], data: str) -> str:
+def _caption(metric: Metric, calibrator: str, full: int, rows: Iterable[Row], data: str) -> str:
     cells = [cell for row in rows for cell in row.cells if cell is not None]
-    title = f" ({score.title})" if score.title not in score.meaning else ""
-    facts = [f"in {score.printed_unit}", *([f"{BINS} bins"] if score.binned else [])]
-    if score.better:
-        facts.append(f"{score.better} is better")
-    sentences = [f"{score.meaning}{title} on {data}, {', '.join(facts)}."]
-    if score.scaled:
-        by = CRITERIA[criterion]
-        bins = f" ({BINS} bins)" if by.binned else ""
+    title = f" ({metric.title})" if metric.title not in metric.meaning else ""
+    facts = [f"in {metric.printed_unit}"] if metric.printed_unit else []
+    facts += [f"{BINS} bins"] if metric.bins else []
+    facts += [f"{metric.direction} is better"] if metric.direction else []
+    sentences = [", ".join([f"{metric.meaning}{title} on {data}", *facts]) + "."]
+    changed = metric.changed_by(calibrator)
+    if changed and (criterion := criterion_of(calibrator)):
+        by = known_metrics()[criterion]
+        bins = f" ({BINS} bins)" if by.bins else ""
         there = any(not math.isnan(cell.temperature) for cell in cells)
         brackets = "mean temperature in brackets, " if there else ""
         sentences.append(
             f"Pre T: as trained; post T: after temperature scaling, {brackets}the "
             f"temperature of each trial chosen by validation {by.title}{bins}."
+        )
+    elif changed:
+        spec = CALIBRATORS[calibrator].facts
+        sentences.append(
+            f"Pre {spec['symbol']}: as trained; post {spec['symbol']}: after {spec['title']}, fitted to each "
+            "trial's validation data."
         )
     if full > 1:
         fewer = ", of n seeds where n is given" if any(0 < cell.seeds < full for cell in cells) else ""
@@ -151,7 +171,8 @@ def _caption(score: Score, criterion: str, full: int, rows: Iterable[Row], data:
     else:
         sentences.append("One seed.")
     if any(cell.best for cell in cells):
-        apart = ", pre T and post T apart" if score.scaled else ""
+        symbol = CALIBRATORS[calibrator].facts["symbol"]
+        apart = f", pre {symbol} and post {symbol} apart" if changed else ""
         sentences.append(f"Bold: best mean of each row{apart}.")
     return " ".join(sentences)
 

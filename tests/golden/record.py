@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from results.scoring.scores import CRITERIA, DEFAULT, SCORES
+from results.scoring.scores import DEFAULT, Score, criteria, known_metrics, temperature_by
 from results.store.store import Store
 from results.tables import table as tables
 from sweeps.expand import Sweep, expected_frame, load
@@ -63,16 +63,17 @@ def finished(trial: dict[str, Any], random: random.Random) -> dict[str, Any]:
     size = DATASETS[trial["dataset"]] * LOSSES[trial["loss"]]
     error = round(DATASETS[trial["dataset"]] * random.uniform(0.9, 1.1), 4)
     row = dict(trial)
-    for criterion in CRITERIA:
+    for criterion in criteria():
         row[f"temperature_{criterion}"] = round(random.uniform(0.8, 2.5), 1)
     for name in DEFAULT:
-        score = SCORES[name]
-        if not score.scaled:
+        if known_metrics()[name].order_only:
             continue
         scale = {"nll": 6.0, "mce": 8.0}.get(name, 1.0)
-        row[score.column("before", "ece")] = round(size * scale * random.uniform(0.8, 1.2), 6)
-        for criterion in CRITERIA:
-            row[score.column("after", criterion)] = round(0.3 * size * scale * random.uniform(0.8, 1.2), 6)
+        row[Score("test", name).column] = round(size * scale * random.uniform(0.8, 1.2), 6)
+        for criterion in criteria():
+            row[Score("test", name, temperature_by(criterion)).column] = round(
+                0.3 * size * scale * random.uniform(0.8, 1.2), 6
+            )
     row |= {"test_error": error, "test_top_1_accuracy": round(1 - error, 4)}
     row["test_top_5_accuracy"] = None if trial["dataset"] == "digits" else round(1 - error / 10, 4)
     if (trial["dataset"], trial["model"]) == ("digits", "small_cnn"):
@@ -100,7 +101,9 @@ def main() -> None:
     take_out_hole(recorded, store)
     write(
         "store",
-        tables.build(store.trials(), expected_frame(recorded.trials), recorded.temperature_criterion),
+        tables.build(
+            store.trials(), expected_frame(recorded.trials), temperature_by(recorded.temperature_criterion)
+        ),
     )
 
 

@@ -86,7 +86,7 @@ def test_every_form_of_the_tables_marks_the_cell(mixed: pd.DataFrame) -> None:
     for format, mark in (("md", "†"), ("html", "†"), ("latex", r"$^\dagger$")):
         text = tables.render(built, format)
         # Its one or two cells, and the note, of each table.
-        assert text.count(mark) == sum(len(table.score.scalings) + 1 for table in built)
+        assert text.count(mark) == sum(len(table.scalings) + 1 for table in built)
         assert text.count(note) == len(built)
     lines = list(csv.DictReader(io.StringIO(tables.render(built, "csv"))))
     assert {(line["loss"], line["mixed_code"]) for line in lines} == {("brier", "1"), ("focal_1", "0")}

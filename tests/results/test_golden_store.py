@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from results.scoring.scores import temperature_by
 from results.store.store import Store
 from results.store.survey import State
 from results.tables import table as tables
@@ -30,7 +31,9 @@ def store() -> Store:
     ("format", "suffix"), {"md": "md", "latex": "tex", "html": "html", "csv": "csv"}.items()
 )
 def test_tables_are_those_expected(store: Store, sweep: Sweep, format: str, suffix: str) -> None:
-    built = tables.build(store.trials(), expected_frame(sweep.trials), sweep.temperature_criterion)
+    built = tables.build(
+        store.trials(), expected_frame(sweep.trials), temperature_by(sweep.temperature_criterion)
+    )
     expected = (GOLDEN / f"store.{suffix}").read_text(encoding="utf-8")
     assert tables.render(built, format) == expected
 

@@ -122,7 +122,7 @@ def test_csv_is_tidy_and_in_full(built: list[tables.Table]) -> None:
 
 
 def test_a_criterion_has_numbers_and_temperatures_of_its_own(trials: pd.DataFrame) -> None:
-    table, _ = tables.build(trials, criterion="nll", metrics=["ece", "mce"])
+    table, _ = tables.build(trials, calibrator="temperature_nll", metrics=["ece", "mce"])
     row = next(row for row in table.rows if (row.dataset, row.model) == ("cifar10", "small_cnn"))
     cell = row.cells[table.columns.index(("brier", "after"))]
     assert cell is not None and "validation NLL." in table.caption
@@ -140,9 +140,9 @@ def test_without_a_sweep_holes_are_cells_that_others_of_the_row_have(trials: pd.
 
 
 def test_unknown_names_are_refused_with_the_nearest(trials: pd.DataFrame) -> None:
-    with pytest.raises(CalibsweepError, match=r"'ecee'.* Did you mean 'ece'\?"):
-        tables.build(trials, criterion="ecee")
-    with pytest.raises(CalibsweepError, match="no score 'accuracy'"):
+    with pytest.raises(CalibsweepError, match=r"'temperature_mll'.* Did you mean 'temperature_nll'\?"):
+        tables.build(trials, calibrator="temperature_mll")
+    with pytest.raises(CalibsweepError, match="accuracy"):
         tables.build(trials, metrics=["accuracy"])
     with pytest.raises(CalibsweepError, match=r"'htm'.* Did you mean 'html'\?"):
         tables.render([], "htm")

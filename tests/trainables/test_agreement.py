@@ -10,10 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainables import calibration
-from trainables.calibration import TEMPERATURES, bins, evaluate, metrics, scores, temperature
+from trainables.calibration import TEMPERATURES, evaluate, scores
 from trainables.calibration.agreement import FLOAT32_OFF, FLOAT64_OFF, differing, differing_on
 from trainables.calibration.out_of_distribution import evaluate_on
-from trainables.calibration.temperature import CRITERIA, best
+from trainables.calibrators import temperature
+from trainables.calibrators.temperature import CRITERIA, best
+from trainables.metrics import bins
+from trainables.metrics.confident_share import confident
+from trainables.metrics.mce import largest_gap
 
 ULPS = 2
 
@@ -109,13 +113,13 @@ def evaluated_in_float32(val_logits, val_labels, test_logits, test_labels, seed)
         p, predicted = in_float32(logits / value, generator), logits.argmax(dim=1)
         confidences = p.gather(1, predicted[:, None]).squeeze(1)
         correct = predicted == labels
-        share, accuracy = (each.item() for each in metrics.confident(confidences, correct))
+        share, accuracy = (each.item() for each in confident(confidences, correct))
         exact = calibration.score(logits, labels)
         return {
             **{name: exact[name] for name in ("error", "top_1_accuracy", "top_5_accuracy")},
             **{name: getattr(calibration, name)(p, labels) for name in ("brier", "classwise_ece")},
             **{name: gap(logits, labels, value, name)[0] for name in ("ece", "adaptive_ece")},
-            "mce": metrics.largest_gap(confidences, correct, 15).item(),
+            "mce": largest_gap(confidences, correct, 15).item(),
             "nll": nll(logits, labels, value),
             "confident_share": share,
             "confident_accuracy": accuracy,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainables.calibration import TEMPERATURES, adaptive_ece, ece, fit_temperature
-from trainables.calibration.temperature import CRITERIA, NODES, _interpolation, best, criterion_curves
+from trainables.calibrators.temperature import CRITERIA, NODES, _interpolation, best, criterion_curves
 
 
 def plain_curves(logits, labels):

@@ -1,23 +1,20 @@
 """How far predicted probabilities can be trusted: metrics, temperature scaling, and all scores at once.
 
-Everything takes torch tensors on any device and returns Python floats, as fractions.
+Everything takes torch tensors on any device and returns Python floats, as fractions. Metrics live in
+`trainables.metrics` and the search for a temperature in `trainables.calibrators`, one file each.
 """
 
-from trainables.calibration.metrics import (
-    ReliabilityBins,
-    adaptive_ece,
-    brier,
-    classwise_ece,
-    confident_share,
-    ece,
-    error,
-    mce,
-    nll,
-    reliability_bins,
-    top_k_accuracy,
-)
+from trainables.calibration.reliability import ReliabilityBins, reliability_bins
 from trainables.calibration.scores import evaluate, score
-from trainables.calibration.temperature import TEMPERATURES, fit_temperature
+from trainables.calibrators.temperature import TEMPERATURES, fit_temperature
+from trainables.metrics.adaptive_ece import adaptive_ece
+from trainables.metrics.brier import brier
+from trainables.metrics.classwise_ece import classwise_ece
+from trainables.metrics.ece import ece
+from trainables.metrics.error import error
+from trainables.metrics.mce import mce
+from trainables.metrics.nll import nll
+from trainables.metrics.top_k_accuracy import top_k_accuracy
 
 __all__ = [
     "TEMPERATURES",
@@ -25,7 +22,6 @@ __all__ = [
     "adaptive_ece",
     "brier",
     "classwise_ece",
-    "confident_share",
     "ece",
     "error",
     "evaluate",

@@ -15,12 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.calibration.bins import bin_of, equal_mass_edges, equal_width_edges, totals
-from trainables.calibration.checks import checked_logits
-from trainables.calibration.metrics import BINS, CONFIDENT
 from trainables.calibration.out_of_distribution import detectors, evaluate_on
 from trainables.calibration.scores import FLOAT32_ZERO, confidences_of, probabilities_of, score
-from trainables.calibration.temperature import (
+from trainables.calibrators.temperature import (
     CRITERIA,
     TEMPERATURES,
     TIE,
@@ -28,6 +25,10 @@ from trainables.calibration.temperature import (
     confidence_rows,
     criterion_curves,
 )
+from trainables.metrics import BINS
+from trainables.metrics.bins import bin_of, equal_mass_edges, equal_width_edges, totals
+from trainables.metrics.checks import checked_logits
+from trainables.metrics.confident_share import CONFIDENT
 from trainables.protocols.base import Criterion
 
 FLOAT32_OFF = 4e-6

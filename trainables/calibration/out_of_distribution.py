@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from trainables.calibration.checks import checked_logits
 from trainables.calibration.scores import score
 from trainables.errors import InputError
+from trainables.metrics.checks import checked_logits
 
 
 def separation(test_logits: Tensor, other_logits: Tensor, temperature: float = 1.0) -> dict[str, float]:

@@ -14,19 +14,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.calibration.bins import equal_mass_gap, equal_width_edges, weighted_gap
-from trainables.calibration.checks import checked_logits
-from trainables.calibration.metrics import (
-    BINS,
-    brier_scores,
-    classwise_excess,
-    classwise_gap,
-    confident,
-    largest_gap,
-    true_ranks,
-)
-from trainables.calibration.temperature import CRITERIA, TEMPERATURES, best, criterion_curves
+from trainables.calibrators.temperature import CRITERIA, TEMPERATURES, best, criterion_curves
 from trainables.errors import InputError
+from trainables.metrics import BINS
+from trainables.metrics.bins import equal_mass_gap, equal_width_edges, weighted_gap
+from trainables.metrics.brier import brier_scores
+from trainables.metrics.checks import checked_logits
+from trainables.metrics.classwise_ece import classwise_excess, classwise_gap
+from trainables.metrics.confident_share import confident
+from trainables.metrics.mce import largest_gap
+from trainables.metrics.top_k_accuracy import true_ranks
 
 FLOAT32_ZERO = 2.0**-150
 """Up to here a probability rounds to 0 in float32, in which published scores of float32 logits were

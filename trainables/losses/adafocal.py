@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainables.calibration.bins import bin_of, equal_mass_edges, totals
 from trainables.errors import ConfigurationError
 from trainables.losses.base import Loss, Reduction
 from trainables.losses.focal import focal_loss, inverse_focal_loss, true_log_probability
+from trainables.metrics.bins import bin_of, equal_mass_edges, totals
 from trainables.registry import register
 
 BINS = 15

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from results.scoring.logits_input.logits import ROWS, Part
 from results.scoring.logits_input.notes import Note, shortened, warning
-from results.scoring.scores import BINS, CRITERIA, SCORES
+from results.scoring.scores import criteria, known_metrics
 from results.wording import counted
+from trainables.metrics import BINS
 
 PER_BIN = 20
 """Samples that a bin should have on average: the accuracy of 20 is known to about 0.1."""
@@ -40,13 +41,13 @@ def doubts(parts: Mapping[str, Part], scores: Mapping[str, float], grid: Sequenc
 
 def _grid_ends(scores: Mapping[str, float], grid: Sequence[float]) -> list[Note]:
     found = []
-    for criterion, score in CRITERIA.items():
+    for criterion, metric in criteria().items():
         temperature = scores[f"temperature_{criterion}"]
         if temperature in (grid[0], grid[-1]):
             beyond = "lower" if temperature == grid[0] else "higher"
             line = (
-                f"the temperature by {score.title}, {temperature:.1f}, is the end of those that are tried: a "
-                f"{beyond} one may be better. Are these logits, unscaled?"
+                f"the temperature by {metric.title}, {temperature:.1f}, is the end of those that are tried: "
+                f"a {beyond} one may be better. Are these logits, unscaled?"
             )
             found.append(warning("grid_end", line))
     return found
@@ -70,14 +71,15 @@ def _of_part(labels: str, title: str, part: Part) -> list[Note]:
     if len(confidences) > 1 and float(np.ptp(confidences)) < SAME:
         line = (
             f"every sample of the {title} part has the confidence {confidences[0]:.4g}: one bin holds "
-            f"them all, and {SCORES['adaptive_ece'].title} says nothing."
+            f"them all, and {known_metrics()['adaptive_ece'].title} says nothing."
         )
         found.append(warning("one_confidence", line))
     return found
 
 
 def _scaling_hurts(val: Part, test: Part, scores: Mapping[str, float]) -> list[Note]:
-    title, printed = SCORES["nll"].title, SCORES["nll"].printed
+    nll = known_metrics()["nll"]
+    title, printed = nll.title, nll.printed
     before, after = scores["test_nll"], scores["test_nll_after_nll"]
     if not (scores["validation_nll"] > scores["validation_nll_after_nll"] and after > before):
         return []

@@ -76,3 +76,9 @@ def same_but_for_rounding(ordered: Tensor) -> Tensor:
     first = torch.ones_like(ordered, dtype=torch.bool)
     first[1:] = ordered.diff() > ROUNDING
     return torch.where(first, ordered, ordered[0]).cummax(0).values
+
+
+def top_label(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Confidence of each sample and whether its predicted class is right, [N] and bool [N]."""
+    confidences, predictions = probabilities.max(dim=1)
+    return confidences, predictions == labels

@@ -23,16 +23,18 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from trainables.calibration.bins import ROUNDING, equal_mass_gap, equal_width_edges, weighted_gap
-from trainables.calibration.checks import checked_logits
+from trainables.calibrators.base import Calibrator
 from trainables.errors import InputError
+from trainables.metrics import BINS
+from trainables.metrics.bins import ROUNDING, equal_mass_gap, equal_width_edges, weighted_gap
+from trainables.metrics.checks import checked_logits
 from trainables.protocols.base import Criterion
+from trainables.registry import register
 
 TEMPERATURES: tuple[float, ...] = tuple(tenths / 10 for tenths in range(1, 101))
 """The grid 0.1, 0.2, ... 10.0, each the number nearest to its decimal."""
 
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
-BINS = 15
 
 TIE = 1e-9
 """Temperatures are equally good whose criteria differ by less: many times what rounding differs by, and far
@@ -44,6 +46,44 @@ SMALLEST_EXPONENT = -80.0
 
 ELEMENTS_AT_ONCE = {"cpu": 2**16, "other": 2**23}
 """Exponentials computed together: what stays in a cache; on a GPU, what keeps it busy."""
+
+
+@register(
+    "temperature_ece",
+    criterion="ece",
+    facts={"title": "temperature scaling by ECE", "symbol": "T", "keeps_order": True},
+)
+@register(
+    "temperature_adaptive_ece",
+    criterion="adaptive_ece",
+    facts={"title": "temperature scaling by AdaECE", "symbol": "T", "keeps_order": True},
+)
+@register(
+    "temperature_nll",
+    criterion="nll",
+    facts={"title": "temperature scaling by NLL", "symbol": "T", "keeps_order": True},
+)
+class GridTemperature(Calibrator):
+    """Temperature scaling, the temperature being the one of a grid that has the least criterion.
+
+    Guo et al., 'On Calibration of Modern Neural Networks' (ICML 2017), section 4.2; the grid of Mukhoti et
+    al. 2020, section 5.
+
+    Args:
+        criterion: 'ece' or 'adaptive_ece' with 15 bins, or 'nll'.
+    """
+
+    def __init__(self, criterion: Criterion):
+        self.criterion = criterion
+        self.temperature = 1.0
+
+    def fit(self, logits: Tensor, labels: Tensor) -> None:
+        self.temperature = fit_temperature(logits, labels, self.criterion)
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        # The greatest logit is taken off first: dividing large logits would cost digits that their gaps need.
+        gaps = logits.double()
+        return ((gaps - gaps.amax(dim=1, keepdim=True)) / self.temperature).log_softmax(dim=1)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor, criterion: Criterion = "ece") -> float:

@@ -1,0 +1,35 @@
+"""Metrics of predicted probabilities, one file each. A new one is a new file here with a marked function.
+
+A metric is a function `(probabilities [N, K], labels [N]) -> float` of tensors on any device, and has a third
+argument `bins: int = BINS` if it bins. Its mark carries what tables need to know of it (`MetricSpec`). The
+predicted class is the first of the most probable ones, the confidence its probability.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trainables.catalogue import METRICS
+from trainables.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BINS = 15
+"""Bins of every binned metric, unless others are asked for: as in the papers."""
+
+
+def compute(name: str, probabilities: Tensor, labels: Tensor, **params: Any) -> float:
+    """The metric called `name` of probabilities [N, K] and labels [N], a fraction, or nats.
+
+    Args:
+        params: The metric's own parameters, and `bins` for one that bins.
+
+    Raises:
+        ConfigurationError: An unknown name or parameter, with the nearest right one.
+        InputError: Probabilities or labels for which the metric has no value.
+    """
+    if "bins" in params and not METRICS[name].facts.get("bins"):
+        raise ConfigurationError(f"metric {name!r} has no bins.")
+    value: float = METRICS.build(name, probabilities=probabilities, labels=labels, **params)
+    return value
