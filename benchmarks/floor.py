@@ -29,16 +29,16 @@ def epoch_seconds(trial: Trial, rates: Rates) -> tuple[float, float]:
         DataError: A data set whose mark does not tell shape and number of its samples.
         ConfigurationError: A network of torchvision's, which does not fit beside torch.
     """
-    facts = DATASETS[trial.dataset.name].facts
+    samples = DATASETS[trial.dataset.name].spec.samples
     try:
         work = work_of(trial)
     except RuntimeError:
         check_builds()
         raise
-    if work is None or "samples" not in facts:
+    if work is None or samples is None:
         raise DataError(f"{trial.dataset.label} does not tell the shape and number of its samples.")
     image = work.floor_seconds(rates, trial.training.precision, trial.training.batch_size)
-    training, *evaluated = facts["samples"]
+    training, *evaluated = samples
     return training * image, sum(evaluated) * image / (1 + BACKWARD)
 
 

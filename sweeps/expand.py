@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sweeps.spec import Block, Exclusion, Run, read, read_overrides, refusal
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
@@ -146,13 +146,14 @@ def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Tr
 
 def _fits(exclusion: Exclusion, cell: tuple[Component, Component, Component]) -> bool:
     asked = (exclusion.dataset, exclusion.model, exclusion.loss)
+    registries: tuple[Registry[Any], ...] = (DATASETS, MODELS, LOSSES)
     return all(
         not choices or any(_is(component, registry, choice) for choice in choices)
-        for choices, registry, component in zip(asked, (DATASETS, MODELS, LOSSES), cell, strict=True)
+        for choices, registry, component in zip(asked, registries, cell, strict=True)
     )
 
 
-def _is(component: Component, registry: Registry, asked: Asked) -> bool:
+def _is(component: Component, registry: Registry[Any], asked: Asked) -> bool:
     """Whether this is the component of that name, with those parameters and whatever others."""
     name, params = (asked, {}) if isinstance(asked, str) else asked
     chosen = registry.chosen(name, params)

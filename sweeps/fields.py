@@ -34,7 +34,7 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value
 
 
-def selected(registry: Registry, value: Any) -> tuple[Asked, ...]:
+def selected(registry: Registry[Any], value: Any) -> tuple[Asked, ...]:
     """What one entry of a list asks for: several where a parameter is given as a list of values."""
     if isinstance(value, str):
         value = {value: {}}

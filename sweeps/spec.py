@@ -200,7 +200,7 @@ def _assigned(assignment: str) -> tuple[str, Any]:
     return path, parsed(value, f"--set {assignment}")
 
 
-def selected(registry: Registry, text: str, place: str) -> tuple[str, dict[str, Any]]:
+def selected(registry: Registry[Any], text: str, place: str) -> tuple[str, dict[str, Any]]:
     """The one component that a text from the command line asks for, written as in a sweep file.
 
     Raises ConfigurationError for a name or parameter that does not exist, or for several components.

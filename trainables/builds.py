@@ -29,7 +29,7 @@ def check_builds() -> None:
 
 def check_builds_for(models: Iterable[Component]) -> None:
     """As `check_builds`, if one of these models needs torchvision."""
-    if any(MODELS[model.name].facts.get("torchvision") for model in models):
+    if any(MODELS[model.name].spec.torchvision for model in models):
         check_builds()
 
 

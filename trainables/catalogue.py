@@ -1,17 +1,34 @@
 """The kinds of component that a trial and its scores are made of. Reading this loads no torch."""
 
 from trainables.registry import Registry
+from trainables.registry.specs import (
+    CalibratorSpec,
+    DatasetSpec,
+    LossSpec,
+    MetricSpec,
+    ModelSpec,
+    ProtocolSpec,
+)
 
-DATASETS = Registry("data set", "trainables.datasets", "trainables.datasets.base:Dataset", context=["root"])
+DATASETS = Registry(
+    "data set", "trainables.datasets", "trainables.datasets.base:Dataset", DatasetSpec, context=["root"]
+)
 MODELS = Registry(
     "model",
     "trainables.models",
     "torch.nn:Module",
+    ModelSpec,
     context=["num_classes", "input_shape", "word_vectors", "pretrained"],
 )
-LOSSES = Registry("loss", "trainables.losses", "trainables.losses.base:Loss", context=["reduction"])
-PROTOCOLS = Registry("protocol", "trainables.protocols", "trainables.protocols.base:Protocol")
+LOSSES = Registry("loss", "trainables.losses", "trainables.losses.base:Loss", LossSpec, context=["reduction"])
+PROTOCOLS = Registry("protocol", "trainables.protocols", "trainables.protocols.base:Protocol", ProtocolSpec)
 METRICS = Registry(
-    "metric", "trainables.metrics", "builtins:float", context=["probabilities", "labels", "bins"]
+    "metric",
+    "trainables.metrics",
+    "builtins:float",
+    MetricSpec,
+    context=["probabilities", "labels", "bins"],
 )
-CALIBRATORS = Registry("calibrator", "trainables.calibrators", "trainables.calibrators.base:Calibrator")
+CALIBRATORS = Registry(
+    "calibrator", "trainables.calibrators", "trainables.calibrators.base:Calibrator", CalibratorSpec
+)

@@ -116,12 +116,12 @@ def _of_loss(component: Component, reduction: str) -> tuple[float, ...]:
 @functools.cache
 def _of_model_of_images(component: Component, dataset: str) -> tuple[float, ...]:
     """Outputs on fixed inputs, from seeded weights."""
-    facts = DATASETS[dataset].facts
-    if not {"channels", "image_size", "classes"} <= facts.keys():
+    spec = DATASETS[dataset].spec
+    shape, classes = spec.image_shape, spec.classes
+    if shape is None or classes is None:
         return ()
-    shape = (facts["channels"], facts["image_size"], facts["image_size"])
     seeds.seed_everything(0)
-    model = models.build(component.name, facts["classes"], input_shape=shape, **dict(component.params))
+    model = models.build(component.name, classes, input_shape=shape, **dict(component.params))
     return _outputs(model, _waves(2, *shape))
 
 

@@ -28,10 +28,11 @@ def forward_flops(dataset: str, model: str, params: Iterable[tuple[str, Any]] = 
     Args:
         dataset: One whose mark tells the shape of its samples.
     """
-    facts = DATASETS[dataset].facts
-    shape = (facts["channels"], facts["image_size"], facts["image_size"])
+    spec = DATASETS[dataset].spec
+    shape, classes = spec.image_shape, spec.classes
+    assert shape is not None and classes is not None, dataset
     with torch.device("meta"):
-        network = models.build(model, facts["classes"], input_shape=shape, **dict(params)).eval()
+        network = models.build(model, classes, input_shape=shape, **dict(params)).eval()
         with FlopCounterMode(display=False) as counter:
             network(torch.zeros(1, *shape))
     return int(counter.get_total_flops())

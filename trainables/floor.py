@@ -114,11 +114,11 @@ def work(name: str, num_classes: int, shape: tuple[int, ...], **params: Any) -> 
 
 def work_of(trial: Trial) -> Work | None:
     """What an image takes of a trial's network; None where the data set's mark does not tell its shape."""
-    facts = DATASETS[trial.dataset.name].facts
-    if not {"channels", "image_size", "classes"} <= facts.keys():
+    spec = DATASETS[trial.dataset.name].spec
+    shape, classes = spec.image_shape, spec.classes
+    if shape is None or classes is None:
         return None
-    shape = (facts["channels"], facts["image_size"], facts["image_size"])
-    return work(trial.model.name, facts["classes"], shape, **dict(trial.model.params))
+    return work(trial.model.name, classes, shape, **dict(trial.model.params))
 
 
 def _parameters(model: nn.Module) -> int:

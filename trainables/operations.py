@@ -64,13 +64,13 @@ def flops_per_epoch(trial: Trial) -> float | None:
     A multiplication and an addition count as two. None where the data set's mark does not tell the shape and
     number of its samples: those of documents vary.
     """
-    facts = DATASETS[trial.dataset.name].facts
-    if not {"channels", "image_size", "samples", "classes"} <= facts.keys():
+    spec = DATASETS[trial.dataset.name].spec
+    if spec.image_shape is None or spec.samples is None or spec.classes is None:
         return None
     forward = FORWARD.get(trial.dataset.name, {}).get(trial.model.label)
     if forward is None:
         from trainables.cost import forward_flops
 
         forward = forward_flops(trial.dataset.name, trial.model.name, trial.model.params)
-    training, validation, test = facts["samples"]
+    training, validation, test = spec.samples
     return float(forward * ((1 + BACKWARD) * training + validation + test))

@@ -48,7 +48,7 @@ def of_cell(
     _refuse_impossible(data, network)
     rules = PROTOCOLS.build(protocol)
     settings = rules.training(data.name, network.name, criterion.label).override(training or {})
-    if settings.embedding_learning_rate is not None and not MODELS[network.name].facts.get("tuned_embedding"):
+    if settings.embedding_learning_rate is not None and not MODELS[network.name].spec.tuned_embedding:
         raise ConfigurationError(
             f"training.embedding_learning_rate is given, but model {network.label!r} tunes no embedding."
         )
@@ -72,17 +72,18 @@ def in_order(components: Iterable[Component]) -> tuple[Component, ...]:
 
 
 def _refuse_to_score(other: Component, trained_on: Component) -> None:
-    facts, own = DATASETS[other.name].facts, DATASETS[trained_on.name].facts
-    if not facts.get("evaluation_only"):
-        fitting = ", ".join(name for name in DATASETS.names() if DATASETS[name].facts.get("evaluation_only"))
+    spec, own = DATASETS[other.name].spec, DATASETS[trained_on.name].spec
+    if not spec.evaluation_only:
+        fitting = ", ".join(name for name in DATASETS.names() if DATASETS[name].spec.evaluation_only)
         raise ConfigurationError(
             f"score_on: data set {other.label!r} is one to train on; there to be scored are {fitting}."
         )
-    for fact in ("input", "image_size", "channels"):
-        if facts.get(fact) != own.get(fact):
+    for entry in ("input", "image_size", "channels"):
+        has, takes = getattr(spec, entry), getattr(own, entry)
+        if has != takes:
             raise ConfigurationError(
-                f"score_on: {other.label!r} has {fact} {facts.get(fact)}, but a network trained on "
-                f"{trained_on.label!r} takes {own.get(fact)}."
+                f"score_on: {other.label!r} has {entry} {has}, but a network trained on "
+                f"{trained_on.label!r} takes {takes}."
             )
 
 
@@ -113,7 +114,7 @@ def _loss_label(loss: Component, dataset: str) -> str:
 
 
 @functools.cache
-def _names_there(loss: Entry, dataset: str) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
+def _names_there(loss: Entry[Any], dataset: str) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
     """Each name that a loss has by itself, with the parameters that the default protocol gives it there."""
     usual = PROTOCOLS.build(DEFAULT_PROTOCOL)
     found = []
@@ -126,17 +127,17 @@ def _names_there(loss: Entry, dataset: str) -> tuple[tuple[str, tuple[tuple[str,
 
 
 def _refuse_impossible(dataset: Component, model: Component) -> None:
-    data, network = DATASETS[dataset.name].facts, MODELS[model.name].facts
-    if data.get("evaluation_only"):
+    data, network = DATASETS[dataset.name].spec, MODELS[model.name].spec
+    if data.evaluation_only:
         raise ConfigurationError(
             f"data set {dataset.label!r} is there to be scored only: it has no training part."
         )
-    offered, wanted = data.get("input"), network.get("input")
+    offered, wanted = data.input, network.input
     if offered and wanted and offered != wanted:
         raise ConfigurationError(
             f"model {model.label!r} takes {wanted} input, but data set {dataset.label!r} has {offered} input."
         )
-    size, accepted = data.get("image_size"), network.get("image_sizes")
+    size, accepted = data.image_size, network.image_sizes
     if size and accepted and size not in accepted:
         raise ConfigurationError(
             f"model {model.label!r} takes images of {' or '.join(map(str, accepted))} pixels a side, "

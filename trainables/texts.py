@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 LONGEST_NAME = 200
@@ -40,3 +42,10 @@ def visible(text: str, kept: str = "") -> str:
         else character
         for character in text
     )
+
+
+def closest(wrong: str, known: Iterable[str]) -> str:
+    """' Did you mean x?' for the nearest known name, or what there is if none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else f" There is: {', '.join(names) or 'none'}."

@@ -147,7 +147,7 @@ class Component:
     label: str = field(compare=False)
 
     @classmethod
-    def resolve(cls, registry: Registry, asked: Asked) -> Component:
+    def resolve(cls, registry: Registry[Any], asked: Asked) -> Component:
         name, given = (asked, {}) if isinstance(asked, str) else asked
         entry = registry[name]
         params = registry.resolve(name, given)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from results.store import code, provenance
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.errors import DataError
+from trainables.registry import Registry
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REGISTRIES = {"dataset": DATASETS, "model": MODELS, "loss": LOSSES}
+REGISTRIES: dict[str, Registry[Any]] = {"dataset": DATASETS, "model": MODELS, "loss": LOSSES}
 
 
 def changed_code(trials: Sequence[Trial], frame: pd.DataFrame, root: Path) -> list[str]:

@@ -163,12 +163,12 @@ def _units(number: float, unit: str) -> str:
 
 
 def _stored_bytes(trial: Trial) -> float | None:
-    facts = DATASETS[trial.dataset.name].facts
-    if not {"samples", "classes"} <= facts.keys():
+    spec = DATASETS[trial.dataset.name].spec
+    if spec.samples is None or spec.classes is None:
         return None
-    _, validation, test = facts["samples"]
+    _, validation, test = spec.samples
     # float32 logits, an id and a label.
-    return float((validation + test) * (4 * facts["classes"] + 16) + ROW_BYTES)
+    return float((validation + test) * (4 * spec.classes + 16) + ROW_BYTES)
 
 
 def run_pilots(sweep_name: str, uri: str, overrides: list[str], data: Path | None, console: Console) -> None:

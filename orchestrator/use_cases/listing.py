@@ -13,7 +13,7 @@ from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
 
-REGISTRIES: dict[str, Registry] = {
+REGISTRIES: dict[str, Registry[Any]] = {
     "losses": LOSSES,
     "models": MODELS,
     "datasets": DATASETS,
@@ -63,7 +63,7 @@ def listing(kind: str) -> Sequence[Component | Metric | Setting | BundledSweep]:
     raise ConfigurationError(f"there is no {kind!r} to list.{closest(kind, KINDS)}")
 
 
-def _component(registry: Registry, name: str) -> Component:
+def _component(registry: Registry[Any], name: str) -> Component:
     entry = registry[name]
     usual = entry.usual
     values = {parameter: usual[parameter] for parameter in entry.parameters if parameter in usual}

@@ -9,6 +9,7 @@ NLL, as Mukhoti et al. (2020) and Ghosh et al. (2022) print theirs.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,7 @@ from typing import Literal
 from trainables.catalogue import CALIBRATORS, METRICS
 from trainables.errors import ConfigurationError
 from trainables.registry import Entry, closest
+from trainables.registry.specs import MetricSpec
 
 UNCALIBRATED = "none"
 """The calibrator that leaves probabilities as the network gives them."""
@@ -46,8 +48,8 @@ class Metric:
     at_commit: bool = False
 
     @classmethod
-    def of(cls, entry: Entry) -> Metric:
-        return cls(entry.name, **entry.facts)
+    def of(cls, entry: Entry[MetricSpec]) -> Metric:
+        return cls(entry.name, **dataclasses.asdict(entry.spec))
 
     @property
     def printed_unit(self) -> str:
@@ -63,7 +65,7 @@ class Metric:
 
     def changed_by(self, calibrator: str) -> bool:
         """Whether it can differ before and after this calibrator."""
-        return not (self.order_only and CALIBRATORS[calibrator].facts["keeps_order"])
+        return not (self.order_only and CALIBRATORS[calibrator].spec.keeps_order)
 
 
 @dataclass(frozen=True)

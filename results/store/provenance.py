@@ -11,10 +11,12 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from results.store import code, processor
 from trainables import source
 from trainables.catalogue import DATASETS, LOSSES, MODELS
+from trainables.registry import Entry
 from trainables.trial import Trial
 
 PACKAGES = ("calibsweep", "torch", "numpy", "scikit-learn", "ray", "pyarrow")
@@ -73,7 +75,11 @@ def sources(trial: Trial) -> dict[str, str]:
 
 @functools.cache
 def _sources(dataset: str, model: str, loss: str) -> dict[str, str]:
-    entries = {"dataset": DATASETS[dataset], "model": MODELS[model], "loss": LOSSES[loss]}
+    entries: dict[str, Entry[Any]] = {
+        "dataset": DATASETS[dataset],
+        "model": MODELS[model],
+        "loss": LOSSES[loss],
+    }
     return {
         **{f"source_{kind}": entry.source_digest for kind, entry in entries.items()},
         **{f"code_{kind}": source.digest(entry.module) for kind, entry in entries.items()},

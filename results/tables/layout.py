@@ -96,7 +96,7 @@ class Table:
 
     def heading(self, scaling: str) -> str:
         """'pre T', 'post T', or nothing for a metric that calibration cannot change."""
-        symbol = CALIBRATORS[self.calibrator].facts["symbol"]
+        symbol = CALIBRATORS[self.calibrator].spec.symbol
         return {"none": "", "before": f"pre {symbol}", "after": f"post {symbol}"}[scaling]
 
     @property

@@ -167,8 +167,8 @@ class Screen:
         if criterion := criterion_of(first.calibrator):
             fitted = f"T chosen by validation {known_metrics()[criterion].title}, mean"
         else:
-            spec = CALIBRATORS[first.calibrator].facts
-            fitted = f"{spec['symbol']}: {spec['title']}"
+            spec = CALIBRATORS[first.calibrator].spec
+            fitted = f"{spec.symbol}: {spec.title}"
         others = [each.metric.title for each in self._tables if each.metric.unit == "none"]
         plain = f", {', '.join(others)}: as it is" if others else ""
         yield f"Percent (NLL: 100 x nats{plain}), {over}; {fitted}; *: best of its grid."

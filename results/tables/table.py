@@ -160,9 +160,9 @@ def _caption(metric: Metric, calibrator: str, full: int, rows: Iterable[Row], da
             f"temperature of each trial chosen by validation {by.title}{bins}."
         )
     elif changed:
-        spec = CALIBRATORS[calibrator].facts
+        spec = CALIBRATORS[calibrator].spec
         sentences.append(
-            f"Pre {spec['symbol']}: as trained; post {spec['symbol']}: after {spec['title']}, fitted to each "
+            f"Pre {spec.symbol}: as trained; post {spec.symbol}: after {spec.title}, fitted to each "
             "trial's validation data."
         )
     if full > 1:
@@ -171,7 +171,7 @@ def _caption(metric: Metric, calibrator: str, full: int, rows: Iterable[Row], da
     else:
         sentences.append("One seed.")
     if any(cell.best for cell in cells):
-        symbol = CALIBRATORS[calibrator].facts["symbol"]
+        symbol = CALIBRATORS[calibrator].spec.symbol
         apart = f", pre {symbol} and post {symbol} apart" if changed else ""
         sentences.append(f"Bold: best mean of each row{apart}.")
     return " ".join(sentences)

@@ -209,7 +209,7 @@ def test_recorded_operations_are_what_torch_counts(torchvision: ModuleType) -> N
             trial = resolve(dataset, model, "brier", 0)
         except ConfigurationError:
             continue
-        if "image_size" in DATASETS[dataset].facts:
+        if DATASETS[dataset].spec.image_size:
             assert trial.model.label in counted[dataset], trial
 
 
@@ -264,10 +264,10 @@ def test_a_pilot_takes_its_share_of_all_parts(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_marks_tell_what_the_data_sets_have() -> None:
-    facts, digits = DATASETS["digits"].facts, datasets.load("digits")
-    parts = [len(part) for part in (digits.train, digits.validation, digits.test)]
-    assert (facts["samples"], facts["classes"]) == (parts, digits.num_classes)
-    assert (facts["channels"], facts["image_size"], facts["image_size"]) == digits.input_shape
+    spec, digits = DATASETS["digits"].spec, datasets.load("digits")
+    parts = tuple(len(part) for part in (digits.train, digits.validation, digits.test))
+    assert (spec.samples, spec.classes) == (parts, digits.num_classes)
+    assert spec.image_shape == digits.input_shape
 
 
 def test_the_latest_pilot_is_kept_and_a_damaged_one_forgotten(tmp_path: Path) -> None:

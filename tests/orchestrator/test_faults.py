@@ -51,26 +51,26 @@ FAULTY = """
             return self.fault(logits) if self.batches > 8 else logits
 
 
-    @register("raising", facts={"input": "image"})
+    @register("raising", spec={"input": "image"})
     class Raising(Faulty):
         def fault(self, logits):
             raise ValueError("a plug-in's mistake")
 
 
-    @register("hanging", facts={"input": "image"})
+    @register("hanging", spec={"input": "image"})
     class Hanging(Faulty):
         def fault(self, logits):
             time.sleep(3600)
             return logits
 
 
-    @register("hungry", facts={"input": "image"})
+    @register("hungry", spec={"input": "image"})
     class Hungry(Faulty):
         def fault(self, logits):
             return logits + torch.empty(2**50)[0]
 
 
-    @register("diverging", facts={"input": "image"})
+    @register("diverging", spec={"input": "image"})
     class Diverging(Faulty):
         def fault(self, logits):
             return logits * float("nan")

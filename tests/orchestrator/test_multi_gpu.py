@@ -38,7 +38,7 @@ import torch
 from trainables.models.small_cnn import SmallCNN
 from trainables.registry import register
 
-@register("faulty", facts={"input": "image"})
+@register("faulty", spec={"input": "image"})
 class Faulty(SmallCNN):
     '''Runs out of memory in its eighth batch, on the second worker.'''
 

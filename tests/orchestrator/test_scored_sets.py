@@ -27,7 +27,7 @@ from trainables.registry import register
 
 FACTS = {}
 
-@register("digits_c", facts={"input": "image", "image_size": 8, "channels": 1, "evaluation_only": True,
+@register("digits_c", spec={"input": "image", "image_size": 8, "channels": 1, "evaluation_only": True,
                              "classes_of": "digits"})
 class CorruptedDigits(EvaluationOnly):
     def __init__(self, root: Path, corruption: str, severity: int):
@@ -36,7 +36,7 @@ class CorruptedDigits(EvaluationOnly):
         test.inputs = test.inputs + severity * noise
         super().__init__(test, 10, (1, 8, 8))
 
-@register("noise", facts={"input": "image", "image_size": 8, "channels": 1, "evaluation_only": True})
+@register("noise", spec={"input": "image", "image_size": 8, "channels": 1, "evaluation_only": True})
 class Noise(EvaluationOnly):
     def __init__(self, root: Path):
         test = Digits(root).test.first(100)

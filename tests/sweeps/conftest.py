@@ -18,27 +18,27 @@ FILES = {
     "datasets/__init__.py": "",
     "datasets/pictures.py": UNIMPORTABLE
     + """
-@register("pictures", facts={"input": "image", "image_size": 8})
+@register("pictures", spec={"input": "image", "image_size": 8})
 class Pictures:
     def __init__(self, root, samples: int = 300): ...
 
-@register("photographs", facts={"input": "image", "image_size": 32})
+@register("photographs", spec={"input": "image", "image_size": 32})
 class Photographs: ...
 
-@register("letters", facts={"input": "text"})
+@register("letters", spec={"input": "text"})
 class Letters: ...
 """,
     "models/__init__.py": "",
     "models/networks.py": UNIMPORTABLE
     + """
-@register("dense", facts={"input": "image"})
+@register("dense", spec={"input": "image"})
 class Dense:
     def __init__(self, num_classes: int, widths: tuple[int, ...] = (32,), dropout: float | None = None): ...
 
-@register("conv", facts={"input": "image", "image_sizes": (8, 16)})
+@register("conv", spec={"input": "image", "image_sizes": (8, 16)})
 class Conv: ...
 
-@register("reader", facts={"input": "text"})
+@register("reader", spec={"input": "text"})
 class Reader: ...
 """,
     "losses/__init__.py": "",

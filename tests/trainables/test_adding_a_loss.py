@@ -12,6 +12,7 @@ import torch
 from trainables.errors import ConfigurationError
 from trainables.losses import conformance
 from trainables.registry import Registry
+from trainables.registry.specs import LossSpec
 
 GUIDE = (Path(__file__).parents[2] / conformance.GUIDE).read_text()
 
@@ -24,7 +25,9 @@ def test_the_example_is_found_built_and_conforms(tmp_path, monkeypatch):
     (package / "poly.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     try:
-        losses = Registry("loss", "example_losses", "trainables.losses.base:Loss", context=["reduction"])
+        losses = Registry(
+            "loss", "example_losses", "trainables.losses.base:Loss", LossSpec, context=["reduction"]
+        )
         loss = losses.build("poly", epsilon=2)
         logits, labels = torch.tensor([[0.0, 0.0], [3.0, 3.0]]), torch.tensor([0, 1])
         assert loss(logits, labels).item() == pytest.approx(2 * (0.6931472 + 2 * 0.5))

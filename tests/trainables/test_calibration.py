@@ -161,7 +161,7 @@ def test_scores_keep_their_bounds_and_their_meaning(drawn, temperature):
 def test_scores_are_what_the_metrics_measure():
     logits, labels = draw(257, 11, scale=4.0)
     probabilities = logits.softmax(1)
-    committed = [name for name in METRICS.names() if METRICS[name].facts.get("at_commit")]
+    committed = [name for name in METRICS.names() if METRICS[name].spec.at_commit]
     expected = {name: compute(name, probabilities, labels) for name in committed}
     assert 0 < expected["confident_share"] < 1
     assert calibration.score(logits, labels) == pytest.approx(expected, abs=1e-6)

@@ -44,7 +44,7 @@ def digests() -> dict[str, str]:
     [
         ("losses/focal.py", {"trainables.losses.focal", "trainables.losses.flsd"}),
         ("losses/brier.py", {"trainables.losses.brier"}),
-        ("optimizers.py", {source.TRAINING}),
+        ("training/optimizers.py", {source.TRAINING}),
         ("calibration/metrics.py", {source.TRAINING}),
         ("datasets/word_vectors.py", set()),
     ],

@@ -25,7 +25,7 @@ from trainables.training.run import TrialRun
 from trainables.trial import TrainingSettings, Trial
 
 CPU = torch.device("cpu")
-LOSS_NAMES = [name for name in LOSSES.names() if not LOSSES[name].facts.get("example") or LOSSES[name].preset]
+LOSS_NAMES = [name for name in LOSSES.names() if not LOSSES[name].spec.example or LOSSES[name].preset]
 
 
 def images(number: int, seed: int) -> ImageSplit:
@@ -265,7 +265,7 @@ def test_what_is_replayed() -> None:
     assert not TrialRun(trial_of(), dataset_of(40), CPU).execution.replays
 
 
-REPLAYABLE = sorted(name for name in MODELS.names() if MODELS[name].facts.get("replayable"))
+REPLAYABLE = sorted(name for name in MODELS.names() if MODELS[name].spec.replayable)
 
 
 def test_the_networks_of_the_benchmarks_are_replayed() -> None:
@@ -275,7 +275,7 @@ def test_the_networks_of_the_benchmarks_are_replayed() -> None:
 @pytest.mark.parametrize("name", REPLAYABLE)
 def test_a_network_marked_so_does_the_same_at_each_call(name: str) -> None:
     """Draws no random numbers, and keeps nothing but batch normalisation's statistics."""
-    side = (MODELS[name].facts.get("image_sizes") or [32])[0]
+    side = (MODELS[name].spec.image_sizes or (32,))[0]
     network = models.build(name, 10, input_shape=(3, side, side))
     assert not any(isinstance(each, nn.modules.dropout._DropoutNd) for each in network.modules())
     images = torch.randn(2, 3, side, side)

@@ -13,6 +13,7 @@ from trainables.catalogue import DATASETS, PROTOCOLS
 from trainables.protocols.base import Protocol
 from trainables.protocols.mukhoti2020 import Mukhoti2020
 from trainables.protocols.mukhoti2020_released import Mukhoti2020Released
+from trainables.registry.specs import DatasetSpec
 from trainables.resolve import resolve
 from trainables.trial import Asked, TrainingSettings
 
@@ -91,7 +92,7 @@ def protocol(request: pytest.FixtureRequest) -> Protocol:
 def documents(monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a pretended data set of documents."""
     entry = dataclasses.replace(
-        DATASETS["digits"], name="letters", component="letters", facts={"input": "text"}
+        DATASETS["digits"], name="letters", component="letters", spec=DatasetSpec(input="text")
     )
     monkeypatch.setattr(DATASETS, "_entries", {**DATASETS.entries, "letters": entry})
     return "letters"

@@ -11,16 +11,17 @@ import pytest
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.errors import ConfigurationError
 from trainables.registry import REQUIRED, Registry, closest
+from trainables.registry.specs import LossSpec, MetricSpec, read_spec
 from trainables.values import coerced
 
-Make = Callable[..., Registry]
+Make = Callable[..., Registry[LossSpec]]
 
 FOCAL = '''
 from trainables.registry import register
 
 class Base: ...
 
-@register("focal", version=3, facts={"scheduled": False})
+@register("focal", version=3, spec={"softmax": False})
 @register("focal_1", gamma=1)
 @register("focal_2", gamma=2.0)
 class Focal(Base):
@@ -39,13 +40,13 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Writes files of a package and gives the registry that reads it."""
     name = f"made_{tmp_path.name}".replace("-", "_").replace("[", "_").replace("]", "_")
 
-    def write(**files: str) -> Registry:
+    def write(**files: str) -> Registry[LossSpec]:
         folder = tmp_path / name
         folder.mkdir()
         for stem, text in {"__init__": "", **files}.items():
             (folder / f"{stem}.py").write_text(text, encoding="utf-8")
         monkeypatch.syspath_prepend(str(tmp_path))
-        return Registry("loss", name, f"{name}.focal:Base", context=["reduction", "root"])
+        return Registry("loss", name, f"{name}.focal:Base", LossSpec, context=["reduction", "root"])
 
     return write
 
@@ -62,8 +63,8 @@ def test_reads_marks_without_importing(make: Make) -> None:
     registry = make(focal=FOCAL)
     assert registry.names() == ["focal", "focal_1", "focal_2"]
     entry = registry["focal_1"]
-    assert (entry.component, entry.preset, entry.version, entry.facts) == (
-        "focal", {"gamma": 1}, 3, {"scheduled": False},
+    assert (entry.component, entry.preset, entry.version, entry.spec) == (
+        "focal", {"gamma": 1}, 3, LossSpec(softmax=False),
     )  # fmt: skip
     assert entry.summary == "Down-weights easy samples."
     assert {name: p.annotation for name, p in entry.parameters.items()} == {
@@ -197,7 +198,7 @@ def test_refuses_what_does_not_exist(name: str, params: dict[str, object], expec
         ("@register('x', gama=2.0)\ndef x(gamma: float): ...",
          "line 2: 'x' fixes 'gama', which x does not take. Did you mean 'gamma'?"),
         ("@register('x')\n@register('y', version=2, gamma=2.0)\ndef x(gamma: float): ...",
-         "line 3: version and facts of 'y' belong on the mark @register('x')."),
+         "line 3: version and spec of 'y' belong on the mark @register('x')."),
         ("@register('x')\ndef x(\n    gamma: float = math.pi): ...",
          "line 3: the default 'math.pi' is not a literal: it is read, not run."),
         ("@register('x')\nclass X:\n    def __init__(self, **options): ...",
@@ -210,6 +211,22 @@ def test_refuses_files_it_cannot_read(source: str, expected: str, make: Make) ->
     place, _, message = refusal(registry.names).partition(", ")
     assert Path(place).name == "broken.py"
     assert message == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "values", "named"),
+    [
+        (LossSpec, {"softmx": False}, "softmax"),
+        (LossSpec, {"softmax": 0}, "softmax"),
+        (LossSpec, {"example": 2.0}, "example"),
+        (LossSpec, ["softmax"], "mapping"),
+        (MetricSpec, {"title": "ECE", "unit": "percent"}, "meaning"),
+        (MetricSpec, {"meaning": "", "title": "ECE", "unit": "per cent", "direction": "lower"}, "percent"),
+    ],
+)
+def test_refuses_a_spec_with_a_wrong_entry(spec: type, values: object, named: str) -> None:
+    line = refusal(lambda: read_spec(spec, values, "a.py, line 7"))
+    assert line.startswith("a.py, line 7: ") and named in line
 
 
 @pytest.mark.parametrize(

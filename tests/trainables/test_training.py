@@ -41,7 +41,7 @@ TRAINING = {"epochs": 7, "batch_size": 32, "milestones": [2, 5]}
 
 def trial_of(model: str = "mlp", loss: str = "cross_entropy", seed: int = 0, **training: Any) -> Trial:
     entry = LOSSES[loss]
-    params = {} if entry.preset else entry.facts.get("example", {})
+    params = {} if entry.preset else entry.spec.example
     network = SMALL.get(model, model)
     return resolve(DIGITS, network, (loss, params), seed, training={**TRAINING, **training})
 
@@ -175,7 +175,7 @@ import numpy as np
 from torch import nn
 from trainables.registry import register
 
-@register("noisy", facts={"input": "image"})
+@register("noisy", spec={"input": "image"})
 class Noisy(nn.Module):
     '''Draws from every global generator in training.'''
 

@@ -8,7 +8,7 @@ from trainables.calibrators.base import Calibrator
 from trainables.registry import register
 
 
-@register("none", facts={"title": "no calibration", "symbol": "", "keeps_order": True})
+@register("none", spec={"title": "no calibration", "symbol": "", "keeps_order": True})
 class Uncalibrated(Calibrator):
     """The softmax of the logits themselves."""
 

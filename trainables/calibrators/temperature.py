@@ -51,17 +51,17 @@ ELEMENTS_AT_ONCE = {"cpu": 2**16, "other": 2**23}
 @register(
     "temperature_ece",
     criterion="ece",
-    facts={"title": "temperature scaling by ECE", "symbol": "T", "keeps_order": True},
+    spec={"title": "temperature scaling by ECE", "symbol": "T", "keeps_order": True},
 )
 @register(
     "temperature_adaptive_ece",
     criterion="adaptive_ece",
-    facts={"title": "temperature scaling by AdaECE", "symbol": "T", "keeps_order": True},
+    spec={"title": "temperature scaling by AdaECE", "symbol": "T", "keeps_order": True},
 )
 @register(
     "temperature_nll",
     criterion="nll",
-    facts={"title": "temperature scaling by NLL", "symbol": "T", "keeps_order": True},
+    spec={"title": "temperature scaling by NLL", "symbol": "T", "keeps_order": True},
 )
 class GridTemperature(Calibrator):
     """Temperature scaling, the temperature being the one of a grid that has the least criterion.

@@ -35,7 +35,7 @@ CIFAR10 = Cifar(
 
 @register(
     "cifar10",
-    facts={"input": "image", "image_size": 32, "channels": 3, "classes": 10, "samples": [45000, 5000, 10000]},
+    spec={"input": "image", "image_size": 32, "channels": 3, "classes": 10, "samples": [45000, 5000, 10000]},
 )
 class Cifar10(ImageDataset):
     """45,000 / 5,000 / 10,000 photographs of 32 x 32 pixels in 10 classes (Krizhevsky, 2009).

@@ -30,7 +30,7 @@ CIFAR100 = Cifar(
 
 @register(
     "cifar100",
-    facts={
+    spec={
         "input": "image",
         "image_size": 32,
         "channels": 3,

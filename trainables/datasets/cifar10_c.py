@@ -33,7 +33,7 @@ IMAGES_PER_SEVERITY = 10_000
 
 @register(
     "cifar10_c",
-    facts={
+    spec={
         "input": "image",
         "image_size": 32,
         "channels": 3,

@@ -20,7 +20,7 @@ SPLIT_SEED = 1
 
 @register(
     "digits",
-    facts={"input": "image", "image_size": 8, "channels": 1, "classes": 10, "samples": [300, 300, 1197]},
+    spec={"input": "image", "image_size": 8, "channels": 1, "classes": 10, "samples": [300, 300, 1197]},
 )
 class Digits(Dataset):
     """1,797 handwritten digits of 8 x 8 pixels (Alpaydin and Kaynak, UCI 1998), split stratified by class.

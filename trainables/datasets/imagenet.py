@@ -81,7 +81,7 @@ class EvaluationFiles(FileSplit):
 
 @register(
     "imagenet",
-    facts={
+    spec={
         "input": "image",
         "image_size": 224,
         "channels": 3,

@@ -45,7 +45,7 @@ BRACKETS = {"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "-LCB-": "{"
 """As the Penn Treebank writes them, since its own brackets are brackets."""
 
 
-@register("sst", facts={"input": "tree"})
+@register("sst", spec={"input": "tree"})
 class SST(Dataset):
     """Film reviews as parse trees with a sentiment at each node (Socher et al., EMNLP 2013), in two classes.
 

@@ -28,7 +28,7 @@ TEST = RemoteFile(
 
 @register(
     "svhn",
-    facts={
+    spec={
         "input": "image",
         "image_size": 32,
         "channels": 3,

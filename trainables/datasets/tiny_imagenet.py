@@ -41,7 +41,7 @@ FROZEN_SEED = 1
 
 @register(
     "tiny_imagenet",
-    facts={
+    spec={
         "input": "image",
         "image_size": 64,
         "channels": 3,

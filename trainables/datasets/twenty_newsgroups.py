@@ -22,7 +22,7 @@ LENGTH = 1000
 SEPARATORS = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n', " "))
 
 
-@register("twenty_newsgroups", facts={"input": "document"})
+@register("twenty_newsgroups", spec={"input": "document"})
 class TwentyNewsgroups(Dataset):
     """The original 19,997 posts to 20 newsgroups (Lang, ICML 1995): 15,098 / 900 / 3,999.
 

@@ -16,7 +16,7 @@ from trainables.errors import ConfigurationError, DataError
 from trainables.registry import register
 
 
-@register("twenty_newsgroups_bert", facts={"input": "wordpieces"})
+@register("twenty_newsgroups_bert", spec={"input": "wordpieces"})
 class TwentyNewsgroupsForBert(Dataset):
     """The posts and parts of `twenty_newsgroups`, cut into the word pieces of a pretrained BERT.
 

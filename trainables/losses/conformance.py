@@ -52,13 +52,13 @@ def check(name: str, **params: object) -> list[Finding]:
 
     Args:
         params: The loss's own parameters. Those it requires and that are left out are taken from
-            `facts={"example": {...}}` of its mark, if that has them.
+            `spec={"example": {...}}` of its mark, if that has them.
 
     Raises:
         ConfigurationError: An unknown name or parameter.
     """
     entry = LOSSES[name]
-    example = {} if entry.preset else entry.facts.get("example", {})
+    example = {} if entry.preset else entry.spec.example
     chosen = LOSSES.resolve(name, {**example, **params})
     return check_loss(lambda *, reduction: LOSSES.build(entry.component, reduction=reduction, **chosen))
 

@@ -11,7 +11,7 @@ from trainables.losses.focal import focal_loss, true_log_probability
 from trainables.registry import register
 
 
-@register("flsc", facts={"example": {"gammas": (5.0, 3.0, 1.0)}})
+@register("flsc", spec={"example": {"gammas": (5.0, 3.0, 1.0)}})
 @register("flsc_531", gammas=(5.0, 3.0, 1.0))
 @register("flsc_532", gammas=(5.0, 3.0, 2.0))
 class ScheduledFocal(Loss):

@@ -13,7 +13,7 @@ from trainables.registry import register
 UPPER_THRESHOLD = 0.5
 
 
-@register("flsd", facts={"example": {"gammas": (5.0, 3.0, 2.0)}})
+@register("flsd", spec={"example": {"gammas": (5.0, 3.0, 2.0)}})
 @register("flsd_53", gammas=(5.0, 3.0, 3.0))
 @register("flsd_532", gammas=(5.0, 3.0, 2.0))
 class SampleDependentFocal(Loss):

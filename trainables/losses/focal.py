@@ -13,7 +13,7 @@ SMALLEST_MISS = 1e-20
 """Stands for 1 - p_y where that is 0, as its power below 1 has an infinite slope there."""
 
 
-@register("focal", facts={"example": {"gamma": 2.0}})
+@register("focal", spec={"example": {"gamma": 2.0}})
 @register("focal_1", gamma=1.0)
 @register("focal_2", gamma=2.0)
 @register("focal_3", gamma=3.0)

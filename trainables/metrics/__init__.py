@@ -29,7 +29,7 @@ def compute(name: str, probabilities: Tensor, labels: Tensor, **params: Any) -> 
         ConfigurationError: An unknown name or parameter, with the nearest right one.
         InputError: Probabilities or labels for which the metric has no value.
     """
-    if "bins" in params and not METRICS[name].facts.get("bins"):
+    if "bins" in params and not METRICS[name].spec.bins:
         raise ConfigurationError(f"metric {name!r} has no bins.")
     value: float = METRICS.build(name, probabilities=probabilities, labels=labels, **params)
     return value

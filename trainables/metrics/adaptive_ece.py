@@ -12,7 +12,7 @@ from trainables.registry import register
 
 @register(
     "adaptive_ece",
-    facts={
+    spec={
         "title": "AdaECE",
         "meaning": "Adaptive expected calibration error",
         "unit": "percent",

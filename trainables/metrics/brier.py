@@ -10,7 +10,7 @@ from trainables.registry import register
 
 @register(
     "brier",
-    facts={
+    spec={
         "title": "Brier",
         "meaning": "Brier score",
         "unit": "percent",

@@ -13,7 +13,7 @@ from trainables.registry import register
 
 @register(
     "classwise_ece",
-    facts={
+    spec={
         "title": "Classwise-ECE",
         "meaning": "Classwise expected calibration error",
         "unit": "percent",

@@ -12,7 +12,7 @@ from trainables.registry import register
 
 @register(
     "confident_accuracy",
-    facts={
+    spec={
         "title": "S99 accuracy",
         "meaning": "Accuracy at confidence above 0.99",
         "unit": "percent",

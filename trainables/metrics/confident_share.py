@@ -13,7 +13,7 @@ CONFIDENT = 0.99
 
 @register(
     "confident_share",
-    facts={
+    spec={
         "title": "|S99|",
         "meaning": "Share of samples at confidence above 0.99",
         "unit": "percent",

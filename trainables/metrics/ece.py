@@ -12,7 +12,7 @@ from trainables.registry import register
 
 @register(
     "ece",
-    facts={
+    spec={
         "title": "ECE",
         "meaning": "Expected calibration error",
         "unit": "percent",

@@ -11,7 +11,7 @@ from trainables.registry import register
 
 @register(
     "error",
-    facts={
+    spec={
         "title": "Error",
         "meaning": "Classification error",
         "unit": "percent",

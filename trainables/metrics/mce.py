@@ -13,7 +13,7 @@ from trainables.registry import register
 
 @register(
     "mce",
-    facts={
+    spec={
         "title": "MCE",
         "meaning": "Maximum calibration error",
         "unit": "percent",

@@ -11,7 +11,7 @@ from trainables.registry import register
 
 @register(
     "mean_confidence",
-    facts={
+    spec={
         "title": "Confidence",
         "meaning": "Mean confidence",
         "unit": "percent",

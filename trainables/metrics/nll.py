@@ -10,7 +10,7 @@ from trainables.registry import register
 
 @register(
     "nll",
-    facts={
+    spec={
         "title": "NLL",
         "meaning": "Negative log-likelihood",
         "unit": "nats",

@@ -13,7 +13,7 @@ from trainables.registry import register
 @register(
     "top_1_accuracy",
     k=1,
-    facts={
+    spec={
         "title": "Top-1",
         "meaning": "Top-1 accuracy",
         "unit": "percent",
@@ -25,7 +25,7 @@ from trainables.registry import register
 @register(
     "top_5_accuracy",
     k=5,
-    facts={
+    spec={
         "title": "Top-5",
         "meaning": "Top-5 accuracy",
         "unit": "percent",

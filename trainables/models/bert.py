@@ -12,7 +12,7 @@ from trainables.registry import register
 PADDING = 0
 
 
-@register("bert", facts={"input": "wordpieces", "fine_tuned": True, "torchvision": True})
+@register("bert", spec={"input": "wordpieces", "fine_tuned": True, "torchvision": True})
 class Bert(nn.Module):
     """A pretrained BERT whose first output goes through dropout and a linear layer; all of it is trained.
 

@@ -11,7 +11,7 @@ BOTTLENECK = 4
 """Channels between a layer's two convolutions, in multiples of the growth."""
 
 
-@register("densenet121", facts={"input": "image", "image_sizes": [32], "replayable": True})
+@register("densenet121", spec={"input": "image", "image_sizes": [32], "replayable": True})
 def densenet121(num_classes: int) -> DenseNet:
     """DenseNet-121 with growth 32 and a stem for 32 x 32 images."""
     return DenseNet(num_classes, blocks=(6, 12, 24, 16), growth=32)

@@ -8,14 +8,14 @@ from torchvision import models
 from trainables.registry import register
 
 
-@register("resnet50_imagenet", facts={"input": "image", "image_sizes": [224], "torchvision": True})
+@register("resnet50_imagenet", spec={"input": "image", "image_sizes": [224], "torchvision": True})
 def resnet50_imagenet(num_classes: int) -> nn.Module:
     """torchvision's ResNet-50, for 224 x 224 images."""
     network: nn.Module = models.resnet50(weights=None, num_classes=num_classes)
     return network
 
 
-@register("resnet110_imagenet", facts={"input": "image", "image_sizes": [224], "torchvision": True})
+@register("resnet110_imagenet", spec={"input": "image", "image_sizes": [224], "torchvision": True})
 def resnet110_imagenet(num_classes: int) -> nn.Module:
     """torchvision's ResNet with the blocks of `resnet110`, for 224 x 224 images.
 
@@ -26,7 +26,7 @@ def resnet110_imagenet(num_classes: int) -> nn.Module:
     return network
 
 
-@register("densenet121_imagenet", facts={"input": "image", "image_sizes": [224], "torchvision": True})
+@register("densenet121_imagenet", spec={"input": "image", "image_sizes": [224], "torchvision": True})
 def densenet121_imagenet(num_classes: int) -> nn.Module:
     """torchvision's DenseNet-121, for 224 x 224 images."""
     network: nn.Module = models.densenet121(weights=None, num_classes=num_classes)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from trainables.registry import register
 
 
-@register("mlp", facts={"input": "image"})
+@register("mlp", spec={"input": "image"})
 class MultiLayerPerceptron(nn.Module):
     """Fully connected layers with ReLU over the flattened image.
 

@@ -11,13 +11,13 @@ STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))
 """Planes of a stage's blocks, and the stride of its first."""
 
 
-@register("resnet50", facts={"input": "image", "image_sizes": [32], "replayable": True})
+@register("resnet50", spec={"input": "image", "image_sizes": [32], "replayable": True})
 def resnet50(num_classes: int) -> ResNet:
     """ResNet-50 with a stem for 32 x 32 images."""
     return ResNet(num_classes, blocks=(3, 4, 6, 3), pool=nn.AvgPool2d(4), pooled_pixels=1)
 
 
-@register("resnet110", facts={"input": "image", "image_sizes": [32], "replayable": True})
+@register("resnet110", spec={"input": "image", "image_sizes": [32], "replayable": True})
 def resnet110(num_classes: int) -> ResNet:
     """ResNet of 110 layers in bottleneck blocks, with a stem for 32 x 32 images.
 
@@ -27,13 +27,13 @@ def resnet110(num_classes: int) -> ResNet:
     return ResNet(num_classes, blocks=(3, 4, 26, 3), pool=nn.AvgPool2d(4), pooled_pixels=1)
 
 
-@register("resnet50_tiny", facts={"input": "image", "image_sizes": [64], "replayable": True})
+@register("resnet50_tiny", spec={"input": "image", "image_sizes": [64], "replayable": True})
 def resnet50_tiny(num_classes: int) -> ResNet:
     """ResNet-50 with a stem for 64 x 64 images, as for Tiny-ImageNet."""
     return _for_64_pixels(num_classes, blocks=(3, 4, 6, 3))
 
 
-@register("resnet110_tiny", facts={"input": "image", "image_sizes": [64], "replayable": True})
+@register("resnet110_tiny", spec={"input": "image", "image_sizes": [64], "replayable": True})
 def resnet110_tiny(num_classes: int) -> ResNet:
     """ResNet of 110 layers in bottleneck blocks, with a stem for 64 x 64 images.
 

@@ -6,7 +6,7 @@ from trainables.models.wide_resnet import WideResNet
 from trainables.registry import register
 
 
-@register("resnet20", facts={"input": "image", "image_sizes": [32], "replayable": True})
+@register("resnet20", spec={"input": "image", "image_sizes": [32], "replayable": True})
 def resnet20(num_classes: int) -> WideResNet:
     """ResNet of 20 layers with 16, 32 and 64 channels, for 32 x 32 images.
 

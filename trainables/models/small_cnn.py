@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from trainables.registry import register
 
 
-@register("small_cnn", facts={"input": "image", "replayable": True})
+@register("small_cnn", spec={"input": "image", "replayable": True})
 class SmallCNN(nn.Module):
     """Three 3 x 3 convolutions with batch normalisation and ReLU, pooled after the first two.
 

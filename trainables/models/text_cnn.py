@@ -18,7 +18,7 @@ DOCUMENTS = 16
 """Documents of similar length that a CPU takes at once."""
 
 
-@register("text_cnn", facts={"input": "document"})
+@register("text_cnn", spec={"input": "document"})
 class TextCNN(nn.Module):
     """Three convolutions over the words of a document, their greatest values, and two linear layers.
 

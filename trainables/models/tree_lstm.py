@@ -20,7 +20,7 @@ sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
-@register("tree_lstm", facts={"input": "tree", "tuned_embedding": True})
+@register("tree_lstm", spec={"input": "tree", "tuned_embedding": True})
 class TreeLSTM(nn.Module):
     """Binary Tree-LSTM over constituency trees, with logits at every node.
 

@@ -10,7 +10,7 @@ STAGES = ((16, 1), (32, 2), (64, 2))
 """Channels of a stage before widening, and the stride of its first block."""
 
 
-@register("wide_resnet_26_10", facts={"input": "image", "image_sizes": [32], "replayable": True})
+@register("wide_resnet_26_10", spec={"input": "image", "image_sizes": [32], "replayable": True})
 def wide_resnet_26_10(num_classes: int) -> WideResNet:
     """Wide ResNet with 26 layers, 10 times as wide, for 32 x 32 images."""
     return WideResNet(num_classes, depth=26, widening=10)

@@ -90,7 +90,7 @@ class Mukhoti2020(Protocol):
         if dataset == "sst":
             return self._of_sst(model)
         if _has_documents(dataset):
-            fine_tuned = MODELS[model].facts.get("fine_tuned")
+            fine_tuned = MODELS[model].spec.fine_tuned
             return self._of_fine_tuning() if fine_tuned else self._of_documents(loss)
         tiny = dataset == "tiny_imagenet"
         settings = TrainingSettings(
@@ -170,7 +170,7 @@ class Mukhoti2020(Protocol):
             loss_reduction="mean_over_samples" if averaged else "sum",
             reported_epoch=self.reported_epoch_on_documents,
             precision="float32",
-            embedding_learning_rate=0.1 if MODELS[model].facts.get("tuned_embedding") else None,
+            embedding_learning_rate=0.1 if MODELS[model].spec.tuned_embedding else None,
         )
 
     def asked_dataset(self, dataset: Asked) -> Asked:
@@ -198,4 +198,4 @@ class Mukhoti2020(Protocol):
 
 
 def _has_documents(dataset: str) -> bool:
-    return bool(DATASETS[dataset].facts.get("input", "image") != "image")
+    return DATASETS[dataset].spec.input not in ("", "image")

@@ -112,7 +112,7 @@ class TrialRun:
             settings,
             dataset.input_shape,
             together=self.group.size > 1,
-            replayable=MODELS[trial.model.name].facts.get("replayable", False),
+            replayable=MODELS[trial.model.name].spec.replayable,
         )
         reduction = "mean" if settings.loss_reduction == "mean" else "sum"
         loss = losses.build(trial.loss.name, **dict(trial.loss.params), reduction=reduction)
@@ -372,7 +372,7 @@ class TrialRun:
         if self.reported_model is not None:
             self.model.load_state_dict(self.reported_model)
         logits, labels = self._logits(dataset.test, component.label, ProcessGroup())
-        if DATASETS[component.name].facts.get("classes_of") != self.trial.dataset.name:
+        if DATASETS[component.name].spec.classes_of != self.trial.dataset.name:
             labels = torch.full_like(labels, -1)
         return Predictions(logits.cpu(), labels.cpu(), dataset.test.sample_ids.cpu())
 

@@ -49,7 +49,7 @@ def test_size_and_structure(
     operations: float | None,
     torchvision: ModuleType,
 ) -> None:
-    assert list(MODELS[name].facts["image_sizes"]) == [pixels]
+    assert MODELS[name].spec.image_sizes == (pixels,)
     for classes, expected in parameters.items():
         with torch.device("meta"):
             model = models.build(name, classes)

@@ -1,0 +1,66 @@
+"""One name in a registry, and its parameters."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic
+
+from trainables.registry.specs import Spec
+from trainables.values import coerced
+
+REQUIRED = object()
+"""Stands for 'no default' among an entry's parameters."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    annotation: str
+    default: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Entry(Generic[Spec]):
+    """One name in a registry. `component` is the name that it has in a trial's identity.
+
+    An entry that was read anew is another, so what is worked out from one may be kept by it.
+    """
+
+    kind: str
+    name: str
+    component: str
+    preset: Mapping[str, Any]
+    parameters: Mapping[str, Parameter]
+    version: int
+    spec: Spec
+    summary: str
+    path: Path
+    module: str
+    attribute: str
+
+    @property
+    def source_digest(self) -> str:
+        """SHA-256 of the file that defines the component, recorded beside each trial."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    @functools.cached_property
+    def usual(self) -> Mapping[str, Any]:
+        """Presets over defaults, in one form; nothing for a parameter that has neither."""
+        values = {k: self.preset.get(k, p.default) for k, p in self.parameters.items()}
+        return self.in_one_form({k: v for k, v in values.items() if v is not REQUIRED})
+
+    @functools.cached_property
+    def fixed(self) -> Mapping[str, Any]:
+        """Presets alone, in one form."""
+        return self.in_one_form(self.preset)
+
+    def in_one_form(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of parameters as their annotations have them.
+
+        Raises ConfigurationError for one of the wrong type.
+        """
+        where = f"{self.kind} {self.name!r}"
+        return {k: coerced(v, self.parameters[k].annotation, f"{where}: {k}") for k, v in values.items()}

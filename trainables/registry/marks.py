@@ -1,0 +1,171 @@
+"""Marks of components, and reading them with `ast` without importing the file."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from trainables.errors import ConfigurationError
+from trainables.registry.entries import REQUIRED, Entry, Parameter
+from trainables.registry.specs import Spec, read_spec
+from trainables.texts import closest, why_no_name
+
+Target = TypeVar("Target")
+
+
+def register(
+    name: str, *, version: int = 1, spec: Mapping[str, Any] | None = None, **preset: Any
+) -> Callable[[Target], Target]:
+    """Marks a class or function as a component that can be asked for by `name`.
+
+    A name is of letters, digits, '_', '-' and '.', as that of a sweep: it becomes part of paths, tables and
+    commands.
+
+    Arguments must be literals, since they are read from the source, not run. So are the parameters: those of
+    the function, of the class's `__init__` or of its dataclass fields, or of a base class in the same file.
+    Marks can be stacked: the one without `preset` parameters names the component itself and carries its
+    version and spec, the others name it with parameters fixed. Where all have presets, each names a
+    component of its own.
+    Raise `version` when a change of the code changes its numbers: finished trials are then run again.
+    `spec` tells what must be known without building it, such as the kind of input of a model: the fields of
+    the kind's dataclass in `trainables/registry/specs.py`.
+    """
+    return lambda target: target
+
+
+def entries_of(
+    kind: str, path: Path, module: str, spec: type[Spec], context: frozenset[str]
+) -> list[Entry[Spec]]:
+    """The components that the marks of a file name.
+
+    Args:
+        kind: What they are called in messages.
+        module: By which the file is imported.
+        spec: What a mark may say of a component.
+        context: Parameters given by whoever builds the component.
+
+    Raises:
+        ConfigurationError: A file that cannot be read, or a mark that is wrong.
+    """
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except SyntaxError as error:
+        raise ConfigurationError(f"{path}, line {error.lineno}: {error.msg}") from error
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    entries = []
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef):
+            continue
+        marks = [_mark(call, kind, path) for call in node.decorator_list if _is_mark(call)]
+        if not marks:
+            continue
+        parameters = {
+            name: _parameter(annotation, default, path)
+            for name, annotation, default in _signature(node, classes, path)
+            if name not in context
+        }
+        plain = next((mark for mark in marks if not mark["preset"]), None)
+        docstring = ast.get_docstring(node) or ast.get_docstring(tree) or ""
+        for mark in marks:
+            for key in mark["preset"]:
+                if key not in parameters:
+                    raise ConfigurationError(
+                        f"{path}, line {node.lineno}: {mark['name']!r} fixes {key!r}, which {node.name} "
+                        f"does not take.{closest(key, parameters)}"
+                    )
+            # One component has one version and one spec, by whichever of its names it is asked for.
+            shared = plain or mark
+            if mark is not shared and (mark["version"], mark["spec"]) != (None, None):
+                raise ConfigurationError(
+                    f"{path}, line {node.lineno}: version and spec of {mark['name']!r} belong on the mark "
+                    f"@register({shared['name']!r})."
+                )
+            entries.append(
+                Entry(
+                    kind=kind,
+                    name=mark["name"],
+                    component=shared["name"],
+                    preset=mark["preset"],
+                    parameters=parameters,
+                    version=1 if shared["version"] is None else shared["version"],
+                    spec=read_spec(
+                        spec, shared["spec"] or {}, f"{path}, line {node.lineno}: {mark['name']!r}"
+                    ),
+                    summary=docstring.partition("\n")[0],
+                    path=path,
+                    module=module,
+                    attribute=node.name,
+                )
+            )
+    return entries
+
+
+def _is_mark(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "register"
+
+
+def _mark(node: ast.expr, kind: str, path: Path) -> dict[str, Any]:
+    assert isinstance(node, ast.Call)
+    try:
+        (name,) = [ast.literal_eval(argument) for argument in node.args]
+        if not isinstance(name, str):
+            raise ValueError(name)
+        keywords = {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{path}, line {node.lineno}: @register takes one name and literal values, since it is read, "
+            "not run."
+        ) from error
+    if why := why_no_name(name):
+        raise ConfigurationError(f"{path}, line {node.lineno}: the name of a {kind} {why}")
+    version, spec = keywords.pop("version", None), keywords.pop("spec", None)
+    return {"name": name, "version": version, "spec": spec, "preset": keywords}
+
+
+def _signature(
+    node: ast.ClassDef | ast.FunctionDef, classes: Mapping[str, ast.ClassDef], path: Path
+) -> list[tuple[str, ast.expr | None, ast.expr | None]]:
+    """Name, annotation and default of each parameter of a function, a class's __init__ or a dataclass."""
+    if isinstance(node, ast.ClassDef):
+        init = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
+        if init is None:
+            inherited = [
+                parameter
+                for base in node.bases
+                if isinstance(base, ast.Name) and base.id in classes
+                for parameter in _signature(classes[base.id], classes, path)
+            ]
+            fields = [n for n in node.body if isinstance(n, ast.AnnAssign)] if _is_dataclass(node) else []
+            own = [(n.target.id, n.annotation, n.value) for n in fields if isinstance(n.target, ast.Name)]
+            return [p for p in inherited if p[0] not in {name for name, _, _ in own}] + own
+        node = init
+    arguments = node.args
+    if arguments.vararg or arguments.kwarg:
+        raise ConfigurationError(
+            f"{path}, line {node.lineno}: a component writes out its parameters, since they are read from "
+            "here: no *args or **kwargs."
+        )
+    positional = arguments.posonlyargs + arguments.args
+    without = [None] * (len(positional) - len(arguments.defaults))
+    defaults = [*without, *arguments.defaults, *arguments.kw_defaults]
+    both = zip(positional + arguments.kwonlyargs, defaults, strict=True)
+    return [(taken.arg, taken.annotation, default) for taken, default in both if taken.arg != "self"]
+
+
+def _is_dataclass(node: ast.ClassDef) -> bool:
+    names = [call.func if isinstance(call, ast.Call) else call for call in node.decorator_list]
+    return any(ast.unparse(name).rpartition(".")[2] == "dataclass" for name in names)
+
+
+def _parameter(annotation: ast.expr | None, default: ast.expr | None, path: Path) -> Parameter:
+    try:
+        value = REQUIRED if default is None else ast.literal_eval(default)
+    except ValueError as error:
+        assert default is not None
+        raise ConfigurationError(
+            f"{path}, line {default.lineno}: the default {ast.unparse(default)!r} is not a literal: it is "
+            "read, not run."
+        ) from error
+    return Parameter(ast.unparse(annotation) if annotation else "", value)

@@ -1,0 +1,146 @@
+"""A registry: all components of one kind."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Generic
+
+from trainables.errors import ConfigurationError
+from trainables.registry.entries import Entry
+from trainables.registry.marks import entries_of
+from trainables.registry.specs import Spec
+from trainables.texts import closest, visible
+
+
+class Registry(Generic[Spec]):
+    """All components of one kind: the marked classes in the files of one package.
+
+    Args:
+        kind: What they are called in messages, e.g. 'loss'.
+        package: The package whose files are read, e.g. 'trainables.losses'.
+        base: 'module:Class' that a built component must be an instance of.
+        spec: What a mark may say of a component.
+        context: Parameters given by whoever builds the component (the protocol, the data set), which are
+            therefore no part of what a sweep file says or of a trial's identity.
+    """
+
+    def __init__(self, kind: str, package: str, base: str, spec: type[Spec], context: Iterable[str] = ()):
+        self.kind = kind
+        self.package = package
+        self.base = base
+        self.spec = spec
+        self.context = frozenset(context)
+        self._entries: dict[str, Entry[Spec]] | None = None
+
+    @property
+    def entries(self) -> Mapping[str, Entry[Spec]]:
+        if self._entries is None:
+            self._entries = self._read()
+        return self._entries
+
+    def names(self) -> list[str]:
+        return sorted(self.entries)
+
+    def __getitem__(self, name: str) -> Entry[Spec]:
+        if name not in self.entries:
+            raise ConfigurationError(f"unknown {self.kind} {name!r}.{closest(name, self.entries)}")
+        return self.entries[name]
+
+    def chosen(self, name: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The parameters that are given and those that the name fixes, checked and in one form; no defaults.
+
+        Raises ConfigurationError for a parameter that is unknown, fixed by the name, or of the wrong type.
+        """
+        entry, params = self[name], params or {}
+        for key in params:
+            if key not in entry.parameters:
+                hint = closest(key, entry.parameters) if entry.parameters else " It has no parameters."
+                raise ConfigurationError(f"{self.kind} {name!r} has no parameter {key!r}.{hint}")
+        given, fixed = entry.in_one_form(params), entry.fixed
+        for key in given.keys() & fixed.keys():
+            if given[key] != fixed[key]:
+                other = "" if entry.component == name else f"; for another value use {entry.component!r}"
+                raise ConfigurationError(f"{self.kind} {name!r} fixes {key} = {entry.preset[key]!r}{other}.")
+        return {**fixed, **given}
+
+    def resolve(self, name: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """All parameters of `name`: given ones over presets over defaults, checked and in one form.
+
+        Raises ConfigurationError for a parameter that is unknown, missing, fixed by the name, or of the
+        wrong type.
+        """
+        entry = self[name]
+        resolved = {**entry.usual, **self.chosen(name, params)}
+        for key in entry.parameters:
+            if key not in resolved:
+                raise ConfigurationError(f"{self.kind} {name!r} needs a value for {key!r}.")
+        return {key: resolved[key] for key in entry.parameters}
+
+    def label(self, component: str, params: Mapping[str, Any]) -> str:
+        """The shortest name for a component with these resolved parameters: 'focal_1', 'focal(gamma=4)'.
+
+        A function of the identity alone, so that two sweep files that ask for the same thing by different
+        names find the same trial in the same place.
+        """
+        names = [entry for entry in self.entries.values() if entry.component == component]
+        for entry in sorted(names, key=lambda e: (len(e.preset), e.name)):
+            if entry.usual == dict(params):
+                return entry.name
+        usual = self[component].usual
+        unusual = [k for k in self[component].parameters if k not in usual or params[k] != usual[k]]
+        return self.described(component, {key: params[key] for key in unusual})
+
+    def described(self, name: str, params: Mapping[str, Any]) -> str:
+        """A name with these parameters, as labels have them."""
+        return f"{name}({','.join(f'{key}={_short(value)}' for key, value in params.items())})"
+
+    def build(self, name: str, /, **params: Any) -> Any:
+        """Imports the component's file and builds it. Context parameters may be among `params`."""
+        entry = self[name]
+        context = {k: v for k, v in params.items() if k in self.context}
+        chosen = self.resolve(name, {k: v for k, v in params.items() if k not in context})
+        target = getattr(importlib.import_module(entry.module), entry.attribute)
+        accepted = _accepted(target)
+        built = target(**chosen, **{k: v for k, v in context.items() if k in accepted})
+        module, _, attribute = self.base.partition(":")
+        base = getattr(importlib.import_module(module), attribute)
+        if not isinstance(built, base):
+            raise ConfigurationError(
+                f"{self.kind} {name!r} in {entry.path.name} is not a {attribute}: "
+                f"make it a subclass of {self.base}."
+            )
+        return built
+
+    def _read(self) -> dict[str, Entry[Spec]]:
+        # find_spec would do, but a package without torch imports nothing heavy, and gives its folder.
+        folder = Path(importlib.import_module(self.package).__path__[0])
+        entries: dict[str, Entry[Spec]] = {}
+        for path in sorted(folder.glob("*.py")):
+            for entry in entries_of(self.kind, path, f"{self.package}.{path.stem}", self.spec, self.context):
+                if entry.name in entries:
+                    other = entries[entry.name].path.name
+                    raise ConfigurationError(
+                        f"two components are registered as {self.kind} {entry.name!r}, in {other} and in "
+                        f"{path.name}: rename one."
+                    )
+                entries[entry.name] = entry
+        return entries
+
+
+@functools.cache
+def _accepted(target: Callable[..., Any]) -> frozenset[str]:
+    # What a component takes from its context may be inherited: only the class itself can tell.
+    return frozenset(inspect.signature(target).parameters)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        # Never fewer digits than tell two values apart: rows of a table are told apart by this.
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    if isinstance(value, tuple):
+        return "-".join(_short(item) for item in value)
+    return visible(str(value))
