@@ -13,6 +13,7 @@ KINDS = {
     "datasets": "data sets to train on, or to be scored on",
     "protocols": "how a paper trains and splits, which a sweep names",
     "metrics": "scores that tables are made of, for --metric",
+    "calibrators": "maps from logits to probabilities that are fitted to validation data",
     "settings": "what --set takes, with defaults",
     "sweeps": "benchmarks that come along, ready to run",
 }

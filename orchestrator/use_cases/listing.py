@@ -9,7 +9,7 @@ from typing import Any
 from results.scoring.scores import SEPARATION, Metric, known_metrics
 from sweeps.settings import Setting, settings
 from sweeps.spec import bundled
-from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
+from trainables.catalogue import CALIBRATORS, DATASETS, LOSSES, MODELS, PROTOCOLS
 from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
 
@@ -18,6 +18,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "models": MODELS,
     "datasets": DATASETS,
     "protocols": PROTOCOLS,
+    "calibrators": CALIBRATORS,
 }
 
 KINDS = (*REGISTRIES, "metrics", "settings", "sweeps")

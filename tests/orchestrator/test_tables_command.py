@@ -32,8 +32,8 @@ def printed(*arguments: str, columns: int = 160) -> str:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--metric", "nonsense"], "no score 'nonsense'"),
-        (["--metric", "nonsense", "--format", "md"], "no score 'nonsense'"),
+        (["--metric", "nonsense"], "no metric 'nonsense'"),
+        (["--metric", "nonsense", "--format", "md"], "no metric 'nonsense'"),
         (["--metric", "ece", "--metric", "nl"], "Did you mean 'nll'?"),
         (["--metric", "auroc_entropy"], "scored out of distribution"),
         (["--standalone"], "--format latex"),
