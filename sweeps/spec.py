@@ -23,6 +23,7 @@ from sweeps.fields import Datasets, Gpus, Losses, Models, Name, ProtocolName, Se
 from sweeps.yaml_text import parsed
 from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
+from trainables.registry.plugins import PLUGINS
 from trainables.trial import TrainingSettings
 
 MOST_BYTES = 2**20
@@ -102,10 +103,15 @@ class Run(_Part):
 
 
 class SweepFile(_Part):
-    """A whole sweep file."""
+    """A whole sweep file.
+
+    Attributes:
+        plugins: Files with components of one's own, as paths relative to the sweep file.
+    """
 
     name: Name
     description: str = ""
+    plugins: list[str] = []
     protocol: ProtocolName = "mukhoti2020"
     seeds: Seeds = (0, 1, 2, 3, 4)
     training: Training = {}
@@ -158,7 +164,28 @@ def read(path_or_name: Path | str) -> SweepFile:
         raise ConfigurationError(f"{source}: is not UTF-8 text (byte {error.start + 1}).") from error
     except OSError as error:
         raise ConfigurationError(f"{source}: cannot be read: {error.strerror}.") from error
-    return _checked(SweepFile, parsed(text, source), f"{source}: ")
+    raw = parsed(text, source)
+    _load_plugins(raw, path, source)
+    return _checked(SweepFile, raw, f"{source}: ")
+
+
+def _load_plugins(raw: Any, path: Path, source: str) -> None:
+    """Makes known what the rest of the file may name. What is no list of texts is refused with the rest."""
+    named = raw.get("plugins") if isinstance(raw, dict) else None
+    problems: list[str] = []
+    for i, plugin in enumerate(named if isinstance(named, list) else ()):
+        if not isinstance(plugin, str):
+            continue
+        try:
+            if Path(plugin).is_absolute():
+                raise ConfigurationError(
+                    f"{plugin!r} must be relative to the sweep file, so that both can be moved together."
+                )
+            PLUGINS.add([path.parent / plugin])
+        except ConfigurationError as error:
+            problems += [f"{source}: plugins[{i}]: {line}" for line in error.lines]
+    if problems:
+        raise refusal(problems)
 
 
 def read_overrides(assignments: Sequence[str]) -> Overrides:

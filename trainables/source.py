@@ -1,4 +1,7 @@
-"""Which of our files a piece of code hangs on, by reading them. Loads no torch."""
+"""Which files a piece of code depends on, by reading them: ours, plug-ins, and those of other packages.
+
+Loads no torch.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import functools
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+
+from trainables.registry.sources import text_of
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "trainables"
@@ -17,38 +22,42 @@ TRAINING = "trainables.training.run"
 
 @functools.cache
 def digest(module: str) -> str:
-    """SHA-256 over the files of a module and of all of ours that it imports, one by another."""
+    """SHA-256 over the files of a module and of all that it imports, one by another.
+
+    Of what it imports, our own modules count, and those of the package that the module itself is in.
+    """
     sha = hashlib.sha256()
-    for name, path in sorted(modules(module).items()):
-        sha.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    for name, text in sorted(modules(module).items()):
+        sha.update(f"{name} {hashlib.sha256(text).hexdigest()}\n".encode())
     return sha.hexdigest()
 
 
-def modules(module: str) -> dict[str, Path]:
-    """A module, and all of ours that it imports, with their files."""
-    found: dict[str, Path] = {}
+def modules(module: str) -> dict[str, bytes]:
+    """A module, and all of ours and of its own package that it imports, with their texts."""
+    found: dict[str, bytes] = {}
     waiting = [module]
+    own = {PACKAGE, module.partition(".")[0]}
     while waiting:
         name = waiting.pop()
-        path = None if name in found else _path(name)
-        if path is not None:
-            found[name] = path
-            waiting += _imports(path)
+        text = None if name in found or name.partition(".")[0] not in own else _text(name)
+        if text is not None:
+            found[name] = text
+            waiting += _imports(text)
     return found
 
 
-def _path(module: str) -> Path | None:
-    """The file of one of our modules."""
+def _text(module: str) -> bytes | None:
     if module.partition(".")[0] != PACKAGE:
-        return None
+        return text_of(module)
     place = ROOT.joinpath(*module.split("."))
-    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
+    paths = (place.with_suffix(".py"), place / "__init__.py")
+    return next((path.read_bytes() for path in paths if path.is_file()), None)
 
 
 @functools.cache
-def _imports(path: Path) -> tuple[str, ...]:
+def _imports(text: bytes) -> tuple[str, ...]:
     """Names that a file imports wherever in it, except for the sake of annotations; modules or not."""
-    return tuple(_imported(ast.parse(path.read_text(encoding="utf-8"))))
+    return tuple(_imported(ast.parse(text)))
 
 
 def _imported(node: ast.AST) -> Iterator[str]:

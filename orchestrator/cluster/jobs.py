@@ -20,11 +20,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.commands.base import PLUGINS_VARIABLE, given_plugins
 from orchestrator.driver.outcome import STOP_SECONDS
 from orchestrator.driver.own_code import FLOORS, SOURCE
 from results.store import provenance
 from sweeps.spec import located
 from trainables.errors import ConfigurationError
+from trainables.registry.plugins import PLUGINS
 
 ONCE = "shipment"
 """A file that makes what is shipped differ from all that was shipped before."""
@@ -32,7 +34,8 @@ ONCE = "shipment"
 NOT_SHIPPED = ("__pycache__", "*.pyc", "recorded")
 """Of the source tree: what no driver needs."""
 
-SWEEP_FILE = "launched-sweep.yaml"
+LAUNCHED = "launched"
+"""The folder of what is shipped that has the sweep file and its plug-ins, placed to one another as here."""
 
 LAUNCHED_VARIABLE = "CALIBSWEEP_LAUNCHED"
 """In a driver that is a job: the sweep and the cluster as they were named where it was launched."""
@@ -108,8 +111,8 @@ class Jobs:
             asked: By what else `launch` was called, for what the driver prints to be copied where it was.
         """
         now = datetime.datetime.now(datetime.UTC)
-        command = ["python", "-m", "orchestrator", "run", SWEEP_FILE, "--address", "auto", *options]
-        with shipped(sweep) as folder, reaching(self.address):
+        with shipped(sweep) as (folder, file, plugins), reaching(self.address):
+            command = ["python", "-m", "orchestrator", "run", str(file), "--address", "auto", *options]
             return self.client.submit_job(
                 entrypoint=shlex.join(command),
                 submission_id=f"calibsweep-{self.whose['calibsweep_sweep']}-{now:%Y%m%d-%H%M%S}",
@@ -121,7 +124,8 @@ class Jobs:
                         # Ray would end a job three seconds after it asked it to stop.
                         "RAY_JOB_STOP_WAIT_TIME_S": str(int(STOP_SECONDS) + 60),
                         "PYTHONUNBUFFERED": "1",
-                        LAUNCHED_VARIABLE: json.dumps({**asked, "sweep": sweep}),
+                        PLUGINS_VARIABLE: os.pathsep.join(map(str, plugins)),
+                        LAUNCHED_VARIABLE: json.dumps({**asked, "sweep": sweep, "plugins": given_plugins}),
                     },
                 },
             )
@@ -185,16 +189,26 @@ def reaching(address: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def shipped(sweep: str) -> Iterator[Path]:
-    """A folder with all that a driver needs of this machine: the code, plug-ins too, and the sweep file."""
+def shipped(sweep: str) -> Iterator[tuple[Path, Path, list[Path]]]:
+    """A folder with all that a driver needs of this machine: the code, the sweep file and the plug-ins.
+
+    Yields:
+        The folder, and the paths of the sweep file and of the plug-ins in it.
+    """
+    path = Path(os.path.normpath(Path.cwd() / located(sweep)))
+    files = {path: path.read_bytes(), **{plugin.path: plugin.text for plugin in PLUGINS.files}}
+    root = Path(os.path.commonpath([file.parent for file in files]))
+    sweep_file, *plugins = (Path(LAUNCHED) / file.relative_to(root) for file in files)
     with shipped_code() as folder:
-        shutil.copyfile(located(sweep), folder / SWEEP_FILE)
-        yield folder
+        for file, text in zip((sweep_file, *plugins), files.values(), strict=True):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_bytes(text)
+        yield folder, sweep_file, plugins
 
 
 @contextlib.contextmanager
 def shipped_code() -> Iterator[Path]:
-    """A folder with the code at hand, plug-ins too."""
+    """A folder with the code at hand."""
     with tempfile.TemporaryDirectory(prefix="calibsweep-ship-") as made:
         folder = Path(made)
         for floor in FLOORS:

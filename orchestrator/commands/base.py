@@ -23,16 +23,57 @@ CONTEXT = {
 }
 
 
+PLUGINS_VARIABLE = "CALIBSWEEP_PLUGINS"
+
+given_plugins: list[str] = []
+"""The plug-ins that this command line names, as it names them."""
+
+
+def _load_plugins(context: click.Context, parameter: click.Parameter, files: Sequence[str]) -> None:
+    from trainables.errors import ConfigurationError
+    from trainables.registry.plugins import PLUGINS
+
+    # A command that is only made to read what another one was given has no parent.
+    if context.parent is not None:
+        given_plugins[:] = files
+    try:
+        PLUGINS.add(files)
+    except ConfigurationError:
+        # Half a line that is being completed is no mistake.
+        if not context.resilient_parsing:
+            raise
+
+
+def plugin_option() -> click.Option:
+    """--plugin, which makes components known before any other option is looked at."""
+    return click.Option(
+        ["--plugin", "plugins"],
+        multiple=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_load_plugins,
+        type=click.Path(),
+        envvar=PLUGINS_VARIABLE,
+        metavar="FILE",
+        show_envvar=True,
+        help="A Python file with losses, models, data sets or other components of your own. May be given "
+        "several times.",
+    )
+
+
 class Command(click.Command):
     """A command whose function returns its exit code, or nothing for 0.
 
     Args:
         example: A line that can be pasted.
+        components: Whether it knows losses, models and the like by name, and so takes --plugin.
     """
 
-    def __init__(self, *arguments: Any, example: str = "", **options: Any):
+    def __init__(self, *arguments: Any, example: str = "", components: bool = True, **options: Any):
         super().__init__(*arguments, **{"context_settings": CONTEXT, **options})
         self.example = example
+        if components:
+            self.params.append(plugin_option())
 
     def invoke(self, ctx: click.Context) -> Any:
         ctx.exit(super().invoke(ctx) or 0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.commands.base import NAME, app
+from orchestrator.commands.base import NAME, app, given_plugins
 from trainables.shell import quoted
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def typed(command: str, given: Mapping[str, Any], **more: Any) -> str:
     options: list[str] = []
     for param in found.params:
         value = values.get(param.name or "")
+        if param.name == "plugins" and value is None:
+            value = given_plugins
         several = param.multiple or param.nargs == -1
         each = [] if value is None else [str(one) for one in value] if several else [str(value)]
         if isinstance(param, click.Argument):

@@ -18,6 +18,7 @@ from orchestrator.driver.stop_request import StopRequest
 from trainables import datasets
 from trainables.builds import check_builds_for
 from trainables.errors import CalibsweepError, DataError
+from trainables.registry.plugins import PLUGINS, Plugin
 from trainables.trial import Component, Trial
 
 POLL_SECONDS = 0.2
@@ -25,16 +26,17 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Needed:
-    """The data sets and models of trials, each once."""
+    """The data sets and models of trials, each once, and the plug-ins that may have them."""
 
     datasets: list[Component]
     models: list[Component]
+    plugins: tuple[Plugin, ...]
 
     @classmethod
     def by(cls, trials: Iterable[Trial]) -> Needed:
         trials = list(trials)
         parts = dict.fromkeys(part for trial in trials for part in (trial.dataset, *trial.score_on))
-        return cls(list(parts), list(dict.fromkeys(trial.model for trial in trials)))
+        return cls(list(parts), list(dict.fromkeys(trial.model for trial in trials)), PLUGINS.files)
 
 
 def check_data(needed: Needed, root: Path) -> None:
@@ -45,6 +47,7 @@ def check_data(needed: Needed, root: Path) -> None:
     Raises:
         DataError, ConfigurationError: The first that cannot be loaded.
     """
+    PLUGINS.install(needed.plugins)
     check_builds_for(needed.models)
     for component in needed.datasets:
         datasets.load(component.name, root, **dict(component.params))

@@ -38,6 +38,7 @@ from results.store.errors import StoreError
 from results.store.store import Store
 from results.store.tidying import NOTE
 from sweeps.expand import Sweep
+from trainables.registry.plugins import PLUGINS
 from trainables.trial import Trial
 
 
@@ -66,6 +67,7 @@ def fit(
         threads=max(1, int(run.cpus_per_trial)),
         source_commit=source_commit,
         run=f"{sweep.name}-{uuid.uuid4()}",
+        plugins=PLUGINS.files,
     )
     by_key = {trial.key: trial for trial in trials}
     cpus = run.cpus_per_trial

@@ -26,6 +26,7 @@ from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.datasets.base import Dataset
 from trainables.errors import TrialDiverged
 from trainables.process_state.state import ProcessState
+from trainables.registry.plugins import PLUGINS, Plugin
 from trainables.training import memory
 from trainables.training.process_group import ProcessGroup, WorkerLostError
 from trainables.training.result import TrialResult
@@ -80,6 +81,7 @@ class WorkerSettings:
 
     Attributes:
         run: Names this run of the sweep within its cluster.
+        plugins: Files with components, which need not be on the worker's machine.
     """
 
     store: str
@@ -91,6 +93,7 @@ class WorkerSettings:
     threads: int
     source_commit: str
     run: str
+    plugins: tuple[Plugin, ...] = ()
 
 
 class TrialWorker:
@@ -104,6 +107,7 @@ class TrialWorker:
     def __init__(
         self, settings: WorkerSettings, notices: Notices, watch: Watch, group: ProcessGroup | None = None
     ):
+        PLUGINS.install(settings.plugins)
         self.settings = settings
         self.watch = watch
         self.notices = notices

@@ -70,16 +70,12 @@ def sources(trial: Trial) -> dict[str, str]:
 
     `code_training` is that of the code that trains every trial.
     """
-    return dict(_sources(trial.dataset.name, trial.model.name, trial.loss.name))
+    return dict(_sources(DATASETS[trial.dataset.name], MODELS[trial.model.name], LOSSES[trial.loss.name]))
 
 
 @functools.cache
-def _sources(dataset: str, model: str, loss: str) -> dict[str, str]:
-    entries: dict[str, Entry[Any]] = {
-        "dataset": DATASETS[dataset],
-        "model": MODELS[model],
-        "loss": LOSSES[loss],
-    }
+def _sources(dataset: Entry[Any], model: Entry[Any], loss: Entry[Any]) -> dict[str, str]:
+    entries = {"dataset": dataset, "model": model, "loss": loss}
     return {
         **{f"source_{kind}": entry.source_digest for kind, entry in entries.items()},
         **{f"code_{kind}": source.digest(entry.module) for kind, entry in entries.items()},

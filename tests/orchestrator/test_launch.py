@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ray.exceptions import AuthenticationError
 
-from orchestrator.cluster.jobs import ONCE, SWEEP_FILE, reaching, shipped
+from orchestrator.cluster.jobs import LAUNCHED, ONCE, reaching, shipped
 from results.store.store import Store
 from trainables.errors import ConfigurationError
 
@@ -108,11 +108,11 @@ def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, t
 
 
 def test_what_is_shipped_is_the_code_and_nothing_else() -> None:
-    with shipped("quickstart") as folder:
+    with shipped("quickstart") as (folder, sweep_file, plugins):
         names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-        assert (folder / SWEEP_FILE).read_text().startswith("# ")
+        assert (folder / sweep_file).read_text().startswith("# ") and not plugins
     floors = {name.partition("/")[0] for name in names}
-    assert floors == {"orchestrator", "results", "sweeps", "trainables", SWEEP_FILE, ONCE}
+    assert floors == {"orchestrator", "results", "sweeps", "trainables", LAUNCHED, ONCE}
     assert {"trainables/losses/focal.py", "orchestrator/cli.py"} <= names
     assert not any("__pycache__" in name or "recorded" in name for name in names)
 

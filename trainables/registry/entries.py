@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,15 @@ class Entry(Generic[Spec]):
     """One name in a registry. `component` is the name that it has in a trial's identity.
 
     An entry that was read anew is another, so what is worked out from one may be kept by it.
+
+    Attributes:
+        kind: What a component of the registry is called in messages.
+        preset: Parameters that the name fixes.
+        path: The file that defines it. For a plug-in, where it lay when it was read.
+        module: The name by which that file is imported.
+        attribute: The class or function in it.
+        source_digest: SHA-256 of the file, recorded beside each trial.
+        origin: '' for calibsweep's own, 'plug-in', or name and version of the package that brought it.
     """
 
     kind: str
@@ -40,11 +48,8 @@ class Entry(Generic[Spec]):
     path: Path
     module: str
     attribute: str
-
-    @property
-    def source_digest(self) -> str:
-        """SHA-256 of the file that defines the component, recorded beside each trial."""
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+    source_digest: str
+    origin: str = ""
 
     @functools.cached_property
     def usual(self) -> Mapping[str, Any]:

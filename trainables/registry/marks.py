@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from trainables.errors import ConfigurationError
 from trainables.registry.entries import REQUIRED, Entry, Parameter
+from trainables.registry.kinds import KINDS, kind_of
+from trainables.registry.sources import SourceFile
 from trainables.registry.specs import Spec, read_spec
 from trainables.texts import closest, why_no_name
 
@@ -16,7 +19,7 @@ Target = TypeVar("Target")
 
 
 def register(
-    name: str, *, version: int = 1, spec: Mapping[str, Any] | None = None, **preset: Any
+    name: str, *, version: int = 1, spec: Mapping[str, Any] | None = None, kind: str = "", **preset: Any
 ) -> Callable[[Target], Target]:
     """Marks a class or function as a component that can be asked for by `name`.
 
@@ -31,35 +34,42 @@ def register(
     Raise `version` when a change of the code changes its numbers: finished trials are then run again.
     `spec` tells what must be known without building it, such as the kind of input of a model: the fields of
     the kind's dataclass in `trainables/registry/specs.py`.
+    `kind` is for files outside calibsweep, where neither folder nor base class says it: 'metric', say.
     """
     return lambda target: target
 
 
 def entries_of(
-    kind: str, path: Path, module: str, spec: type[Spec], context: frozenset[str]
+    file: SourceFile, kind: str, usual: str | None, spec: type[Spec], context: frozenset[str]
 ) -> list[Entry[Spec]]:
-    """The components that the marks of a file name.
+    """The components of a kind that the marks of a file name.
 
     Args:
-        kind: What they are called in messages.
-        module: By which the file is imported.
+        kind: What they are called in messages; without spaces, what a mark says.
+        usual: The kind of what says nothing of its kind; None where each has to.
         spec: What a mark may say of a component.
         context: Parameters given by whoever builds the component.
 
     Raises:
         ConfigurationError: A file that cannot be read, or a mark that is wrong.
     """
+    path, own = file.path, kind.replace(" ", "")
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except SyntaxError as error:
-        raise ConfigurationError(f"{path}, line {error.lineno}: {error.msg}") from error
+        tree = ast.parse(file.text, filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        # A file with a null byte has no line.
+        told = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else str(error)
+        raise ConfigurationError(f"{path}, {told}") from error
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     entries = []
     for node in tree.body:
         if not isinstance(node, ast.ClassDef | ast.FunctionDef):
             continue
         marks = [_mark(call, kind, path) for call in node.decorator_list if _is_mark(call)]
-        if not marks:
+        if not marks or file.attribute not in ("", node.name):
+            continue
+        inferred = None if usual and not file.origin else kind_of(node, tree)
+        if _kind(marks, node, inferred or usual, path) != own:
             continue
         parameters = {
             name: _parameter(annotation, default, path)
@@ -95,11 +105,31 @@ def entries_of(
                     ),
                     summary=docstring.partition("\n")[0],
                     path=path,
-                    module=module,
+                    module=file.module,
                     attribute=node.name,
+                    source_digest=hashlib.sha256(file.text).hexdigest(),
+                    origin=file.origin,
                 )
             )
     return entries
+
+
+def _kind(
+    marks: list[dict[str, Any]], node: ast.ClassDef | ast.FunctionDef, otherwise: str | None, path: Path
+) -> str:
+    """The kind that the marks say, or `otherwise`."""
+    said = {mark["kind"] for mark in marks if mark["kind"] is not None}
+    name = marks[0]["name"]
+    if len(said) > 1 or not said <= KINDS.keys():
+        hint = closest(str(next(iter(said))), KINDS)
+        raise ConfigurationError(f"{path}, line {node.lineno}: {name!r} is of no kind that there is.{hint}")
+    found: str | None = next(iter(said), otherwise)
+    if found is None:
+        raise ConfigurationError(
+            f"{path}, line {node.lineno}: nothing says of which kind {name!r} is: add kind= to its mark "
+            f"({', '.join(KINDS)})."
+        )
+    return found
 
 
 def _is_mark(node: ast.expr) -> bool:
@@ -120,8 +150,8 @@ def _mark(node: ast.expr, kind: str, path: Path) -> dict[str, Any]:
         ) from error
     if why := why_no_name(name):
         raise ConfigurationError(f"{path}, line {node.lineno}: the name of a {kind} {why}")
-    version, spec = keywords.pop("version", None), keywords.pop("spec", None)
-    return {"name": name, "version": version, "spec": spec, "preset": keywords}
+    own = {word: keywords.pop(word, None) for word in ("version", "spec", "kind")}
+    return {"name": name, **own, "preset": keywords}
 
 
 def _signature(

@@ -6,22 +6,24 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any, Generic
 
 from trainables.errors import ConfigurationError
+from trainables.registry import sources
 from trainables.registry.entries import Entry
 from trainables.registry.marks import entries_of
+from trainables.registry.plugins import PLUGINS
 from trainables.registry.specs import Spec
 from trainables.texts import closest, visible
 
 
 class Registry(Generic[Spec]):
-    """All components of one kind: the marked classes in the files of one package.
+    """All components of one kind: of its package, of entry points of other packages, and of plug-ins.
 
     Args:
         kind: What they are called in messages, e.g. 'loss'.
-        package: The package whose files are read, e.g. 'trainables.losses'.
+        package: The package whose files are read, e.g. 'trainables.losses'. Other packages bring components
+            by entry points of the group 'calibsweep.losses'.
         base: 'module:Class' that a built component must be an instance of.
         spec: What a mark may say of a component.
         context: Parameters given by whoever builds the component (the protocol, the data set), which are
@@ -35,12 +37,21 @@ class Registry(Generic[Spec]):
         self.spec = spec
         self.context = frozenset(context)
         self._entries: dict[str, Entry[Spec]] | None = None
+        # What was merged, and with which plug-ins.
+        self._plugged: tuple[Any, Any, dict[str, Entry[Spec]]] | None = None
 
     @property
     def entries(self) -> Mapping[str, Entry[Spec]]:
         if self._entries is None:
             self._entries = self._read()
-        return self._entries
+        plugins = PLUGINS.files
+        if not plugins:
+            return self._entries
+        if self._plugged is None or self._plugged[:2] != (self._entries, plugins):
+            merged = dict(self._entries)
+            self._take(sources.of_plugins(), merged, None)
+            self._plugged = self._entries, plugins, merged
+        return self._plugged[2]
 
     def names(self) -> list[str]:
         return sorted(self.entries)
@@ -116,25 +127,35 @@ class Registry(Generic[Spec]):
         return built
 
     def _read(self) -> dict[str, Entry[Spec]]:
-        # find_spec would do, but a package without torch imports nothing heavy, and gives its folder.
-        folder = Path(importlib.import_module(self.package).__path__[0])
         entries: dict[str, Entry[Spec]] = {}
-        for path in sorted(folder.glob("*.py")):
-            for entry in entries_of(self.kind, path, f"{self.package}.{path.stem}", self.spec, self.context):
+        own = self.kind.replace(" ", "")
+        self._take(sources.of_package(self.package), entries, own)
+        group = f"{sources.DISTRIBUTION}.{self.package.rpartition('.')[2]}"
+        self._take(sources.of_entry_points(group), entries, own)
+        return entries
+
+    def _take(
+        self, files: Iterable[sources.SourceFile], entries: dict[str, Entry[Spec]], usual: str | None
+    ) -> None:
+        for file in files:
+            for entry in entries_of(file, self.kind, usual, self.spec, self.context):
                 if entry.name in entries:
-                    other = entries[entry.name].path.name
+                    other = entries[entry.name]
                     raise ConfigurationError(
-                        f"two components are registered as {self.kind} {entry.name!r}, in {other} and in "
-                        f"{path.name}: rename one."
+                        f"two components are registered as {self.kind} {entry.name!r}, in {_place(other)} "
+                        f"and in {_place(entry)}: rename one."
                     )
                 entries[entry.name] = entry
-        return entries
 
 
 @functools.cache
 def _accepted(target: Callable[..., Any]) -> frozenset[str]:
     # What a component takes from its context may be inherited: only the class itself can tell.
     return frozenset(inspect.signature(target).parameters)
+
+
+def _place(entry: Entry[Any]) -> str:
+    return f"{entry.path.name} of {entry.origin}" if entry.origin not in ("", "plug-in") else entry.path.name
 
 
 def _short(value: Any) -> str:
