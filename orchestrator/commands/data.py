@@ -8,7 +8,7 @@ import click
 
 from orchestrator.commands import completion
 from orchestrator.commands.base import Command, Group
-from orchestrator.commands.options import data_option
+from orchestrator.commands.options import data_option, json_option
 from orchestrator.screen.terminal import console
 
 data = Group("data", help="Makes data sets ready.")
@@ -22,11 +22,23 @@ data = Group("data", help="Makes data sets ready.")
     help="A data set (`calibsweep list datasets`).",
 )
 @data_option
-def prepare(name: str, data: Path | None) -> None:
+@json_option
+def prepare(name: str, data: Path | None, json: bool) -> None:
     """Downloads, verifies and unpacks a data set once, before a cluster needs it. Run again, it goes on."""
-    from orchestrator.use_cases import data as command
+    from orchestrator.screen.as_json import as_json
+    from orchestrator.screen.bars import bars_by_step
+    from orchestrator.use_cases.data import prepare
 
-    command.prepare(name, data, console())
+    if json:
+        click.echo(as_json(prepare(name, data)), nl=False)
+        return
+    screen = console()
+    with bars_by_step(screen) as progress:
+        prepared = prepare(name, data, progress=progress)
+    if prepared.folder is None:
+        screen.print(f"{name} needs no files.", highlight=False)
+    else:
+        screen.print(f"{name} is ready in {prepared.folder}.", highlight=False, soft_wrap=True)
 
 
 data.add("Commands", [prepare])

@@ -93,3 +93,7 @@ price_option = click.option(
     metavar="X",
     help="Tells what the rest costs, in any currency.",
 )
+
+json_option = click.option(
+    "--json", "json", is_flag=True, help="Prints the result as JSON, for programs to read."
+)

@@ -32,14 +32,14 @@ from orchestrator.screen.terminal import console
 @click.option(
     "--ignore", type=int, metavar="LABEL", help="Leaves out samples with this label, as -100 or 255."
 )
-@click.option("--json", "as_json", is_flag=True, help="Prints fractions and nats, as JSON.")
+@click.option("--json", "json", is_flag=True, help="Prints fractions and nats, as JSON.")
 def score(
     files: tuple[Path, ...],
     names: tuple[str, ...],
     probabilities: bool,
     flatten: bool,
     ignore: int | None,
-    as_json: bool,
+    json: bool,
 ) -> None:
     """Scores anyone's logits, before scaling and after each of the three temperatures.
 
@@ -47,6 +47,19 @@ def score(
     others that say as much; docs/scoring.md has all forms. Temperatures are chosen on the validation part,
     scores are of the test part. A test part alone is scored before scaling.
     """
-    from orchestrator.use_cases import score as command
+    from orchestrator.screen.as_json import as_json
+    from orchestrator.use_cases.score import score
 
-    command.show(files, names, probabilities, flatten, ignore, as_json, console())
+    scored = score(files, names=names, probabilities=probabilities, flatten=flatten, ignore=ignore)
+    if json:
+        click.echo(as_json({**scored.scores, "warnings": scored.notes}), nl=False)
+        return
+    from orchestrator.screen.scores_table import print_scores
+
+    screen = console()
+    screen.print(f"{', '.join(map(str, files))}, test part", style="bold", highlight=False, soft_wrap=True)
+    print_scores(scored.scores, screen)
+    if scored.notes:
+        screen.print()
+    for note in scored.notes:
+        screen.print(f"{note.kind}: {note.line}", highlight=False, soft_wrap=True)

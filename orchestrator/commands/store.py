@@ -5,44 +5,70 @@ from __future__ import annotations
 import click
 
 from orchestrator.commands.base import Command, Group
-from orchestrator.commands.options import store_option
-from orchestrator.screen.terminal import console
+from orchestrator.commands.options import json_option, store_option
+from orchestrator.screen.terminal import console, warn
 
 store = Group("store", help="Looks after a store of results.")
 
 
 @click.command(cls=Command, example="calibsweep store compact --store ./store")
 @store_option
-def compact(store: str) -> None:
+@json_option
+def compact(store: str, json: bool) -> None:
     """Gathers the rows of all finished trials in one file, so that thousands are read at once."""
-    from orchestrator.use_cases import compaction as command
+    from orchestrator.screen.as_json import as_json
+    from orchestrator.use_cases.compact import compact
+    from results.wording import counted
 
-    command.compact(store, console())
+    compacted = compact(store, warn=warn)
+    if json:
+        click.echo(as_json(compacted), nl=False)
+    else:
+        told = f"{counted(compacted.trials, 'trial')} in the compacted copy of {store}."
+        console().print(told, highlight=False)
 
 
 @click.command(cls=Command, example="calibsweep store verify --store ./store")
 @store_option
-def verify(store: str) -> int:
+@json_option
+def verify(store: str, json: bool) -> int:
     """Looks at every file of a store, and scores every finished trial anew from its stored logits.
 
     All that is found is told by kind, with what the next run makes of it. Exit code 1 if anything differs
     from what was committed, or is damaged.
     """
-    from orchestrator.use_cases import verify as command
+    from orchestrator.screen.as_json import as_json
+    from orchestrator.screen.bars import bar
+    from orchestrator.screen.verified import print_verified
+    from orchestrator.use_cases.verify import verify
 
-    return command.verify(store, console())
+    if json:
+        verified = verify(store)
+        click.echo(as_json(verified), nl=False)
+    else:
+        with bar("verifying", console()) as progress:
+            verified = verify(store, progress=progress)
+        print_verified(verified, console())
+    return 1 if verified.wrong else 0
 
 
 @click.command(cls=Command, example="calibsweep store ls --store ./store")
 @store_option
-def ls(store: str) -> int:
+@json_option
+def ls(store: str, json: bool) -> None:
     """Shows what a store holds: which seeds of which data set, model and loss are done or failed.
 
     With the size of their files, and what they were made with.
     """
-    from orchestrator.use_cases import contents as command
+    from orchestrator.screen.as_json import as_json
+    from orchestrator.screen.contents import print_contents
+    from orchestrator.use_cases.contents import contents
 
-    return command.show(store, console())
+    held = contents(store)
+    if json:
+        click.echo(as_json(held), nl=False)
+    else:
+        print_contents(held, console())
 
 
 store.add("Commands", [ls, verify, compact])

@@ -15,12 +15,13 @@ def as_json(value: object) -> str:
     """The value as indented JSON that ends in a line feed.
 
     A dataclass becomes an object with its fields, a mapping one with its keys in their order, another
-    collection an array. NaN and infinities, which JSON lacks, are null.
+    collection an array. NaN and infinities, which JSON lacks, are null. The text is ASCII, so that every
+    locale can print it.
 
     Raises:
         TypeError: A value that has no form in JSON.
     """
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(_plain(value), indent=2, allow_nan=False) + "\n"
 
 
 def _plain(value: object) -> Any:

@@ -7,6 +7,10 @@ import os
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING
 
+import click
+
+from orchestrator.commands.base import NAME
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -18,6 +22,13 @@ def console() -> Terminal:
     from results.terminal import Terminal
 
     return Terminal()
+
+
+def warn(line: str) -> None:
+    """Prints a line on standard error, where it is no part of what a program reads."""
+    from trainables.texts import visible
+
+    click.echo(f"{NAME}: {visible(line)}", err=True)
 
 
 def can_redraw(file: IO[str]) -> bool:

@@ -1,30 +1,15 @@
-"""`calibsweep store compact`, and when it would help."""
+"""When `calibsweep store compact` would help."""
 
 from __future__ import annotations
 
 from rich.console import Console
 
 from orchestrator.commands import copied
-from results.store.errors import StoreError
 from results.store.snapshot import Snapshot
 from results.store.store import Store
-from results.wording import counted
 
 MANY = 1000
 """Rows to be read one by one: from here on that takes seconds."""
-
-
-def compact(uri: str, console: Console) -> None:
-    """Raises StoreError for a store that cannot be written, is not there, or has no finished trial."""
-    store = Store(uri)
-    store.check_place()
-    store.tidying.tell = lambda line: console.print(line, style="warning", highlight=False, soft_wrap=True)
-    number = store.compact()
-    if not number:
-        raise StoreError(
-            f"no finished trial in the store {uri}: run a sweep first, or choose another --store."
-        )
-    console.print(f"{counted(number, 'trial')} in the compacted copy of {uri}.", highlight=False)
 
 
 def hint(store: Store, snapshot: Snapshot) -> str | None:

@@ -1,50 +1,34 @@
-"""`calibsweep data`: data sets made ready before a cluster needs them."""
+"""Data sets made ready before a sweep needs them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
-
-from orchestrator.screen.terminal import can_redraw
-from trainables.datasets.prepare import prepare as prepare_dataset
+from trainables.datasets import prepare as of_files
+from trainables.datasets.files import Progress, silent
 
 
-def prepare(name: str, root: Path | None, console: Console) -> None:
-    """Downloads, verifies and unpacks a data set, with a bar or a line for each step; run again, it goes on.
+@dataclass(frozen=True)
+class Prepared:
+    """Attributes:
+    dataset: Its name.
+    folder: Where its files lie; None if it comes with a library and needs none.
+    """
+
+    dataset: str
+    folder: Path | None
+
+
+def prepare(dataset: str, root: Path | str | None = None, *, progress: Progress = silent) -> Prepared:
+    """Downloads, verifies and unpacks a data set once. After an interruption, the same call continues.
+
+    Args:
+        root: The folder of the data sets (default: ~/.cache/calibsweep/data).
+        progress: Called with the name of each step, the number done of it and the total, if that is known.
 
     Raises:
         ConfigurationError: An unknown name, with the nearest right one.
-        DataError: Files that cannot be had or are damaged, and what to do by hand.
+        DataError: Files that are missing or damaged, and what to do by hand.
     """
-    tasks: dict[str, TaskID] = {}
-    redraws = can_redraw(console.file)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not redraws,
-    ) as bars:
-
-        def told(task: str, done: int, total: int | None) -> None:
-            if task not in tasks:
-                tasks[task] = bars.add_task(task, total=total)
-                if not redraws:
-                    console.print(task, highlight=False)
-            bars.update(tasks[task], completed=done, total=total)
-
-        folder = prepare_dataset(name, root, told)
-    if folder is None:
-        console.print(f"{name} needs no files.", highlight=False)
-    else:
-        console.print(f"{name} is ready in {folder}.", highlight=False, soft_wrap=True)
+    return Prepared(dataset, of_files.prepare(dataset, root, progress))

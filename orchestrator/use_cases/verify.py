@@ -1,60 +1,66 @@
-"""`calibsweep store verify`: every file of a store, and every score again, from the stored logits."""
+"""Every file of a store held against what was committed, and every score again from the stored logits."""
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.progress import track
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from orchestrator.screen.terminal import can_redraw
 from results.store.errors import StoreError
+from results.store.finding import Finding
 from results.store.inspection import Inspection, inspection
 from results.store.mending import keep
 from results.store.store import Store
-from results.wording import counted
 
 
-def verify(uri: str, console: Console) -> int:
-    """Looks at every file, says what it found, and keeps in the store what is wrong, for the next run.
+@dataclass(frozen=True)
+class Verified:
+    """Attributes:
+    store: Its address.
+    trials: Finished trials that were scored anew.
+    other_sets: Likewise, their scores on sets out of distribution.
+    findings: With full names of files; those of one kind together, and the wrong ones first.
+    wrong: How many findings are of something damaged or false.
+    not_kept: Why the store could not keep what is wrong for the next run; '' if it did.
+    """
 
-    Returns the exit code: 0, or 1 if anything is wrong.
+    store: str
+    trials: int
+    other_sets: int
+    findings: tuple[Finding, ...]
+    wrong: int
+    not_kept: str = ""
+
+
+def verify(store: str, *, progress: Callable[[int, int], object] = lambda done, total: None) -> Verified:
+    """Looks at every file, and keeps in the store what is wrong, for the next run to mend.
+
+    Args:
+        progress: Called after each step with the number done and the total.
 
     Raises:
         StoreError: A store that cannot be read, or in which there is nothing.
     """
-    store = Store(uri)
-    store.check_place()
-    made = inspection(store)
+    opened = Store(store)
+    opened.check_place()
+    made = inspection(opened)
     if not made.steps and not made.findings:
         raise StoreError(
-            f"there is nothing in the store {uri}: run a sweep first, or choose another --store."
+            f"there is nothing in the store {store}: run a sweep first, or choose another --store."
         )
-    for step in track(
-        made.steps, "verifying", console=console, transient=True, disable=not can_redraw(console.file)
-    ):
+    for done, step in enumerate(made.steps, 1):
         step()
-    for kind, findings in made.by_kind().items():
-        style = "bad" if kind.wrong else "warning"
-        harmless = "" if kind.wrong else " (nothing is wrong)"
-        console.print(f"{len(findings)} {kind.title}{harmless}:", style=style, highlight=False)
-        for finding in findings:
-            detail = f": {finding.detail}" if finding.detail else ""
-            line = f"  {store.folder.name(finding.path)}{detail}"
-            console.print(line, style=style, highlight=False, soft_wrap=True)
-        console.print(f"  {kind.follows}", style="quiet", highlight=False, soft_wrap=True)
-    _keep(made, console)
-    also = f", and on {counted(made.scored, 'set')} out of distribution" if made.scored else ""
-    console.print(
-        f"{counted(made.trials, 'trial')} scored anew from their logits{also}, "
-        f"{made.wrong} differ or are damaged.",
-        highlight=False,
+        progress(done, len(made.steps))
+    findings = tuple(
+        replace(finding, path=opened.folder.name(finding.path))
+        for alike in made.by_kind().values()
+        for finding in alike
     )
-    return 1 if made.wrong else 0
+    return Verified(store, made.trials, made.scored, findings, made.wrong, _kept(made))
 
 
-def _keep(made: Inspection, console: Console) -> None:
+def _kept(made: Inspection) -> str:
     try:
         keep(made)
     except StoreError as error:
-        if made.wrong:
-            told = f"What is wrong cannot be kept for the next run, which may not see all of it: {error}"
-            console.print(told, style="warning", highlight=False, soft_wrap=True)
+        return str(error) if made.wrong else ""
+    return ""

@@ -15,7 +15,7 @@ import torch
 from click.testing import CliRunner
 
 from orchestrator.cli import app
-from orchestrator.use_cases.scoring import score_files
+from orchestrator.use_cases.score import score as score_files
 from results.scoring.scores import known_metrics
 from trainables.calibration import evaluate, score
 from trainables.errors import CalibsweepError

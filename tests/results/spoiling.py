@@ -12,7 +12,6 @@ from results.store.checkpoints import StoredCheckpoints
 from results.store.pilots import Pilot, keep
 from results.store.store import Store
 from results.store.survey import State, Survey
-from results.terminal import Terminal
 
 from .conftest import OTHER, commit, content_of, falsified, inspected, path_of, scored, trial_of
 
@@ -69,7 +68,7 @@ def check_that_all_is_mended(store: Store) -> None:
     store.folder.write("running/some-run.json", b"7")
     spoiled = content_of(store)
 
-    assert verify(store.uri, Terminal(quiet=True)) == 1
+    assert verify(store.uri).wrong
     survey, found = surveyed(store)
     assert survey.damaged.keys() == {trial.key for trial in (*TRIALS[:4], SCORED[0], UNFINISHED[0])}
     assert {path for paths in survey.damaged.values() for path in paths} >= again | {predictions[3]}
@@ -85,7 +84,7 @@ def check_that_all_is_mended(store: Store) -> None:
     for path in (*again, *differing, *aside, failure):
         assert now[f"damaged/{path}"] == spoiled[path]
     assert finish(store, survey) == survey.damaged.keys() - {UNFINISHED[0].key}
-    assert verify(store.uri, Terminal(quiet=True)) == 0
+    assert not verify(store.uri).wrong
     # What was made again is what it was; what was scored anew says so.
     now = content_of(store)
     kinds = ("trials/", "predictions/", "epochs/", "scored")

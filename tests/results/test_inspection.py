@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from orchestrator.cli import app
 from orchestrator.use_cases.verify import verify
 from results.store import finding as kinds
 from results.store import pilots, running
@@ -19,7 +22,6 @@ from results.store.inspection import Inspection
 from results.store.pilots import Pilot
 from results.store.store import Store
 from results.store.survey import State
-from results.terminal import Terminal
 
 from .conftest import (
     commit,
@@ -116,19 +118,27 @@ def test_all_that_is_wrong_is_told_by_kind_and_none_of_it_is_touched(store: Stor
     assert survey.states[TRIALS[3].key] == State.DONE and survey.states[TRIALS[4].key] == State.INTERRUPTED
 
 
-def test_the_command_says_where_and_what_follows(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_where_and_what_follows(store: Store) -> None:
+    def run(code: int, *options: str) -> str:
+        command = ["store", "verify", "--store", store.uri, *options]
+        done = CliRunner().invoke(app, command, env={"COLUMNS": "400"})
+        assert done.exit_code == code, done.output
+        return done.output
+
     commit(store, *TRIALS)
-    console = Terminal(width=400, markup=False)
-    assert verify(store.uri, console) == 0
-    assert "5 trials scored anew from their logits, 0 differ or are damaged." in capsys.readouterr().out
+    assert "5 trials scored anew from their logits, 0 differ or are damaged." in run(0)
     store.folder.write(f"tmp/{32 * '0'}", b"")
-    assert verify(store.uri, console) == 0, "nothing is wrong with what a killed run leaves"
+    assert kinds.HALF_WRITTEN.follows in run(0), "nothing is wrong with what a killed run leaves"
     path = path_of(store, TRIALS[1], "epochs")
     store.folder.write(path, b"")
-    assert verify(store.uri, console) == 1
-    output = capsys.readouterr().out
+    output = run(1)
     assert "1 damaged results" in output and path in output and kinds.DAMAGED.follows in output
     assert kinds.HALF_WRITTEN.follows in output and "1 differ or are damaged" in output
+    verified = json.loads(run(1, "--json"))
+    assert (verified["trials"], verified["wrong"], verified["not_kept"]) == (5, 1, "")
+    wrong, harmless = verified["findings"]
+    assert wrong["kind"]["wrong"] and wrong["path"] == store.folder.name(path)
+    assert harmless["kind"]["title"] == kinds.HALF_WRITTEN.title
 
 
 def test_one_file_that_cannot_be_read_does_not_end_it(store: Store) -> None:
@@ -143,11 +153,11 @@ def test_one_file_that_cannot_be_read_does_not_end_it(store: Store) -> None:
 
 def test_a_store_in_which_there_is_nothing_is_not_called_healthy(store: Store, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store"):
-        verify(store.uri, Terminal())
+        verify(store.uri)
     Path(store.folder.root).mkdir()
     with pytest.raises(StoreError, match="nothing in the store"):
-        verify(store.uri, Terminal())
+        verify(store.uri)
     (tmp_path / "file").touch()
     for name in ("", " ", str(tmp_path / "file"), "x" * 5000, "~nobody-of-that-name/store", "a\0b"):
         with pytest.raises(StoreError, match="store"):
-            verify(name, Terminal())
+            verify(name)

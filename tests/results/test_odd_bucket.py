@@ -5,7 +5,8 @@ from __future__ import annotations
 import boto3
 import pytest
 
-from orchestrator.use_cases import compaction, tables
+from orchestrator.use_cases import tables
+from orchestrator.use_cases.compact import compact
 from orchestrator.use_cases.verify import verify
 from results.store.errors import StoreError
 from results.store.finding import FOREIGN
@@ -23,8 +24,8 @@ pytestmark = pytest.mark.slow
 def test_a_bucket_that_is_not_there_is_no_empty_store(s3: Proxy) -> None:
     away = s3.uri("store", bucket="no-such-bucket")
     for command in (
-        lambda: verify(away, Terminal()),
-        lambda: compaction.compact(away, Terminal()),
+        lambda: verify(away),
+        lambda: compact(away),
         lambda: tables.show(None, away, None, None, None, False, [], Terminal()),
         lambda: Store(away).check_place(),
     ):

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from orchestrator.driver.stop_request import StopRequest
-from orchestrator.use_cases import compaction, plan, run, tables
+from orchestrator.use_cases import plan, run, tables
+from orchestrator.use_cases.compact import compact
 from orchestrator.use_cases.cost import Prices
 from orchestrator.use_cases.verify import verify
 from results.store.address import Address
@@ -80,7 +81,7 @@ def test_a_row_is_one_request_and_none_if_it_is_in_the_copy(
     assert s3.count("GET", "/trials/") == TRIALS and s3.most_at_once > TRIALS / 2
     assert counts["GET"] <= TRIALS + 2 and counts["LIST"] <= listings and not counts["HEAD"], counts
 
-    compaction.compact(filled.uri, Terminal())
+    compact(filled.uri)
     after = s3.count("GET", "/trials/")
     counts = asked(s3, command, file, filled.uri)
     assert s3.count("GET", "/trials/") == after
@@ -102,7 +103,7 @@ def test_verify_reads_each_file_once_and_ahead(s3: Proxy, filled: Store, sweep: 
     s3.delay(0.05, "GET")
     s3.requests.clear()
     s3.most_at_once = 0
-    assert verify(filled.uri, Terminal()) == 0
+    assert not verify(filled.uri).wrong
     assert (
         s3.count("GET") == len({each.key for each in s3.requests if each.method == "GET"}) == 3 * TRIALS + 2
     )

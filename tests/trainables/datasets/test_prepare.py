@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import pickle
 import tarfile
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
-from orchestrator.use_cases import data
+from orchestrator.cli import app
+from orchestrator.screen.bars import bars_by_step
 from trainables import datasets
 from trainables.datasets import cifar10, files
 from trainables.datasets.files import RemoteFile, digest
@@ -113,22 +116,25 @@ def test_the_command_says_what_is_ready(
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
     printed = Console(file=Terminal(), width=60, force_terminal=True)
-    data.prepare("cifar10", tmp_path, printed)
+    with bars_by_step(printed) as progress:
+        folder = prepare("cifar10", tmp_path, progress)
     text = printed.file.getvalue()  # type: ignore[attr-defined]
     assert "cifar-10-python.tar.gz: downloading" in text
     assert "100%" in text
-    plain = Console(file=io.StringIO(), width=60)
-    data.prepare("cifar10", tmp_path, plain)
-    assert plain.file.getvalue() == f"cifar10 is ready in {tmp_path}/cifar-10-batches-py.\n"  # type: ignore[attr-defined]
     # Colours asked for, as in CI, are no terminal.
     forced = Console(file=io.StringIO(), width=60, force_terminal=True)
-    data.prepare("cifar10", tmp_path / "again", forced)
+    with bars_by_step(forced) as progress:
+        prepare("cifar10", tmp_path / "again", progress)
     text = forced.file.getvalue()  # type: ignore[attr-defined]
-    assert text.splitlines()[0] == "cifar-10-python.tar.gz: downloading"
-    assert "\x1b[" not in text.splitlines()[1]
-    bare = Console(file=io.StringIO(), width=60)
-    data.prepare("digits", tmp_path, bare)
-    assert bare.file.getvalue() == "digits needs no files.\n"  # type: ignore[attr-defined]
+    assert text.splitlines()[0] == "cifar-10-python.tar.gz: downloading" and "\x1b[" not in text
+    # Nothing is downloaded that is there.
+    command = ["data", "prepare", "--data", str(tmp_path)]
+    told = CliRunner().invoke(app, [*command, "cifar10"])
+    assert told.output == f"cifar10 is ready in {folder}.\n"
+    told = CliRunner().invoke(app, [*command, "cifar10", "--json"])
+    assert json.loads(told.output) == {"dataset": "cifar10", "folder": str(folder)}
+    told = CliRunner().invoke(app, [*command, "digits"])
+    assert told.output == "digits needs no files.\n"
 
 
 def test_what_cannot_be_prepared_says_what_to_do(published: Server, tmp_path: Path) -> None:

@@ -1,0 +1,32 @@
+"""What `store verify` found, in a terminal."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from rich.console import Console
+
+from orchestrator.use_cases.verify import Verified
+from results.wording import counted
+
+
+def print_verified(verified: Verified, console: Console) -> None:
+    """Prints the findings by kind, each kind with what the next run makes of it, and how much was scored."""
+    for kind, alike in groupby(verified.findings, key=lambda finding: finding.kind):
+        findings = list(alike)
+        style = "bad" if kind.wrong else "warning"
+        harmless = "" if kind.wrong else " (nothing is wrong)"
+        console.print(f"{len(findings)} {kind.title}{harmless}:", style=style, highlight=False)
+        for finding in findings:
+            detail = f": {finding.detail}" if finding.detail else ""
+            console.print(f"  {finding.path}{detail}", style=style, highlight=False, soft_wrap=True)
+        console.print(f"  {kind.follows}", style="quiet", highlight=False, soft_wrap=True)
+    if verified.not_kept:
+        told = "What is wrong cannot be kept for the next run, which may not see all of it"
+        console.print(f"{told}: {verified.not_kept}", style="warning", highlight=False, soft_wrap=True)
+    sets = f", and on {counted(verified.other_sets, 'set')} out of distribution" * bool(verified.other_sets)
+    console.print(
+        f"{counted(verified.trials, 'trial')} scored anew from their logits{sets}, "
+        f"{verified.wrong} differ or are damaged.",
+        highlight=False,
+    )
