@@ -6,6 +6,7 @@ import click
 
 from orchestrator.commands import completion
 from orchestrator.commands.base import Command
+from orchestrator.commands.options import json_option
 from orchestrator.screen.terminal import console
 
 
@@ -16,14 +17,19 @@ from orchestrator.screen.terminal import console
     shell_complete=completion.losses,
     help="A loss, as a sweep file would name it (`calibsweep list losses`).",
 )
-def check_loss(loss: str) -> int:
+@json_option
+def check_loss(loss: str, json: bool) -> int:
     """Tries a loss against all that training asks of one. Exit code 1 if it falls short."""
+    from orchestrator.screen.as_json import as_json
     from orchestrator.use_cases.check_loss import check_loss
 
     checked = check_loss(loss)
-    screen = console()
-    for finding in checked.findings:
-        screen.print(str(finding), style="bad", highlight=False, soft_wrap=True)
-    if not checked.findings:
-        screen.print(f"{checked.loss} keeps every promise of a loss.", style="good")
+    if json:
+        click.echo(as_json(checked), nl=False)
+    else:
+        screen = console()
+        for finding in checked.findings:
+            screen.print(str(finding), style="bad", highlight=False, soft_wrap=True)
+        if not checked.findings:
+            screen.print(f"{checked.loss} keeps every promise of a loss.", style="good")
     return 1 if checked.findings else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from orchestrator.commands.base import Choice, Command
+from orchestrator.commands.options import json_option
 from orchestrator.screen.terminal import console
 
 KINDS = {
@@ -28,12 +29,16 @@ KINDS = {
     metavar="[KIND]",
     help="; ".join(f"{kind}: {text}" for kind, text in KINDS.items()) + ".",
 )
-def list_(kind: str | None) -> None:
+@json_option
+def list_(kind: str | None, json: bool) -> None:
     """Lists what there is of a kind; without one, the kinds."""
+    from orchestrator.screen.as_json import as_json
     from orchestrator.screen.listing import print_kinds, print_listing
     from orchestrator.use_cases.listing import listing
 
-    if kind is None:
+    if json:
+        click.echo(as_json(KINDS if kind is None else listing(kind)), nl=False)
+    elif kind is None:
         print_kinds(KINDS, console())
     else:
         print_listing(kind, listing(kind), console())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import click
 
 from orchestrator.commands import completion
 from orchestrator.commands.base import Command
-from orchestrator.commands.options import data_option, is_place, set_option_of
-from orchestrator.screen.terminal import console
+from orchestrator.commands.options import data_option, is_place, json_option, set_option_of
+from orchestrator.screen.terminal import console, warn
 
 
 def _component(name: str, noun: str, complete: Callable[..., Any]) -> Callable[[Any], Any]:
@@ -55,6 +56,7 @@ def _component(name: str, noun: str, complete: Callable[..., Any]) -> Callable[[
     metavar="URI",
     help="Commits the result to this store. Without it nothing is kept, whatever CALIBSWEEP_STORE says.",
 )
+@json_option
 def trial(
     dataset: str,
     model: str,
@@ -64,8 +66,19 @@ def trial(
     overrides: tuple[str, ...],
     data: Path | None,
     store: str | None,
+    json: bool,
 ) -> None:
     """Trains one trial in this process, without Ray: for a debugger, or a first look at a new loss."""
-    from orchestrator.use_cases import trial as command
+    from orchestrator.screen.as_json import as_json
+    from orchestrator.screen.trial import print_epoch, print_finished, print_start
+    from orchestrator.use_cases.trial import trial
 
-    command.run(dataset, model, loss, seed, protocol, list(overrides), data, store, console())
+    asked = partial(
+        trial, dataset, model, loss, seed, protocol=protocol, overrides=overrides, data=data, store=store
+    )
+    if json:
+        click.echo(as_json(asked(warn=warn)), nl=False)
+        return
+    screen = console()
+    finished = asked(on_start=partial(print_start, screen), on_epoch=partial(print_epoch, screen), warn=warn)
+    print_finished(screen, finished, kept=store is not None)

@@ -1,15 +1,14 @@
-"""`calibsweep trial`: one trial in this process, no Ray."""
+"""One trial in this process, without Ray."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from rich.console import Console
 
-from orchestrator.screen.scores_table import print_scores
 from sweeps.spec import Overrides, read_overrides, selected
 from trainables import computed
 from trainables.builds import check_builds_for
@@ -21,23 +20,63 @@ from trainables.resolve import resolve
 from trainables.training.curves import Curves
 from trainables.training.result import TrialResult
 from trainables.training.run import load_dataset, run_trial
+from trainables.trial import Trial
 
 
-def run(
+@dataclass(frozen=True)
+class FinishedTrial:
+    """Attributes:
+    trial: As tables and messages name it.
+    key: Its key in a store.
+    identity: All that the key digests: every component, parameter and setting.
+    epochs: The learning curves, one mapping for each epoch.
+    scores: Of the test part, as `evaluate` names them, in fractions and nats.
+    committed: Whether the store took it; False without a store, and where its result stands already.
+    unusable_checkpoints: Which checkpoints of the store could not be used, and why.
+    """
+
+    trial: str
+    key: str
+    identity: Mapping[str, Any]
+    epochs: tuple[Curves, ...]
+    scores: dict[str, float]
+    committed: bool
+    unusable_checkpoints: tuple[str, ...]
+
+
+def trial(
     dataset: str,
     model: str,
     loss: str,
-    seed: int,
-    protocol: str,
-    overrides: list[str],
-    data: Path | None,
-    uri: str | None,
-    console: Console,
-) -> None:
-    """Trains one trial, printing each epoch and the scores at the end; commits it if there is a store."""
-    changes = read_overrides(overrides)
-    _check_fit(changes, uri)
-    trial = resolve(
+    seed: int = 0,
+    *,
+    protocol: str = "mukhoti2020",
+    overrides: Sequence[str] = (),
+    data: Path | None = None,
+    store: str | None = None,
+    on_start: Callable[[Trial], object] = lambda trial: None,
+    on_epoch: Callable[[Trial, int, Curves], object] = lambda trial, epoch, curves: None,
+    warn: Callable[[str], object] | None = None,
+) -> FinishedTrial:
+    """Trains one trial, continuing from its checkpoint if the store has one, and commits it to the store.
+
+    Args:
+        dataset, model, loss: As a sweep file names them: 'mlp', or 'focal: {gamma: 2}'.
+        overrides: Settings as `--set` takes them: 'training.epochs=3'.
+        data: The folder of the data sets (default: ~/.cache/calibsweep/data).
+        store: Without one, nothing is kept.
+        on_start: Called before the first epoch.
+        on_epoch: Called after each epoch with its number from 0 and its curves.
+        warn: Gets a line if something cannot be deleted from the store. Without it the log has it.
+
+    Raises:
+        ConfigurationError: A name, parameter or setting that does not exist or does not fit.
+        DataError: The data set is missing or damaged.
+        StoreError: The store cannot be written.
+    """
+    changes = read_overrides(list(overrides))
+    _check_fit(changes, store)
+    asked = resolve(
         selected(DATASETS, dataset, "--dataset"),
         selected(MODELS, model, "--model"),
         selected(LOSSES, loss, "--loss"),
@@ -45,44 +84,39 @@ def run(
         changes.protocol or protocol,
         changes.training,
     )
-    check_builds_for([trial.model])
+    check_builds_for([asked.model])
     # One thread, as in a sweep: rounding may depend on the number of threads.
     torch.set_num_threads(1)
-    kept = _Kept(uri, console) if uri else None
-    console.print(f"{trial} (trial {trial.key})", highlight=False, soft_wrap=True)
-
-    def told(epoch: int, curves: Curves) -> None:
-        console.print(
-            f"epoch {epoch + 1}/{trial.training.epochs}: training loss {curves['train_loss']:.4f}, "
-            f"validation error {curves['validation_error']:.2%}, test error {curves['test_error']:.2%}, "
-            f"test ECE {curves['test_ece']:.2%}",
-            highlight=False,
-            soft_wrap=True,
-        )
-
+    kept = _Kept(store, warn) if store else None
+    on_start(asked)
     checkpoints = kept.checkpoints if kept else None
     every = changes.run.checkpoint_every if kept else None
     process = ProcessState()
     process.begin()
-    result = run_trial(trial, root=data, checkpoints=checkpoints, checkpoint_every=every, on_epoch=told)
-    for line in kept.checkpoints.passed_over if kept else ():
-        console.print(f"A checkpoint could not be used, {line}.", style="warning", soft_wrap=True)
+    result = run_trial(
+        asked,
+        root=data,
+        checkpoints=checkpoints,
+        checkpoint_every=every,
+        on_epoch=lambda epoch, curves: on_epoch(asked, epoch, curves),
+    )
+    unusable = tuple(kept.checkpoints.passed_over) if kept else ()
     validation, test = result.validation, result.test
     scores = evaluate(validation.logits, validation.labels, test.logits, test.labels)
-    console.print("test part", style="bold")
-    print_scores(scores, console)
+    committed = False
     if kept:
-        dataset_again = load_dataset(trial, data, computed.CPU)
-        if not kept.commit(result, computed.numbers(trial, dataset_again, clean=process.end)):
-            line = "Not kept: the store has a result of this trial, which stands."
-            console.print(line, style="warning", highlight=False)
+        dataset_again = load_dataset(asked, data, computed.CPU)
+        committed = kept.commit(result, computed.numbers(asked, dataset_again, clean=process.end))
+    return FinishedTrial(
+        str(asked), asked.key, asked.identity(), tuple(result.epochs), scores, committed, unusable
+    )
 
 
-def _check_fit(changes: Overrides, uri: str | None) -> None:
+def _check_fit(changes: Overrides, store: str | None) -> None:
     """Raises ConfigurationError for a setting of a sweep that changes nothing here."""
     if changes.seeds:
         raise ConfigurationError("--set seeds: a trial has one seed: give it as --seed.")
-    used = {"checkpoint_every"} if uri else set()
+    used = {"checkpoint_every"} if store else set()
     for name in sorted(changes.run.model_fields_set - used):
         what = "checkpoints are kept in a --store" if name == "checkpoint_every" else "it is about sweeps"
         raise ConfigurationError(f"--set run.{name}: changes nothing here: {what}.")
@@ -95,13 +129,14 @@ class _Kept:
         StoreError: It cannot be written.
     """
 
-    def __init__(self, uri: str, console: Console):
+    def __init__(self, uri: str, warn: Callable[[str], object] | None):
         from results.store.checkpoints import StoredCheckpoints
         from results.store.store import Store
 
         self.store = Store(uri)
         self.store.folder.check_writable()
-        self.store.tidying.tell = partial(console.print, style="warning", soft_wrap=True)
+        if warn is not None:
+            self.store.tidying.tell = warn
         self.checkpoints = StoredCheckpoints(self.store)
 
     def commit(self, result: TrialResult, made_by: Mapping[str, Sequence[float]]) -> bool:

@@ -1,0 +1,39 @@
+"""One trial as it trains, in a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from orchestrator.screen.scores_table import print_scores
+from orchestrator.use_cases.trial import FinishedTrial
+from trainables.training.curves import Curves
+from trainables.trial import Trial
+
+
+def print_start(console: Console, trial: Trial) -> None:
+    console.print(f"{trial} (trial {trial.key})", highlight=False, soft_wrap=True)
+
+
+def print_epoch(console: Console, trial: Trial, epoch: int, curves: Curves) -> None:
+    console.print(
+        f"epoch {epoch + 1}/{trial.training.epochs}: training loss {curves['train_loss']:.4f}, "
+        f"validation error {curves['validation_error']:.2%}, test error {curves['test_error']:.2%}, "
+        f"test ECE {curves['test_ece']:.2%}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def print_finished(console: Console, finished: FinishedTrial, kept: bool) -> None:
+    """Prints the scores of the test part.
+
+    Args:
+        kept: Whether there is a store that was to keep the result.
+    """
+    for line in finished.unusable_checkpoints:
+        console.print(f"A checkpoint could not be used, {line}.", style="warning", soft_wrap=True)
+    console.print("test part", style="bold")
+    print_scores(finished.scores, console)
+    if kept and not finished.committed:
+        line = "Not kept: the store has a result of this trial, which stands."
+        console.print(line, style="warning", highlight=False)
