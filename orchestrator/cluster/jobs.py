@@ -23,6 +23,7 @@ from pathlib import Path
 from orchestrator.commands.base import PLUGINS_VARIABLE, given_plugins
 from orchestrator.driver.outcome import STOP_SECONDS
 from orchestrator.driver.own_code import FLOORS, SOURCE
+from orchestrator.driver.ray_private import UPLOAD_LOGGERS
 from results.store import provenance
 from sweeps.spec import located
 from trainables.errors import ConfigurationError
@@ -41,9 +42,6 @@ LAUNCHED_VARIABLE = "CALIBSWEEP_LAUNCHED"
 """In a driver that is a job: the sweep and the cluster as they were named where it was launched."""
 
 TOKEN = Path.home() / ".ray" / "auth_token"
-
-CHATTY = ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging")
-"""Ray's loggers that would tell a person of each package that is uploaded."""
 
 UNDER_WAY = ("PENDING", "RUNNING")
 
@@ -93,7 +91,7 @@ class Jobs:
         self.address = address
         self.whose = {"calibsweep_sweep": sweep, "calibsweep_store": store}
         # What it uploads is told in our words.
-        for chatty in CHATTY:
+        for chatty in UPLOAD_LOGGERS:
             logging.getLogger(chatty).setLevel(logging.WARNING)
         with reaching(address):
             self.client = JobSubmissionClient(address)

@@ -6,27 +6,19 @@ import contextlib
 import re
 import signal
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from unittest import mock
 
 import ray
-import ray.util.client
-from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
     OutOfMemoryError,
     RayActorError,
-    RayError,
     RayTaskError,
 )
-from ray.tune.experiment import Trial as TuneTrial
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator.driver import last_words
+from orchestrator.driver import last_words, ray_private
 from orchestrator.driver.last_words import LastWords
 from results.store.store import FailureClass
 
@@ -93,43 +85,9 @@ class _ActorEndedError(RayActorError):
         return _ActorEndedError, (self.cause, self.actor)
 
 
-@contextlib.contextmanager
-def told_by_tune() -> Iterator[dict[str, Exception]]:
-    """What Tune saw when a trial's process ended, by Tune's id of the trial.
-
-    Tune does not tell its callbacks. And of an actor whose end is no `RayActorError` to Ray, as when the
-    memory monitor has ended it, Tune does not know what to make: it would end the whole sweep.
-    """
-    seen: dict[str, Exception] = {}
-    handle: Any = TuneTrial.handle_error
-    fail: Any = RayActorManager._actor_task_failed
-    first_result: Any = TuneTrial._get_default_result_or_future
-
-    def noted(trial: Any, error: Exception | None = None) -> None:
-        if error is not None:
-            seen[trial.trial_id] = error
-        handle(trial, error)
-
-    def understood(manager: Any, tracked_actor_task: Any, exception: Exception) -> None:
-        if isinstance(exception, RayError) and not isinstance(exception, RayActorError | RayTaskError):
-            live = manager._live_actors_to_ray_actors_resources.get(tracked_actor_task._tracked_actor)
-            exception = _ActorEndedError(exception, live[0]._actor_id.hex() if live else "")
-        fail(manager, tracked_actor_task, exception)
-
-    def result_or_none(trial: Any) -> dict[str, Any] | None:
-        try:
-            result: dict[str, Any] | None = first_result(trial)
-            return result
-        except RayError:
-            trial._default_result_or_future = None
-            return None
-
-    with (
-        mock.patch.object(TuneTrial, "handle_error", noted),
-        mock.patch.object(TuneTrial, "_get_default_result_or_future", result_or_none),
-        mock.patch.object(RayActorManager, "_actor_task_failed", understood),
-    ):
-        yield seen
+def errors_of_trials() -> contextlib.AbstractContextManager[dict[str, Exception]]:
+    """As `ray_private.errors_of_trials`, in a form that `autopsy` reads."""
+    return ray_private.errors_of_trials(_ActorEndedError)
 
 
 def autopsy(error: BaseException | None, actor: str = "") -> Death:
@@ -212,7 +170,7 @@ def living_nodes() -> set[str]:
 
 
 def _of_actor(actor: str, ray_says: str) -> Death:
-    through_client = ray.util.client.ray.is_connected()  # type: ignore[no-untyped-call]
+    through_client = ray_private.through_client()
     if through_client:
         look = ray.remote(num_cpus=0)(_fate).remote(actor)
         node, process, node_died = ray.get(look, timeout=FATE_SECONDS + ANSWER_SECONDS)
@@ -245,21 +203,17 @@ def _of_silent_node(node: str, ray_says: str) -> Death:
 def _fate(actor: str) -> tuple[str, int, bool]:
     """The node and process of an actor that died, and whether its node did. Asked within the cluster."""
     end = time.monotonic() + FATE_SECONDS
-    while (found := ray._private.state.actors(actor))["State"] != "DEAD":
+    while isinstance(found := ray_private.actor_end(actor), str):
         if time.monotonic() > end:
-            raise TimeoutError(f"the actor {actor} is {found['State']} to Ray")
+            raise TimeoutError(f"the actor {actor} is {found} to Ray")
         time.sleep(0.1)
-    context = found["DeathCause"].actor_died_error_context
-    node_died = context.reason == type(context).NODE_DIED
-    return found["Address"]["NodeID"], found["Pid"], node_died
+    return found
 
 
 def _words_of(process: int) -> LastWords:
     """What a worker process has left on its stderr. Asked on its node."""
-    node: Any = ray._private.worker._global_node
-    folder = Path(node.get_logs_dir_path())
     text = ""
-    for path in folder.glob(f"worker-*-{process}.err"):
+    for path in ray_private.logs_folder().glob(f"worker-*-{process}.err"):
         with path.open("rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - STDERR_BYTES))

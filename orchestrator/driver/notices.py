@@ -6,9 +6,7 @@ import contextlib
 import threading
 from collections.abc import Iterable
 
-import ray
-from ray.experimental import internal_kv
-
+from orchestrator.driver import ray_private
 from orchestrator.driver.worker import Notices
 from results.store.errors import StoreError
 
@@ -18,23 +16,19 @@ POLL_SECONDS = 2.0
 LOST_SECONDS = 5.0
 """After which a head that does not answer is taken for gone: a checkpoint is kept."""
 
-NAMESPACE = b"calibsweep"
-
 
 def ask_to_stop(run: str) -> None:
     """Tells all workers of a run, wherever they are, to keep a checkpoint and end."""
-    internal_kv._internal_kv_put(run, b"stop", namespace=NAMESPACE)
+    ray_private.put_word(run, b"stop")
 
 
 def withdraw(run: str) -> None:
     """Forgets in the cluster what `ask_to_stop` left there."""
-    internal_kv._internal_kv_del(run, namespace=NAMESPACE)
+    ray_private.delete_word(run)
 
 
 def watch(run: str, nodes: Iterable[str]) -> Notices:
     """Notices that a thread keeps up to date for as long as this process lives.
-
-    Ray has no public call for which nodes drain; its own Train library asks in this way.
 
     Args:
         run: As `ask_to_stop` names it.
@@ -57,9 +51,9 @@ def watch(run: str, nodes: Iterable[str]) -> Notices:
             lost.start()
             # One that is away for a moment is no reason to stop looking.
             with contextlib.suppress(Exception):
-                notices.draining = not own.isdisjoint(ray._private.state.state.get_draining_nodes())
+                notices.draining = not own.isdisjoint(ray_private.draining_nodes())
             with contextlib.suppress(Exception):
-                notices.stopping = internal_kv._internal_kv_exists(run, namespace=NAMESPACE)
+                notices.stopping = ray_private.has_word(run)
             lost.cancel()
 
     threading.Thread(target=look, name="calibsweep-notices", daemon=True).start()

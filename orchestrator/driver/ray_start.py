@@ -11,11 +11,9 @@ import sys
 import warnings
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from orchestrator.cluster.jobs import shipped_code
-from orchestrator.driver import own_code, ray_places
-from orchestrator.driver.lean_ray import lean
+from orchestrator.driver import own_code, ray_places, ray_private
 from orchestrator.driver.outcome import STOP_SECONDS, StartError
 from trainables.errors import ConfigurationError
 
@@ -68,52 +66,28 @@ def configure_ray(address: str | None = None) -> None:
 
 def connect(address: str | None, folder: Path) -> None:
     """Joins the cluster, or starts a Ray of our own, which keeps its files in `folder`."""
-    import ray
-
-    with (
-        # Ray would have SIGTERM exit wherever this is at that moment; `StopRequest` is to hear it.
-        mock.patch.object(ray._private.utils, "set_sigterm_handler", lambda handler: None),
-        # Ray would print on our stdout what its servers say of each process that dies.
-        mock.patch.object(ray._private.worker, "listen_error_messages", lambda worker, stopped: None),
-    ):
+    # SIGTERM is for `StopRequest` to hear.
+    with ray_private.signals_and_output_left_alone():
         _initialise(address, folder)
 
 
 def _initialise(address: str | None, folder: Path) -> None:
     import ray
-    from ray.job_config import JobConfig
-
-    class OwnPath(JobConfig):
-        """Tells the workers where this code lies, and nothing of the current folder and the script's."""
-
-        def __init__(self) -> None:
-            super().__init__(_py_driver_sys_path=own_code.search_path())
-
-        def _runtime_env_has_working_dir(self) -> bool:
-            # Ray sends both folders where this says no, to go before all else in the workers' path.
-            return True
 
     quietly: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         # Else Ray keeps one in the home, which need not be writable.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         try:
-            with lean():
+            with ray_private.lean():
                 ray.init(
                     # Without any, Ray would join a cluster that someone else has started on this machine.
                     address="local",
                     include_dashboard=False,
-                    job_config=OwnPath(),
+                    job_config=ray_private.job_config(own_code.search_path()),
                     object_store_memory=ray_places.STORE_BYTES,
-                    _temp_dir=str(folder),
-                    _plasma_directory=str(ray_places.memory(folder)),
                     # Where its servers are gone, processes that train have as long for a checkpoint as ever.
-                    _system_config={
-                        # Else this waits, deaf to signals, for first processes, even if these have died.
-                        "prestart_worker_first_driver": False,
-                        "gcs_rpc_server_reconnect_timeout_s": int(STOP_SECONDS) + 60,
-                        "raylet_death_check_interval_milliseconds": int(1000 * STOP_SECONDS),
-                    },
+                    **ray_private.init_options(folder, ray_places.memory(folder), STOP_SECONDS),
                     **quietly,
                 )
         except Exception as error:
@@ -127,7 +101,7 @@ def _initialise(address: str | None, folder: Path) -> None:
     # The machines of ray:// need not have this code: it is handed over while this connects.
     ships = shipped_code() if through_client else contextlib.nullcontext()
     with ships as code:
-        sent: dict[str, Any] = {"job_config": OwnPath()}
+        sent: dict[str, Any] = {"job_config": ray_private.job_config(own_code.search_path())}
         if code:
             sent = {"runtime_env": {"working_dir": str(code), "env_vars": SAFE_PATH}}
         for _ in range(CLIENT_ATTEMPTS if through_client else 1):

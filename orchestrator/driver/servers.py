@@ -16,12 +16,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import psutil
 import ray
-from ray._private import services
 
+from orchestrator.driver import ray_private
 from orchestrator.driver.outcome import STOP_SECONDS, StartError
 from orchestrator.driver.ray_start import connect
 from orchestrator.driver.scratch import logs_folder
@@ -70,7 +69,7 @@ class Servers:
     @contextlib.contextmanager
     def started(self) -> Iterator[None]:
         """While this is open, Ray's processes are started in this way."""
-        with mock.patch.object(services, "ConsolePopen", self._start):
+        with ray_private.servers_started_by(self._start):
             yield
 
     def _start(self, command: list[str], **options: Any) -> Server:

@@ -13,7 +13,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from orchestrator.driver import last_words, leaving, notices
+from orchestrator.driver import last_words, leaving, notices, ray_private
 from orchestrator.driver.deaths import Death, DeathError, autopsy
 from orchestrator.driver.stalls import Watch
 from orchestrator.driver.worker import Report, TrialWorker, WorkerSettings
@@ -167,5 +167,5 @@ def _read(reference: Any, member: Any) -> Report:
     except ray.exceptions.RayTaskError:
         raise
     except ray.exceptions.RayError as error:
-        return {"done": True, "outcome": "died", "death": autopsy(error, member._actor_id.hex())}
+        return {"done": True, "outcome": "died", "death": autopsy(error, ray_private.actor_id(member))}
     return report

@@ -10,19 +10,15 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-import ray.util.client
 from ray import tune
-from ray.train._internal import storage
 from ray.tune import Callback, CheckpointConfig
-from ray.tune.execution.tune_controller import TuneController
 from ray.tune.stopper import Stopper
 
 from orchestrator.cluster.placement import Needs
-from orchestrator.driver import notices
+from orchestrator.driver import notices, ray_private
 from orchestrator.driver.blame import DEATHS, Blame
-from orchestrator.driver.deaths import Death, autopsy, living_nodes, told_by_tune
+from orchestrator.driver.deaths import Death, autopsy, errors_of_trials, living_nodes
 from orchestrator.driver.heartbeat import heartbeat
 from orchestrator.driver.outcome import STOP_SECONDS, Outcome
 from orchestrator.driver.progress import Progress
@@ -84,15 +80,16 @@ def fit(
     )
     try:
         with (
-            told_by_tune() as errors,
+            errors_of_trials() as errors,
             heartbeat(store, settings.run, progress.standing),
             _through_client(scratch, progress),
-            _clean_processes(),
-            _left_to_ray(request),
+            ray_private.actors_ended_unless(lambda last: last.get("reusable", True)),
+            # Checkpoints are kept by then, and the actors end with their Ray.
+            ray_private.no_cleanup_when(lambda: request.asked is not None),
         ):
             patience = first_patience(run.stalled_minutes)
             listener = Listener(progress, store, by_key, outcome, queue, errors, patience)
-            # Not `Tuner`: through ray:// it would run on the cluster, away from this terminal's signals.
+            # Not `Tuner`, which has no such option.
             tune.run(
                 trainable,
                 name="sweep",
@@ -110,7 +107,7 @@ def fit(
                 max_failures=0,
                 raise_on_failed_trial=False,
                 verbose=0,
-                _remote=False,
+                **ray_private.IN_THIS_PROCESS,
             )
     finally:
         if stop.told:
@@ -133,50 +130,17 @@ def _name(trial: Any) -> str:
 
 @contextlib.contextmanager
 def _through_client(scratch: Path, progress: Progress) -> Iterator[None]:
-    """What is different through ray://, where this machine is no node of the cluster."""
-    is_connected = ray.util.client.ray.is_connected
-    if not is_connected():  # type: ignore[no-untyped-call]
+    """Through ray:// Tune keeps its files here, and a connection that breaks is a line."""
+    if not ray_private.through_client():
         yield
         return
-    # Tune would ask this machine's node for a folder.
-    with mock.patch.object(storage, "_get_ray_train_session_dir", lambda: str(scratch)):
+    with ray_private.session_folder(scratch):
         try:
             yield
         except Exception:
-            if is_connected():  # type: ignore[no-untyped-call]
+            if ray_private.through_client():
                 raise
             progress.note("the connection to the cluster broke")
-
-
-@contextlib.contextmanager
-def _clean_processes() -> Iterator[None]:
-    """Tune ends a process that is not to be used again, in place of handing it the next trial.
-
-    It has no public way for that: a `reset_config` that says no makes the next trial fail.
-    """
-    keep = TuneController._maybe_cache_trial_actor
-
-    def keep_if_reusable(controller: TuneController, trial: Any) -> bool:
-        return trial.last_result.get("reusable", True) and keep(controller, trial)
-
-    with mock.patch.object(TuneController, "_maybe_cache_trial_actor", keep_if_reusable):
-        yield
-
-
-@contextlib.contextmanager
-def _left_to_ray(request: StopRequest) -> Iterator[None]:
-    """Once a sweep was asked to end, and checkpoints are kept, processes end with their Ray.
-
-    Tune would wait for up to fifteen seconds for those that are just being started.
-    """
-    cleanup = TuneController._cleanup_trials
-
-    def clean(controller: TuneController) -> None:
-        if request.asked is None:
-            cleanup(controller)  # type: ignore[no-untyped-call]
-
-    with mock.patch.object(TuneController, "_cleanup_trials", clean):
-        yield
 
 
 def reservation(needs: Needs) -> tune.PlacementGroupFactory:
@@ -225,7 +189,7 @@ class Listener(Callback):
     """Tells the progress display and the queue what Tune reports, and records what died.
 
     Args:
-        errors: What Tune saw when a trial's process ended, as `told_by_tune` gives it.
+        errors: What Tune saw when a trial's process ended, as `errors_of_trials` gives it.
         patience_seconds: How long a trial may stand still at first.
     """
 

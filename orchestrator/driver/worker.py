@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from orchestrator.driver import leaving
+from orchestrator.driver import leaving, ray_private
 from orchestrator.driver.stalls import Watch
 from results.scoring.commit import commit_finished
 from results.store import provenance
@@ -209,8 +209,7 @@ class TrialWorker:
                 return self._failed("out of memory", error, memory.advice(self.gpus, default_device(), error))
             return self._failed("bug", error)
         except SystemExit as error:
-            if hasattr(error, "ray_terminate_msg"):
-                # Ray's own, by which it ends this process.
+            if ray_private.is_own_exit(error):
                 raise
             return self._failed("bug", error)
 

@@ -20,7 +20,7 @@ import pytest
 from filelock import FileLock
 from ray.cluster_utils import Cluster
 
-from orchestrator.driver.lean_ray import lean
+from orchestrator.driver.ray_private import lean
 from results.store.store import Store
 
 REPOSITORY = Path(__file__).resolve().parents[2]
