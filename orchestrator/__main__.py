@@ -13,7 +13,7 @@ if __name__ == "__main__" and not sys.flags.safe_path and os.path.realpath(sys.p
 def main() -> None:
     """Entry point."""
     try:
-        from orchestrator.driver.ending import leave_at_signals
+        from orchestrator.driver.signals import leave_at_signals
 
         leave_at_signals()
         from orchestrator import cli

@@ -24,7 +24,7 @@ from orchestrator.commands.store import store
 from orchestrator.commands.tables import tables
 from orchestrator.commands.trial import trial
 from orchestrator.driver import own_code
-from orchestrator.driver.ending import Interrupted, interruptible
+from orchestrator.driver.signals import Interrupted, interruptible
 
 RAN_WITH_FAILURES, COULD_NOT_RUN = 1, 2
 

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.commands.base import PLUGINS_VARIABLE, given_plugins
-from orchestrator.driver.outcome import STOP_SECONDS
 from orchestrator.driver.own_code import FLOORS, SOURCE
 from orchestrator.driver.ray_private import UPLOAD_LOGGERS
+from orchestrator.driver.stop_request import STOP_SECONDS
 from results.store import provenance
 from sweeps.spec import located
 from trainables.errors import ConfigurationError

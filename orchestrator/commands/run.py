@@ -44,7 +44,7 @@ def run(
     ones go on from their last checkpoint. Exit code 1 if a trial failed.
     """
     from orchestrator.cluster import addresses
-    from orchestrator.driver.ending import carry_out
+    from orchestrator.driver.signals import carry_out
     from trainables.errors import ConfigurationError
 
     if address is not None:

@@ -1,25 +1,22 @@
-"""How a run ends."""
+"""How a run ended."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainables.errors import CalibsweepError
-
-STOP_SECONDS = 300.0
-"""How long trials that were asked to stop have to keep a checkpoint."""
-
 
 @dataclass
 class Outcome:
-    """How a run ended. `store_error` or `worker_error` is what stopped it: the store, or a worker's start."""
+    """How a run ended, in numbers of trials.
+
+    Attributes:
+        left: Neither done nor failed.
+        store_error: Why results could no longer be kept; None where they could.
+        worker_error: Why a worker could not start; None where all could.
+    """
 
     done: int = 0
     failed: int = 0
     left: int = 0
     store_error: str | None = None
     worker_error: str | None = None
-
-
-class StartError(CalibsweepError):
-    """Ray, or a worker of it, cannot start: nothing that is tried again would end otherwise."""

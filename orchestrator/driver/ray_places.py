@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from orchestrator.driver.outcome import StartError
+from orchestrator.driver.errors import StartError
 from orchestrator.driver.scratch import PREFIX
 
 STORE_BYTES = 200 * 2**20

@@ -14,7 +14,8 @@ from typing import Any
 
 from orchestrator.cluster.jobs import shipped_code
 from orchestrator.driver import own_code, ray_places, ray_private
-from orchestrator.driver.outcome import STOP_SECONDS, StartError
+from orchestrator.driver.errors import StartError
+from orchestrator.driver.stop_request import STOP_SECONDS
 from trainables.errors import ConfigurationError
 
 ANSWER_SECONDS = 10.0

@@ -1,4 +1,4 @@
-"""One trial as Tune sees it: an actor that trains in steps, by itself or through a team of workers."""
+"""One trial as Tune sees it: an actor that trains in steps, by itself or through a group of workers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import ray
 from ray import tune
 
-from orchestrator.driver import last_words, leaving, notices
+from orchestrator.driver import last_words, notices, worker_exit
 from orchestrator.driver.stalls import Watch
-from orchestrator.driver.team import Team
 from orchestrator.driver.worker import Report, TrialWorker, WorkerSettings
+from orchestrator.driver.worker_group import WorkerGroup
 from results.store.checkpoints import StoredCheckpoints
 from results.store.errors import StoreError
 from results.store.scored_sets import lacking
@@ -39,8 +39,8 @@ class RayTrial(tune.Trainable):
         self.notes: list[tuple[str, str]] = []
         self.store.tidying.tell = lambda line: self.notes.append((NOTE, line))
         self.checkpoints = StoredCheckpoints(self.store)
-        self.worker: TrialWorker | Team | None = None
-        leaving.listen(self._leave)
+        self.worker: TrialWorker | WorkerGroup | None = None
+        worker_exit.listen(self._leave)
         self.watch = Watch(settings.stalled_minutes, settings.hours_per_trial)
         self.node = ray.get_runtime_context().get_node_id()
         last_words.tell_exits()
@@ -51,10 +51,10 @@ class RayTrial(tune.Trainable):
             case TrialWorker() as alone:
                 alone.leave()
             case None:
-                leaving.end()
+                worker_exit.end()
             case _:
                 # Its members, which are told likewise, may still keep a checkpoint.
-                leaving.end_later()
+                worker_exit.end_later()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.trial, self.gpus = self.trials[new_config["key"]], new_config["gpus"]
@@ -81,12 +81,12 @@ class RayTrial(tune.Trainable):
                 # Of several workers each has its own.
                 self.watch.rest()
             if self.worker is None:
-                self.worker = Team(self.settings, int(self.gpus)) if self.gpus > 1 else self._alone()
+                self.worker = WorkerGroup(self.settings, int(self.gpus)) if self.gpus > 1 else self._alone()
             self.worker.begin(self.trial, self.gpus)
             self.begun = True
         assert self.worker is not None
         report = self.worker.step()
-        if report["done"] and not report["reusable"] and isinstance(self.worker, Team):
+        if report["done"] and not report["reusable"] and isinstance(self.worker, WorkerGroup):
             # The processes that trained it end here; this one did not.
             self._dismiss()
             report["reusable"] = True
@@ -106,6 +106,6 @@ class RayTrial(tune.Trainable):
         self._dismiss()
 
     def _dismiss(self) -> None:
-        if isinstance(self.worker, Team):
+        if isinstance(self.worker, WorkerGroup):
             self.worker.dismiss()
         self.worker = None

@@ -21,10 +21,10 @@ import psutil
 import ray
 
 from orchestrator.driver import ray_private
-from orchestrator.driver.outcome import STOP_SECONDS, StartError
+from orchestrator.driver.errors import StartError
 from orchestrator.driver.ray_start import connect
 from orchestrator.driver.scratch import logs_folder
-from orchestrator.driver.stop_request import StopRequest
+from orchestrator.driver.stop_request import STOP_SECONDS, StopRequest
 from orchestrator.driver.worker_check import LONGEST_START, last_error
 
 NEEDED = ("gcs_server", "raylet")

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+STOP_SECONDS = 300.0
+"""How long trials that were asked to stop have to keep a checkpoint."""
+
 AGAIN_SECONDS = 2.0
 """A signal that comes sooner after the first is the same request: `timeout` signals its child and then the
 whole group, and both a shell and the kernel tell of a terminal that is closed."""

@@ -20,12 +20,12 @@ from orchestrator.driver import notices, ray_private
 from orchestrator.driver.blame import DEATHS, Blame
 from orchestrator.driver.deaths import Death, autopsy, errors_of_trials, living_nodes
 from orchestrator.driver.heartbeat import heartbeat
-from orchestrator.driver.outcome import STOP_SECONDS, Outcome
+from orchestrator.driver.outcome import Outcome
 from orchestrator.driver.progress import Progress
 from orchestrator.driver.queue import TrialQueue
 from orchestrator.driver.ray_trainable import RayTrial
 from orchestrator.driver.stalls import first_patience
-from orchestrator.driver.stop_request import StopRequest
+from orchestrator.driver.stop_request import STOP_SECONDS, StopRequest
 from orchestrator.driver.trackers import callbacks
 from orchestrator.driver.worker import WorkerSettings
 from orchestrator.driver.worker_check import failed_start

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from orchestrator.driver import leaving, ray_private
+from orchestrator.driver import ray_private, worker_exit
 from orchestrator.driver.stalls import Watch
 from results.scoring.commit import commit_finished
 from results.store import provenance
@@ -163,7 +163,7 @@ class TrialWorker:
             self.loaded = None
         if self.notices.leaving:
             # How the trial ended is to be told first.
-            leaving.end_later()
+            worker_exit.end_later()
         return {**report, "reusable": report["outcome"] == "done" and not left.lasting, "left": left.lasting}
 
     def leave(self) -> None:
@@ -185,13 +185,13 @@ class TrialWorker:
 
     def _leave(self) -> None:
         if not self.first:
-            leaving.end_later()
+            worker_exit.end_later()
             return
         try:
             if self.run is not None:
                 self.run.checkpoint(self.checkpoints)
         finally:
-            leaving.end()
+            worker_exit.end()
 
     def _step(self) -> Report:
         try:
@@ -244,7 +244,7 @@ class TrialWorker:
                 if self.notices.stopping:
                     return {"done": True, "outcome": "stopped", "epoch": self.run.epoch}
                 if self.notices.leaving:
-                    leaving.end()
+                    worker_exit.end()
             late = time.monotonic() > started + (STEP_SECONDS if within_epoch else REPORT_SECONDS)
             if late and not self.run.done:
                 patience = self.watch.patience_seconds

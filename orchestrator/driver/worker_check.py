@@ -11,7 +11,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.driver import own_code
-from orchestrator.driver.outcome import StartError
+from orchestrator.driver.errors import StartError
 from orchestrator.driver.stop_request import StopRequest
 
 LONGEST_START = 300.0

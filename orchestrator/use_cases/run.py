@@ -14,7 +14,8 @@ from orchestrator.cluster.estimates import Estimates, longest_first
 from orchestrator.cluster.jobs import LAUNCHED_VARIABLE
 from orchestrator.commands import copied
 from orchestrator.driver.bfloat16 import slow_bfloat16
-from orchestrator.driver.outcome import Outcome, StartError
+from orchestrator.driver.errors import StartError
+from orchestrator.driver.outcome import Outcome
 from orchestrator.driver.run import run_missing, to_run
 from orchestrator.driver.stop_request import StopRequest
 from orchestrator.screen.terminal import busy

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.driver import ray_places
-from orchestrator.driver.outcome import StartError
+from orchestrator.driver.errors import StartError
 from results.store.store import Store
 
 from .conftest import REPOSITORY

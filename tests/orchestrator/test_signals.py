@@ -21,8 +21,8 @@ import psutil
 import pytest
 
 from orchestrator.driver import servers
-from orchestrator.driver.ending import LastingStream
 from orchestrator.driver.scratch import PREFIX, Scratch, logs_folder
+from orchestrator.driver.signals import LastingStream
 from orchestrator.driver.stop_request import AGAIN_SECONDS, StopRequest, ended_by
 
 from .conftest import (

@@ -13,7 +13,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from orchestrator.driver import last_words, leaving, notices, ray_private
+from orchestrator.driver import last_words, notices, ray_private, worker_exit
 from orchestrator.driver.deaths import Death, DeathError, autopsy
 from orchestrator.driver.stalls import Watch
 from orchestrator.driver.worker import Report, TrialWorker, WorkerSettings
@@ -32,11 +32,11 @@ class Member:
         self.settings = settings
         self.worker: TrialWorker | None = None
         last_words.tell_exits()
-        leaving.listen(self._leave)
+        worker_exit.listen(self._leave)
 
     def _leave(self) -> None:
         if self.worker is None:
-            leaving.end()
+            worker_exit.end()
         self.worker.leave()
 
     def listen(self, size: int) -> tuple[str, int]:
@@ -74,7 +74,7 @@ class Member:
         return report
 
 
-class Team:
+class WorkerGroup:
     """Does what a `TrialWorker` does, by several.
 
     Args:

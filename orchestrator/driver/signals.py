@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
-from orchestrator.driver.outcome import StartError
+from orchestrator.driver.errors import StartError
 from orchestrator.driver.stop_request import StopRequest, ended_by
 from orchestrator.screen.terminal import can_redraw
 
