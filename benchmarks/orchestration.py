@@ -54,6 +54,9 @@ def sleeping() -> type:
     """A trainable that sleeps as long as its trial takes, and notes when and where."""
     from ray import tune
 
+    from orchestrator.driver.ray_trainable import for_tune
+    from orchestrator.driver.reports import Done, Latest, Running
+
     class Sleeping(tune.Trainable):
         def setup(self, config: dict[str, Any], settings: Any, trials: Mapping[str, Any]) -> None:
             # Whoever drives it, a trial that trains has torch loaded.
@@ -79,7 +82,8 @@ def sleeping() -> type:
             if done:
                 with self.notes.open("a", encoding="utf-8") as notes:
                     notes.write(f"{self.began} {time.time()}\n")
-            return {"done": done, "outcome": "done" if done else "running", "epoch": self.steps}
+            latest = Latest(self.steps)
+            return for_tune(Done(latest) if done else Running(latest, patience_seconds=60.0), reusable=True)
 
     return Sleeping
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import ray
 from ray import tune
 
 from orchestrator.driver import last_words, notices, worker_exit
+from orchestrator.driver.reports import Done, Failed, Latest, Note, Report, Running, StoreLost
 from orchestrator.driver.stalls import Watch
-from orchestrator.driver.worker import Report, TrialWorker, WorkerSettings
+from orchestrator.driver.worker import TrialWorker, WorkerSettings
 from orchestrator.driver.worker_group import WorkerGroup
 from results.store.checkpoints import StoredCheckpoints
 from results.store.errors import StoreError
@@ -36,8 +38,8 @@ class RayTrial(tune.Trainable):
         self.settings, self.trials = settings, trials
         self.store = Store(settings.store)
         self.store.folder.sit_out_outages()
-        self.notes: list[tuple[str, str]] = []
-        self.store.tidying.tell = lambda line: self.notes.append((NOTE, line))
+        self.notes: list[Note] = []
+        self.store.tidying.tell = lambda line: self.notes.append(Note(line, NOTE))
         self.checkpoints = StoredCheckpoints(self.store)
         self.worker: TrialWorker | WorkerGroup | None = None
         worker_exit.listen(self._leave)
@@ -61,14 +63,15 @@ class RayTrial(tune.Trainable):
         self.begun = False
         return True
 
-    def step(self) -> Report:
+    def step(self) -> dict[str, Any]:
         try:
             report = self._advance()
-            notes, self.notes = [*report.get("notes", ()), *self.notes], []
-            return {"node": self.node, **report, "notes": notes}
         except StoreError as error:
             self.watch.rest()
-            return {"done": True, "outcome": "store", "message": str(error)}
+            report = StoreLost(str(error))
+        report = replace(report, node=self.node, notes=(*report.notes, *self.notes))
+        self.notes = []
+        return for_tune(report, self._reusable(report))
 
     def _advance(self) -> Report:
         if not self.begun:
@@ -76,7 +79,7 @@ class RayTrial(tune.Trainable):
             if self.store.is_done(self.trial) and not lacking(self.store.folder, self.trial):
                 # Another driver on this store was faster.
                 self.watch.rest()
-                return {"done": True, "outcome": "done", "epoch": self.trial.training.epochs}
+                return Done(Latest(self.trial.training.epochs))
             if self.gpus > 1:
                 # Of several workers each has its own.
                 self.watch.rest()
@@ -86,18 +89,24 @@ class RayTrial(tune.Trainable):
             self.begun = True
         assert self.worker is not None
         report = self.worker.step()
-        if report["done"] and not report["reusable"] and isinstance(self.worker, WorkerGroup):
+        if isinstance(report, Failed):
+            self.store.record_failure(
+                self.trial, report.failure_class, report.message, report.traceback, report.host
+            )
+            if report.failure_class != "out of memory":
+                # Once its code is mended the trial starts anew: half a run by each code would be neither's.
+                self.checkpoints.forbid(self.trial.key)
+        return report
+
+    def _reusable(self, report: Report) -> bool:
+        """Whether this process may train the next trial."""
+        if not report.ended or (isinstance(report, Done) and not report.left):
+            return True
+        if isinstance(self.worker, WorkerGroup):
             # The processes that trained it end here; this one did not.
             self._dismiss()
-            report["reusable"] = True
-        if report["outcome"] != "failed":
-            return report
-        traceback, host = report.pop("traceback"), report.pop("host")
-        self.store.record_failure(self.trial, report["failure_class"], report["message"], traceback, host)
-        if report["failure_class"] != "out of memory":
-            # Once its code is mended the trial starts anew: half a run by each code would be neither's.
-            self.checkpoints.forbid(self.trial.key)
-        return report
+            return True
+        return False
 
     def _alone(self) -> TrialWorker:
         return TrialWorker(self.settings, notices.watch(self.settings.run, [self.node]), self.watch)
@@ -109,3 +118,12 @@ class RayTrial(tune.Trainable):
         if isinstance(self.worker, WorkerGroup):
             self.worker.dismiss()
         self.worker = None
+
+
+def for_tune(report: Report, reusable: bool) -> dict[str, Any]:
+    """A report as Tune takes results, with the figures of the latest epoch for callbacks of Ray's own."""
+    figures: dict[str, Any] = {}
+    if isinstance(report, Running | Done):
+        latest = report.latest
+        figures = {**latest.curves, "epoch": latest.epoch, "seconds_per_epoch": latest.seconds_per_epoch}
+    return {**figures, "done": report.ended, "reusable": reusable, "report": report}

@@ -24,6 +24,7 @@ from orchestrator.driver.outcome import Outcome
 from orchestrator.driver.progress import Progress
 from orchestrator.driver.queue import TrialQueue
 from orchestrator.driver.ray_trainable import RayTrial
+from orchestrator.driver.reports import Done, Failed, Report, Running, Stopped, StoreLost, StoreRefused
 from orchestrator.driver.stalls import first_patience
 from orchestrator.driver.stop_request import STOP_SECONDS, StopRequest
 from orchestrator.driver.trackers import callbacks
@@ -230,30 +231,33 @@ class Listener(Callback):
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         key = trial.config["key"]
-        self.blame.runs(key, result.get("node", ""))
-        for kind, line in result.get("notes", ()):
-            if kind == NOTE:
-                self.store.tidying.tell_once(line)
+        report: Report = result["report"]
+        self.blame.runs(key, report.node)
+        for note in report.notes:
+            if note.kind == NOTE:
+                self.store.tidying.tell_once(note.text)
             else:
-                self.progress.note(line)
-        if result["outcome"] == "done" and result.get("left"):
-            self._tell_left(self.trials[key], ", ".join(result["left"]))
-        match result["outcome"]:
-            case "running":
-                figures = (result.get(name) for name in ("seconds_per_epoch", "validation_error"))
-                self.progress.epoch(key, result["epoch"], result["patience_seconds"], *figures)
-            case "done":
+                self.progress.note(note.text)
+        match report:
+            case Running(latest, patience):
+                error = latest.curves.get("validation_error")
+                self.progress.epoch(key, latest.epoch, patience, latest.seconds_per_epoch, error)
+            case Done(reported=reported, left=left):
+                if left:
+                    self._tell_left(self.trials[key], ", ".join(left))
                 told = "a result that was committed before stands"
-                if "error" in result:
-                    told = f"error {result['error']:.2%}, ECE {result['ece']:.2%}"
+                if reported is not None:
+                    told = f"error {reported['test_error']:.2%}, ECE {reported['test_ece']:.2%}"
                 self._settle(key, f"done, {told}")
-            case "failed":
-                self._settle(key, f"{result['failure_class']}: {result['message']}", failed=True)
-            case "stopped":
+            case Failed():
+                self._settle(key, f"{report.failure_class}: {report.message}", failed=True)
+            case Stopped():
                 self.blame.ended(key)
                 self.progress.stop(key)
-            case "store":
-                self._lost_store(key, result["message"], result["done"], result.get("kept", False))
+            case StoreRefused(message):
+                self._lost_store(key, message, ended=False)
+            case StoreLost(message, kept):
+                self._lost_store(key, message, ended=True, kept=kept)
 
     def _lost_store(self, key: str, why: str, ended: bool, kept: bool = False) -> None:
         """Results cannot be kept, and training on would be for nothing: all that runs is to end.

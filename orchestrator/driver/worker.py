@@ -7,13 +7,24 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from orchestrator.driver import ray_private, worker_exit
+from orchestrator.driver.reports import (
+    Done,
+    Failed,
+    Latest,
+    Note,
+    Report,
+    Running,
+    Stopped,
+    StoreLost,
+    StoreRefused,
+    WorkersLost,
+)
 from orchestrator.driver.stalls import Watch
 from results.scoring.commit import commit_finished
 from results.store import provenance
@@ -28,6 +39,7 @@ from trainables.errors import TrialDiverged
 from trainables.process_state.state import ProcessState
 from trainables.registry.plugins import PLUGINS, Plugin
 from trainables.training import memory
+from trainables.training.curves import Curves
 from trainables.training.process_group import ProcessGroup, WorkerLostError
 from trainables.training.result import TrialResult
 from trainables.training.run import TrialRun, default_device, load_dataset
@@ -43,19 +55,6 @@ STEP_SECONDS = 15.0
 """The longest that training goes on without a report: within an epoch a GPU stands still for each."""
 
 TRACEBACK_LINES = 30
-
-Report = dict[str, Any]
-"""What a step tells: `done`, `outcome` and what belongs to it; at the end of a trial also `reusable` (whether
-the next one may be trained in this process) and `left` (what the trial left behind that stays, in words).
-`notes` are lines for whoever looks on, each with its kind: of '' all are told, of another kind one is enough.
-
-Outcomes: 'running' (epoch, curves of the latest; patience_seconds, for which it may stand still), 'done'
-(likewise; error and ece of the epoch that counts, unless a result that was committed before stands), 'failed'
-(failure_class, message, traceback, host), 'stopped' (epoch: a checkpoint is kept, as was asked), 'store'
-(message: results cannot be kept) and 'lost' (message: the trial's other workers are out of reach). After a
-'store' that is not done it tries to keep what it has; one that is done says by `kept` whether there is a
-checkpoint of it.
-"""
 
 
 @dataclass
@@ -116,8 +115,8 @@ class TrialWorker:
         self.store = Store(settings.store)
         # A trial that waits for its checkpoint to be stored must not be taken for one that stands still.
         self.store.folder.sit_out_outages(seconds=OUTAGE_SHARE * 60 * watch.stalled_minutes)
-        self.notes: list[tuple[str, str]] = []
-        self.store.tidying.tell = lambda line: self.notes.append((NOTE, line))
+        self.notes: list[Note] = []
+        self.store.tidying.tell = lambda line: self.notes.append(Note(line, NOTE))
         self.checkpoints = StoredCheckpoints(self.store)
         self.run: TrialRun | None = None
         self.loaded: tuple[Component, Dataset] | None = None
@@ -145,9 +144,9 @@ class TrialWorker:
         with self.stepping:
             self.watch.batch()
             try:
-                report = self._step()
-                report["notes"], self.notes = self.notes, []
-                if report["done"]:
+                report = replace(self._step(), notes=tuple(self.notes))
+                self.notes = []
+                if report.ended:
                     return self._ended(report)
             finally:
                 self.watch.rest()
@@ -164,7 +163,7 @@ class TrialWorker:
         if self.notices.leaving:
             # How the trial ended is to be told first.
             worker_exit.end_later()
-        return {**report, "reusable": report["outcome"] == "done" and not left.lasting, "left": left.lasting}
+        return replace(report, left=left.lasting) if isinstance(report, Done) else report
 
     def leave(self) -> None:
         """Ends this process once a checkpoint is kept. Any thread may call it."""
@@ -198,10 +197,10 @@ class TrialWorker:
             return self._train()
         except StoreError as error:
             # It is told first, so that others need not fail likewise, and then tried again.
-            done, self.refused = self.refused or self.run is None, True
-            return {"done": done, "outcome": "store", "message": str(error), "kept": self.kept}
+            last, self.refused = self.refused or self.run is None, True
+            return StoreLost(str(error), self.kept) if last else StoreRefused(str(error))
         except WorkerLostError as error:
-            return {"done": True, "outcome": "lost", "message": str(error)}
+            return WorkersLost(str(error))
         except TrialDiverged as error:
             return self._failed("diverged", error)
         except Exception as error:
@@ -216,12 +215,12 @@ class TrialWorker:
     def _train(self) -> Report:
         started = time.monotonic()
         if self.first and self.notices.stopping and self.run is None:
-            return {"done": True, "outcome": "stopped", "epoch": 0}
+            return Stopped(0)
         if self.refused and self.first and self.run is not None:
             self.run.checkpoint(self.checkpoints)
             self.kept = True
             if not self.run.done:
-                return {"done": True, "outcome": "stopped", "epoch": self.run.epoch}
+                return Stopped(self.run.epoch)
         if self.run is None:
             device = default_device()
             memory.limit(self.gpus, device)
@@ -242,28 +241,24 @@ class TrialWorker:
             if self.first and not self.run.done:
                 self._keep_checkpoint(self.run)
                 if self.notices.stopping:
-                    return {"done": True, "outcome": "stopped", "epoch": self.run.epoch}
+                    return Stopped(self.run.epoch)
                 if self.notices.leaving:
                     worker_exit.end()
             late = time.monotonic() > started + (STEP_SECONDS if within_epoch else REPORT_SECONDS)
             if late and not self.run.done:
-                patience = self.watch.patience_seconds
-                running = {"done": False, "outcome": "running", "patience_seconds": patience}
-                return {**running, **_latest(self.run)}
+                return Running(_latest(self.run), self.watch.patience_seconds)
         result = self.run.result()
-        done = {"done": True, "outcome": "done", **_latest(self.run)}
         if self.first:
             result.measurements["gpus"] = self.gpus
             if not self._commit(self.run, result):
-                return done
-        counts = self.run.epochs[self.run.reported_epoch]
-        return {**done, "error": counts["test_error"], "ece": counts["test_ece"]}
+                return Done(_latest(self.run))
+        return Done(_latest(self.run), _numbers(self.run.epochs[self.run.reported_epoch]))
 
     def _tell_passed_over(self, run: TrialRun) -> None:
         if self.first and self.checkpoints.passed_over:
             which = "; ".join(self.checkpoints.passed_over)
             place = f"goes on from epoch {run.epoch}" if run.epoch or run.under_way else "starts anew"
-            self.notes.append(("", f"{self.trial}: a checkpoint cannot be used, {which}; it {place}"))
+            self.notes.append(Note(f"{self.trial}: a checkpoint cannot be used, {which}; it {place}"))
 
     def _checkpoint_wanted(self) -> bool:
         overdue = time.monotonic() > self.checkpointed + 60 * self.settings.checkpoint_minutes
@@ -319,14 +314,8 @@ class TrialWorker:
             message = type(error).__name__
         lines = "".join(traceback.format_exception(error)).splitlines()
         self.run = None
-        return {
-            "done": True,
-            "outcome": "failed",
-            "failure_class": failure_class,
-            "message": _storable(message + advice),
-            "traceback": _storable("\n".join(lines[-TRACEBACK_LINES:])),
-            "host": socket.gethostname(),
-        }
+        last = "\n".join(lines[-TRACEBACK_LINES:])
+        return Failed(failure_class, _storable(message + advice), _storable(last), socket.gethostname())
 
 
 def _storable(text: str) -> str:
@@ -334,8 +323,11 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _latest(run: TrialRun) -> Report:
-    """How many epochs are done, and the curves of the latest."""
-    curves = run.epochs[-1] if run.epochs else {}
-    report = {**{name: value for name, value in curves.items() if value is not None}, "epoch": run.epoch}
-    return {**report, "seconds_per_epoch": run.seconds / run.epoch} if run.epoch else report
+def _latest(run: TrialRun) -> Latest:
+    curves = _numbers(run.epochs[-1]) if run.epochs else {}
+    return Latest(run.epoch, curves, run.seconds / run.epoch if run.epoch else None)
+
+
+def _numbers(curves: Curves) -> dict[str, float]:
+    """The curves that an epoch has."""
+    return {name: value for name, value in curves.items() if value is not None}

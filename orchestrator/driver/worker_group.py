@@ -7,7 +7,7 @@ of them are in the placement group that Tune made: Tune knows what is taken, and
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -15,8 +15,9 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from orchestrator.driver import last_words, notices, ray_private, worker_exit
 from orchestrator.driver.deaths import Death, DeathError, autopsy
+from orchestrator.driver.reports import Done, Failed, Report, Stopped, StoreLost, WorkersLost
 from orchestrator.driver.stalls import Watch
-from orchestrator.driver.worker import Report, TrialWorker, WorkerSettings
+from orchestrator.driver.worker import TrialWorker, WorkerSettings
 from trainables.training.process_group import DistributedGroup, connect, listen
 from trainables.training.run import default_device
 from trainables.trial import Trial
@@ -69,7 +70,7 @@ class Member:
 
     def finish(self) -> Report:
         """Trains to the end of the trial."""
-        while not (report := self.step())["done"]:
+        while not (report := self.step()).ended:
             pass
         return report
 
@@ -118,34 +119,34 @@ class WorkerGroup:
         while True:
             (ready,), waiting = ray.wait(waiting)
             report = _read(ready, members[ready])
-            if report["outcome"] not in ("running", "done", "stopped") and report["done"]:
+            if isinstance(report, Death) or (report.ended and not isinstance(report, Done | Stopped)):
                 break
             if ready == first:
                 self.others = {reference: members[reference] for reference in waiting}
-                return self._whole(report) if report["done"] else report
+                return self._whole(report) if isinstance(report, Done) else report
         ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=GRACE_SECONDS) if waiting else ([], [])
         return self._ended([report, *(_read(reference, members[reference]) for reference in ready)])
 
-    def _whole(self, report: Report) -> Report:
-        """The report of the first worker at the end of a trial, with what all left in their processes."""
-        if report["outcome"] == "stopped":
-            # It alone was asked to stop: the others wait for it in the next batch.
-            return report
-        reports = [report, *(_read(*other) for other in self.others.items())]
-        left = tuple(dict.fromkeys(name for each in reports for name in each.get("left", ())))
-        return {**report, "reusable": all(each.get("reusable") for each in reports), "left": left}
+    def _whole(self, report: Done) -> Report:
+        """The report of the first worker at the end of a trial, with all that the others left, too."""
+        others = [_read(*other) for other in self.others.items()]
+        if not all(isinstance(other, Done) for other in others):
+            # The result is committed: the processes alone are to be replaced.
+            self.dismiss()
+        done = [report, *(other for other in others if isinstance(other, Done))]
+        return replace(report, left=tuple(dict.fromkeys(name for each in done for name in each.left)))
 
-    def _ended(self, reports: list[Report]) -> Report:
+    def _ended(self, reports: list[Report | Death]) -> Report:
         """The report that tells why a trial ended, of those that did not end well."""
         self.dismiss()
-        by_outcome = {report["outcome"]: report for report in reversed(reports)}
-        deaths = [report["death"] for report in reports if report["outcome"] == "died"]
-        if deaths:
+        if deaths := [report for report in reports if isinstance(report, Death)]:
             raise DeathError(_together(deaths))
-        for outcome in ("store", "failed"):
-            if outcome in by_outcome:
-                return by_outcome[outcome]
-        raise DeathError(Death(by_outcome["lost"]["message"], counts=True))
+        for kind in (StoreLost, Failed):
+            for report in reports:
+                if isinstance(report, kind):
+                    return report
+        lost = next(report for report in reports if isinstance(report, WorkersLost))
+        raise DeathError(Death(lost.message, counts=True))
 
     def dismiss(self) -> None:
         """Ends all workers at once."""
@@ -158,14 +159,14 @@ def _together(deaths: list[Death]) -> Death:
     """What is told of several workers that died: the first that may tell why, and what all have left."""
     cause = max(deaths, key=lambda death: (not death.counts, death.at_once, death.sure))
     left = "\n\n".join(death.traceback for death in deaths)
-    return dataclasses.replace(cause, message=f"one of its workers: {cause.message}", traceback=left)
+    return replace(cause, message=f"one of its workers: {cause.message}", traceback=left)
 
 
-def _read(reference: Any, member: Any) -> Report:
+def _read(reference: Any, member: Any) -> Report | Death:
     try:
         report: Report = ray.get(reference)
     except ray.exceptions.RayTaskError:
         raise
     except ray.exceptions.RayError as error:
-        return {"done": True, "outcome": "died", "death": autopsy(error, ray_private.actor_id(member))}
+        return autopsy(error, ray_private.actor_id(member))
     return report

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from orchestrator.driver.reports import Done, Note
 from orchestrator.driver.stalls import Watch
 from orchestrator.driver.stop_request import StopRequest
 from orchestrator.driver.worker import Notices, TrialWorker, WorkerSettings
@@ -92,11 +93,11 @@ def test_what_could_not_be_deleted_is_deleted_by_the_next_run(
     # A server that does not come to it, which elsewhere is waited for.
     s3.refuse("DELETE")
     worker.begin(trial, gpus=0)
-    told = []
-    while not (report := worker.step())["done"]:
-        told += report["notes"]
-    told += report["notes"]
-    assert report["outcome"] == "done" and [kind for kind, _ in told] == ["tidying"]
+    told: list[Note] = []
+    while not (report := worker.step()).ended:
+        told += report.notes
+    told += report.notes
+    assert isinstance(report, Done) and [note.kind for note in told] == ["tidying"]
     assert worker.store.survey([trial]).leftover == (trial.key,)
 
     def run_again() -> str:

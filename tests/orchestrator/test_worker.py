@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from orchestrator.driver.reports import Done, Failed, Report, Stopped, StoreLost, StoreRefused
 from orchestrator.driver.stalls import Watch
-from orchestrator.driver.worker import Notices, Report, TrialWorker, WorkerSettings
+from orchestrator.driver.worker import Notices, TrialWorker, WorkerSettings
 from results.store.checkpoints import moments_set_aside
 from results.store.data_files import sha256
 from results.store.store import Store
@@ -47,7 +48,7 @@ def trial_of(loss: str, epochs: int = 1) -> Trial:
 
 def train(worker: TrialWorker, loss: str, epochs: int = 1) -> Report:
     worker.begin(trial_of(loss, epochs), gpus=0)
-    while not (report := worker.step())["done"]:
+    while not (report := worker.step()).ended:
         pass
     return report
 
@@ -78,9 +79,10 @@ def test_a_checkpoint_that_cannot_be_used_is_told(epochs: int, place: str, worke
     worker.store.folder.write(cut, b"the first half")
     worker.begin(trial, gpus=0)
     report = worker.step()
-    assert report["outcome"] == "done"
-    ((kind, line),) = report["notes"]
-    assert kind == "" and str(trial) in line and line.endswith(place)
+    assert isinstance(report, Done)
+    (note,) = report.notes
+    line = note.text
+    assert note.kind == "" and str(trial) in line and line.endswith(place)
     assert "that of epoch 3: it is cut short" in line and "does not fit" in line
     assert worker.store.folder.exists(f"damaged/{cut}") and not kept(worker, trial)
     assert Store(worker.settings.store).trials()["resumed_from_epoch"].tolist() == [epochs]
@@ -98,14 +100,14 @@ def test_a_store_that_comes_back_in_time_gets_a_checkpoint(worker: TrialWorker) 
     worker.notices.draining = True
     worker.begin(trial, gpus=0)
     report = worker.step()
-    assert (report["outcome"], report["done"]) == ("store", False) and "in the way" in report["message"]
+    assert isinstance(report, StoreRefused) and not report.ended and "in the way" in report.message
     in_the_way.unlink()
     report = worker.step()
-    assert (report["outcome"], report["done"]) == ("stopped", True)
+    assert isinstance(report, Stopped)
     assert len(kept(worker, trial)) == 1
     worker.notices.draining = False
-    assert train(worker, "brier", 3)["outcome"] == "done"
-    assert Store(str(store)).trials()["resumed_from_epoch"].tolist() == [report["epoch"]]
+    assert isinstance(train(worker, "brier", 3), Done)
+    assert Store(str(store)).trials()["resumed_from_epoch"].tolist() == [report.epoch]
 
 
 @pytest.mark.parametrize("back", [True, False])
@@ -116,15 +118,15 @@ def test_a_finished_trial_that_cannot_be_committed_is_kept(back: bool, worker: T
     in_the_way.write_text("")
     worker.begin(trial, gpus=0)
     report = worker.step()
-    assert (report["outcome"], report["done"]) == ("store", False)
+    assert isinstance(report, StoreRefused) and not report.ended
     if back:
         in_the_way.unlink()
     report = worker.step()
-    assert (report["outcome"], report["done"]) == ("done" if back else "store", True)
-    assert report.get("kept", back) and len(kept(worker, trial)) == (0 if back else 1)
+    assert isinstance(report, Done) if back else isinstance(report, StoreLost) and report.kept
+    assert report.ended and len(kept(worker, trial)) == (0 if back else 1)
     if not back:
         in_the_way.unlink()
-        assert train(worker, "brier")["outcome"] == "done"
+        assert isinstance(train(worker, "brier"), Done)
     assert Store(str(store)).trials()["resumed_from_epoch"].tolist() == [0 if back else 1]
 
 
@@ -154,44 +156,43 @@ def test_the_trial_after_one_that_left_a_mess(
                 threading.Thread(target=wait, args=[over], name="going on").start()
 
     report = train(worker, "brier")
-    assert (report["outcome"], report["reusable"], report["left"]) == ("done", True, ())
+    assert isinstance(report, Done) and report.left == ()
     expected = scores(worker, "brier")
     with monkeypatch.context() as patch:
         patch.setattr(CrossEntropy, "on_validation", spoil)
         other = TrialWorker(replace(worker.settings, store=str(tmp_path / "other")), Notices(), worker.watch)
         report = train(other, "cross_entropy")
     over.set()
-    assert (report["outcome"], report["reusable"]) == ("done", spoiled != "thread")
-    assert report["left"] == (("thread going on",) if spoiled == "thread" else ())
+    assert isinstance(report, Done)
+    assert report.left == (("thread going on",) if spoiled == "thread" else ())
     assert (other.loaded is None) == (spoiled == "data")
-    assert train(other, "brier")["outcome"] == "done"
+    assert isinstance(train(other, "brier"), Done)
     pd.testing.assert_series_equal(scores(other, "brier"), expected, check_names=False)
 
 
 def test_a_result_that_stands_before_is_not_told_as_this_one(worker: TrialWorker) -> None:
-    assert train(worker, "brier")["error"] > 0
+    first = train(worker, "brier")
+    assert isinstance(first, Done) and first.reported is not None and first.reported["test_error"] > 0
     expected = scores(worker, "brier")
     report = train(worker, "brier")
-    assert report["outcome"] == "done" and "error" not in report
+    assert isinstance(report, Done) and report.reported is None
     pd.testing.assert_series_equal(scores(worker, "brier"), expected)
 
 
-def test_a_process_whose_trial_failed_is_not_used_again(
-    worker: TrialWorker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_tells_its_cause(worker: TrialWorker, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ValueError("a plug-in's mistake")
 
     monkeypatch.setattr(CrossEntropy, "on_validation", fail)
     report = train(worker, "cross_entropy")
-    assert (report["outcome"], report["reusable"]) == ("failed", False)
-    assert report["message"] == "ValueError: a plug-in's mistake"
+    assert isinstance(report, Failed)
+    assert report.message == "ValueError: a plug-in's mistake"
 
 
 @pytest.mark.slow
 def test_a_trial_asks_little_of_an_object_store(worker: TrialWorker, s3: Proxy) -> None:
     settings = replace(worker.settings, store=s3.uri("store"), checkpoint_every=1)
     away = TrialWorker(settings, Notices(), worker.watch)
-    assert train(away, "brier", epochs=3)["outcome"] == "done"
+    assert isinstance(train(away, "brier", epochs=3), Done)
     # Two checkpoints, each deleted once it is of no use; what is committed is written without a look.
     assert s3.counts() == {"LIST": 1, "PUT": 2 + 3, "DELETE": 2}
