@@ -45,7 +45,7 @@ def digests() -> dict[str, str]:
         ("losses/focal.py", {"trainables.losses.focal", "trainables.losses.flsd"}),
         ("losses/brier.py", {"trainables.losses.brier"}),
         ("training/optimizers.py", {source.TRAINING}),
-        ("calibration/metrics.py", {source.TRAINING}),
+        ("metrics/ece.py", {source.TRAINING}),
         ("datasets/word_vectors.py", set()),
     ],
 )
