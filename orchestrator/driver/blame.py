@@ -1,4 +1,4 @@
-"""When a trial whose process dies again and again has itself to blame."""
+"""Decides when repeated deaths of a trial's process are the trial's own fault."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from orchestrator.driver.deaths import Death
 
 DEATHS = 3
-"""So often in a row a trial's process may die, without an epoch done between, before it has failed."""
+"""A trial fails after this many deaths in a row without a completed epoch in between."""
 
 TOGETHER_SECONDS = 10.0
-"""Processes of a node that die within so many seconds had the same end."""
+"""Deaths on one node within this many seconds have a common cause."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class _Charge:
 
 
 class Blame:
-    """Counts the deaths that a trial may have brought upon itself.
+    """Counts the deaths that may be a trial's own fault.
 
-    Not those of a node, which may show to be dead a while after its processes are. Nor those of which a
-    process leaves no sign, and which took all that ran on its node with it.
+    Deaths with their node do not count; Ray may notice the death of a node later than that of its processes.
+    Deaths without a trace that took everything else on the node with them do not count either.
 
     Args:
-        living_nodes: Ids of the nodes that live now.
-        clock: Seconds that only grow.
+        living_nodes: Returns the ids of the living nodes.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(
@@ -45,23 +45,25 @@ class Blame:
         self.died_at: dict[str, list[float]] = defaultdict(list)
 
     def runs(self, key: str, node: str) -> None:
-        """A trial that is heard of, and the node that it runs on."""
+        """Notes the node on which a trial runs."""
         self.places[key] = node
         self.running.add(key)
 
     def ended(self, key: str) -> None:
-        """A trial that runs no more, and whose process did not die."""
+        """Notes that a trial ended without the death of its process."""
         self.running.discard(key)
         self.charges.pop(key, None)
 
     def died(self, key: str, death: Death, in_a_row: int) -> int:
-        """A trial whose process died.
+        """Notes the death of a trial's process.
 
         Args:
-            in_a_row: How often now, without an epoch done between.
+            key: The trial.
+            death: Its cause.
+            in_a_row: Number of its deaths since its last completed epoch.
 
         Returns:
-            How many of these deaths it may have brought upon itself.
+            How many of these may be its own fault.
         """
         now = self.clock()
         self.running.discard(key)

@@ -1,4 +1,4 @@
-"""Why a process that trained a trial ended: asked of Ray, and of what the process has left on its node."""
+"""Finds out why a trial's process ended, from Ray and from the process's stderr on its node."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ from orchestrator.driver.last_words import LastWords
 from results.store.store import FailureClass
 
 ANSWER_SECONDS = 15.0
-"""How long a node has to tell what a process of its has left. All other trials wait meanwhile."""
+"""How long a node has to return a process's stderr. All other trials wait meanwhile."""
 
 FATE_SECONDS = 30.0
-"""How long Ray may take to see that an actor is dead. It knows at once that a process died; of a node, once
-five health checks, three seconds apart, have failed."""
+"""How long Ray may take to declare an actor dead. It notices the death of a process at once, and that of a
+node after five failed health checks, three seconds apart."""
 
 STDERR_BYTES = 200_000
-"""Of the end of a worker's stderr: the stacks of a process with many threads are some ten thousand."""
+"""Bytes read from the end of a worker's stderr. The stacks of a process with many threads take about ten
+thousand."""
 
 USED = re.compile(r"Memory usage \d+B exceeded threshold of \d+B \([0-9.]+% of (\d+)B limit\)")
 ENDED = re.compile(r"Actor\((\w+)\).*?pid=(\d+), actual memory used=([0-9.]+)GB")
 GREATEST = re.compile(r"^(\d+)\t([0-9.]+)\tray::", re.MULTILINE)
-"""What Ray's memory monitor tells: the memory of the node, whom it ended, and the greatest processes."""
+"""Report of Ray's memory monitor: memory of the node, killed processes, and the largest processes."""
 
 GIB = 2**30
 
@@ -45,14 +46,14 @@ class Death:
     """How a trial's process ended.
 
     Attributes:
-        message: One line.
-        traceback: What it wrote last, or what Ray says.
-        node: Id of the node where it ran; '' where that is not known.
-        counts: Whether it may be the trial's fault: not if its node died, or another trial took the memory.
-        sure: Whether nothing outside the trial does this: it died of its own signal, or left by itself.
-        failure_class: What the trial has failed of once this has happened too often.
-        at_once: It has failed of it the first time.
-        by_code: Once its code is mended the trial is to start anew.
+        message: The cause, in one line.
+        traceback: The last lines of its stderr, or Ray's message.
+        node: Id of its node; '' if unknown.
+        counts: Possibly the trial's own fault. False if its node died, or another trial used up the memory.
+        sure: Certainly the trial's own fault: a signal of its own, or its own exit.
+        failure_class: The trial's failure class after too many such deaths.
+        at_once: The first such death fails the trial.
+        by_code: The code is at fault, so after a change of the code the trial starts anew.
     """
 
     message: str
@@ -74,7 +75,7 @@ class DeathError(RuntimeError):
 
 
 class _ActorEndedError(RayActorError):
-    """The end of an actor in a form that Tune knows."""
+    """The death of an actor, as a class that Tune handles."""
 
     def __init__(self, cause: Exception, actor: str):
         super().__init__(actor, str(cause))
@@ -91,10 +92,11 @@ def errors_of_trials() -> contextlib.AbstractContextManager[dict[str, Exception]
 
 
 def autopsy(error: BaseException | None, actor: str = "") -> Death:
-    """How the process ended that an error of Ray's tells of.
+    """Determines the cause of a death from Ray's error.
 
     Args:
-        actor: Id of the actor whose process it was, hexadecimal, where the error may not say.
+        error: Ray's error for the call to the process.
+        actor: Hexadecimal id of the process's actor, for errors that lack it.
     """
     if isinstance(error, _ActorEndedError):
         return autopsy(error.cause, error.actor)
@@ -102,70 +104,70 @@ def autopsy(error: BaseException | None, actor: str = "") -> Death:
         cause = getattr(error, "cause", None)
         if isinstance(cause, DeathError):
             return cause.death
-        told = _line(f"{type(cause or error).__name__}: {cause or error}")
-        return Death(told, _end_of(str(error)), counts=True, sure=True)
+        message = _line(f"{type(cause or error).__name__}: {cause or error}")
+        return Death(message, _end_of(str(error)), counts=True, sure=True)
     if isinstance(error, OutOfMemoryError):
         return out_of_memory(str(error), actor)
     if isinstance(error, ActorDiedError | ActorUnavailableError):
-        # The latter is what is told of a death that Ray itself has not noticed yet.
+        # ActorUnavailableError: Ray itself has not noticed the death yet.
         with contextlib.suppress(Exception):
             return _of_actor(error.actor_id or actor, str(error))
         # Neither Ray nor the node answers.
-        return Death("its process or node is out of reach", _end_of(str(error)))
+        return Death("its process or node is unreachable", _end_of(str(error)))
     return Death("its process or node died", _end_of(str(error or "")))
 
 
-def out_of_memory(told: str, actor: str) -> Death:
-    """The death of an actor's process that Ray's memory monitor ended, by what the monitor says of it.
+def out_of_memory(text: str, actor: str) -> Death:
+    """Classifies the death of an actor that Ray's memory monitor killed, by the monitor's report.
 
-    It ends those that started last, and may well not end the one that takes the memory.
+    The monitor kills the processes that started last, which need not include the one that uses the memory.
     """
-    limit = USED.search(told)
-    ended = {found[1]: (found[2], float(found[3])) for found in ENDED.finditer(told)}
-    processes = {found[1]: float(found[2]) for found in GREATEST.finditer(told)}
+    limit = USED.search(text)
+    ended = {found[1]: (found[2], float(found[3])) for found in ENDED.finditer(text)}
+    processes = {found[1]: float(found[2]) for found in GREATEST.finditer(text)}
     processes |= dict(ended.values())
-    # Without what the object store held, and what one might read.
-    report = re.sub(r"Object store memory usage:.*?(?=Ray killed )", "", told, flags=re.DOTALL)
+    # Without the contents of the object store and the links to Ray's documentation.
+    report = re.sub(r"Object store memory usage:.*?(?=Ray killed )", "", text, flags=re.DOTALL)
     report = report.partition("Refer to the documentation")[0].rstrip()
-    node = re.search(r"\bID: (\w+)", told)
+    node = re.search(r"\bID: (\w+)", text)
     where = node[1] if node else ""
     own = ended[actor][1] if actor in ended else None
     has = f" of a node with {int(limit[1]) / GIB:.1f} GiB" if limit else ""
     if ended and (own is None or own < max(processes.values())):
-        message = f"its process was ended: another took the memory{has}"
+        message = f"its process was killed: another process used up the memory{has}"
         return Death(message, report, where)
     took = "" if own is None else f" with {own:.1f} GiB{has}"
-    message = f"its process was ended: the node had no memory left, and it took most{took}"
+    message = f"its process was killed: out of memory, and it used most{took}"
     return Death(message, report, where, counts=True, sure=True, failure_class="out of memory")
 
 
 def ended_process(words: LastWords, node: str, ray_says: str) -> Death:
-    """The death of a process on a node that lives, by its last words."""
+    """Classifies the death of a process on a living node, by its last words."""
     if words.limit:
         kind, _, number = words.limit.partition(" ")
         if kind == "hours":
-            message = f"not done after {number} hours (run.hours_per_trial)"
+            message = f"not finished after {number} hours (run.hours_per_trial)"
             return Death(message, words.lines, node, True, True, "timed out", at_once=True)
-        message = f"stood still: no batch for {float(number):.3g} minutes (run.stalled_minutes)"
+        message = f"stalled: no batch for {float(number):.3g} minutes (run.stalled_minutes)"
         return Death(message, words.lines, node, counts=True, sure=True)
-    if words.told_to_end or "SIGTERM" in ray_says:
-        return Death("its process was told to end (SIGTERM)", words.lines, node, counts=True)
+    if words.terminated or "SIGTERM" in ray_says:
+        return Death("its process was terminated (SIGTERM)", words.lines, node, counts=True)
     exit_code = re.search(r"exits with an exit code (\d+)", ray_says)
     if words.exit_code is not None or exit_code:
         code = words.exit_code if words.exit_code is not None else int(exit_code[1])  # type: ignore[index]
         sure = words.exit_code is not None
-        message = f"its process left with exit code {code}"
+        message = f"its process exited with code {code}"
         return Death(message, words.lines, node, counts=True, sure=sure, by_code=sure)
     if words.signal:
         about = signal.strsignal(getattr(signal, words.signal, 0)) if hasattr(signal, words.signal) else None
         message = f"its process died of {words.signal}" + (f" ({about})" if about else "")
         return Death(message, words.lines, node, counts=True, sure=True, by_code=True)
-    message = "its process was killed (SIGKILL, as when a node's memory runs out), or left without a word"
+    message = "its process was killed (SIGKILL, perhaps out of memory), or exited without a trace"
     return Death(message, words.lines, node, counts=True)
 
 
 def living_nodes() -> set[str]:
-    """Ids of the nodes that are part of the cluster."""
+    """Ids of the cluster's living nodes."""
     return {node["NodeID"] for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]
 
 
@@ -191,11 +193,11 @@ def _of_actor(actor: str, ray_says: str) -> Death:
 
 
 def _of_silent_node(node: str, ray_says: str) -> Death:
-    """A node's processes may be known to be dead long before it is."""
+    """Waits for Ray to declare the node dead, which it may do long after its processes."""
     end = time.monotonic() + FATE_SECONDS
     while node in living_nodes():
         if time.monotonic() > end:
-            return Death("its process died, and its node does not answer", _end_of(ray_says), node)
+            return Death("its process died, and its node does not respond", _end_of(ray_says), node)
         time.sleep(0.5)
     return Death("its node died", _end_of(ray_says))
 
@@ -221,9 +223,9 @@ def _words_of(process: int) -> LastWords:
     return last_words.read(text)
 
 
-def _end_of(told: str) -> str:
-    return "\n".join(told.splitlines()[-last_words.LINES :])
+def _end_of(text: str) -> str:
+    return "\n".join(text.splitlines()[-last_words.LINES :])
 
 
-def _line(told: str) -> str:
-    return " ".join(told.split())[:300]
+def _line(text: str) -> str:
+    return " ".join(text.split())[:300]

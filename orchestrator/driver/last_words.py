@@ -1,7 +1,7 @@
-"""What a worker process leaves on its stderr for whoever asks why it ended.
+"""Writes and reads the traces on a worker's stderr that explain its end.
 
-Ray keeps the stderr of each worker in a file of its node, and has faulthandler write there the signal that a
-process dies of. What is added here: which trial it was at, and an exit that no exception tells of.
+Ray keeps the stderr of each worker in a file on its node, and lets faulthandler write a fatal signal there.
+This module adds the current trial, its time limits, and exits by `os._exit`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ STDERR = 2
 MARK = ":calibsweep:"
 
 LINES = 40
-"""Of what was written last: a stack of Python's, and some lines before it."""
+"""Last lines to keep: a Python stack, and some lines before it."""
 
 LINES_OF_ALL_THREADS = 200
 
@@ -31,63 +31,63 @@ FATAL = {
     "Bus error": "SIGBUS",
     "Illegal instruction": "SIGILL",
 }
-"""Signals as faulthandler calls them."""
+"""Signals, by faulthandler's names for them."""
 
 
 @dataclass(frozen=True)
 class LastWords:
-    """Why a process ended, as far as it could say.
+    """Traces of how a process ended.
 
     Attributes:
-        signal: The name of the signal that it died of; None where it left no word of one.
-        exit_code: With which `os._exit` was called; None where it was not.
-        told_to_end: Whether it ended because its machine told it to.
-        limit: What it stood at when its time was over, as `told_limit` wrote it; None where it was not.
-        lines: What it wrote last, with the source of each line of a stack.
+        signal: Name of the fatal signal; None without a trace of one.
+        exit_code: Argument of `os._exit`; None if it was not called.
+        terminated: Whether it ended on SIGTERM or with its raylet.
+        limit: The exceeded limit, as given to `mark_limit`; None if none was exceeded.
+        lines: The last lines of stderr, with the source of each line of a stack.
     """
 
     signal: str | None
     exit_code: int | None
-    told_to_end: bool
+    terminated: bool
     limit: str | None
     lines: str
 
 
-def tell_trial(key: str) -> None:
-    """What follows on stderr is of this trial."""
+def mark_trial(key: str) -> None:
+    """Marks the start of a trial's stderr."""
     _write(f"{MARK}trial {key}")
 
 
-def tell_limit(limit: str) -> None:
-    """Should the time be over next, it is this limit that was reached."""
+def mark_limit(limit: str) -> None:
+    """Marks the limit that applies if the watchdog fires next."""
     _write(f"{MARK}limit {limit}")
 
 
-def tell_told_to_end() -> None:
-    """It is by no fault of its trial that this process ends next."""
-    _write(f"{MARK}told to end")
+def mark_terminated() -> None:
+    """Marks an end that is not the trial's fault."""
+    _write(f"{MARK}terminated")
 
 
-def tell_exits() -> None:
-    """Has `os._exit` of this process write down its code, and from where it was called.
+def mark_exits() -> None:
+    """Makes `os._exit` write its code and its caller to stderr.
 
-    No exception passes there, no `atexit` runs, and a process's code is told to its parent alone, which is
-    Ray's and does not tell it.
+    It raises no exception and runs no `atexit`. Only the parent learns the exit code, and Ray does not report
+    it.
     """
     leave, process = os._exit, os.getpid()
 
-    def told(status: int) -> None:
-        # Children that were forked from it leave in this way as a matter of course.
+    def marked_exit(status: int) -> None:
+        # Forked children always end with os._exit.
         if os.getpid() == process:
             faulthandler.dump_traceback(STDERR, all_threads=False)
             _write(f"{MARK}exit {status}")
         leave(status)
 
-    os._exit = told  # type: ignore[assignment]
+    os._exit = marked_exit  # type: ignore[assignment]
 
 
 def read(stderr: str) -> LastWords:
-    """What there is to learn from what a process has written, of its last trial alone."""
+    """Extracts the traces of the last trial from a process's stderr."""
     _, marked, own = stderr.rpartition(f"{MARK}trial ")
     own = own.partition("\n")[2] if marked else stderr
     exits = re.findall(rf"^{MARK}exit (\d+)$", own, re.MULTILINE)
@@ -95,13 +95,13 @@ def read(stderr: str) -> LastWords:
     over = re.search(r"^Timeout \([0-9:.]+\)!$", own, re.MULTILINE)
     number = LINES
     if over:
-        # The stacks of all threads, the main one last.
+        # Stacks of all threads, the main thread last.
         own, number = own[over.start() :], LINES_OF_ALL_THREADS
     lines = [line for line in own.splitlines() if not _is_noise(line)]
     return LastWords(
         signal=_signal(own),
         exit_code=int(exits[-1]) if exits else None,
-        told_to_end=bool(re.search(rf"^{MARK}told to end$", own, re.MULTILINE)),
+        terminated=bool(re.search(rf"^{MARK}terminated$", own, re.MULTILINE)),
         limit=limits[-1] if over and limits else None,
         lines="\n".join(_with_sources(lines[-number:])),
     )
@@ -116,20 +116,20 @@ def _signal(text: str) -> str | None:
 
 
 def _is_noise(line: str) -> bool:
-    # Ray's C++ library says all of its own once more, and names who is at work in lines of this form.
+    # Ray's C++ library repeats stacks in its own log, and marks jobs and actors with lines like ':job_id:'.
     return bool(re.match(r":[a-z_]+:|\[.*\blogging\.cc:\d+\]?:|Extension modules:", line)) or not line.strip()
 
 
 def _with_sources(lines: list[str]) -> list[str]:
-    """The lines, each of a stack followed by what stands there in its file, as a traceback has it."""
-    told = []
+    """Adds the source below each line of a stack, as a traceback does."""
+    found = []
     for line in lines:
-        told.append(line[:LONGEST_LINE])
+        found.append(line[:LONGEST_LINE])
         place = re.fullmatch(r'  File "(.+)", line (\d+) in .+', line)
         source = linecache.getline(place[1], int(place[2])).strip() if place else ""
         if source:
-            told.append(f"    {source[:LONGEST_LINE]}")
-    return told
+            found.append(f"    {source[:LONGEST_LINE]}")
+    return found
 
 
 def _write(line: str) -> None:

@@ -1,4 +1,4 @@
-"""What workers are told through Ray while they train: that their node will go, that the sweep is to stop."""
+"""Notices that reach workers through Ray during training: the node will be drained, the sweep is to stop."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from orchestrator.driver.worker import Notices
 from results.store.errors import StoreError
 
 POLL_SECONDS = 2.0
-"""Spot instances are given 30 seconds (Google) or two minutes (AWS)."""
+"""Spot instances get a warning of 30 seconds (Google) or two minutes (AWS)."""
 
 LOST_SECONDS = 5.0
-"""After which a head that does not answer is taken for gone: a checkpoint is kept."""
+"""A head that is silent for this long counts as gone, and workers save a checkpoint."""
 
 
 def ask_to_stop(run: str) -> None:
-    """Tells all workers of a run, wherever they are, to keep a checkpoint and end."""
+    """Asks all workers of a run to save a checkpoint and end."""
     ray_private.put_word(run, b"stop")
 
 
 def withdraw(run: str) -> None:
-    """Forgets in the cluster what `ask_to_stop` left there."""
+    """Removes the request of `ask_to_stop` from the cluster."""
     ray_private.delete_word(run)
 
 
 def watch(run: str, nodes: Iterable[str]) -> Notices:
-    """Notices that a thread keeps up to date for as long as this process lives.
+    """Returns notices that a thread keeps up to date until this process ends.
 
     Args:
-        run: As `ask_to_stop` names it.
-        nodes: Ids of the nodes that the trial runs on, hexadecimal.
+        run: Name of the run, as for `ask_to_stop`.
+        nodes: Hexadecimal ids of the trial's nodes.
     """
     notices = Notices()
     own = set(nodes)
@@ -45,11 +45,11 @@ def watch(run: str, nodes: Iterable[str]) -> Notices:
     def look() -> None:
         wait = threading.Event()
         while not wait.wait(POLL_SECONDS):
-            # A head that is gone gives no answer and no error; this node may then go too.
+            # A call to a dead head hangs without an error. This node may disappear next.
             lost = threading.Timer(LOST_SECONDS, warn)
             lost.daemon = True
             lost.start()
-            # One that is away for a moment is no reason to stop looking.
+            # A brief outage must not end this loop.
             with contextlib.suppress(Exception):
                 notices.draining = not own.isdisjoint(ray_private.draining_nodes())
             with contextlib.suppress(Exception):

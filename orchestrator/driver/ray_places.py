@@ -1,4 +1,4 @@
-"""Where a Ray of our own has its sockets, its logs and its memory: what is given fits, or is said to lack."""
+"""Chooses folders for the sockets, logs and object store of a local Ray, and checks that they fit."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from orchestrator.driver.errors import StartError
 from orchestrator.driver.scratch import PREFIX
 
 STORE_BYTES = 200 * 2**20
-"""Of Ray's object store, through which hardly anything goes here; Ray demands 75 MiB at least."""
+"""Size of Ray's object store, which we hardly use. Ray demands at least 75 MiB."""
 
 LOG_BYTES = 50 * 2**20
-"""What Ray's logs may take."""
+"""Space for Ray's logs."""
 
 LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107
-"""Bytes of the path of a Unix socket."""
+"""Longest path of a Unix socket, in bytes."""
 
 BELOW = f"{PREFIX}abcdefgh/session_2026-12-31_23-59-59_999999_4194304/sockets/plasma_store"
-"""The longest path that Ray makes below a temporary folder."""
+"""The longest path that Ray creates in the temporary folder."""
 
 SHARED_MEMORY = Path("/dev/shm")
 
@@ -29,12 +29,12 @@ COMMON = ("/tmp", "/var/tmp")
 
 
 def temporary_folder() -> Path:
-    """Where the folder of a run comes to lie, with Ray's sockets and logs, and its memory if need be.
+    """Chooses the parent of a run's folder, which holds Ray's sockets and logs, and its memory if necessary.
 
-    What RAY_TMPDIR and TMPDIR name comes first, but the path of a batch system's may be too long for sockets.
+    RAY_TMPDIR and TMPDIR come first, but a batch system's path may be too long for sockets.
 
     Raises:
-        StartError: There is none that can be written, has room and is short enough.
+        StartError: No candidate is writable, short enough and has enough space.
     """
     lacks_memory = _lacks(SHARED_MEMORY, STORE_BYTES)
     needed = LOG_BYTES + (STORE_BYTES if lacks_memory else 0)
@@ -49,28 +49,28 @@ def temporary_folder() -> Path:
     if lacks_memory:
         found.append(f"{SHARED_MEMORY} {lacks_memory}")
     raise StartError(
-        f"Ray cannot start, for want of a temporary folder with {_told(needed)} free: {', '.join(found)}. "
-        "Make room, or name another in RAY_TMPDIR."
+        f"Ray cannot start: no temporary folder has {_mebibytes(needed)} free: {', '.join(found)}. "
+        "Free some space, or set RAY_TMPDIR to another folder."
     )
 
 
 def memory(folder: Path) -> Path:
-    """Where Ray's object store lies: in shared memory, or in the folder of the run if there is too little."""
+    """The folder for Ray's object store: shared memory, or the run's folder if that is too small."""
     return folder if _lacks(SHARED_MEMORY, STORE_BYTES) else SHARED_MEMORY
 
 
 def _lacks(folder: Path, needed: int, below: str = "") -> str:
-    """What a folder lacks to take so many bytes and a socket of that name; '' if it lacks nothing."""
+    """The reason why a folder cannot take `needed` bytes and the socket `below`; '' if it can."""
     if below and len(os.fsencode(folder / below)) > LONGEST_SOCKET:
-        return "is too long a path for sockets"
+        return "is too long for the path of a socket"
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"written")
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        return f"cannot be written ({error.strerror})"
-    return "" if free >= needed else f"has {_told(free)}"
+        return f"is not writable ({error.strerror})"
+    return "" if free >= needed else f"has {_mebibytes(free)}"
 
 
-def _told(number: int) -> str:
+def _mebibytes(number: int) -> str:
     return f"{number / 2**20:.0f} MiB"

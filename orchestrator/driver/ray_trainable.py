@@ -45,7 +45,7 @@ class RayTrial(tune.Trainable):
         worker_exit.listen(self._leave)
         self.watch = Watch(settings.stalled_minutes, settings.hours_per_trial)
         self.node = ray.get_runtime_context().get_node_id()
-        last_words.tell_exits()
+        last_words.mark_exits()
         self.reset_config(config)
 
     def _leave(self) -> None:

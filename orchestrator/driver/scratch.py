@@ -1,4 +1,4 @@
-"""The one folder of a run in the temporary folder, with all that the run and its Ray put there."""
+"""The run's folder in the temporary folder. It holds all temporary files of the run and its Ray."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from pathlib import Path
 from trainables.errors import ConfigurationError
 
 PREFIX = "calibsweep-run-"
-"""Short: in the folder Ray makes its session, with sockets, whose paths the kernel limits to 107 bytes."""
+"""Short, because Ray creates sockets in the folder, and the kernel limits their paths to 107 bytes."""
 
 
 LOGS_PREFIX = "calibsweep-ray-logs-"
 LOGS_DAYS = 7.0
-"""How long the logs of a Ray that died are there to be looked at."""
+"""How long the logs of a dead Ray are kept."""
 
 
 class Scratch:
-    """A new folder, locked for as long as this process lives.
+    """A new folder, locked for the lifetime of this process.
 
-    Folders whose process died are deleted first, and logs that were kept for long enough.
+    First deletes folders of dead processes, and expired logs.
 
     Args:
-        temporary: Where it comes to lie; the temporary folder without it.
+        temporary: Its parent; by default the system's temporary folder.
 
     Raises:
-        ConfigurationError: There is no place for it.
+        ConfigurationError: The folder cannot be created.
     """
 
     def __init__(self, temporary: Path | None = None) -> None:
@@ -39,7 +39,7 @@ class Scratch:
             self._make(temporary or Path(tempfile.gettempdir()))
         except OSError as error:
             raise ConfigurationError(
-                f"the temporary folder cannot be used: {error} (TMPDIR names another)"
+                f"cannot use the temporary folder: {error} (set TMPDIR to another)"
             ) from error
 
     def _make(self, temporary: Path) -> None:
@@ -54,10 +54,10 @@ class Scratch:
             try:
                 self.lock = _locked(self.folder)
             except (BlockingIOError, FileNotFoundError):
-                # Another run that starts has taken it, still unlocked, for one that was left behind.
+                # Another starting run took the unlocked folder for an abandoned one.
                 continue
             except OSError:
-                # A file system without locks, on which none is deleted either.
+                # The file system has no locks. Then abandoned folders are not deleted either.
                 break
         for name in ("tmp", "tune"):
             (self.folder / name).mkdir()
@@ -70,28 +70,28 @@ class Scratch:
 
 
 def logs_folder() -> Path:
-    """A new folder for the logs of a Ray that died. The first run after some days deletes it."""
+    """Creates a folder for the logs of a dead Ray. A run deletes it after LOGS_DAYS."""
     return Path(tempfile.mkdtemp(prefix=LOGS_PREFIX))
 
 
 def _delete_old_logs() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{LOGS_PREFIX}*"):
-        # One that is somebody else's, or no folder, stays.
+        # Skip folders of other users, and files.
         with contextlib.suppress(OSError):
             if time.time() > folder.lstat().st_mtime + 86_400 * LOGS_DAYS:
                 shutil.rmtree(folder)
 
 
 def _locked(folder: Path) -> int:
-    """A descriptor that holds the folder's lock.
+    """Returns a descriptor that holds the folder's lock.
 
-    The kernel ends the lock with the process, however that ends, and knows it from all containers of this
-    machine, where a process's number would mean nothing.
+    The kernel releases the lock when the process ends in any way. Unlike a process id, it is valid across the
+    containers of a machine.
 
     Raises:
-        BlockingIOError: Another process holds it.
+        BlockingIOError: Another process holds the lock.
         FileNotFoundError: The folder is gone.
-        OSError: It is someone else's, or on a file system without locks.
+        OSError: The folder belongs to another user, or the file system has no locks.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:

@@ -1,4 +1,4 @@
-"""Ray's own processes where we start them, and the head of a cluster where we do not."""
+"""Watches Ray: its processes if this command starts them, else the head of the cluster."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ from orchestrator.driver.stop_request import STOP_SECONDS, StopRequest
 from orchestrator.driver.worker_check import LONGEST_START, last_error
 
 NEEDED = ("gcs_server", "raylet")
-"""The programs of Ray's without which nothing goes on."""
+"""Ray's essential programs."""
 
 TRAINING = ("Trainable", "Trial", "Member")
-"""How Ray names the processes that have, or had, a trial: by their class, and its method that runs."""
+"""Parts of the process titles that Ray gives to trials' actors: class and method."""
 
 OUTSIDE_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 LOST_SECONDS, LOST_ASKED_SECONDS, PROBE_SECONDS = 45.0, 5.0, 1.0
-"""For how long the head of a cluster may be out of reach; Ray's core aborts its process after 60 seconds."""
+"""How long the head of a cluster may be unreachable. Ray's core aborts the process after 60 seconds."""
 
 
 STARTED = re.compile(r"worker process with pid (\d+)")
-"""How a raylet logs that it has started a process for trials."""
+"""A raylet's log line for a started worker."""
 
 GRACE_SECONDS = 3.0
-"""For how long none of the first processes may live."""
+"""How long all of the first workers may be dead before the start has failed."""
 
 
 class Servers:
-    """What `ray.init` starts on this machine, kept apart from signals that are meant for us.
+    """Ray's servers on this machine, shielded from signals meant for this command.
 
-    A signal to our process group, or to every process of ours as systemd and SLURM send it, would have Ray's
-    servers end before the trials have kept checkpoints. So each is in a session of its own, with such
-    signals blocked: it ends when we say so, and with us (the kernel's parent death signal).
+    A signal to our process group, or to all our processes as from systemd and SLURM, would end the servers
+    before the trials have saved checkpoints. So each server has its own session with these signals blocked.
+    It ends on our command, and with us (the kernel's parent death signal).
 
     Args:
-        folder: Where they keep their files, as `scratch.Scratch` makes it.
+        folder: Folder for their files, from `scratch.Scratch`.
     """
 
     def __init__(self, folder: Path):
@@ -63,7 +63,7 @@ class Servers:
         self.ending = False
         self.connected = self.worked = False
         self.lived = self.began = time.monotonic()
-        # To the kernel a process's parent is the thread that starts it: one that lives as long as we do.
+        # The kernel takes the starting thread for the parent, so this thread must live as long as we do.
         self.starter = ThreadPoolExecutor(1, thread_name_prefix="servers")
 
     @contextlib.contextmanager
@@ -78,26 +78,23 @@ class Servers:
         return server
 
     def gone(self, asked: bool) -> str | None:
-        lost = self._lost_in_words()
+        lost = self._loss_message()
         never = lost if not self.connected else self._no_worker()
         if never:
             raise StartError(never)
         return lost
 
-    def _lost_in_words(self) -> str | None:
+    def _loss_message(self) -> str | None:
         lost = self.lost()
         if lost is None:
             return None
         code = lost.returncode
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return f"Ray's {lost.program} ended by itself ({how}); its logs are in {self._keep_logs()}"
+        return f"Ray's {lost.program} died ({how}); its logs are in {self._keep_logs()}"
 
     def _no_worker(self) -> str | None:
-        """Why no trial will ever start, where all processes for trials died before Ray heard of them.
-
-        Ray itself waits for them, starts others and waits again, without end.
-        """
-        # Once Ray has heard of a process it has a log of its own.
+        """The reason if workers die before they register with Ray, which would start new ones forever."""
+        # A worker gets its own log when it registers.
         self.worked = self.worked or any(self.folder.glob("session_2*/logs/worker-*.out"))
         if self.worked:
             return None
@@ -107,16 +104,16 @@ class Servers:
             self.lived = now
         if now < self.lived + GRACE_SECONDS and now < self.began + LONGEST_START:
             return None
-        said = "".join(self._logs("raylet.err")).strip()
-        told = f"{last_error(said)}. " if said else ""
-        return f"a worker cannot start: {told}Ray's logs are in {self._keep_logs()}"
+        stderr = "".join(self._logs("raylet.err")).strip()
+        cause = f"{last_error(stderr)}. " if stderr else ""
+        return f"a worker cannot start: {cause}Ray's logs are in {self._keep_logs()}"
 
     def _logs(self, name: str) -> list[str]:
         found = self.folder.glob(f"session_2*/logs/{name}")
         return [path.read_text(encoding="utf-8", errors="replace") for path in found]
 
     def lost(self) -> Server | None:
-        """The one of Ray's programs that has ended, though nobody of us has ended it."""
+        """An essential program that has died on its own."""
         for server in self.processes:
             if server.program in NEEDED and server.poll() is not None and not self.ending:
                 return server
@@ -125,13 +122,13 @@ class Servers:
     def _keep_logs(self) -> Path:
         kept = logs_folder()
         for logs in self.folder.glob("session_2*/logs"):
-            # Ray may be writing them still.
+            # Ray may still be writing them.
             with contextlib.suppress(OSError):
                 shutil.copytree(logs, kept, dirs_exist_ok=True)
         return kept
 
     def release(self) -> None:
-        """Has the processes that train keep checkpoints and end, and waits for them."""
+        """Asks the training processes to save checkpoints and end, and waits for them."""
         training = [process for process in self.family() if _is_training(process)]
         for process in training:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -139,7 +136,7 @@ class Servers:
         _wait(training, STOP_SECONDS)
 
     def family(self) -> list[psutil.Process]:
-        """All processes of this Ray, also those whose parent has died."""
+        """All processes of this Ray, orphans included."""
         sessions = {server.pid for server in self.processes}
         found = []
         for process in psutil.process_iter():
@@ -149,13 +146,13 @@ class Servers:
         return found
 
     def kill(self) -> None:
-        """Ends all of them at once."""
+        """Kills all processes of this Ray."""
         self.ending = True
         family = self.family()
         for process in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        # Until nothing writes into the folder any more.
+        # So that nothing writes into the folder afterwards.
         _wait(family, 5)
 
 
@@ -171,7 +168,7 @@ class Server(subprocess.Popen[bytes]):
             preexec_fn()
             signal.pthread_sigmask(signal.SIG_BLOCK, OUTSIDE_SIGNALS)
             if os.getppid() != parent:
-                # It has died before the kernel knew that it matters.
+                # The parent died before the kernel had set the parent death signal.
                 os._exit(1)
 
         temporary = str(servers.folder / "tmp")
@@ -184,7 +181,7 @@ class Server(subprocess.Popen[bytes]):
         )
 
     def terminate(self) -> None:
-        """As Ray ends it: with all that it has started, which would else wonder where it is."""
+        """Kills the server and everything that it has started."""
         self.servers.ending = True
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
@@ -194,11 +191,11 @@ class Server(subprocess.Popen[bytes]):
 
 
 class Head:
-    """The head of a cluster that others have started.
+    """The head of an existing cluster.
 
     Args:
-        address: Where it listens, as host:port.
-        patient: Whether Ray itself says when the connection is lost for good, as it does through ray://.
+        address: Its address, host:port.
+        patient: Leave it to Ray to declare the connection lost, as it does through ray://.
     """
 
     def __init__(self, address: str, patient: bool = False):
@@ -217,23 +214,24 @@ class Head:
         limit = LOST_ASKED_SECONDS if asked else LOST_SECONDS
         if now <= self.answered + limit or (self.patient and not asked):
             return None
-        return f"the head of the cluster, {self.address}, answers no more"
+        return f"the head of the cluster, {self.address}, no longer responds"
 
     def release(self) -> None:
-        """Nothing: what trains there sees for itself that the head is gone, and keeps checkpoints."""
+        """Does nothing: workers notice the loss of the head themselves, and save checkpoints."""
 
 
 @contextlib.contextmanager
 def connected(address: str | None, folder: Path, request: StopRequest) -> Iterator[None]:
-    """While this is open, Ray is: one of our own, or the cluster at `address`.
+    """Connects to the cluster at `address`, or to a Ray of its own, for the duration of the context.
 
     Args:
-        folder: As `scratch.Scratch` makes it.
-        request: Is told what to look after, and what to end where this does not come to its end.
+        address: Of a cluster; None to start Ray here.
+        folder: From `scratch.Scratch`.
+        request: Gets the Ray to watch, and the cleanup for an abrupt end.
 
     Raises:
-        StartError: Ray cannot be started, twice in a row.
-        ConfigurationError: No cluster answers.
+        StartError: Ray failed to start twice.
+        ConfigurationError: The cluster does not respond.
     """
     servers = _started(address, folder, request)
     try:
@@ -241,7 +239,7 @@ def connected(address: str | None, folder: Path, request: StopRequest) -> Iterat
         yield
     finally:
         if servers.lost():
-            # To Ray all trials are over by then; their processes are not.
+            # Ray takes all trials for dead by now; their processes still run.
             servers.release()
         ray.shutdown()
         request.ray = None
@@ -249,7 +247,7 @@ def connected(address: str | None, folder: Path, request: StopRequest) -> Iterat
 
 
 def _started(address: str | None, folder: Path, request: StopRequest) -> Servers:
-    """Starts Ray; once more where it fails, since on a machine with much to do its servers may be late."""
+    """Starts Ray, and retries once, since on a busy machine its servers may miss their deadline."""
     for last in (address is not None, True):
         servers = Servers(folder)
         request.undo.insert(0, servers.kill)
@@ -276,8 +274,7 @@ def _head(address: str) -> Head:
 
 
 def _wait(processes: list[psutil.Process], seconds: float) -> None:
-    """Until they have ended; psutil's own also waits until somebody has read their exit codes."""
-
+    """Waits for the processes to end. psutil.wait_procs would also wait for their exit codes to be read."""
     end = time.monotonic() + seconds
     while any(map(_runs, processes)) and time.monotonic() < end:
         time.sleep(0.02)
@@ -298,7 +295,7 @@ def _is_training(process: psutil.Process) -> bool:
 
 
 def _compiled_code() -> Path:
-    """Where torch keeps what it has compiled when it is not told: worth keeping from one run to the next."""
+    """torch's default cache of compiled code, kept from one run to the next."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

@@ -1,7 +1,7 @@
-"""Ends a worker process in which training stands still, or that has had all the time of its trial.
+"""Ends a worker process whose training stalls, or whose trial exceeds its time limit.
 
-The stacks of all its threads go to its stderr first (see `last_words`). The thread of faulthandler
-waits, and needs no Python: a call that never returns, whatever it holds, does not stop it.
+It first writes the stacks of all threads to stderr (see `last_words`). A C thread of faulthandler waits, so
+it works even if a call never returns and holds the GIL.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ import time
 from orchestrator.driver import last_words
 
 EPOCHS = 10
-"""A trial may stand still for as long as so many of its own epochs take, where that is longer."""
+"""The stall limit is at least the duration of this many of the trial's own epochs."""
 
 FIRST_EPOCH = 2
-"""How many times as long it may until its first epoch is done: data is read then, networks are compiled."""
+"""Factor on the stall limit during the first epoch, which reads data and compiles networks."""
 
 REARM_SECONDS = 1.0
-"""Batches that come faster cost nothing more."""
+"""Rearm at most this often, so that fast batches cost nothing."""
 
 LEAST_SECONDS = 0.001
 
 
 def first_patience(stalled_minutes: float) -> float:
-    """Seconds that a trial may stand still before its first epoch is done."""
+    """The stall limit until the end of the first epoch, in seconds."""
     return 60 * stalled_minutes * FIRST_EPOCH
 
 
 class Watch:
-    """Waits for the batches of one trial after the other. One process has one.
+    """Watchdog for one trial after another. A process has one.
 
     Args:
-        stalled_minutes: How long no batch may come.
-        hours_per_trial: How long a trial may take as a whole; None for no limit.
+        stalled_minutes: Longest pause between batches.
+        hours_per_trial: Time limit of a trial; None for none.
     """
 
     def __init__(self, stalled_minutes: float, hours_per_trial: float | None):
@@ -46,8 +46,8 @@ class Watch:
         self.limit = ""
 
     def begin(self, key: str) -> None:
-        """The time of a trial begins, and with it what it writes on stderr."""
-        last_words.tell_trial(key)
+        """Starts the clock of a trial, and marks the start of its stderr."""
+        last_words.mark_trial(key)
         self.patience_seconds = first_patience(self.stalled_minutes)
         hours = math.inf if self.hours_per_trial is None else self.hours_per_trial
         self.deadline = time.monotonic() + 3600 * hours
@@ -56,7 +56,7 @@ class Watch:
         self.batch()
 
     def batch(self) -> None:
-        """A batch has come, or another sign that this process goes on."""
+        """Restarts the stall clock after a batch or another sign of life."""
         now = time.monotonic()
         if now < self.armed_at + REARM_SECONDS:
             return
@@ -70,21 +70,21 @@ class Watch:
         faulthandler.dump_traceback_later(seconds, file=last_words.STDERR, exit=True)
 
     def epoch(self, seconds: float) -> None:
-        """An epoch is done.
+        """Adjusts the stall limit after an epoch.
 
         Args:
-            seconds: What this trial's epochs take, on average.
+            seconds: Mean duration of this trial's epochs.
         """
         self.patience_seconds = max(60 * self.stalled_minutes, EPOCHS * seconds)
         self.armed_at = -math.inf
         self.batch()
 
     def rest(self) -> None:
-        """This process has nothing to do until the next batch."""
+        """Stops the clock until the next batch."""
         faulthandler.cancel_dump_traceback_later()
         self.armed_at = -math.inf
 
     def _limit(self, limit: str) -> None:
         if limit != self.limit:
             self.limit = limit
-            last_words.tell_limit(limit)
+            last_words.mark_limit(limit)

@@ -1,4 +1,4 @@
-"""Whether a sweep was asked to end early: by SIGTERM, by Ctrl-C, or by a terminal that is closed."""
+"""Requests to end a sweep early: SIGTERM, Ctrl-C, or a closed terminal."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ STOP_SECONDS = 300.0
 """How long trials that were asked to stop have to keep a checkpoint."""
 
 AGAIN_SECONDS = 2.0
-"""A signal that comes sooner after the first is the same request: `timeout` signals its child and then the
-whole group, and both a shell and the kernel tell of a terminal that is closed."""
+"""A second signal within this time is part of the first request: `timeout` signals its child and then the
+whole group, and both the shell and the kernel report a closed terminal."""
 
 
 class RayAtHand(Protocol):
-    """The Ray that trials run on, as the thread that hears signals sees it."""
+    """The Ray that runs the trials, as seen by the thread that watches it."""
 
     def gone(self, asked: bool) -> str | None:
-        """How it ended, in words, once it is no more; None while it runs.
+        """The cause once Ray is gone; None while it runs.
 
         Args:
-            asked: The sweep is to end, so less is waited for.
+            asked: The sweep was asked to end, so be less patient.
 
         Raises:
-            StartError: It never came to be, and nobody else will tell.
+            StartError: Ray never started.
         """
 
     def release(self) -> None:
-        """Waits, within limits, until the trials that it leaves behind have kept their checkpoints."""
+        """Waits a limited time for the remaining trials to save their checkpoints."""
 
 
 @dataclass
 class StopRequest:
-    """Asked for by a signal; read by any thread.
+    """A request to stop. Signals set it, any thread may read it.
 
     Attributes:
-        asked: Of `time.monotonic()`, when the first signal came; None while none has.
-        at_once: Nothing is waited for: it was asked again, or when no trial ran.
-        trials_run: Whether there is anything that wants a checkpoint first.
-        ray: What the trials run on, for as long as they may run.
-        undo: What must not outlive this process, in the order in which it is ended.
+        asked: Time of the first signal by `time.monotonic()`; None before.
+        at_once: Stop without checkpoints: the request was repeated, or no trial was running.
+        trials_run: Whether trials are running, which need a checkpoint first.
+        ray: The Ray that runs the trials, while they may run.
+        undo: Cleanup that must happen before this process ends, in order.
     """
 
     asked: float | None = None
@@ -55,11 +55,11 @@ class StopRequest:
 
     @contextlib.contextmanager
     def heard(self) -> Iterator[StopRequest]:
-        """While this is open, signals are noted; whoever looks at `asked` and `at_once` acts.
+        """Records signals in `asked` and `at_once` for the duration of the context.
 
-        They are neither raised, which in the middle of a step of Tune's would leave no way to have the trials
-        keep checkpoints, nor handled: Ray's core puts handlers of its own in the place of any. All threads
-        that start meanwhile, and programs, have them blocked; one thread of ours waits for them.
+        Signals are not raised as exceptions: in the middle of a step of Tune, trials could no longer save
+        checkpoints. They have no handlers either, since Ray's core replaces those. All threads and programs
+        started in this context have them blocked, and one thread of ours waits for them.
         """
         numbers = ended_by()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
@@ -74,7 +74,7 @@ class StopRequest:
             self.note(signal.sigwait(numbers))
 
     def ask(self) -> None:
-        """Asks for it from within this process, unless that was done."""
+        """Requests a stop from within this process."""
         if self.asked is None:
             self.asked = time.monotonic()
 
@@ -88,7 +88,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def trials(self) -> Iterator[None]:
-        """While this is open, trials may run."""
+        """Marks the time during which trials may run."""
         self.trials_run = True
         try:
             yield
@@ -97,6 +97,6 @@ class StopRequest:
 
 
 def ended_by() -> set[signal.Signals]:
-    """The signals that ask a command to end. `nohup` has SIGHUP ignored, and so it stays."""
+    """The signals that ask a command to end. SIGHUP is not one of them under `nohup`, which ignores it."""
     numbers = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     return {n for n in numbers if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN}

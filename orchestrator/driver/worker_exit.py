@@ -1,4 +1,4 @@
-"""How a process of a trial ends whose machine tells it to, or whose Ray has died: with a checkpoint first."""
+"""Ends a trial's process with a checkpoint when it gets SIGTERM or its Ray dies."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import NoReturn
 from orchestrator.driver import last_words
 
 LOOK_SECONDS = 0.05
-"""Ray looks once a second whether its raylet has died, and then ends the process."""
+"""Shorter than Ray's own interval: it checks the raylet once a second, and ends the process if it is dead."""
 
 WAIT_SECONDS = 20.0
-"""How long a process stays for the one of its trial that keeps the checkpoint."""
+"""How long a process waits for the one that saves its trial's checkpoint."""
 
 
 def listen(leave: Callable[[], None]) -> None:
-    """Has `leave` called when this process gets SIGTERM, or when its parent dies; a second SIGTERM ends it.
+    """Calls `leave` on SIGTERM or when the parent dies. A second SIGTERM ends the process.
 
-    To be called in the main thread. Ray's own handler would raise wherever that is at this moment; and Ray
-    lets a process live for some seconds after the death of the raylet that started it.
+    Call it in the main thread. Ray's own handler would raise an exception at an arbitrary point of it. After
+    the death of its raylet a process has a few seconds until Ray ends it.
     """
 
     def hear(number: int, frame: FrameType | None) -> None:
@@ -37,19 +37,19 @@ def listen(leave: Callable[[], None]) -> None:
                 return
 
     signal.signal(signal.SIGTERM, hear)
-    # Of a Ray that we started, processes have it blocked until here.
+    # A Ray that we started has SIGTERM blocked in all its processes.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=look, args=(os.getppid(),), name="calibsweep-parent", daemon=True).start()
 
 
 def end() -> NoReturn:
-    """Ends this process at once, with the code by which shells tell of SIGTERM."""
-    last_words.tell_told_to_end()
+    """Ends this process at once, with the exit code of SIGTERM."""
+    last_words.mark_terminated()
     os._exit(128 + signal.SIGTERM)
 
 
 def end_later() -> None:
-    """Ends this process if, some seconds later, nobody else has."""
+    """Ends this process after some seconds, unless it has ended by then."""
     timer = threading.Timer(WAIT_SECONDS, end)
     timer.daemon = True
     timer.start()

@@ -32,7 +32,7 @@ class Member:
     def __init__(self, settings: WorkerSettings):
         self.settings = settings
         self.worker: TrialWorker | None = None
-        last_words.tell_exits()
+        last_words.mark_exits()
         worker_exit.listen(self._leave)
 
     def _leave(self) -> None:

@@ -126,7 +126,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Impatient]:
                 one.kill()
 
 
-def test_trials_that_end_their_processes_have_crashed_and_the_others_never_notice(
+def test_trials_that_end_their_processes_crash_and_others_are_unaffected(
     command: Impatient, tmp_path: Path
 ) -> None:
     sweep = tmp_path / "deaths.yaml"
@@ -149,13 +149,13 @@ def test_trials_that_end_their_processes_have_crashed_and_the_others_never_notic
 
     plan = command("plan", str(sweep), "--store", str(store), "--failures")
     for loss, message, last in (
-        ("crashing", "its process died of SIGSEGV (Segmentation fault)", "ctypes.string_at(0)"),
-        ("leaving", "its process left with exit code 7", "os._exit(7)"),
-        ("killed", "its process was killed (SIGKILL", ""),
-        ("sleeping", "stood still: no batch for 0.", "time.sleep(3600)"),
+        ("crashing", "SIGSEGV", "ctypes.string_at(0)"),
+        ("leaving", "code 7", "os._exit(7)"),
+        ("killed", "SIGKILL", ""),
+        ("sleeping", "run.stalled_minutes", "time.sleep(3600)"),
     ):
-        # Which die with all that run beside them are charged one death less.
-        told = rf"crashed \(attempt \d+\): digits / small_cnn / {loss} / seed 0: {re.escape(message)}"
+        # A death that took everything on the node with it is not charged.
+        told = rf"crashed \(attempt \d+\): digits / small_cnn / {loss} / seed 0: .*{re.escape(message)}"
         assert re.search(rf"{told}.*, 3 times in a row", plan), plan
         assert last in plan
     assert "0 to run, 4 failed before" in command("run", str(sweep), "--store", str(store), code=1)
@@ -164,7 +164,7 @@ def test_trials_that_end_their_processes_have_crashed_and_the_others_never_notic
     pd.testing.assert_frame_equal(numbers(store), expected, check_exact=True)
 
 
-def test_a_trial_that_takes_all_memory_ends_and_those_beside_it_are_charged_nothing(
+def test_only_the_trial_that_uses_up_the_memory_fails(
     command: Impatient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "memory_gib", 5.0)
@@ -177,10 +177,7 @@ def test_a_trial_that_takes_all_memory_ends_and_those_beside_it_are_charged_noth
     kept = Store(str(store))
     assert set(kept.trials()["loss"]) == set(HEALTHY.split(", "))
     plan = command("plan", str(sweep), "--store", str(store), "--failures")
-    ended = "its process was ended: the node had no memory left, and it took most with "
-    assert re.search(
-        rf"out of memory \(attempt \d\): .*hungry.*{ended}[0-9.]+ GiB of a node with [0-9.]+ GiB", plan
-    )
+    assert re.search(r"out of memory \(attempt \d\): .*hungry.*[0-9.]+ GiB of a node with [0-9.]+ GiB", plan)
     for path in store.glob("failures/digits/small_cnn/*/*.parquet"):
         row = pq.read_table(path).to_pylist()[0]
         assert "hungry" in str(path) or row["failure_class"] == "preempted"

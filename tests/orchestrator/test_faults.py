@@ -6,6 +6,7 @@ After each every trial of the sweep is done, with the numbers of an undisturbed 
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -248,12 +249,12 @@ def test_a_trial_s_own_fault_is_recorded_and_the_others_never_notice(tmp_path: P
         assert list(frame["model"]) == ["small_cnn"]
         plan = command("plan", str(sweep), "--store", str(store), "--failures")
         for model, kind, message in (
-            ("raising", "bug", "ValueError: a plug-in's mistake"),
-            ("hanging", "timed out", "not done after 0.006 hours"),
-            ("hungry", "out of memory", "RuntimeError: "),
-            ("diverging", "diverged", "TrialDiverged: "),
+            ("raising", "bug", "ValueError"),
+            ("hanging", "timed out", ".*run.hours_per_trial"),
+            ("hungry", "out of memory", "RuntimeError"),
+            ("diverging", "diverged", "TrialDiverged"),
         ):
-            assert f"{kind} (attempt 1): digits / {model} / brier / seed 0: {message}" in plan
+            assert re.search(rf"{kind} \(attempt 1\): digits / {model} / brier / seed 0: {message}", plan)
         # Where it hung can be read.
         assert "time.sleep(3600)" in plan
         # They are not tried again by themselves.

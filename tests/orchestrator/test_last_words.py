@@ -1,4 +1,4 @@
-"""Why a process ended, by what it left and by what Ray says; and when its trial has itself to blame."""
+"""Causes of death, from a process's traces and from Ray; and when a death is the trial's own fault."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RAY_SAYS_NOTHING = (
     "causes include: (1) the process was killed by the OOM killer due to high memory usage"
 )
 
-# As Ray 2.60 told it of three trials, of which the one that took the memory had started first.
+# Ray 2.60's report on three trials. The one that used up the memory had started first.
 MEMORY = """3 worker(s) were killed due to the node running low on memory. Memory on the node (IP: 10.0.0.2, \
 ID: 016b19254a1c) was 12.14GB used / 23.59GB limit (0.514893)
 OOM kill reason: Memory usage 12934631424B exceeded threshold of 12900622336B (50.9% of 25325268992B limit)
@@ -39,15 +39,15 @@ Refer to the documentation on how to address the out of memory issue"""
 
 
 def stderr_of(code: str) -> str:
-    """What a process leaves that is at a trial of ours, after another one that went wrong."""
+    """The stderr of a process that runs `code` in its second trial."""
     before = (
         "import faulthandler, os, ctypes, time\n"
         "from orchestrator.driver import last_words\n"
         "from orchestrator.driver.stalls import Watch\n"
         "faulthandler.enable(all_threads=False)\n"
-        "last_words.tell_exits()\n"
-        "last_words.tell_trial('first'); os.write(2, b':calibsweep:exit 9\\n')\n"
-        "last_words.tell_trial('second')\n"
+        "last_words.mark_exits()\n"
+        "last_words.mark_trial('first'); os.write(2, b':calibsweep:exit 9\\n')\n"
+        "last_words.mark_trial('second')\n"
     )
     process = subprocess.run(
         [sys.executable, "-c", before + code], capture_output=True, text=True, timeout=60, check=False
@@ -62,29 +62,29 @@ def stderr_of(code: str) -> str:
         ("ctypes.string_at(0)", "SIGSEGV", None),
         ("os.abort()", "SIGABRT", None),
         ("os._exit(3)", None, 3),
-        # A child leaves in this way as a matter of course.
+        # A forked child always ends with os._exit.
         ("os.fork() or os._exit(0); os.wait(); os.kill(os.getpid(), 9)", None, None),
     ],
 )
-def test_a_process_says_how_it_ended(code: str, signal: str | None, exit_code: int | None) -> None:
+def test_traces_tell_signal_and_exit_code(code: str, signal: str | None, exit_code: int | None) -> None:
     words = last_words.read(stderr_of(code))
     assert (words.signal, words.exit_code, words.limit) == (signal, exit_code, None)
     death = ended_process(words, "node", RAY_SAYS_NOTHING)
     assert death.counts and death.failure_class == "crashed"
     assert death.sure == death.by_code == (signal is not None or exit_code is not None)
-    assert (signal or (f"exit code {exit_code}" if exit_code is not None else "SIGKILL")) in death.message
+    assert (signal or (f"code {exit_code}" if exit_code is not None else "SIGKILL")) in death.message
 
 
 @pytest.mark.parametrize(
     ("hang", "minutes", "hours", "limit", "failure_class", "at_once"),
     [
         ("time.sleep(60)", 0.005, None, "minutes 0.01", "crashed", False),
-        # Which never gives the interpreter's lock back.
+        # Never releases the GIL.
         ("ctypes.PyDLL(None).sleep(60)", 0.005, None, "minutes 0.01", "crashed", False),
         ("time.sleep(60)", 1, 0.0001, "hours 0.0001", "timed out", True),
     ],
 )
-def test_what_stands_still_is_ended_and_says_where(
+def test_a_stalled_process_ends_with_its_stacks(
     hang: str, minutes: float, hours: float | None, limit: str, failure_class: str, at_once: bool
 ) -> None:
     text = stderr_of(f"w = Watch({minutes}, {hours}); w.begin('third')\n{hang}\n")
@@ -96,7 +96,7 @@ def test_what_stands_still_is_ended_and_says_where(
     assert death.counts and death.sure and not death.by_code
 
 
-def test_how_long_a_trial_may_stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stall_limit_follows_the_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     armed: list[float] = []
     now = 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)
@@ -116,17 +116,17 @@ def test_how_long_a_trial_may_stand_still(monkeypatch: pytest.MonkeyPatch) -> No
     assert armed[-1] == 10
 
 
-def test_who_took_the_memory() -> None:
+def test_only_the_largest_process_is_out_of_memory() -> None:
     hungry, beside, other = (out_of_memory(MEMORY, actor) for actor in ("314f", "3a59", "ffff"))
     assert hungry.counts and hungry.failure_class == "out of memory" and hungry.node == "016b19254a1c"
     assert "6.9 GiB" in hungry.message and "23.6 GiB" in hungry.message
     assert "pid=14531" in hungry.traceback and "spillable" not in hungry.traceback
     assert not beside.counts and not other.counts
-    # Should a later Ray tell it otherwise.
+    # A report in an unknown form.
     assert out_of_memory("no memory left", "314f").counts
 
 
-def test_an_exception_of_what_trains_counts() -> None:
+def test_an_exception_of_training_counts() -> None:
     error = ray.exceptions.RayTaskError("step", "Traceback ...\nKeyError: 'x'", KeyError("x"))
     assert autopsy(error).counts and "KeyError" in autopsy(error).message
     assert not autopsy(ray.exceptions.RayError("who knows")).counts
@@ -134,7 +134,7 @@ def test_an_exception_of_what_trains_counts() -> None:
 
 
 class Scene:
-    """Trials that run and die on nodes."""
+    """A script of trials that run and die on nodes."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -151,14 +151,14 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_three_deaths_in_a_row_are_a_trial_s_own(scene: Scene) -> None:
+def test_three_deaths_in_a_row_are_the_trial_s_fault(scene: Scene) -> None:
     assert [scene.dies("x", number) for number in (1, 2, 3)] == [1, 2, DEATHS]
     assert [scene.dies("y", number) for number in (1, 2, 1, 2)] == [1, 2, 1, 2]
 
 
-def test_the_death_of_a_node_counts_for_nobody(scene: Scene) -> None:
+def test_the_death_of_a_node_is_charged_to_nobody(scene: Scene) -> None:
     assert [scene.dies("x", number, counts=number == 2) for number in (1, 2, 3, 4)][-1] == 1
-    # Which may show only after its processes have died.
+    # Ray may notice the death of a node after those of its processes.
     for number, node in ((1, "b"), (2, "a")):
         scene.dies("y", number, node=node)
     scene.living.discard("b")
@@ -169,14 +169,14 @@ def test_the_death_of_a_node_counts_for_nobody(scene: Scene) -> None:
     ("sure", "neighbour", "expected"),
     [(False, "dies", 0), (True, "dies", 3), (False, "lives", 3), (False, "elsewhere", 3)],
 )
-def test_what_dies_without_a_sign_with_all_others_there_is_not_to_blame(
+def test_a_death_without_trace_that_took_its_node_s_others_is_not_charged(
     scene: Scene, sure: bool, neighbour: str, expected: int
 ) -> None:
     for number in (1, 2, 3):
         scene.now += 10 * TOGETHER_SECONDS
         for key in "xn":
             scene.blame.runs(key, "b" if key == "n" and neighbour == "elsewhere" else "a")
-        # Whichever of them is heard of first.
+        # In any order of the reports.
         dying = {"dies": ("nx", "xn", "nx")[number - 1]}.get(neighbour, "x")
         found = {key: scene.dies(key, number, sure) for key in dying}
     assert found["x"] == expected

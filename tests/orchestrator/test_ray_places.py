@@ -30,7 +30,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield Path(made)
 
 
-def test_the_first_folder_is_taken_that_is_short_enough(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_folder_that_is_short_enough_is_chosen(
+    short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert ray_places.temporary_folder() == short
     longest = ray_places.LONGEST_SOCKET - len("/" + ray_places.BELOW)
     fits = short / ("a" * (longest - len(str(short)) - 1))
@@ -45,12 +47,12 @@ def test_the_first_folder_is_taken_that_is_short_enough(short: Path, monkeypatch
     assert ray_places.temporary_folder() == fits
 
 
-def test_what_no_folder_has_is_told(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_refusal_names_what_each_folder_lacks(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = short / "file"
     file.touch()
     monkeypatch.setenv("TMPDIR", str(file))
     monkeypatch.setattr(ray_places, "LOG_BYTES", 2**60)
-    with pytest.raises(StartError, match=f"{file} cannot be written .*, {short} has [0-9]+ MiB"):
+    with pytest.raises(StartError, match=f"{file} is not writable .*, {short} has [0-9]+ MiB"):
         ray_places.temporary_folder()
 
 
@@ -68,16 +70,16 @@ exec "$@"
 """
 
 LACKING = [
-    ("read-only", "/tmp cannot be written (Read-only file system), /var/tmp cannot"),
+    ("read-only", "/tmp is not writable (Read-only file system), /var/tmp is not"),
     ("full", "/tmp has 20 MiB, /var/tmp has 20 MiB."),
     ("no-memory", "250 MiB free: /tmp has 99 MiB, /var/tmp has 99 MiB, /dev/shm has 20 MiB."),
 ]
 
 
 def mounted(case: str) -> list[str]:
-    """How a command starts with other file systems mounted."""
+    """The start of a command line that mounts other file systems first."""
     if Path(sys.prefix).is_relative_to("/tmp") or REPOSITORY.is_relative_to("/tmp"):
-        pytest.skip("what is tested lies in the folder that is mounted over")
+        pytest.skip("the tested code lies in the folder that is mounted over")
     unshare = shutil.which("unshare")
     own = [unshare or "", "--map-root-user", "--mount", "sh", "-c"]
     probe = "mount -t tmpfs tmpfs /var/tmp"
@@ -95,7 +97,7 @@ def elsewhere() -> Iterator[Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("case", "told"), LACKING)
-def test_a_machine_without_room_is_one_line(elsewhere: Path, case: str, told: str) -> None:
+def test_a_full_machine_is_one_line(elsewhere: Path, case: str, told: str) -> None:
     (elsewhere / "tiny.yaml").write_text(TINY, encoding="utf-8")
     command = Installed(folder=elsewhere)
     command.way = [*mounted(case), *command.way]

@@ -177,7 +177,9 @@ def end(number: signal.Signals, target: str, run: subprocess.Popen[str], output:
 
 
 @pytest.mark.slow
-def test_whoever_ends_a_sweep_in_whatever_state(calibsweep: Command, temporary: Path, tmp_path: Path) -> None:
+def test_a_sweep_can_be_ended_in_any_state_by_anything(
+    calibsweep: Command, temporary: Path, tmp_path: Path
+) -> None:
     sweep = tmp_path / "endings.yaml"
     sweep.write_text(SWEEP, encoding="utf-8")
 
@@ -206,14 +208,14 @@ def test_whoever_ends_a_sweep_in_whatever_state(calibsweep: Command, temporary: 
         assert not alive, told
         kept = [place(path) for path in checkpoints(store)]
         assert len(kept) == (state == EPOCH), told
-        # None of those that come every tenth epoch.
+        # No checkpoint is a regular one of every tenth epoch.
         assert not [(epoch, batch) for epoch, batch in kept if epoch % 10 == 0 and batch == 0], told
         assert not commits(store)
 
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         list(pool.map(check, CASES))
     assert not list(temporary.glob(f"{PREFIX}*"))
-    # Of those whose Ray ended by itself its logs are kept.
+    # The logs of a dead Ray are kept.
     assert len(list(temporary.glob("calibsweep-ray-logs-*"))) == 4
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         expected = pool.submit(trained_alone, calibsweep, tmp_path / "undisturbed", 120, ("adafocal", 0))
@@ -237,19 +239,19 @@ def test_a_stop_while_the_head_of_the_cluster_dies(calibsweep: Command, tmp_path
             return any(map(is_training, psutil.Process().children(recursive=True)))
 
         wait_until(trains, "a trial that trains")
-        # It is one for as long as it only reads its data.
+        # At first it only reads its data.
         time.sleep(3)
         nodes.head_node.all_processes["gcs_server"][0].process.kill()
         run.terminate()
         output, _ = run.communicate(timeout=ENDS_SECONDS)
         assert run.returncode == 1
-        assert f"the head of the cluster, {nodes.address}, answers no more" in output
+        assert f"the head of the cluster, {nodes.address}" in output
         assert "program will terminate" not in output
-        # Where its process lives, and by its own doing.
+        # Saved by the process itself, which lives on.
         wait_until(lambda: checkpoints(tmp_path / "store"), "a checkpoint")
 
 
-def test_a_head_that_answers_no_more_is_given_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_head_gets_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "PROBE_SECONDS", 0.05)
     monkeypatch.setattr(servers, "LOST_ASKED_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -263,7 +265,7 @@ def test_a_head_that_answers_no_more_is_given_some_time(monkeypatch: pytest.Monk
     assert head.gone(asked=False) is None
 
 
-def test_what_is_asked_again_is_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repeated_request_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     request = StopRequest()
@@ -291,7 +293,7 @@ def test_nohup_is_respected() -> None:
     assert signal.SIGHUP in ended_by()
 
 
-def test_writing_goes_on_where_nobody_reads() -> None:
+def test_output_without_a_reader_is_discarded() -> None:
     reading, writing = os.pipe()
     with open(writing, "w", encoding="utf-8") as stream:  # noqa: PTH123  # no path, a pipe
         lasting = LastingStream(stream)
@@ -304,7 +306,7 @@ def test_writing_goes_on_where_nobody_reads() -> None:
             lasting.flush()
 
 
-def test_a_run_deletes_the_folders_of_runs_that_died_alone(
+def test_a_run_deletes_only_the_folders_of_dead_runs(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = (
