@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Waits until the cloud gives notice that it takes this machine away, and tells Ray, whose workers then keep checkpoints
-# and go. cluster.yaml and gcp.yaml start it on each worker, after Ray; on a machine that is not spot it waits for ever.
+# Waits for the cloud's notice of a spot interruption, then drains the node in Ray, so that its workers save checkpoints and
+# end. cluster.yaml and gcp.yaml start it on each worker, after Ray. On a machine that is not spot it waits forever.
 #
 #     spot_notice.sh HEAD:6379
 set -euo pipefail
 
 metadata=${METADATA_SERVER:-http://169.254.169.254}
 
-# Prints how many seconds are left, once there is a notice.
+# Prints the remaining seconds once there is a notice.
 notice() {
     local token preempted
-    # Amazon gives two minutes, and answers 404 until then.
+    # Amazon gives two minutes' notice, and answers 404 before.
     if token=$(curl --silent --fail --max-time 2 --request PUT "$metadata/latest/api/token" \
         --header "X-aws-ec2-metadata-token-ttl-seconds: 60") &&
         curl --silent --fail --max-time 2 --output /dev/null "$metadata/latest/meta-data/spot/instance-action" \
@@ -18,7 +18,7 @@ notice() {
         echo 110
         return
     fi
-    # Google gives thirty seconds, and says FALSE until then.
+    # Google gives thirty seconds' notice, and answers FALSE before.
     preempted=$(curl --silent --fail --max-time 2 "$metadata/computeMetadata/v1/instance/preempted" \
         --header "Metadata-Flavor: Google") || return 1
     [ "$preempted" = TRUE ] && echo 25
@@ -27,6 +27,6 @@ notice() {
 until seconds=$(notice); do
     sleep 3
 done
-# Without --node-id it is the node that runs here.
+# Without --node-id this drains the local node.
 exec ray drain-node --address "$1" --reason DRAIN_NODE_REASON_PREEMPTION \
     --reason-message "the cloud takes this machine away" --deadline-remaining-seconds "$seconds"
