@@ -55,7 +55,7 @@ def trial(
     data: Path | None = None,
     store: str | None = None,
     on_start: Callable[[Trial], object] = lambda trial: None,
-    on_epoch: Callable[[Trial, int, Curves], object] = lambda trial, epoch, curves: None,
+    on_epoch: Callable[[Trial, int, Curves], None] = lambda trial, epoch, curves: None,
     warn: Callable[[str], object] | None = None,
 ) -> FinishedTrial:
     """Trains one trial, continuing from its checkpoint if the store has one, and commits it to the store.
