@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from orchestrator.commands import completion
 from orchestrator.commands.base import Choice, Command
-from orchestrator.commands.options import set_option, store_option
+from orchestrator.commands.options import json_option, set_option, store_option
 from orchestrator.screen.terminal import console
 
 FORMATS = ("md", "latex", "html", "csv")
@@ -43,6 +45,7 @@ CRITERIA = ("ece", "adaptive_ece", "nll")
 )
 @click.option("--standalone", is_flag=True, help="LaTeX: a whole document that compiles as it is.")
 @set_option
+@json_option
 def tables(
     sweep: str | None,
     store: str,
@@ -51,8 +54,32 @@ def tables(
     metric: tuple[str, ...],
     standalone: bool,
     overrides: tuple[str, ...],
+    json: bool,
 ) -> None:
     """Regenerates the result tables from the store alone."""
-    from orchestrator.use_cases import tables as command
+    from orchestrator.use_cases.tables import tables
+    from trainables.errors import ConfigurationError
 
-    command.show(sweep, store, format, criterion, metric, standalone, list(overrides), console())
+    if standalone and format != "latex":
+        raise ConfigurationError("--standalone is for LaTeX: a whole document needs --format latex.")
+    if json and format:
+        raise ConfigurationError("--json and --format are two ways to print the tables: choose one.")
+    from orchestrator.screen.tables import MORE, print_tables, warn_of
+    from results.tables.screen import ON_SCREEN
+
+    shown = metric if metric or format or json else ON_SCREEN
+    made = tables(store, sweep, metrics=shown, criterion=criterion, overrides=overrides)
+    warn_of(made)
+    if json:
+        from orchestrator.screen.as_json import as_json
+
+        click.echo(as_json(made), nl=False)
+    elif format:
+        # A file as it is to be, whatever this terminal's letters are.
+        sys.stdout.flush()
+        sys.stdout.buffer.write(made.render(format, standalone=standalone).encode())
+    else:
+        screen = console()
+        print_tables(made, screen)
+        if not metric:
+            screen.print(MORE, style="quiet")

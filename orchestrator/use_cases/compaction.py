@@ -12,14 +12,18 @@ MANY = 1000
 """Rows to be read one by one: from here on that takes seconds."""
 
 
-def hint(store: Store, snapshot: Snapshot) -> str | None:
-    """What to say to whoever has just read a store, if its rows took long."""
-    if snapshot.loose < MANY:
+def loose_rows(store: str, rows: int) -> str | None:
+    """What to say to whoever has just read a store, if its rows took long.
+
+    Args:
+        rows: How many were read one by one.
+    """
+    if rows < MANY:
         return None
-    command = copied.typed("store compact", {"store": store.uri})
-    return f"{snapshot.loose:,} rows were read one by one; faster after: {command}"
+    command = copied.typed("store compact", {"store": store})
+    return f"{rows:,} rows were read one by one; faster after: {command}"
 
 
 def tell(store: Store, snapshot: Snapshot, console: Console) -> None:
-    if line := hint(store, snapshot):
+    if line := loose_rows(store.uri, snapshot.loose):
         console.print(line, style="warning", soft_wrap=True)

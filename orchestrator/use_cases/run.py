@@ -120,9 +120,10 @@ def run(
     outcome.left += len(stuck)
     failed = failed_before + outcome.failed
     if done + outcome.done:
+        from orchestrator.screen.tables import print_written
         from orchestrator.use_cases import tables
 
-        tables.print_and_write(sweep, store, snapshot.again() if wanted else snapshot, console)
+        print_written(tables.write(sweep, store, snapshot.again() if wanted else snapshot), console)
     # After the tables, which are files of the store too.
     if wanted or survey.leftover or store.folder.has_markers:
         _tidy(store, sweep, checkpoints)

@@ -1,24 +1,22 @@
-"""`calibsweep tables`, and the tables at the end of a run. Loads neither torch nor Ray."""
+"""The result tables of a store. Loads neither torch nor Ray."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from orchestrator.use_cases import compaction
 from results.scoring import out_of_distribution
 from results.scoring.scores import DEFAULT, SEPARATION, chosen, temperature_by
 from results.store.snapshot import Snapshot
 from results.store.store import Store
+from results.tables.layout import Table
 from results.tables.rendering import render
-from results.tables.screen import ON_SCREEN, Screen, screen
+from results.tables.screen import ON_SCREEN
 from results.tables.table import build
+from results.wording import counted
 from sweeps.expand import Sweep, expected_frame, load
 from trainables.errors import ConfigurationError
-from trainables.texts import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,93 +25,120 @@ FILES = {"md": "md", "latex": "tex", "html": "html", "csv": "csv"}
 """Format and file name ending of the tables that a run leaves in the store."""
 
 
-MORE = (
-    "Other scores: --metric NAME (`calibsweep list metrics`). All tables, those of data out of distribution "
-    "too: --format md, latex, html or csv."
-)
+@dataclass(frozen=True)
+class Tables:
+    """Attributes:
+    store: Its address.
+    on_test_set: One table for each metric.
+    out_of_distribution: Likewise, of other data sets; none where no trial was scored on any.
+    damaged: Full names of rows that are damaged and left out.
+    loose_rows: How many rows were read one by one. Thousands take seconds, until `compact` gathers them.
+    """
+
+    store: str
+    on_test_set: tuple[Table, ...]
+    out_of_distribution: tuple[Table, ...]
+    damaged: tuple[str, ...]
+    loose_rows: int
+
+    def render(self, format: str, *, standalone: bool = False) -> str:
+        """All tables as one text.
+
+        Args:
+            format: 'md', 'latex', 'html' or 'csv'.
+            standalone: LaTeX: a document that compiles as it is, instead of tables to paste into one.
+
+        Raises:
+            ConfigurationError: An unknown format.
+        """
+        return render([*self.on_test_set, *self.out_of_distribution], format, standalone=standalone)
 
 
-def show(
-    sweep_name: str | None,
-    uri: str,
-    format: str | None,
-    criterion: str | None,
-    metrics: Sequence[str] | None,
-    standalone: bool,
-    overrides: list[str],
-    console: Console,
-) -> None:
-    """Prints the tables of a store to standard output, in a format or as a view for the screen.
+def tables(
+    store: str,
+    sweep: str | None = None,
+    *,
+    metrics: Sequence[str] = (),
+    criterion: str | None = None,
+    overrides: Sequence[str] = (),
+) -> Tables:
+    """The tables of a store, from its rows alone.
+
+    Args:
+        sweep: A sweep file or the name of a bundled sweep: only its trials, and those missing of it.
+        metrics: Names of the tables (default: those that the papers have, and all out of distribution).
+        criterion: The metric by which temperatures are chosen: 'ece', 'adaptive_ece' or 'nll' (default: as
+            the sweep's protocol says).
+        overrides: Settings of the sweep, as `--set` takes them: 'training.epochs=3'.
 
     Raises:
-        ConfigurationError: An option that would change nothing, an unknown metric, or nothing to print.
+        ConfigurationError: An unknown metric, criterion, sweep or setting, or nothing to make tables of.
+        StoreError: A store that is not there or cannot be read.
     """
-    if standalone and format != "latex":
-        raise ConfigurationError("--standalone is for LaTeX: a whole document needs --format latex.")
-    if overrides and not sweep_name:
+    if overrides and not sweep:
         raise ConfigurationError(f"--set {overrides[0]} changes a sweep: say which, before the options.")
-    asked = tuple(dict.fromkeys(score.name for score in chosen(metrics or ())))
+    asked = tuple(dict.fromkeys(metric.name for metric in chosen(metrics)))
     own = tuple(name for name in asked if name not in SEPARATION)
     of_others = tuple(name for name in asked if name in SEPARATION)
-    sweep = load(sweep_name, overrides) if sweep_name else None
-    store = Store(uri)
-    store.check_place()
-    snapshot = store.snapshot(sweep.trials if sweep else None)
-    frame = trials(store, snapshot)
-    expected = expected_frame(sweep.trials) if sweep else None
-    by = temperature_by(criterion or (sweep.temperature_criterion if sweep else "ece"))
-    grids = []
-    if own or not asked:
-        grids.append(build(frame, expected, by, own or (ON_SCREEN if format is None else DEFAULT)))
-    if of_others or not (asked or format is None):
-        built = out_of_distribution.build(snapshot.scored(), sweep.trials if sweep else None, by)
-        if of_others and not built:
+    loaded = load(sweep, list(overrides)) if sweep else None
+    opened = Store(store)
+    opened.check_place()
+    snapshot = opened.snapshot(loaded.trials if loaded else None)
+    frame = _trials(opened, snapshot)
+    expected = expected_frame(loaded.trials) if loaded else None
+    by = temperature_by(criterion or (loaded.temperature_criterion if loaded else "ece"))
+    built = build(frame, expected, by, own or DEFAULT) if own or not asked else []
+    others: list[Table] = []
+    if of_others or not asked:
+        others = out_of_distribution.build(snapshot.scored(), loaded.trials if loaded else None, by)
+        if of_others and not others:
             raise ConfigurationError(
-                f"{of_others[0]} needs trials that were scored out of distribution, and {uri} has none."
+                f"{of_others[0]} needs trials that were scored out of distribution, and {store} has none."
             )
-        grids.append([table for table in built if not asked or table.metric.name in of_others])
-    if format is not None:
-        # A file as it is to be, whatever this terminal's letters are.
-        sys.stdout.flush()
-        text = render([table for grid in grids for table in grid], format, standalone=standalone)
-        sys.stdout.buffer.write(text.encode())
-        return
-    for grid in grids:
-        console.print(Screen(grid))
-    if not asked:
-        console.print(MORE, style="quiet")
+        others = [table for table in others if not asked or table.metric.name in of_others]
+    damaged = tuple(opened.folder.name(path) for path in frame.attrs["damaged"])
+    return Tables(store, tuple(built), tuple(others), damaged, snapshot.loose)
 
 
-def trials(store: Store, snapshot: Snapshot) -> pd.DataFrame:
-    """Finished trials of a store, with a warning on standard error for each damaged row.
+@dataclass(frozen=True)
+class Written:
+    """The tables of a sweep as a run leaves them in the store.
+
+    Attributes:
+        shown: Those that a screen shows.
+        files: Their full names, by format.
+    """
+
+    shown: tuple[Table, ...]
+    files: Mapping[str, str]
+
+
+def write(sweep: Sweep, store: Store, snapshot: Snapshot) -> Written:
+    """Writes the tables of a sweep in all formats, as files under tables/ in the store.
 
     Raises:
-        ConfigurationError: A store without any.
+        ConfigurationError: No trial is finished.
+        StoreError: A store that cannot be written.
     """
-    frame = snapshot.trials()
-    for path in frame.attrs["damaged"]:
-        damaged = visible(store.folder.name(path))
-        sys.stderr.write(f"calibsweep: damaged and left out: {damaged}; run the sweep again.\n")
-    if hint := compaction.hint(store, snapshot):
-        sys.stderr.write(f"calibsweep: {hint}\n")
-    if frame.empty:
-        raise ConfigurationError(
-            f"no finished trial in the store {store.uri}: run a sweep first, or choose another --store."
-        )
-    return frame
-
-
-def print_and_write(sweep: Sweep, store: Store, snapshot: Snapshot, console: Console) -> None:
-    """The tables of a sweep on the screen, and in all formats as files under tables/ in the store."""
-    frame, expected = trials(store, snapshot), expected_frame(sweep.trials)
+    frame, expected = _trials(store, snapshot), expected_frame(sweep.trials)
     calibrator = temperature_by(sweep.temperature_criterion)
-    console.print(screen(frame, expected, calibrator))
     built = build(frame, expected, calibrator)
     built += out_of_distribution.build(snapshot.scored(), sweep.trials, calibrator)
+    files = {}
     for format, ending in FILES.items():
-        text = render(built, format, standalone=True)
-        store.folder.write(f"tables/{sweep.name}.{ending}", text.encode())
-    endings = ", ".join(f".{ending}" for ending in FILES.values())
-    console.print(
-        f"Tables: {store.folder.name(f'tables/{sweep.name}')} ({endings})", highlight=False, soft_wrap=True
-    )
+        path = f"tables/{sweep.name}.{ending}"
+        store.folder.write(path, render(built, format, standalone=True).encode())
+        files[format] = store.folder.name(path)
+    return Written(tuple(build(frame, expected, calibrator, ON_SCREEN)), files)
+
+
+def _trials(store: Store, snapshot: Snapshot) -> pd.DataFrame:
+    """Finished trials. Raises ConfigurationError for a store without any."""
+    frame = snapshot.trials()
+    if frame.empty:
+        damaged = frame.attrs["damaged"]
+        also = f", and {counted(len(damaged), 'damaged row')} (`store verify` says which)" if damaged else ""
+        raise ConfigurationError(
+            f"no finished trial in the store {store.uri}{also}: run a sweep first, or choose another --store."
+        )
+    return frame

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import subprocess
 import sys
@@ -39,6 +40,7 @@ def printed(*arguments: str, columns: int = 160) -> str:
         (["--standalone"], "--format latex"),
         (["--standalone", "--format", "html"], "--format latex"),
         (["--set", "training.epochs=3"], "--set training.epochs=3"),
+        (["--json", "--format", "md"], "--json and --format"),
     ],
 )
 def test_what_does_not_fit_is_refused(arguments: list[str], told: str) -> None:
@@ -58,6 +60,13 @@ def test_only_the_metrics_that_are_asked_for_are_printed(format: str | None) -> 
         assert [line for line in text.splitlines() if line.startswith("#")] == ["### MCE", "### Top-1"]
     else:
         assert text.splitlines()[1].split() == ["MCE", "Top-1"]
+
+
+def test_json_has_what_the_other_formats_print() -> None:
+    made = json.loads(printed("--json", "--metric", "ece"))
+    (table,), (first, *_) = made["on_test_set"], csv.DictReader(io.StringIO(printed("--format", "csv")))
+    assert (table["metric"]["name"], made["out_of_distribution"], made["damaged"]) == ("ece", [], [])
+    assert table["rows"][0]["cells"][0]["mean"] == pytest.approx(float(first["mean"]), rel=1e-6)
 
 
 def test_a_whole_document_is_one_that_is_asked_for() -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import boto3
 import pytest
 
-from orchestrator.use_cases import tables
 from orchestrator.use_cases.compact import compact
+from orchestrator.use_cases.tables import tables
 from orchestrator.use_cases.verify import verify
 from results.store.errors import StoreError
 from results.store.finding import FOREIGN
 from results.store.store import Store
 from results.store.survey import State
-from results.terminal import Terminal
 from trainables.errors import ConfigurationError
 
 from ..s3_proxy import Proxy
@@ -26,7 +25,7 @@ def test_a_bucket_that_is_not_there_is_no_empty_store(s3: Proxy) -> None:
     for command in (
         lambda: verify(away),
         lambda: compact(away),
-        lambda: tables.show(None, away, None, None, None, False, [], Terminal()),
+        lambda: tables(away),
         lambda: Store(away).check_place(),
     ):
         with pytest.raises(StoreError, match="no-such-bucket"):
@@ -34,7 +33,7 @@ def test_a_bucket_that_is_not_there_is_no_empty_store(s3: Proxy) -> None:
     Store(s3.uri("new")).check_place()
     assert Store(s3.uri("new")).folder.is_empty()
     with pytest.raises(ConfigurationError, match="no finished trial"):
-        tables.show(None, s3.uri("new"), None, None, None, False, [], Terminal())
+        tables(s3.uri("new"))
 
 
 @pytest.mark.parametrize("name", ["%2e%2e/x.parquet", "ä/", "//x.parquet", "../x.parquet", "a\x7fb.parquet"])

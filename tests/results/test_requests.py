@@ -10,9 +10,10 @@ import pytest
 from rich.console import Console
 
 from orchestrator.driver.stop_request import StopRequest
-from orchestrator.use_cases import plan, run, tables
+from orchestrator.use_cases import plan, run
 from orchestrator.use_cases.compact import compact
 from orchestrator.use_cases.cost import Prices
+from orchestrator.use_cases.tables import tables
 from orchestrator.use_cases.verify import verify
 from results.store.address import Address
 from results.store.store import Store
@@ -55,7 +56,7 @@ def filled(s3: Proxy, sweep: Sweep) -> Store:
 
 COMMANDS: dict[str, Callable[[str, str, Console], object]] = {
     "plan": lambda file, uri, console: plan.show(file, uri, [], False, Prices(), console),
-    "tables": lambda file, uri, console: tables.show(file, uri, None, None, None, False, [], console),
+    "tables": lambda file, uri, console: tables(uri, file),
     "run": lambda file, uri, console: run.run(file, uri, [], None, None, False, StopRequest(), console),
 }
 FOLDERS = {"plan": 4, "tables": 1, "run": 4}

@@ -1,0 +1,37 @@
+"""Result tables, in a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from orchestrator.screen.terminal import warn
+from orchestrator.use_cases import compaction
+from orchestrator.use_cases.tables import Tables, Written
+from results.tables.screen import Screen
+
+MORE = (
+    "Other scores: --metric NAME (`calibsweep list metrics`). All tables, those of data out of distribution "
+    "too: --format md, latex, html or csv."
+)
+
+
+def print_tables(tables: Tables, console: Console) -> None:
+    for alike in (tables.on_test_set, tables.out_of_distribution):
+        if alike:
+            console.print(Screen(alike))
+
+
+def print_written(written: Written, console: Console) -> None:
+    """Prints the tables of a run and where their files are."""
+    console.print(Screen(written.shown))
+    parts = [file.rpartition(".") for file in written.files.values()]
+    endings = ", ".join(f".{ending}" for _, _, ending in parts)
+    console.print(f"Tables: {parts[0][0]} ({endings})", highlight=False, soft_wrap=True)
+
+
+def warn_of(tables: Tables) -> None:
+    """Prints on standard error which rows are left out, and how reading becomes faster."""
+    for name in tables.damaged:
+        warn(f"damaged and left out: {name}; run the sweep again.")
+    if line := compaction.loose_rows(tables.store, tables.loose_rows):
+        warn(line)
