@@ -28,7 +28,7 @@ from results.scoring.commit import epochs_table, predictions_table, score_predic
 from results.store.address import Address
 from results.store.store import Store
 from sweeps.expand import load
-from trainables.training.result import Predictions
+from trainables.tasks.classification import Predictions
 from trainables.trial import Trial
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))

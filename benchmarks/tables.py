@@ -27,7 +27,7 @@ from results.scoring.commit import epochs_table, predictions_table, score_predic
 from results.store.store import Store
 from trainables.catalogue import LOSSES
 from trainables.resolve import resolve
-from trainables.training.result import Predictions
+from trainables.tasks.classification import Predictions
 from trainables.trial import Trial
 
 CLAIMED_SECONDS = 3.0

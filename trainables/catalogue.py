@@ -8,6 +8,8 @@ from trainables.registry.specs import (
     MetricSpec,
     ModelSpec,
     ProtocolSpec,
+    SamplerSpec,
+    TaskSpec,
 )
 
 DATASETS = Registry(
@@ -20,7 +22,21 @@ MODELS = Registry(
     ModelSpec,
     context=["num_classes", "input_shape", "word_vectors", "pretrained"],
 )
-LOSSES = Registry("loss", "trainables.losses", "trainables.losses.base:Loss", LossSpec, context=["reduction"])
+LOSSES = Registry(
+    "loss",
+    "trainables.losses",
+    "trainables.losses.base:Loss",
+    LossSpec,
+    context=["reduction", "class_counts"],
+)
+SAMPLERS = Registry(
+    "sampler",
+    "trainables.samplers",
+    "trainables.samplers.base:Sampler",
+    SamplerSpec,
+    context=["samples", "labels", "class_counts"],
+)
+TASKS = Registry("task", "trainables.tasks", "trainables.tasks.base:Task", TaskSpec)
 PROTOCOLS = Registry("protocol", "trainables.protocols", "trainables.protocols.base:Protocol", ProtocolSpec)
 METRICS = Registry(
     "metric",

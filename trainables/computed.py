@@ -50,7 +50,7 @@ def numbers(
         torch.set_num_threads(1)
         found = {
             # What a person is the likeliest to add comes last, since it may change what is global.
-            "training": _attempt(_of_training, _small(trial.training)),
+            "training": _attempt(_of_training, _small(trial.training), trial.sampler),
             "dataset": _attempt(_of_dataset, dataset),
             "model": _attempt(_of_model_of_images, trial.model, trial.dataset.name)
             or _attempt(_of_model_on, trial, dataset),
@@ -97,7 +97,8 @@ def _of_dataset(dataset: Dataset | None) -> tuple[float, ...]:
 @functools.cache
 def _of_loss(component: Component, reduction: str) -> tuple[float, ...]:
     """Value and gradient at fixed logits, as it starts and after it has seen a validation."""
-    loss = losses.build(component.name, **dict(component.params), reduction=reduction)
+    counts = 10 * torch.arange(1, CLASSES + 1)
+    loss = losses.build(component.name, **dict(component.params), reduction=reduction, class_counts=counts)
     fixed = 3 * _waves(SAMPLES, CLASSES)
     # Some right and some wrong, of which losses may take different care.
     labels = torch.where(torch.arange(SAMPLES) % 2 == 0, fixed.argmax(dim=1), torch.arange(SAMPLES) % CLASSES)
@@ -142,7 +143,7 @@ def _outputs(model: nn.Module, inputs: Any) -> tuple[float, ...]:
 
 
 @functools.cache
-def _of_training(settings: TrainingSettings) -> tuple[float, ...]:
+def _of_training(settings: TrainingSettings, sampler: Component) -> tuple[float, ...]:
     """Weights and curves of a small network after two epochs of two steps."""
     parts = [
         Split(_waves(size, 1, 3, 4), torch.arange(size) % CLASSES, torch.arange(size))
@@ -150,7 +151,7 @@ def _of_training(settings: TrainingSettings) -> tuple[float, ...]:
     ]
     train, validation, test = parts
     dataset = Dataset(train, validation, test, num_classes=CLASSES, input_shape=(1, 3, 4))
-    trial = replace(resolve("digits", "mlp", "cross_entropy", seed=0), training=settings)
+    trial = replace(resolve("digits", "mlp", "cross_entropy", seed=0), training=settings, sampler=sampler)
     run = TrialRun(trial, dataset, CPU)
     for _ in range(settings.epochs):
         curves = run.advance()

@@ -7,10 +7,10 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
+from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS, SAMPLERS, TASKS
 from trainables.errors import ConfigurationError
 from trainables.registry import Entry
-from trainables.trial import Asked, Component, Trial, canonical_json
+from trainables.trial import NATURAL, Asked, Component, Trial, canonical_json
 
 DEFAULT_PROTOCOL = "mukhoti2020"
 
@@ -23,17 +23,20 @@ def resolve(
     protocol: str = DEFAULT_PROTOCOL,
     training: Mapping[str, Any] | None = None,
     score_on: Iterable[Asked] = (),
+    sampler: Asked = NATURAL.name,
 ) -> Trial:
     """The trial that a person asks for, with names checked and every setting filled in.
 
     Args:
         training: Settings that differ from what the protocol says for this cell.
         score_on: Data sets out of distribution to score the trained network on.
+        sampler: Chooses the samples of each epoch, and their order.
 
     Raises:
         ConfigurationError: A name, parameter or combination that does not exist, with the nearest right one.
     """
-    return of_cell(resolve_cell(protocol, dataset, model, loss), seed, protocol, training, score_on)
+    cell = resolve_cell(protocol, dataset, model, loss)
+    return of_cell(cell, seed, protocol, training, score_on, sampler)
 
 
 def of_cell(
@@ -42,10 +45,11 @@ def of_cell(
     protocol: str,
     training: Mapping[str, Any] | None = None,
     score_on: Iterable[Asked] = (),
+    sampler: Asked = NATURAL.name,
 ) -> Trial:
     """What `resolve` does, from the cell that `resolve_cell` gave for this protocol."""
     data, network, criterion = cell
-    _refuse_impossible(data, network)
+    _refuse_impossible(data, network, criterion)
     rules = PROTOCOLS.build(protocol)
     settings = rules.training(data.name, network.name, criterion.label).override(training or {})
     if settings.embedding_learning_rate is not None and not MODELS[network.name].spec.tuned_embedding:
@@ -56,7 +60,8 @@ def of_cell(
     others = in_order(Component.resolve(DATASETS, asked) for asked in score_on)
     for other in others:
         _refuse_to_score(other, data)
-    return Trial(data, network, criterion, settings, seed, protocol, others)
+    order = Component.resolve(SAMPLERS, sampler)
+    return Trial(data, network, criterion, settings, seed, protocol, others, order)
 
 
 def checked_seed(seed: int) -> int:
@@ -73,6 +78,10 @@ def in_order(components: Iterable[Component]) -> tuple[Component, ...]:
 
 def _refuse_to_score(other: Component, trained_on: Component) -> None:
     spec, own = DATASETS[other.name].spec, DATASETS[trained_on.name].spec
+    if not TASKS[own.task].spec.scores_other_sets:
+        raise ConfigurationError(
+            f"score_on: networks of the task {own.task!r} are scored on their own data alone."
+        )
     if not spec.evaluation_only:
         fitting = ", ".join(name for name in DATASETS.names() if DATASETS[name].spec.evaluation_only)
         raise ConfigurationError(
@@ -126,8 +135,13 @@ def _names_there(loss: Entry[Any], dataset: str) -> tuple[tuple[str, tuple[tuple
     return tuple(found)
 
 
-def _refuse_impossible(dataset: Component, model: Component) -> None:
-    data, network = DATASETS[dataset.name].spec, MODELS[model.name].spec
+def _refuse_impossible(dataset: Component, model: Component, loss: Component) -> None:
+    data, network, criterion = DATASETS[dataset.name].spec, MODELS[model.name].spec, LOSSES[loss.name].spec
+    if criterion.task != data.task:
+        raise ConfigurationError(
+            f"loss {loss.label!r} is for the task {criterion.task!r}, but data set {dataset.label!r} is for "
+            f"{data.task!r}."
+        )
     if data.evaluation_only:
         raise ConfigurationError(
             f"data set {dataset.label!r} is there to be scored only: it has no training part."

@@ -17,26 +17,26 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "trainables"
 
 TRAINING = "trainables.training.run"
-"""What trains every trial, and measures its curves."""
+"""What trains every trial, by its task and its sampler."""
 
 
 @functools.cache
-def digest(module: str) -> str:
-    """SHA-256 over the files of a module and of all that it imports, one by another.
+def digest(*module: str) -> str:
+    """SHA-256 over the files of modules and of all that they import, one by another.
 
-    Of what it imports, our own modules count, and those of the package that the module itself is in.
+    Of what they import, our own modules count, and those of the packages that the modules themselves are in.
     """
     sha = hashlib.sha256()
-    for name, text in sorted(modules(module).items()):
+    for name, text in sorted(modules(*module).items()):
         sha.update(f"{name} {hashlib.sha256(text).hexdigest()}\n".encode())
     return sha.hexdigest()
 
 
-def modules(module: str) -> dict[str, bytes]:
-    """A module, and all of ours and of its own package that it imports, with their texts."""
+def modules(*module: str) -> dict[str, bytes]:
+    """Modules, and all of ours and of their own packages that they import, with their texts."""
     found: dict[str, bytes] = {}
-    waiting = [module]
-    own = {PACKAGE, module.partition(".")[0]}
+    waiting = [*module]
+    own = {PACKAGE, *(name.partition(".")[0] for name in module)}
     while waiting:
         name = waiting.pop()
         text = None if name in found or name.partition(".")[0] not in own else _text(name)

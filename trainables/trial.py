@@ -158,6 +158,10 @@ class Component:
         return {"name": self.name, "params": dict(self.params), "version": self.version}
 
 
+NATURAL = Component("natural", (), 1, "natural")
+"""The sampler of a trial that asks for no other."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """One training of one model on one data set with one loss and one seed.
@@ -168,6 +172,7 @@ class Trial:
     Attributes:
         score_on: Data sets that the trained network is to be scored on besides, each once, sorted. They
             change none of the trial's numbers, so they are no part of what it is.
+        sampler: Chooses the samples of each epoch, and their order.
     """
 
     dataset: Component
@@ -177,6 +182,7 @@ class Trial:
     seed: int
     protocol: str = field(compare=False)
     score_on: tuple[Component, ...] = field(default=(), compare=False)
+    sampler: Component = NATURAL
 
     def identity(self) -> dict[str, Any]:
         """Everything that changes this trial's numbers, as plain data."""
@@ -186,7 +192,12 @@ class Trial:
             "loss": self.loss.identity(),
             "training": self.training.identity(),
             "seed": self.seed,
+            **self._unusual(),
         }
+
+    def _unusual(self) -> dict[str, Any]:
+        """What was added after trials had been stored, where it is not the default: their keys stay."""
+        return {} if self.sampler == NATURAL else {"sampler": self.sampler.identity()}
 
     @functools.cached_property
     def key(self) -> str:
@@ -197,10 +208,11 @@ class Trial:
         """Digest of how it is trained: trials of one cell and seed that differ only here are variants."""
         training = self.training.identity()
         versions = [self.dataset.version, self.model.version, self.loss.version]
-        return digest({"training": training, "versions": versions})[:KEY_LENGTH]
+        return digest({"training": training, "versions": versions, **self._unusual()})[:KEY_LENGTH]
 
     def __str__(self) -> str:
-        return f"{self.dataset.label} / {self.model.label} / {self.loss.label} / seed {self.seed}"
+        sampler = "" if self.sampler == NATURAL else f" / {self.sampler.label}"
+        return f"{self.dataset.label} / {self.model.label} / {self.loss.label}{sampler} / seed {self.seed}"
 
 
 def canonical_json(value: Any) -> str:

@@ -78,13 +78,13 @@ def profile(run: TrialRun, warm_up: int) -> dict[str, Any]:
         # The first time under a profiler takes longer.
         run.train_epoch(after(1))
         synchronise(run.device)
-    before = run.under_way.batches if run.under_way else 0
+    before = run.batches
     with torch_profile(activities=activities) as profiler, record_function(STEPS):
         run.train_epoch(after(STEPS_AT_MOST))
         synchronise(run.device)
     # Too few batches for a pause are a whole epoch.
     batches = -(-len(run.dataset.train) // run.trial.training.batch_size)
-    steps = (run.under_way.batches if run.under_way else batches) - before
+    steps = (run.batches or batches) - before
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace.json"
         profiler.export_chrome_trace(str(path))

@@ -107,7 +107,7 @@ def images_per_second(run: TrialRun, rates: Rates | None, enough: float = ENOUGH
         "model": run.trial.model.label,
         "precision": settings.precision,
         "compile": settings.compile,
-        "execution": run.execution.description,
+        "execution": run.trainer.execution.description,
         "batch_size": settings.batch_size,
         "images_per_second": rate,
         "training_flops_per_image": count.training_flops,

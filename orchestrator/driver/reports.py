@@ -68,13 +68,14 @@ class Done(_Report):
     """The result of the trial is committed.
 
     Attributes:
-        reported: The curves of the epoch that counts; None if a result that was committed before stands.
+        summary: Of the epoch that counts, on the test part, as the task has it; None if a result that was
+            committed before stands.
         left: What the trial left behind in its processes that stays there, in words: with any, a process
             trains no further trial.
     """
 
     latest: Latest
-    reported: Mapping[str, float] | None = None
+    summary: Mapping[str, float] | None = None
     left: tuple[str, ...] = ()
 
 

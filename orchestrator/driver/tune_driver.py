@@ -242,12 +242,12 @@ class Listener(Callback):
             case Running(latest, patience):
                 error = latest.curves.get("validation_error")
                 self.progress.epoch(key, latest.epoch, patience, latest.seconds_per_epoch, error)
-            case Done(reported=reported, left=left):
+            case Done(summary=summary, left=left):
                 if left:
                     self._tell_left(self.trials[key], ", ".join(left))
                 told = "a result that was committed before stands"
-                if reported is not None:
-                    told = f"error {reported['test_error']:.2%}, ECE {reported['test_ece']:.2%}"
+                if summary is not None:
+                    told = ", ".join(f"{name} {value:.2%}" for name, value in summary.items())
                 self._settle(key, f"done, {told}")
             case Failed():
                 self._settle(key, f"{report.failure_class}: {report.message}", failed=True)

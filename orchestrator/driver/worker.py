@@ -252,12 +252,13 @@ class TrialWorker:
             result.measurements["gpus"] = self.gpus
             if not self._commit(self.run, result):
                 return Done(_latest(self.run))
-        return Done(_latest(self.run), _numbers(self.run.epochs[self.run.reported_epoch]))
+        counts = self.run.epochs[self.run.reported.epoch]
+        return Done(_latest(self.run), self.run.task.summary(counts, "test"))
 
     def _tell_passed_over(self, run: TrialRun) -> None:
         if self.first and self.checkpoints.passed_over:
             which = "; ".join(self.checkpoints.passed_over)
-            place = f"goes on from epoch {run.epoch}" if run.epoch or run.under_way else "starts anew"
+            place = f"goes on from epoch {run.epoch}" if run.epoch or run.batches else "starts anew"
             self.notes.append(Note(f"{self.trial}: a checkpoint cannot be used, {which}; it {place}"))
 
     def _checkpoint_wanted(self) -> bool:

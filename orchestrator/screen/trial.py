@@ -6,6 +6,7 @@ from rich.console import Console
 
 from orchestrator.screen.scores_table import print_scores
 from orchestrator.use_cases.trial import FinishedTrial
+from trainables import tasks
 from trainables.training.curves import Curves
 from trainables.trial import Trial
 
@@ -15,13 +16,12 @@ def print_start(console: Console, trial: Trial) -> None:
 
 
 def print_epoch(console: Console, trial: Trial, epoch: int, curves: Curves) -> None:
-    console.print(
-        f"epoch {epoch + 1}/{trial.training.epochs}: training loss {curves['train_loss']:.4f}, "
-        f"validation error {curves['validation_error']:.2%}, test error {curves['test_error']:.2%}, "
-        f"test ECE {curves['test_ece']:.2%}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    task = tasks.build(tasks.name_of(trial.dataset.name))
+    told = [f"training loss {curves['train_loss']:.4f}"]
+    for part in ("validation", "test"):
+        told += [f"{part} {name} {value:.2%}" for name, value in task.summary(curves, part).items()]
+    line = f"epoch {epoch + 1}/{trial.training.epochs}: {', '.join(told)}"
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def print_finished(console: Console, finished: FinishedTrial, kept: bool) -> None:

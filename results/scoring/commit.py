@@ -25,8 +25,9 @@ from trainables.calibration.agreement import FLOAT32_OFF, FLOAT64_OFF, differing
 from trainables.calibration.out_of_distribution import evaluate_on
 
 if TYPE_CHECKING:
+    from trainables.tasks.classification import Predictions
     from trainables.training.curves import Curves
-    from trainables.training.result import Predictions, TrialResult
+    from trainables.training.result import TrialResult
     from trainables.trial import Component
 
 FEW_SAMPLES = 10_000

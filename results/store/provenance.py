@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from results.store import code, processor
-from trainables import source
-from trainables.catalogue import DATASETS, LOSSES, MODELS
+from trainables import source, tasks
+from trainables.catalogue import DATASETS, LOSSES, MODELS, SAMPLERS, TASKS
 from trainables.registry import Entry
 from trainables.trial import Trial
 
@@ -68,18 +68,23 @@ def machine() -> dict[str, str]:
 def sources(trial: Trial) -> dict[str, str]:
     """What made a trial: SHA-256 of each component's file, and of all our code that it hangs on.
 
-    `code_training` is that of the code that trains every trial.
+    `code_training` is that of the code that trains it, with its task and sampler.
     """
-    return dict(_sources(DATASETS[trial.dataset.name], MODELS[trial.model.name], LOSSES[trial.loss.name]))
+    dataset, model, loss = DATASETS[trial.dataset.name], MODELS[trial.model.name], LOSSES[trial.loss.name]
+    task, sampler = TASKS[tasks.name_of(trial.dataset.name)], SAMPLERS[trial.sampler.name]
+    return dict(_sources(dataset, model, loss, task, sampler))
 
 
 @functools.cache
-def _sources(dataset: Entry[Any], model: Entry[Any], loss: Entry[Any]) -> dict[str, str]:
+def _sources(
+    dataset: Entry[Any], model: Entry[Any], loss: Entry[Any], task: Entry[Any], sampler: Entry[Any]
+) -> dict[str, str]:
     entries = {"dataset": dataset, "model": model, "loss": loss}
+    training = (source.TRAINING, task.module, sampler.module)
     return {
         **{f"source_{kind}": entry.source_digest for kind, entry in entries.items()},
         **{f"code_{kind}": source.digest(entry.module) for kind, entry in entries.items()},
-        "code_training": source.digest(source.TRAINING),
+        "code_training": source.digest(*training),
     }
 
 

@@ -172,10 +172,10 @@ def test_the_trial_after_one_that_left_a_mess(
 
 def test_a_result_that_stands_before_is_not_told_as_this_one(worker: TrialWorker) -> None:
     first = train(worker, "brier")
-    assert isinstance(first, Done) and first.reported is not None and first.reported["test_error"] > 0
+    assert isinstance(first, Done) and first.summary is not None and first.summary["error"] > 0
     expected = scores(worker, "brier")
     report = train(worker, "brier")
-    assert isinstance(report, Done) and report.reported is None
+    assert isinstance(report, Done) and report.summary is None
     pd.testing.assert_series_equal(scores(worker, "brier"), expected)
 
 

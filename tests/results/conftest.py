@@ -31,7 +31,8 @@ from results.store.address import Address
 from results.store.inspection import Inspection, inspection
 from results.store.store import Store
 from trainables.resolve import resolve
-from trainables.training.result import Predictions, TrialResult
+from trainables.tasks.classification import Predictions
+from trainables.training.result import TrialResult
 from trainables.trial import Component, Trial
 
 CLASSES, VALIDATION, TEST, EPOCHS = 5, 7, 11, 3

@@ -63,7 +63,7 @@ def trained(case: str, group: ProcessGroup) -> dict[str, Any]:
     result = run.result()
     return {
         "model": run.model.state_dict(),
-        "loss": run.loss.state_dict(),
+        "loss": run.trainer.loss.state_dict(),
         "epochs": result.epochs,
         "reported_epoch": result.reported_epoch,
         "test": result.test.logits,

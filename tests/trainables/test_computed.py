@@ -12,7 +12,7 @@ import torch
 
 from results.store import code
 from trainables import computed, datasets, source
-from trainables.catalogue import DATASETS, LOSSES, MODELS
+from trainables.catalogue import DATASETS, LOSSES, MODELS, TASKS
 from trainables.losses.focal import Focal
 from trainables.resolve import resolve
 from trainables.training.optimizers import optimizer
@@ -36,7 +36,8 @@ def forget() -> None:
 def digests() -> dict[str, str]:
     forget()
     modules = [LOSSES[name].module for name in ("focal", "flsd_53", "brier")]
-    return {module: source.digest(module) for module in (*modules, source.TRAINING)}
+    training = source.digest(source.TRAINING, TASKS["classification"].module)
+    return {**{module: source.digest(module) for module in modules}, source.TRAINING: training}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_a_change_that_alters_numbers_is_seen(monkeypatch: pytest.MonkeyPatch) -
         made.param_groups[0]["nesterov"] = not made.param_groups[0]["nesterov"]
         return made
 
-    monkeypatch.setattr("trainables.training.run.optimizer", other)
+    monkeypatch.setattr("trainables.training.trainer.optimizer", other)
     after = anew(trial())
     assert [kind for kind in before if not code.agree(before[kind], after[kind])] == ["training"]
 

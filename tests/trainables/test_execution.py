@@ -99,7 +99,7 @@ def refusing(training: TrialRun, monkeypatch: pytest.MonkeyPatch) -> Iterator[Re
         mode.watching = left > 0
 
     monkeypatch.setattr(train, "batch", batch)
-    training.optimizer.register_step_post_hook(stepped)
+    training.trainer.optimizer.register_step_post_hook(stepped)
     for name in READS:
         monkeypatch.setattr(Tensor, name, refused_while(mode, name))
     with mode:
@@ -167,14 +167,14 @@ class Reading(Loss):
 @pytest.mark.parametrize("way", ["item", "if", "tolist", "numpy", "cpu", "mask", "nonzero"])
 def test_each_way_to_read_a_value_would_be_seen(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     training = TrialRun(trial_of(), dataset_of(40), CPU)
-    training.loss = Reading(way)
+    training.trainer.loss = Reading(way)
     with refusing(training, monkeypatch), pytest.raises(Refused):
         training.advance()
 
 
 def test_a_loss_that_reads_nothing_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     training = TrialRun(trial_of(), dataset_of(40), CPU)
-    training.loss = Reading("not")
+    training.trainer.loss = Reading("not")
     with refusing(training, monkeypatch):
         training.advance()
 
@@ -186,18 +186,18 @@ def test_a_compiled_step_is_the_eager_step_and_compiled_once(precision: str) -> 
     """In the memory format of a GPU too, and although each epoch ends with a smaller batch."""
     trial = trial_of(precision=precision)
     eager, fast = TrialRun(trial, dataset_of(40), CPU), TrialRun(trial, dataset_of(40), CPU)
-    fast.execution.channels_last = precision == "bfloat16"
-    if fast.execution.channels_last:
+    fast.trainer.execution.channels_last = precision == "bfloat16"
+    if fast.trainer.execution.channels_last:
         fast.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model = compiled(fast.model, CPU, fast.execution.channels_last)
+    model = compiled(fast.model, CPU, fast.trainer.execution.channels_last)
     sizes: list[int] = []
 
     def noted(inputs: Tensor) -> Tensor:
-        assert inputs.is_contiguous(memory_format=torch.channels_last) == fast.execution.channels_last
+        assert inputs.is_contiguous(memory_format=torch.channels_last) == fast.trainer.execution.channels_last
         sizes.append(len(inputs))
         return model(inputs)
 
-    fast.execution.compiled = noted
+    fast.trainer.execution.compiled = noted
     counters.clear()
     # bfloat16 has 8 bits, and its kernels add up in another order.
     tolerance = 1e-5 if precision == "float32" else 0.05
@@ -207,8 +207,8 @@ def test_a_compiled_step_is_the_eager_step_and_compiled_once(precision: str) -> 
             assert found[name] == pytest.approx(expected[name], rel=tolerance), name
     assert sizes == [16, 16] * trial.training.epochs
     assert counters["stats"]["unique_graphs"] == 1
-    assert eager.execution.description == "eager, contiguous"
-    assert fast.execution.description.startswith("compiled, ")
+    assert eager.trainer.execution.description == "eager, contiguous"
+    assert fast.trainer.execution.description.startswith("compiled, ")
     weights, expected_weights = (
         torch.cat([parameter.detach().reshape(-1) for parameter in each.model.parameters()])
         for each in (fast, eager)
@@ -262,7 +262,7 @@ def test_what_is_replayed() -> None:
     assert on_a_gpu(replayable=True).replays and not on_a_gpu().replays
     assert not on_a_gpu(replayable=True, together=True).replays
     assert not on_a_gpu(replayable=True, compile=True).replays, "the compiler does so itself"
-    assert not TrialRun(trial_of(), dataset_of(40), CPU).execution.replays
+    assert not TrialRun(trial_of(), dataset_of(40), CPU).trainer.execution.replays
 
 
 REPLAYABLE = sorted(name for name in MODELS.names() if MODELS[name].spec.replayable)
@@ -309,7 +309,7 @@ def test_recording_a_step_leaves_no_trace_and_the_replayed_step_is_the_eager_one
     expected = [eager.advance() for _ in range(trial.training.epochs)]
     expected_state = torch.get_rng_state()
     replaying = TrialRun(trial, dataset_of(40), CPU)
-    replaying.execution.replays = True
+    replaying.trainer.execution.replays = True
     assert [replaying.advance() for _ in range(trial.training.epochs)] == expected
     assert recorded == [16]
     assert torch.equal(torch.get_rng_state(), expected_state)
@@ -321,7 +321,7 @@ def test_recording_a_step_leaves_no_trace_and_the_replayed_step_is_the_eager_one
 def test_evaluation_batches_fill_a_gpu_and_not_its_memory() -> None:
     assert on_a_gpu().evaluation_batch == gpu_evaluation_batch((3, 16, 16)) == 8192
     assert [gpu_evaluation_batch((3, side, side)) for side in (32, 64, 224)] == [2048, 512, 256]
-    assert TrialRun(trial_of(), dataset_of(40), CPU).execution.evaluation_batch == EVALUATION_BATCH
+    assert TrialRun(trial_of(), dataset_of(40), CPU).trainer.execution.evaluation_batch == EVALUATION_BATCH
 
 
 def test_compiling_makes_another_trial_and_its_default_does_not() -> None:

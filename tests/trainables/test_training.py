@@ -23,8 +23,8 @@ from trainables.catalogue import LOSSES, MODELS
 from trainables.datasets.base import Dataset, Split
 from trainables.errors import TrialDiverged
 from trainables.resolve import resolve
+from trainables.tasks.classification import ClassificationCurves
 from trainables.training.checkpoint import decode, encode
-from trainables.training.curves import ClassificationCurves
 from trainables.training.result import TrialResult
 from trainables.training.run import TrialRun, load_dataset, run_trial
 from trainables.trial import Trial
@@ -159,13 +159,14 @@ def test_resuming_after_each_epoch_is_as_if_undisturbed(model: str, loss: str) -
     assert_equal(resumed.result(), undisturbed.result())
     for part in ("model", "loss", "optimizer", "schedule"):
         assert repr(resumed.state()[part]) == repr(undisturbed.state()[part])
-    for name, buffer in undisturbed.loss.named_buffers():
-        assert torch.equal(buffer, dict(resumed.loss.named_buffers())[name])
+    for name, buffer in undisturbed.trainer.loss.named_buffers():
+        assert torch.equal(buffer, dict(resumed.trainer.loss.named_buffers())[name])
     if loss in ("adafocal", "flsc_531"):
         entry = LOSSES[loss]
         fresh = losses.build(entry.component, **LOSSES.resolve(loss))
         assert any(
-            not torch.equal(b, dict(fresh.named_buffers())[n]) for n, b in resumed.loss.named_buffers()
+            not torch.equal(b, dict(fresh.named_buffers())[n])
+            for n, b in resumed.trainer.loss.named_buffers()
         )
 
 

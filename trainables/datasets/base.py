@@ -44,6 +44,10 @@ class Split:
         """
         return self.inputs[indices], self.labels[indices]
 
+    def trained_labels(self) -> Tensor:
+        """The labels that its batches have when it is trained on, all of them: of the samples, by default."""
+        return self.labels
+
     def to(self, device: torch.device) -> Split:
         return dataclasses.replace(self, inputs=self.inputs.to(device), labels=self.labels.to(device))
 

@@ -191,6 +191,11 @@ class TreeSplit(Split):
             self.plans[known] = self._planned(trees)
         return self.plans[known]
 
+    def trained_labels(self) -> Tensor:
+        if self.labelled == "roots":
+            return self.labels
+        return torch.from_numpy(self.node_classes[self.node_classes != NOBODY])
+
     def _planned(self, trees: Integers) -> tuple[TreeBatch, Tensor]:
         if self.labelled == "roots":
             outputs = self.inputs.roots[trees]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -18,6 +18,10 @@ class Loss(nn.Module):
     training is a buffer, so that a checkpoint carries it. Nothing in a loss may read a tensor's value on the
     host (`.item()`, `if tensor`): that would make a GPU wait at each step.
 
+    A loss that needs more says so in its signatures. `__init__` may name `class_counts` (how many labels of
+    each class are trained on, int64 [K]); `per_sample` or `forward`, after logits and labels, `sample_ids`
+    (int64 [N], where each sample has one label) and whatever else its task has.
+
     Args:
         reduction: 'sum' or 'mean' over the batch; which of the two is the protocol's choice.
     """
@@ -28,13 +32,13 @@ class Loss(nn.Module):
             raise ConfigurationError(f"a loss's reduction is 'sum' or 'mean', not {reduction!r}.")
         self.reduction = reduction
 
-    def per_sample(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def per_sample(self, logits: Tensor, labels: Tensor, *args: Any, **context: Any) -> Tensor:
         """The loss of each sample, shape [N]."""
         raise NotImplementedError
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, labels: Tensor, *args: Any, **context: Any) -> Tensor:
         """The loss of a batch, a scalar, from logits [N, K] and labels [N] (int64)."""
-        losses = self.per_sample(logits, labels)
+        losses = self.per_sample(logits, labels, *args, **context)
         return losses.sum() if self.reduction == "sum" else losses.mean()
 
     def on_epoch_start(self, epoch: int, epochs: int) -> None:

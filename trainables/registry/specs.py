@@ -26,11 +26,13 @@ class LossSpec:
             to a sample's logits changes nothing. False for a sigmoid per class or a penalty on logits.
         stop_gradient: Whether the loss holds factors constant (`detach`, `no_grad`) that are not constant.
             The kit then checks the gradient with those factors frozen.
+        task: The task whose outputs and targets it takes.
     """
 
     example: Mapping[str, Any] = field(default_factory=dict)
     softmax: bool = True
     stop_gradient: bool = False
+    task: str = "classification"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class DatasetSpec:
         samples: Of the training, validation and test part.
         evaluation_only: Whether it has no training part.
         classes_of: The data set whose classes it shares, where it is there to be evaluated on.
+        task: What is learnt from it.
     """
 
     input: str = ""
@@ -75,6 +78,7 @@ class DatasetSpec:
     samples: tuple[int, int, int] | None = None
     evaluation_only: bool = False
     classes_of: str = ""
+    task: str = "classification"
 
     @property
     def image_shape(self) -> tuple[int, int, int] | None:
@@ -132,6 +136,17 @@ class CalibratorSpec:
 @dataclass(frozen=True)
 class SamplerSpec:
     """A sampler has no spec yet."""
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """About a task.
+
+    Attributes:
+        scores_other_sets: Whether a trained network can be scored on data sets that it was not trained for.
+    """
+
+    scores_other_sets: bool = False
 
 
 Spec = TypeVar("Spec")

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainables.training.curves import ClassificationCurves
+from trainables.tasks.base import Measures
 
 
 @dataclass
@@ -18,6 +18,7 @@ class EpochUnderWay:
 
     Attributes:
         learning_rate: Of the whole epoch.
+        measured: The task's measures of the batches so far.
         augmentation: Draws the augmentations of its batches, one after the other.
         loss_sum: Of the loss per sample, float64, on the device.
         norm_sum: Of the gradient norms before clipping, likewise.
@@ -26,7 +27,7 @@ class EpochUnderWay:
 
     learning_rate: float
     augmentation: torch.Generator
-    measured: ClassificationCurves
+    measured: Measures
     loss_sum: Tensor
     norm_sum: Tensor
     batches: int = 0
@@ -42,10 +43,14 @@ class EpochUnderWay:
         }
 
     @classmethod
-    def restored(cls, state: Mapping[str, Any], device: torch.device) -> EpochUnderWay:
+    def restored(cls, state: Mapping[str, Any], device: torch.device, measured: Measures) -> EpochUnderWay:
+        """The epoch of a state.
+
+        Args:
+            measured: Measures without a sample, to take in those of the state.
+        """
         augmentation = torch.Generator(device)
         augmentation.set_state(state["augmentation"])
-        measured = ClassificationCurves(device)
         measured.sums = state["measured"].to(device)
         return cls(
             state["learning_rate"],

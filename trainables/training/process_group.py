@@ -31,6 +31,10 @@ TIMEOUT_TOGETHER = datetime.timedelta(days=1)
 """How long it waits for what they do next. Whoever runs them ends what stands still, and sees who died."""
 
 
+MOST_DIMENSIONS = 3
+"""Of the output for one sample."""
+
+
 class WorkerLostError(RuntimeError):
     """The workers of a trial cannot reach each other any more: the fault of one of them, or of none."""
 
@@ -53,9 +57,9 @@ class ProcessGroup:
         inputs, labels = dataset.train.batch(indices)
         return dataset.augment(inputs, generator), labels
 
-    def gather_batch(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits [N, K] and labels [N] of the whole batch, differentiable, from those of this slice."""
-        return logits, labels
+    def gather_batch(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs and targets [M, ...] of the whole batch, differentiable, from those of this slice."""
+        return outputs, targets
 
     def all_reduce_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Makes each gradient that of the whole batch."""
@@ -65,10 +69,14 @@ class ProcessGroup:
         return batches
 
     def gather_predictions(
-        self, logits: list[Tensor], labels: list[Tensor], batches: Sequence[Tensor]
-    ) -> tuple[Any, ...]:
-        """Logits [N, K] and labels [N] of all the batches, from those of this process's shard."""
-        return torch.cat(logits), torch.cat(labels)
+        self, outputs: list[Tensor], targets: list[Tensor], batches: Sequence[Tensor], no_targets: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Outputs [N, ...] and targets [N, ...] of all the batches, from those of this process's shard.
+
+        Args:
+            no_targets: Targets of no sample, which tell the shape of one.
+        """
+        return torch.cat(outputs), torch.cat(targets)
 
     def all_reduce(self, sums: Tensor) -> Tensor:
         """The sum over the processes."""
@@ -154,11 +162,11 @@ class DistributedGroup(ProcessGroup):
             self.rows = torch.cat(counts).tolist()
         return inputs, labels
 
-    def gather_batch(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def gather_batch(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         if not self.sharing:
-            return logits, labels
-        whole: Tensor = _Gathered.apply(logits.float(), self)  # type: ignore[no-untyped-call]
-        return whole, self.all_gather(labels, self.rows)
+            return outputs, targets
+        whole: Tensor = _Gathered.apply(outputs.float(), self)  # type: ignore[no-untyped-call]
+        return whole, self.all_gather(targets, self.rows)
 
     def all_reduce_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         trained = [parameter for parameter in parameters if parameter.requires_grad]
@@ -179,19 +187,20 @@ class DistributedGroup(ProcessGroup):
         return batches[slice(*self._bounds(len(batches))[self.rank])]
 
     def gather_predictions(
-        self, logits: list[Tensor], labels: list[Tensor], batches: Sequence[Tensor]
-    ) -> tuple[Any, ...]:
+        self, outputs: list[Tensor], targets: list[Tensor], batches: Sequence[Tensor], no_targets: Tensor
+    ) -> tuple[Tensor, Tensor]:
         counts = [
             sum(len(batch) for batch in batches[start:end]) for start, end in self._bounds(len(batches))
         ]
-        # A worker may have had none, and then does not know K.
-        classes = logits[0].shape[1] if logits else 0
-        classes = int(self.all_reduce_max(classes))
-        no_logits = torch.zeros(0, classes, device=self.device)
-        no_labels = torch.zeros(0, dtype=torch.int64, device=self.device)
+        # A worker may have had none, and then does not know the shape of an output.
+        shape = [0] * MOST_DIMENSIONS
+        if outputs:
+            shape[: outputs[0].dim() - 1] = outputs[0].shape[1:]
+        shape = [int(self.all_reduce_max(size)) for size in shape]
+        no_outputs = torch.zeros(0, *(size for size in shape if size), device=self.device)
         return (
-            self.all_gather(torch.cat([no_logits, *logits]), counts),
-            self.all_gather(torch.cat([no_labels, *labels]), counts),
+            self.all_gather(torch.cat([no_outputs, *outputs]), counts),
+            self.all_gather(torch.cat([no_targets.to(self.device), *targets]), counts),
         )
 
     def all_reduce(self, sums: Tensor) -> Tensor:

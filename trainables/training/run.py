@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from trainables import datasets, losses, models
-from trainables.calibration import ece
-from trainables.catalogue import DATASETS, MODELS
+from trainables import datasets, tasks
+from trainables.catalogue import DATASETS
 from trainables.datasets.base import Dataset, Split
 from trainables.errors import TrialDiverged
 from trainables.training import memory, seeds
 from trainables.training.checkpoint import CheckpointStore, decode, encode
-from trainables.training.curves import ClassificationCurves, Curves, FeatureNorm
-from trainables.training.epoch import EpochUnderWay
-from trainables.training.execution import Execution, device_name
-from trainables.training.optimizers import optimizer
+from trainables.training.curves import Curves, FeatureNorm
+from trainables.training.execution import device_name
 from trainables.training.process_group import ProcessGroup
-from trainables.training.result import Predictions, TrialResult
+from trainables.training.reported import PARTS, Reported
+from trainables.training.result import TrialResult
+from trainables.training.trainer import Trainer, never
 from trainables.trial import Component, Trial
 
 
@@ -71,10 +69,6 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def never() -> bool:
-    return False
-
-
 class TrialRun:
     """A trial under way: `advance` trains one epoch, `advance_until` a part of one.
 
@@ -88,39 +82,18 @@ class TrialRun:
         self.trial = trial
         self.dataset = dataset
         self.device = device
+        self.task = tasks.build(tasks.name_of(trial.dataset.name))
         self.epoch = 0
         self.resumed_from_epoch = 0
         self.seconds = 0.0
         self.epochs: list[Curves] = []
-        self.best_accuracy = -math.inf
-        self.reported_epoch = -1
-        self.logits: dict[str, Tensor] = {}
-        self.reported_model: dict[str, Tensor] | None = None
-        self.under_way: EpochUnderWay | None = None
         # Called after each batch, of training and of evaluation.
         self.on_batch: Callable[[], object] = never
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-
-        settings = trial.training
-        seeds.seed_everything(seeds.initialisation(trial))
-        model = models.build_for(dataset, trial.model)
-        self.model = self.group.synchronised(model.to(device))
-        self.execution = Execution(
-            self.model,
-            device,
-            settings,
-            dataset.input_shape,
-            together=self.group.size > 1,
-            replayable=MODELS[trial.model.name].spec.replayable,
-        )
-        reduction = "mean" if settings.loss_reduction == "mean" else "sum"
-        loss = losses.build(trial.loss.name, **dict(trial.loss.params), reduction=reduction)
-        self.loss = loss.to(device)
-        self.optimizer = optimizer(settings, self.model)
-        self.schedule = torch.optim.lr_scheduler.MultiStepLR(
-            self.optimizer, list(settings.milestones), settings.milestone_factor
-        )
+        self.trainer = Trainer(trial, dataset, self.task, device, self.group)
+        self.model = self.trainer.model
+        self.reported = Reported(trial)
 
     @classmethod
     def start(
@@ -135,7 +108,7 @@ class TrialRun:
 
         Args:
             group: The processes that train the trial together. Only the first needs checkpoints: the others
-                start from its state.
+                start from what it has.
         """
         run = cls(trial, dataset, device, group)
         for state in checkpoints.load(trial.key) if checkpoints else ():
@@ -159,11 +132,16 @@ class TrialRun:
     def done(self) -> bool:
         return self.epoch >= self.trial.training.epochs
 
+    @property
+    def batches(self) -> int:
+        """Training batches that are done of the epoch under way."""
+        return self.trainer.under_way.batches if self.trainer.under_way else 0
+
     def advance(self) -> Curves:
         """Trains one epoch, validates, tells the loss, and measures the curves.
 
         Raises:
-            TrialDiverged: A loss or logit that is not finite.
+            TrialDiverged: A loss or output that is not finite.
         """
         curves = self.advance_until(never)
         assert curves is not None
@@ -180,127 +158,51 @@ class TrialRun:
             The epoch's curves; None where it was left.
 
         Raises:
-            TrialDiverged: A loss or logit that is not finite.
+            TrialDiverged: A loss or output that is not finite.
         """
         started = time.monotonic()
         trained = self.train_epoch(pause)
         if trained is None:
             self.seconds += time.monotonic() - started
             return None
-        validation_logits, validation_labels, validation = self._evaluate(
-            self.dataset.validation, "validation"
-        )
-        self.loss.on_validation(validation_logits, validation_labels)
+        outputs, targets = self._outputs(self.dataset.validation, "validation", self.group)
+        validation = self.task.evaluated(outputs, targets, "validation")
+        self.trainer.loss.on_validation(outputs, targets)
         feature_norm = FeatureNorm(self.model, self.device)
         with feature_norm.measuring():
-            test_logits, _, test = self._evaluate(self.dataset.test, "test")
+            test_outputs, test_targets = self._outputs(self.dataset.test, "test", self.group)
+        test = self.task.evaluated(test_outputs, test_targets, "test")
         feature_norm.sums = self.group.all_reduce(feature_norm.sums)
         curves = {"epoch": self.epoch, **trained, **validation, **test, **feature_norm.read()}
-        self._keep_if_reported(validation["validation_error"], validation_logits, test_logits)
-        self.schedule.step()
+        both = dict(zip(PARTS, (outputs, test_outputs), strict=True))
+        self.reported.consider(self.epoch, self.task.selection(validation), both, self.model)
+        self.trainer.schedule.step()
         self.epochs.append(curves)
         self.epoch += 1
         self.seconds += time.monotonic() - started
         return curves
 
     def train_epoch(self, pause: Callable[[], bool] = never) -> Curves | None:
-        """Trains on each sample once. Nothing is read from the device before the last batch is on its way.
-
-        Raises:
-            TrialDiverged: A loss that is not finite.
-        """
-        settings = self.trial.training
-        train = self.dataset.train
-        order_generator = torch.Generator().manual_seed(seeds.batch_order(self.trial, self.epoch))
-        order = torch.randperm(len(train), generator=order_generator).to(train.labels.device)
-        batches = list(torch.split(order, settings.batch_size))
-        if settings.drop_last and len(batches[-1]) < settings.batch_size and len(batches) > 1:
-            batches.pop()
-        if self.under_way is None:
-            self.under_way = self._begin_epoch()
-        under_way = self.under_way
-        clip_norm = settings.gradient_clip_norm or math.inf
-        self.model.train()
-        for indices in batches[under_way.batches :]:
-            inputs, labels = self.group.batch(self.dataset, indices, under_way.augmentation)
-            self.optimizer.zero_grad()
-            logits = self.execution.training_logits(inputs)
-            logits, labels = self.group.gather_batch(logits, labels)
-            loss = self.loss(logits.float(), labels)
-            if settings.loss_reduction == "mean_over_samples":
-                loss = loss / len(indices)
-            loss.backward()
-            self.group.all_reduce_gradients(self.model.parameters())
-            under_way.norm_sum += nn.utils.clip_grad_norm_(self.model.parameters(), clip_norm)
-            self.optimizer.step()
-            under_way.measured.add(logits, labels)
-            averaged_over = {"sum": 1, "mean": len(labels), "mean_over_samples": len(indices)}
-            under_way.loss_sum += loss.detach() * averaged_over[settings.loss_reduction]
-            under_way.batches += 1
-            self.on_batch()
-            if under_way.batches < len(batches) and pause():
-                return None
-        self.under_way = None
-        samples = sum(len(indices) for indices in batches)
-        loss_per_sample = (under_way.loss_sum / samples).item()
-        gradient_norm = (under_way.norm_sum / len(batches)).item()
-        if not math.isfinite(loss_per_sample):
-            raise TrialDiverged(
-                f"the training loss of epoch {self.epoch} is {loss_per_sample}: {self.trial}."
-            )
-        return {
-            "learning_rate": under_way.learning_rate,
-            "train_loss": loss_per_sample,
-            "gradient_norm": gradient_norm if math.isfinite(gradient_norm) else None,
-            **under_way.measured.read("train"),
-        }
-
-    def _begin_epoch(self) -> EpochUnderWay:
-        self.loss.on_epoch_start(self.epoch, self.trial.training.epochs)
-        return EpochUnderWay(
-            learning_rate=float(self.optimizer.param_groups[0]["lr"]),
-            augmentation=torch.Generator(self.device).manual_seed(seeds.augmentation(self.trial, self.epoch)),
-            measured=ClassificationCurves(self.device),
-            loss_sum=torch.zeros((), dtype=torch.float64, device=self.device),
-            norm_sum=torch.zeros((), dtype=torch.float64, device=self.device),
-        )
+        """Trains as `Trainer.epoch` does, without evaluating."""
+        return self.trainer.epoch(self.epoch, pause, self.on_batch)
 
     @torch.no_grad()
-    def _logits(self, split: Split, name: str, group: ProcessGroup) -> tuple[Tensor, Tensor]:
+    def _outputs(self, split: Split, name: str, group: ProcessGroup) -> tuple[Tensor, Tensor]:
+        """Outputs of the network on a part of the data, float32 [M, ...], and their targets."""
         self.model.eval()
-        logits, labels = [], []
+        outputs, targets = [], []
+        execution = self.trainer.execution
         everything = torch.arange(len(split), device=split.labels.device)
-        batches = torch.split(everything, self.execution.evaluation_batch)
+        batches = torch.split(everything, execution.evaluation_batch)
         for indices in group.shard(batches):
-            inputs, batch_labels = split.batch(indices)
-            logits.append(self.execution.logits(inputs).float())
-            labels.append(batch_labels)
+            inputs, batch_targets = split.batch(indices)
+            outputs.append(execution.logits(inputs).float())
+            targets.append(batch_targets)
             self.on_batch()
-        all_logits, all_labels = group.gather_predictions(logits, labels, batches)
-        if not bool(torch.isfinite(all_logits).all()):
-            raise TrialDiverged(f"epoch {self.epoch} gives {name} logits that are not finite: {self.trial}.")
-        return all_logits, all_labels
-
-    def _evaluate(self, split: Split, prefix: str) -> tuple[Tensor, Tensor, Curves]:
-        all_logits, all_labels = self._logits(split, prefix, self.group)
-        measured = ClassificationCurves(self.device)
-        measured.add(all_logits, all_labels)
-        curves = measured.read(prefix)
-        curves[f"{prefix}_ece"] = ece(torch.softmax(all_logits, dim=1), all_labels)
-        return all_logits, all_labels, curves
-
-    def _keep_if_reported(self, validation_error: float | None, validation: Tensor, test: Tensor) -> None:
-        accuracy = 1.0 - (validation_error or 0.0)
-        if (
-            self.trial.training.reported_epoch == "best_validation_accuracy"
-            and accuracy <= self.best_accuracy
-        ):
-            return
-        self.best_accuracy, self.reported_epoch = accuracy, self.epoch
-        self.logits = {"validation": validation, "test": test}
-        if self.trial.score_on and self.trial.training.reported_epoch != "last":
-            # Scored on other data once training is over, when the network is another one.
-            self.reported_model = {name: value.clone() for name, value in self.model.state_dict().items()}
+        all_outputs, all_targets = group.gather_predictions(outputs, targets, batches, split.labels[:0])
+        if not bool(torch.isfinite(all_outputs).all()):
+            raise TrialDiverged(f"epoch {self.epoch} gives {name} outputs that are not finite: {self.trial}.")
+        return all_outputs, all_targets
 
     def state(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on."""
@@ -309,40 +211,20 @@ class TrialRun:
             "epoch": self.epoch,
             "seconds": self.seconds,
             "epochs": self.epochs,
-            "best_accuracy": self.best_accuracy,
-            "reported_epoch": self.reported_epoch,
-            "logits": {part: logits.cpu() for part, logits in self.logits.items()},
-            "model": self.model.state_dict(),
-            "reported_model": self.reported_model,
-            "loss": self.loss.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            "reported": self.reported.state(),
             "generators": seeds.generator_states(),
-            "under_way": None if self.under_way is None else self.under_way.state(),
+            **self.trainer.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        """Raises ValueError for a state of another trial, or that lacks something."""
         if state["key"] != self.trial.key:
             raise ValueError(f"a checkpoint of trial {state['key']} is none of {self.trial.key}")
-        self.model.load_state_dict(state["model"])
-        self.loss.load_state_dict(state["loss"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
+        self.trainer.restore(state)
+        self.reported.restore(state["reported"], self.device)
         seeds.restore_generators(state["generators"])
-        under_way = state["under_way"]
-        self.under_way = None if under_way is None else EpochUnderWay.restored(under_way, self.device)
         self.epoch, self.seconds, self.epochs = state["epoch"], state["seconds"], list(state["epochs"])
         self.resumed_from_epoch = self.epoch
-        self.best_accuracy, self.reported_epoch = state["best_accuracy"], state["reported_epoch"]
-        self.logits = {part: logits.to(self.device) for part, logits in state["logits"].items()}
-        self.reported_model = state["reported_model"]
-        if (
-            self.trial.score_on
-            and self.epoch
-            and self.reported_model is None
-            and self.trial.training.reported_epoch != "last"
-        ):
-            raise ValueError("the checkpoint lacks the network of the reported epoch, which is to be scored")
 
     def checkpoint_if_due(self, checkpoints: CheckpointStore | None, every: int | None) -> bool:
         """Saves after each `every` epochs but the last, whose result is about to be committed anyway.
@@ -350,49 +232,46 @@ class TrialRun:
         Returns:
             Whether it did.
         """
-        due = checkpoints and every and not self.done and self.under_way is None and self.epoch % every == 0
+        due = checkpoints and every and not self.done and self.batches == 0 and self.epoch % every == 0
         if checkpoints and due:
             self.checkpoint(checkpoints)
         return bool(due)
 
     def checkpoint(self, checkpoints: CheckpointStore) -> None:
         """Saves the run as it stands, also in the middle of an epoch."""
-        batch = self.under_way.batches if self.under_way else 0
-        checkpoints.save(self.trial.key, self.epoch, encode(self.state()), batch)
+        checkpoints.save(self.trial.key, self.epoch, encode(self.state()), self.batches)
 
-    def predictions_on(self, component: Component, root: Path | str | None) -> Predictions:
-        """What the network of the reported epoch says of one of the sets that `Trial.score_on` names.
-
-        Labels are -1 where the set's classes are not those that the network was trained on.
+    def predictions_on(self, component: Component, root: Path | str | None) -> Any:
+        """Predictions, as the task has them, of the reported epoch's network on a set of `Trial.score_on`.
 
         Raises:
             DataError: A set that is missing or damaged.
         """
         dataset = datasets.load(component.name, root, **dict(component.params)).to(self.device)
-        if self.reported_model is not None:
-            self.model.load_state_dict(self.reported_model)
-        logits, labels = self._logits(dataset.test, component.label, ProcessGroup())
-        if DATASETS[component.name].spec.classes_of != self.trial.dataset.name:
-            labels = torch.full_like(labels, -1)
-        return Predictions(logits.cpu(), labels.cpu(), dataset.test.sample_ids.cpu())
+        if self.reported.model is not None:
+            self.model.load_state_dict(self.reported.model)
+        outputs, targets = self._outputs(dataset.test, component.label, ProcessGroup())
+        same_targets = DATASETS[component.name].spec.classes_of == self.trial.dataset.name
+        return self.task.elsewhere(outputs.cpu(), targets.cpu(), dataset.test.sample_ids.cpu(), same_targets)
 
     def result(self) -> TrialResult:
-        def predictions(part: str, split: Split) -> Predictions:
-            return Predictions(self.logits[part].cpu(), split.labels.cpu(), split.sample_ids.cpu())
+        def predictions(part: str, split: Split) -> Any:
+            outputs = self.reported.outputs[part].cpu()
+            return self.task.predictions(outputs, split.labels.cpu(), split.sample_ids.cpu())
 
         return TrialResult(
             trial=self.trial,
             validation=predictions("validation", self.dataset.validation),
             test=predictions("test", self.dataset.test),
             epochs=self.epochs,
-            reported_epoch=self.reported_epoch,
+            reported_epoch=self.reported.epoch,
             dataset_fingerprint=self.dataset.fingerprint,
             measurements={
                 "training_seconds": self.seconds,
                 "resumed_from_epoch": self.resumed_from_epoch,
                 "peak_memory_gib": self.group.all_reduce_max(memory.peak_gib(self.device)),
                 "device": device_name(self.device),
-                "execution": self.execution.description,
+                "execution": self.trainer.execution.description,
                 "threads": torch.get_num_threads(),
                 **self.dataset.measurements,
                 "parameters": sum(parameter.numel() for parameter in self.model.parameters()),

@@ -1,0 +1,37 @@
+"""Classes drawn more evenly than the training part has them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainables.errors import ConfigurationError
+from trainables.registry import register
+from trainables.samplers.base import Sampler
+
+
+@register("resampled")
+@register("class_balanced", power=0.0)
+@register("square_root", power=0.5)
+class Resampled(Sampler):
+    """As many samples as there are, drawn with replacement, class j in proportion to n_j^power.
+
+    Kang et al., 'Decoupling Representation and Classifier for Long-Tailed Recognition' (ICLR 2020), section
+    3, whose q is `power`: 0 draws each class as often as any other, 1 each sample as often as any other. n_j
+    is the number of training samples of class j; classes without any are not drawn.
+
+    Args:
+        power: In [0, 1].
+    """
+
+    def __init__(self, power: float, *, labels: Tensor):
+        if not 0 <= power <= 1:
+            raise ConfigurationError(f"resampled: power must be in [0, 1], not {power}.")
+        if labels.dim() != 1 or labels.is_floating_point():
+            raise ConfigurationError("resampled: samples must have one class each.")
+        counts = torch.bincount(labels).double()
+        # The probability of a class is shared by its samples.
+        self.weights = counts.clamp_min(1).pow(power - 1)[labels]
+
+    def epoch(self, generator: torch.Generator) -> Tensor:
+        return torch.multinomial(self.weights, len(self.weights), replacement=True, generator=generator)

@@ -1,0 +1,27 @@
+"""Tasks, one a file, each marked `@register("name")`. Which one a trial has, its data set says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trainables.catalogue import DATASETS, TASKS
+
+if TYPE_CHECKING:
+    from trainables.tasks.base import Task
+
+DEFAULT = "classification"
+
+
+def build(name: str) -> Task[Any]:
+    """The task called `name`.
+
+    Raises:
+        ConfigurationError: There is none of this name.
+    """
+    task: Task[Any] = TASKS.build(name)
+    return task
+
+
+def name_of(dataset: str) -> str:
+    """The name of a data set's task, without loading torch."""
+    return TASKS[DATASETS[dataset].spec.task].name

@@ -1,0 +1,145 @@
+"""One class for each sample, out of K: logits, a softmax, and how far its probabilities can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trainables.calibration import ece, evaluate
+from trainables.calibration.agreement import differing, differing_on
+from trainables.calibration.out_of_distribution import evaluate_on
+from trainables.datasets.base import Dataset
+from trainables.registry import register
+from trainables.tasks.base import Task
+from trainables.training.curves import Curves
+
+
+@dataclass
+class Predictions:
+    """What a trained network says of one part of a data set, on the CPU.
+
+    Attributes:
+        logits: float32 [N, K].
+        labels: int64 [N]; -1 where a sample's class is none of the K.
+        sample_ids: int64 [N], each sample's position in the published data set.
+    """
+
+    logits: Tensor
+    labels: Tensor
+    sample_ids: Tensor
+
+
+@register("classification", spec={"scores_other_sets": True})
+class Classification(Task[Predictions]):
+    """One of K classes, by the softmax of logits [M, K]; targets are classes, int64 [M]."""
+
+    def measures(self, device: torch.device) -> ClassificationCurves:
+        return ClassificationCurves(device)
+
+    def loss_context(self, dataset: Dataset) -> dict[str, Any]:
+        """`class_counts`: how many labels of each class are trained on, int64 [K]."""
+        labels = dataset.train.trained_labels().cpu()
+        return {"class_counts": torch.bincount(labels, minlength=dataset.training_classes)}
+
+    def evaluated(self, outputs: Tensor, targets: Tensor, prefix: str) -> Curves:
+        measured = ClassificationCurves(outputs.device)
+        measured.add(outputs, targets)
+        return {**measured.read(prefix), f"{prefix}_ece": ece(torch.softmax(outputs, dim=1), targets)}
+
+    def selection(self, curves: Curves) -> float:
+        """Accuracy."""
+        return 1.0 - (curves["validation_error"] or 0.0)
+
+    def summary(self, curves: Curves, part: str) -> dict[str, float]:
+        named = {"error": curves[f"{part}_error"], "ECE": curves[f"{part}_ece"]}
+        return {name: value for name, value in named.items() if value is not None}
+
+    def predictions(self, outputs: Tensor, targets: Tensor, sample_ids: Tensor) -> Predictions:
+        return Predictions(outputs, targets, sample_ids)
+
+    def columns(self, predictions: Predictions) -> dict[str, Tensor]:
+        return {
+            "sample_id": predictions.sample_ids,
+            "label": predictions.labels,
+            "logits": predictions.logits.float(),
+        }
+
+    def from_columns(self, columns: Mapping[str, Tensor]) -> Predictions:
+        return Predictions(columns["logits"], columns["label"], columns["sample_id"])
+
+    def scores(self, validation: Predictions, test: Predictions) -> dict[str, float]:
+        return evaluate(validation.logits, validation.labels, test.logits, test.labels)
+
+    def differing(
+        self, scores: Mapping[str, float], validation: Predictions, test: Predictions, off: float
+    ) -> dict[str, tuple[float, float]]:
+        parts = (validation.logits, validation.labels, test.logits, test.labels)
+        return differing(scores, *parts, off)
+
+    def elsewhere(
+        self, outputs: Tensor, targets: Tensor, sample_ids: Tensor, same_targets: bool
+    ) -> Predictions:
+        labels = targets if same_targets else torch.full_like(targets, -1)
+        return Predictions(outputs, labels, sample_ids)
+
+    def scores_elsewhere(
+        self, scores: Mapping[str, float], test: Predictions, other: Predictions
+    ) -> dict[str, float]:
+        return evaluate_on(test.logits, other.logits, other.labels, temperatures_of(scores))
+
+    def differing_elsewhere(
+        self,
+        committed: Mapping[str, float],
+        scores: Mapping[str, float],
+        test: Predictions,
+        other: Predictions,
+        off: float,
+    ) -> dict[str, tuple[float, float]]:
+        temperatures = temperatures_of(scores)
+        return differing_on(committed, test.logits, other.logits, other.labels, temperatures, off)
+
+
+def temperatures_of(scores: Mapping[str, float]) -> dict[str, float]:
+    """By criterion, from the scores of a trial."""
+    prefix = "temperature_"
+    return {name.removeprefix(prefix): v for name, v in scores.items() if name.startswith(prefix)}
+
+
+class ClassificationCurves:
+    """Sums over batches, on the device they are on: reading them at the end of an epoch is the only wait.
+
+    Of each sample: negative log-likelihood (nats) and entropy of its softmax (nats), apart for those that
+    are classified correctly and wrongly.
+    """
+
+    def __init__(self, device: torch.device):
+        # Rows: wrong, correct. Columns: count, sum of NLL, of entropy. Double: order matters less.
+        self.sums = torch.zeros(2, 3, dtype=torch.float64, device=device)
+
+    @torch.no_grad()
+    def add(self, outputs: Tensor, targets: Tensor) -> None:
+        log_probabilities = functional.log_softmax(outputs.detach().float(), dim=1)
+        nll = functional.nll_loss(log_probabilities, targets, reduction="none")
+        entropy = -(log_probabilities.exp() * log_probabilities).sum(dim=1)
+        correct = (outputs.argmax(dim=1) == targets).long()
+        values = torch.stack([torch.ones_like(nll), nll, entropy], dim=1).double()
+        self.sums.index_add_(0, correct, values)
+
+    def read(self, prefix: str) -> Curves:
+        """error (fraction), nll and entropy (nats), each over all, correct and wrong samples."""
+        wrong, correct = self.sums.tolist()
+        both = [a + b for a, b in zip(wrong, correct, strict=True)]
+
+        def mean(sums: list[float], column: int) -> float | None:
+            return sums[column] / sums[0] if sums[0] else None
+
+        curves: Curves = {f"{prefix}_error": wrong[0] / both[0]}
+        for suffix, sums in (("", both), ("_correct", correct), ("_wrong", wrong)):
+            curves[f"{prefix}_nll{suffix}"] = mean(sums, 1)
+            curves[f"{prefix}_entropy{suffix}"] = mean(sums, 2)
+        return curves

@@ -1,0 +1,183 @@
+"""The network of a trial and the steps that train it, an epoch at a time."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainables import losses, models, samplers
+from trainables.catalogue import MODELS
+from trainables.datasets.base import Dataset
+from trainables.errors import ConfigurationError, TrialDiverged
+from trainables.losses.base import Loss
+from trainables.tasks.base import Task
+from trainables.training import seeds
+from trainables.training.curves import Curves
+from trainables.training.epoch import EpochUnderWay
+from trainables.training.execution import Execution
+from trainables.training.optimizers import optimizer
+from trainables.training.process_group import ProcessGroup
+from trainables.trial import Trial
+
+
+def never() -> bool:
+    return False
+
+
+class Trainer:
+    """What training changes: network, loss, optimiser and schedule, and the epoch under way.
+
+    Args:
+        device: Where `dataset` is.
+        group: The processes that train the trial together.
+
+    Raises:
+        ConfigurationError: A loss that asks for something which the task does not have.
+    """
+
+    def __init__(
+        self, trial: Trial, dataset: Dataset, task: Task[Any], device: torch.device, group: ProcessGroup
+    ):
+        self.trial, self.dataset, self.task, self.device, self.group = trial, dataset, task, device, group
+        self.under_way: EpochUnderWay | None = None
+        settings = trial.training
+        seeds.seed_everything(seeds.initialisation(trial))
+        model = models.build_for(dataset, trial.model)
+        self.model = group.synchronised(model.to(device))
+        self.execution = Execution(
+            self.model,
+            device,
+            settings,
+            dataset.input_shape,
+            together=group.size > 1,
+            replayable=MODELS[trial.model.name].spec.replayable,
+        )
+        context = task.loss_context(dataset)
+        reduction = "mean" if settings.loss_reduction == "mean" else "sum"
+        loss = losses.build(trial.loss.name, **dict(trial.loss.params), reduction=reduction, **context)
+        self.loss = loss.to(device)
+        self.batch_context = asked_with_each_batch(self.loss)
+        self.sampler = samplers.build(
+            trial.sampler.name,
+            **dict(trial.sampler.params),
+            samples=len(dataset.train),
+            labels=dataset.train.labels.cpu(),
+            **context,
+        )
+        self.optimizer = optimizer(settings, self.model)
+        self.schedule = torch.optim.lr_scheduler.MultiStepLR(
+            self.optimizer, list(settings.milestones), settings.milestone_factor
+        )
+
+    def epoch(
+        self, number: int, pause: Callable[[], bool] = never, on_batch: Callable[[], object] = never
+    ) -> Curves | None:
+        """Trains on the samples of an epoch. Nothing is read from the device before its last batch.
+
+        Args:
+            number: Of the epoch, from 0.
+            pause: Asked after each batch but the last. Where it says yes the epoch is left there, and the
+                next call goes on with it.
+            on_batch: Called after each batch.
+
+        Returns:
+            The curves of training; None where the epoch was left.
+
+        Raises:
+            TrialDiverged: A loss that is not finite.
+        """
+        settings = self.trial.training
+        generator = torch.Generator().manual_seed(seeds.batch_order(self.trial, number))
+        order = self.sampler.epoch(generator).to(self.dataset.train.labels.device)
+        batches = list(torch.split(order, settings.batch_size))
+        if settings.drop_last and len(batches[-1]) < settings.batch_size and len(batches) > 1:
+            batches.pop()
+        if self.under_way is None:
+            self.under_way = self._begin(number)
+        under_way = self.under_way
+        clip_norm = settings.gradient_clip_norm or math.inf
+        self.model.train()
+        for indices in batches[under_way.batches :]:
+            inputs, targets = self.group.batch(self.dataset, indices, under_way.augmentation)
+            self.optimizer.zero_grad()
+            outputs = self.execution.training_logits(inputs)
+            outputs, targets = self.group.gather_batch(outputs, targets)
+            context = {}
+            if self.batch_context:
+                offered = self.task.batch_context(self.dataset.train, indices, targets)
+                context = {name: self._offered(offered, name) for name in self.batch_context}
+            loss = self.task.loss(self.loss, outputs.float(), targets, context)
+            if settings.loss_reduction == "mean_over_samples":
+                loss = loss / len(indices)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.group.all_reduce_gradients(self.model.parameters())
+            under_way.norm_sum += nn.utils.clip_grad_norm_(self.model.parameters(), clip_norm)
+            self.optimizer.step()
+            under_way.measured.add(outputs, targets)
+            averaged_over = {"sum": 1, "mean": len(targets), "mean_over_samples": len(indices)}
+            under_way.loss_sum += loss.detach() * averaged_over[settings.loss_reduction]
+            under_way.batches += 1
+            on_batch()
+            if under_way.batches < len(batches) and pause():
+                return None
+        self.under_way = None
+        samples = sum(len(indices) for indices in batches)
+        loss_per_sample = (under_way.loss_sum / samples).item()
+        gradient_norm = (under_way.norm_sum / len(batches)).item()
+        if not math.isfinite(loss_per_sample):
+            raise TrialDiverged(f"the training loss of epoch {number} is {loss_per_sample}: {self.trial}.")
+        return {
+            "learning_rate": under_way.learning_rate,
+            "train_loss": loss_per_sample,
+            "gradient_norm": gradient_norm if math.isfinite(gradient_norm) else None,
+            **under_way.measured.read("train"),
+        }
+
+    def _begin(self, number: int) -> EpochUnderWay:
+        self.loss.on_epoch_start(number, self.trial.training.epochs)
+        return EpochUnderWay(
+            learning_rate=float(self.optimizer.param_groups[0]["lr"]),
+            augmentation=torch.Generator(self.device).manual_seed(seeds.augmentation(self.trial, number)),
+            measured=self.task.measures(self.device),
+            loss_sum=torch.zeros((), dtype=torch.float64, device=self.device),
+            norm_sum=torch.zeros((), dtype=torch.float64, device=self.device),
+        )
+
+    def _offered(self, offered: Mapping[str, Tensor], name: str) -> Tensor:
+        if name not in offered:
+            raise ConfigurationError(
+                f"loss {self.trial.loss.label!r} asks for {name!r} with each batch; there is: "
+                f"{', '.join(sorted(offered))}."
+            )
+        return offered[name]
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(),
+            "loss": self.loss.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "under_way": None if self.under_way is None else self.under_way.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.loss.load_state_dict(state["loss"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.under_way = None
+        if state["under_way"] is not None:
+            measured = self.task.measures(self.device)
+            self.under_way = EpochUnderWay.restored(state["under_way"], self.device, measured)
+
+
+def asked_with_each_batch(loss: nn.Module) -> tuple[str, ...]:
+    """What a loss takes beside outputs and targets, by the signature of its `forward` or `per_sample`."""
+    inherited = isinstance(loss, Loss) and type(loss).forward is Loss.forward
+    computes: Any = loss.per_sample if inherited else loss.forward
+    return tuple(inspect.signature(computes).parameters)[2:]
