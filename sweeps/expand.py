@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeps.spec import Block, Exclusion, Run, read, read_overrides, refusal
-from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
+from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS, SAMPLERS
 from trainables.errors import ConfigurationError
 from trainables.protocols.base import Criterion
 from trainables.registry import Registry
@@ -111,7 +111,7 @@ def expected_frame(trials: Iterable[Trial]) -> pd.DataFrame:
 
 
 def _refuse_too_many(block: Block, place: str) -> None:
-    sizes = (sum(map(len, kind)) for kind in (block.datasets, block.models, block.losses))
+    sizes = (sum(map(len, kind)) for kind in (block.datasets, block.models, block.losses, block.samplers))
     number = math.prod(sizes) * len(block.seeds)
     if number > MOST_TRIALS:
         raise ConfigurationError(f"{place}: asks for {number} trials, which is more than {MOST_TRIALS}.")
@@ -128,13 +128,15 @@ def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Tr
         try:
             cell = resolve_cell(block.protocol, dataset, model, loss)
             where = f"{place}, {' / '.join(component.label for component in cell)}"
-            fitting = {i for i, exclusion in enumerate(block.exclude) if _fits(exclusion, cell)}
-            used |= fitting
-            if not fitting:
-                # Only the seed differs within a cell, so the rest of it is worked out once.
-                score_on = every(block.score_on)
-                first = of_cell(cell, block.seeds[0], block.protocol, block.training, score_on)
-                yield from (dataclasses.replace(first, seed=seed) for seed in block.seeds)
+            for sampler in every(block.samplers):
+                complete = (*cell, Component.resolve(SAMPLERS, sampler))
+                fitting = {i for i, exclusion in enumerate(block.exclude) if _fits(exclusion, complete)}
+                used |= fitting
+                if not fitting:
+                    # Only the seed differs then, so the rest is worked out once.
+                    score_on = every(block.score_on)
+                    first = of_cell(cell, block.seeds[0], block.protocol, block.training, score_on, sampler)
+                    yield from (dataclasses.replace(first, seed=seed) for seed in block.seeds)
         except ConfigurationError as error:
             # Cells often share a problem: a data set and a model that do not fit have it with each loss.
             problems.setdefault(f"{place}: {error}", f"{where}: {error}")
@@ -144,9 +146,9 @@ def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Tr
             problems[line] = line
 
 
-def _fits(exclusion: Exclusion, cell: tuple[Component, Component, Component]) -> bool:
-    asked = (exclusion.dataset, exclusion.model, exclusion.loss)
-    registries: tuple[Registry[Any], ...] = (DATASETS, MODELS, LOSSES)
+def _fits(exclusion: Exclusion, cell: tuple[Component, Component, Component, Component]) -> bool:
+    asked = (exclusion.dataset, exclusion.model, exclusion.loss, exclusion.sampler)
+    registries: tuple[Registry[Any], ...] = (DATASETS, MODELS, LOSSES, SAMPLERS)
     return all(
         not choices or any(_is(component, registry, choice) for choice in choices)
         for choices, registry, component in zip(asked, registries, cell, strict=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator
 
-from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS
+from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS, SAMPLERS
 from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
 from trainables.resolve import checked_seed
@@ -126,6 +126,7 @@ Name = Annotated[str, AfterValidator(_name)]
 Datasets = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(selected, DATASETS))]
 Models = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(selected, MODELS))]
 Losses = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(selected, LOSSES))]
+Samplers = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(selected, SAMPLERS))]
 Seeds = Annotated[tuple[int, ...], PlainValidator(_seeds)]
 ProtocolName = Annotated[str, PlainValidator(_protocol)]
 Training = Annotated[dict[str, Any], PlainValidator(_training)]

@@ -19,12 +19,23 @@ from pydantic_core import ErrorDetails
 
 from sweeps import fields
 from sweeps.bundled import bundled_paths
-from sweeps.fields import Datasets, Gpus, Losses, Models, Name, ProtocolName, Seeds, Training, Watches
+from sweeps.fields import (
+    Datasets,
+    Gpus,
+    Losses,
+    Models,
+    Name,
+    ProtocolName,
+    Samplers,
+    Seeds,
+    Training,
+    Watches,
+)
 from sweeps.yaml_text import parsed
 from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
 from trainables.registry.plugins import PLUGINS
-from trainables.trial import TrainingSettings
+from trainables.trial import NATURAL, TrainingSettings
 
 MOST_BYTES = 2**20
 """Of a sweep file."""
@@ -49,25 +60,30 @@ class Exclusion(_Part):
     dataset: Datasets = ()
     model: Models = ()
     loss: Losses = ()
+    sampler: Samplers = ()
     reason: str = Field(min_length=1)
 
     @model_validator(mode="after")
     def _says_which(self) -> Exclusion:
-        if not (self.dataset or self.model or self.loss):
-            raise ValueError("must name a dataset, a model or a loss, or it would leave out everything.")
+        if not (self.dataset or self.model or self.loss or self.sampler):
+            raise ValueError(
+                "must name a dataset, a model, a loss or a sampler, or it would leave out everything."
+            )
         return self
 
 
 class Block(_Part):
-    """A matrix of data sets, models and losses. What it leaves open is as the file has it.
+    """A matrix of data sets, models, losses and samplers. What it leaves open is as the file has it.
 
     Attributes:
+        samplers: Which samples each epoch trains on, in which order.
         gpus: GPUs that each of its trials reserves, instead of `run.gpus_per_trial`; changes no numbers.
     """
 
     datasets: list[Datasets] = Field(min_length=1)
     models: list[Models] = Field(min_length=1)
     losses: list[Losses] = Field(min_length=1)
+    samplers: list[Samplers] = Field(default=[(NATURAL.name,)], min_length=1)
     seeds: Seeds = ()
     protocol: ProtocolName = ""
     training: Training = {}

@@ -45,6 +45,12 @@ def datasets(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return _fitting(DATASETS.names(), incomplete)
 
 
+def samplers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from trainables.catalogue import SAMPLERS
+
+    return _fitting(SAMPLERS.names(), incomplete)
+
+
 def protocols(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from trainables.catalogue import PROTOCOLS
 

@@ -12,6 +12,7 @@ KINDS = {
     "losses": "what a network can be trained on, with parameters",
     "models": "networks, with parameters",
     "datasets": "data sets to train on, or to be scored on",
+    "samplers": "which samples each epoch trains on, in which order",
     "protocols": "how a paper trains and splits, which a sweep names",
     "metrics": "scores that tables are made of, for --metric",
     "calibrators": "maps from logits to probabilities that are fitted to validation data",

@@ -33,6 +33,14 @@ def _component(name: str, noun: str, complete: Callable[..., Any]) -> Callable[[
 @_component("--model", "model", completion.models)
 @_component("--loss", "loss", completion.losses)
 @click.option(
+    "--sampler",
+    default="natural",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=completion.samplers,
+    help="Which samples each epoch trains on, as a sweep file would name it.",
+)
+@click.option(
     "--seed",
     type=int,
     default=0,
@@ -61,6 +69,7 @@ def trial(
     dataset: str,
     model: str,
     loss: str,
+    sampler: str,
     seed: int,
     protocol: str,
     overrides: tuple[str, ...],
@@ -74,7 +83,16 @@ def trial(
     from orchestrator.use_cases.trial import trial
 
     asked = partial(
-        trial, dataset, model, loss, seed, protocol=protocol, overrides=overrides, data=data, store=store
+        trial,
+        dataset,
+        model,
+        loss,
+        seed,
+        sampler=sampler,
+        protocol=protocol,
+        overrides=overrides,
+        data=data,
+        store=store,
     )
     if json:
         click.echo(as_json(asked(warn=warn)), nl=False)

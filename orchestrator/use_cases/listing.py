@@ -9,7 +9,7 @@ from typing import Any
 from results.scoring.scores import SEPARATION, Metric, known_metrics
 from sweeps.settings import Setting, settings
 from sweeps.spec import bundled
-from trainables.catalogue import CALIBRATORS, DATASETS, LOSSES, MODELS, PROTOCOLS
+from trainables.catalogue import CALIBRATORS, DATASETS, LOSSES, MODELS, PROTOCOLS, SAMPLERS
 from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
 
@@ -17,6 +17,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "losses": LOSSES,
     "models": MODELS,
     "datasets": DATASETS,
+    "samplers": SAMPLERS,
     "protocols": PROTOCOLS,
     "calibrators": CALIBRATORS,
 }

@@ -13,7 +13,7 @@ from sweeps.spec import Overrides, read_overrides, selected
 from trainables import computed
 from trainables.builds import check_builds_for
 from trainables.calibration import evaluate
-from trainables.catalogue import DATASETS, LOSSES, MODELS
+from trainables.catalogue import DATASETS, LOSSES, MODELS, SAMPLERS
 from trainables.errors import ConfigurationError
 from trainables.process_state.state import ProcessState
 from trainables.resolve import resolve
@@ -50,6 +50,7 @@ def trial(
     loss: str,
     seed: int = 0,
     *,
+    sampler: str = "natural",
     protocol: str = "mukhoti2020",
     overrides: Sequence[str] = (),
     data: Path | None = None,
@@ -61,7 +62,7 @@ def trial(
     """Trains one trial, continuing from its checkpoint if the store has one, and commits it to the store.
 
     Args:
-        dataset, model, loss: As a sweep file names them: 'mlp', or 'focal: {gamma: 2}'.
+        dataset, model, loss, sampler: As a sweep file names them: 'mlp', or 'focal: {gamma: 2}'.
         overrides: Settings as `--set` takes them: 'training.epochs=3'.
         data: The folder of the data sets (default: ~/.cache/calibsweep/data).
         store: Without one, nothing is kept.
@@ -83,6 +84,7 @@ def trial(
         seed,
         changes.protocol or protocol,
         changes.training,
+        sampler=selected(SAMPLERS, sampler, "--sampler"),
     )
     check_builds_for([asked.model])
     # One thread, as in a sweep: rounding may depend on the number of threads.

@@ -16,12 +16,13 @@ import pandas as pd
 
 from trainables.errors import ConfigurationError
 from trainables.texts import visible
+from trainables.trial import NATURAL
 
 CELL = ["dataset", "model", "loss", "variant"]
 """What a cell of a table is, in the columns of the data frame. `variant` digests the training settings."""
 
 Settings = Mapping[str, Any]
-"""Training settings of one variant by name, and the versions of its three components."""
+"""Training settings of one variant by name, the versions of its three components, and its sampler."""
 
 
 def summarise(
@@ -118,8 +119,17 @@ def settings_of_variants(*frames: pd.DataFrame | None) -> dict[str, Settings]:
             identity = json.loads(str(row.identity))
             parts = ("dataset", "model", "loss")
             versions = {f"{part} version": identity[part]["version"] for part in parts}
-            settings[str(row.variant)] = {**identity["training"], **versions}
+            sampler = _of_sampler(identity.get("sampler"))
+            settings[str(row.variant)] = {**identity["training"], **versions, "sampler": sampler}
     return settings
+
+
+def _of_sampler(identity: Mapping[str, Any] | None) -> str:
+    """A trial's sampler by name, with its parameters; rows leave the natural order out."""
+    if identity is None:
+        return NATURAL.name
+    params = ", ".join(f"{name}={_short(value)}" for name, value in identity["params"].items())
+    return f"{identity['name']}({params})" if params else identity["name"]
 
 
 def differing(settings: Iterable[Settings]) -> list[str]:

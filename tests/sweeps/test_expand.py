@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from results.tables.statistics import settings_of_variants
 from sweeps.expand import expected_frame, load
 from trainables.resolve import resolve
 from trainables.trial import canonical_json
@@ -71,6 +72,29 @@ blocks:
   - {datasets: [pictures], models: [{dense: {widths: [32]}}], losses: [plain], training: {epochs: 350}}
 """)
     assert [trial.loss.label for trial in load(path).trials] == ["focal_1", "plain", "focal_2"]
+
+
+def test_a_sampler_is_a_component_of_a_block_and_natural_is_in_no_key(sweep_file: Write) -> None:
+    path = sweep_file("""\
+name: a
+seeds: [3]
+blocks:
+  - datasets: [pictures]
+    models: [dense]
+    losses: [plain, focal_2]
+    samplers: [natural, {resampled: {power: [0, 0.25]}}]
+    exclude: [{loss: focal_2, sampler: class_balanced, reason: "Not here."}]
+""")
+    trials = load(path).trials
+    found = [(trial.loss.label, trial.sampler.label) for trial in trials]
+    both = ["natural", "class_balanced", "resampled(power=0.25)"]
+    assert found == [("plain", each) for each in both] + [("focal_2", each) for each in (both[0], both[2])]
+    assert trials[0].key == resolve("pictures", "dense", "plain", 3).key
+    assert "sampler" not in trials[0].identity()
+    assert len({trial.key for trial in trials}) == 5 and len({trial.variant for trial in trials}) == 3
+    frame = expected_frame(trials)
+    told = {settings["sampler"] for settings in settings_of_variants(frame).values()}
+    assert told == {"natural", "resampled(power=0)", "resampled(power=0.25)"}
 
 
 @pytest.mark.parametrize(

@@ -187,8 +187,8 @@ REFUSED = {
     ),
     "exclusion of everything": (
         ("[plain]", "[plain]\n    exclude: [{reason: why}]"),
-        "a.yaml: blocks[0].exclude[0]: must name a dataset, a model or a loss, or it would leave out "
-        "everything.",
+        "a.yaml: blocks[0].exclude[0]: must name a dataset, a model, a loss or a sampler, or it would "
+        "leave out everything.",
     ),
     "exclusion of nothing": (
         ("[plain]", "[plain]\n    exclude: [{model: conv, reason: why}]"),

@@ -1,0 +1,109 @@
+"""An epoch's samples follow from its generator alone, and a loss gets the context that it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trainables import samplers
+from trainables.catalogue import SAMPLERS
+from trainables.errors import ConfigurationError
+from trainables.losses.base import Loss
+from trainables.resolve import resolve
+from trainables.training.run import TrialRun, load_dataset
+from trainables.training.trainer import asked_with_each_batch
+
+CPU = torch.device("cpu")
+DIGITS = ("digits", {"training_samples": 75, "validation_samples": 60})
+TRAINING = {"epochs": 2, "milestones": [], "batch_size": 32}
+LABELS = torch.tensor([0] * 600 + [2] * 300 + [3] * 100)
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("name", SAMPLERS.names())
+def test_an_epoch_follows_from_its_generator(name: str) -> None:
+    params = {"power": 0.3} if name == "resampled" else {}
+    made = [samplers.build(name, **params, samples=1000, labels=LABELS) for _ in range(2)]
+    first, again, other = (
+        each.epoch(generator(seed)) for each, seed in zip((*made, made[0]), (5, 5, 6), strict=True)
+    )
+    assert (
+        first.dtype == torch.int64
+        and first.device == CPU
+        and 0 <= int(first.min()) <= int(first.max()) < 1000
+    )
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_classes_are_drawn_in_proportion_to_a_power_of_their_counts(power: float) -> None:
+    sampler = samplers.build("resampled", power=power, labels=LABELS)
+    drawn = torch.cat([LABELS[sampler.epoch(generator(seed))] for seed in range(40)])
+    shares = np.bincount(drawn.numpy(), minlength=4) / len(drawn)
+    powers = np.array([600.0, 0, 300, 100]) ** power * [1, 0, 1, 1]
+    # 40,000 draws: a share is off by 0.0025 in one of three cases, by four times that hardly ever.
+    np.testing.assert_allclose(shares, powers / powers.sum(), atol=0.01)
+
+
+def test_what_cannot_be_resampled_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="power"):
+        samplers.build("resampled", power=1.5, labels=LABELS)
+    with pytest.raises(ConfigurationError, match="one class"):
+        samplers.build("class_balanced", labels=torch.ones(5, 3))
+    with pytest.raises(ConfigurationError, match="'class_balanced'"):
+        resolve(DIGITS, "mlp", "brier", 0, sampler="class_balanced_")
+
+
+def test_a_resampled_trial_has_the_matched_start_and_other_samples() -> None:
+    natural = resolve(DIGITS, "mlp", "cross_entropy", 1, training=TRAINING)
+    resampled = resolve(DIGITS, "mlp", "cross_entropy", 1, training=TRAINING, sampler="class_balanced")
+    assert natural == replace(resampled, sampler=natural.sampler) and natural.key != resampled.key
+    runs = [TrialRun(trial, load_dataset(trial, None, CPU), CPU) for trial in (natural, resampled)]
+    starts = [[p.detach().clone() for p in run.model.parameters()] for run in runs]
+    assert all(map(torch.equal, *starts))
+    assert runs[0].advance()["train_loss"] != runs[1].advance()["train_loss"]
+
+
+class Adjusted(Loss):
+    """Cross-entropy of logits to which the log share of their class is added (Menon et al., ICLR 2021)."""
+
+    def __init__(self, class_counts: Tensor, reduction: str = "sum"):
+        super().__init__(reduction)  # type: ignore[arg-type]
+        self.register_buffer("counts", class_counts)
+        self.seen: list[list[int]] = []
+
+    def per_sample(self, logits: Tensor, labels: Tensor, sample_ids: Tensor) -> Tensor:
+        self.seen.append(sample_ids.tolist())
+        prior = self.counts / self.counts.sum()  # type: ignore[operator]
+        return functional.cross_entropy(logits + prior.log(), labels, reduction="none")
+
+
+class Unmet(Loss):
+    def forward(self, logits: Tensor, labels: Tensor, soft_labels: Tensor) -> Tensor:
+        return logits.sum()
+
+
+def test_a_loss_gets_the_context_that_its_signatures_name() -> None:
+    trial = resolve(DIGITS, "mlp", "cross_entropy", 1, training=TRAINING)
+    data = load_dataset(trial, None, CPU)
+    run = TrialRun(trial, data, CPU)
+    assert run.trainer.batch_context == ()
+    counts = run.task.loss_context(data)["class_counts"]
+    assert counts.tolist() == np.bincount(data.train.labels.numpy(), minlength=10).tolist()
+    run.trainer.loss = loss = Adjusted(counts)
+    run.trainer.batch_context = asked_with_each_batch(loss)
+    assert run.trainer.batch_context == ("sample_ids",)
+    run.advance()
+    assert list(map(len, loss.seen)) == [32, 32, 11]
+    assert sorted(id for batch in loss.seen for id in batch) == sorted(data.train.sample_ids.tolist())
+    run.trainer.batch_context = asked_with_each_batch(Unmet())
+    with pytest.raises(ConfigurationError, match="soft_labels"):
+        run.advance()
