@@ -55,7 +55,7 @@ def fill(store: Store, trials: tuple[Trial, ...] | list[Trial]) -> None:
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, CLASSES, (SAMPLES,), generator=generator)
     part = Predictions(torch.randn(SAMPLES, CLASSES, generator=generator), labels, torch.arange(SAMPLES))
-    table = predictions_table(part, part)
+    table = predictions_table("classification", part, part)
     scores, epochs = score_predictions(table), epochs_table([{"epoch": 0, "train_loss": 1.0}])
     provenance = {"source_commit": "0" * 40, "host": "benchmark", "processor": "none", "version_torch": "0"}
     for trial in trials:

@@ -63,7 +63,7 @@ def fill(store: Store, number: int) -> None:
     for _ in range(MADE):
         logits = torch.randn(SAMPLES, CLASSES, generator=generator)
         part = Predictions(logits, labels, torch.arange(SAMPLES))
-        table = predictions_table(part, part)
+        table = predictions_table("classification", part, part)
         made.append((table, score_predictions(table)))
     epochs = epochs_table([{"epoch": 0, "train_loss": 1.0}])
     provenance = {"source_commit": "0" * 40, "host": "benchmark", "processor": "none", "version_torch": "0"}

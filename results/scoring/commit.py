@@ -1,4 +1,7 @@
-"""From logits to scores: what a finished trial commits, and the same again from what is stored.
+"""From predictions to scores: what a finished trial commits, and the same again from what is stored.
+
+Columns and scores are the task's: see `trainables.tasks.base`. A table of predictions says in its schema
+which task that is, unless it is classification.
 
 The only room of `results` that needs torch.
 """
@@ -20,12 +23,11 @@ from results.store.address import Address, stem
 from results.store.errors import StoreError
 from results.store.provenance import source_commit
 from results.store.store import Store
-from trainables.calibration import evaluate
-from trainables.calibration.agreement import FLOAT32_OFF, FLOAT64_OFF, differing, differing_on
-from trainables.calibration.out_of_distribution import evaluate_on
+from trainables import tasks
+from trainables.calibration.agreement import FLOAT32_OFF, FLOAT64_OFF
 
 if TYPE_CHECKING:
-    from trainables.tasks.classification import Predictions
+    from trainables.tasks.base import Task
     from trainables.training.curves import Curves
     from trainables.training.result import TrialResult
     from trainables.trial import Component
@@ -33,15 +35,23 @@ if TYPE_CHECKING:
 FEW_SAMPLES = 10_000
 """Fewer are scored as fast by one thread as by several."""
 
-PARTS = ("validation", "test")
+PARTS, SCORED = ("validation", "test"), "scored"
+
+TASK = "calibsweep.task"
+"""The name of the task, in the metadata of a table's schema."""
 
 ARITHMETIC, FLOAT64 = "scores_arithmetic", "float64"
 """What a row's provenance says of how its scores were computed. Older rows say nothing: that was float32."""
 
 
-def predictions_table(validation: Predictions, test: Predictions) -> pa.Table:
-    """Predictions as stored: split, sample_id, label, logits (a list of K float32)."""
-    tables = [_part_table(part, each) for part, each in zip(PARTS, (validation, test), strict=True)]
+def predictions_table(task: str, validation: Any, test: Any) -> pa.Table:
+    """Predictions of a trial's own parts as stored: split, and the task's columns.
+
+    Args:
+        task: Its name.
+        validation, test: Predictions as the task has them.
+    """
+    tables = [_part_table(task, part, each) for part, each in zip(PARTS, (validation, test), strict=True)]
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
@@ -51,49 +61,86 @@ def epochs_table(epochs: list[Curves]) -> pa.Table:
     return pa.Table.from_pylist(epochs, schema=schema)
 
 
-def scored_table(predictions: Predictions) -> pa.Table:
+def scored_table(task: str, predictions: Any) -> pa.Table:
     """Predictions of a set out of distribution as stored: like those of a trial's own parts."""
-    return _part_table("scored", predictions)
+    return _part_table(task, SCORED, predictions)
 
 
-def _part_table(part: str, predictions: Predictions) -> pa.Table:
-    logits = predictions.logits.float().numpy()
-    columns = {
-        "split": pa.array([part] * len(logits)).dictionary_encode(),
-        "sample_id": pa.array(predictions.sample_ids.numpy()),
-        "label": pa.array(predictions.labels.numpy()),
-        "logits": pa.FixedSizeListArray.from_arrays(pa.array(logits.reshape(-1)), logits.shape[1]),
-    }
-    return pa.table(columns)
+def _part_table(task: str, part: str, predictions: Any) -> pa.Table:
+    columns = tasks.build(task).columns(predictions)
+    rows_of = {len(tensor) for tensor in columns.values()}
+    if len(rows_of) != 1 or "sample_id" not in columns:
+        raise ValueError(f"task {task!r}: its columns are not of the same samples, with their sample_id.")
+    table = pa.table(
+        {
+            "split": pa.array([part] * rows_of.pop()).dictionary_encode(),
+            **{name: _as_array(tensor.numpy()) for name, tensor in columns.items()},
+        }
+    )
+    return table if task == tasks.DEFAULT else table.replace_schema_metadata({TASK: task})
+
+
+def _as_array(values: np.ndarray[Any, Any]) -> pa.Array:
+    if values.ndim == 1:
+        return pa.array(values)
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+
+
+def task_of(predictions: pa.Table) -> Task[Any]:
+    """The task that stored predictions are of.
+
+    Raises:
+        ConfigurationError: There is none of its name here.
+    """
+    told = (predictions.schema.metadata or {}).get(TASK.encode(), tasks.DEFAULT.encode())
+    return tasks.build(told.decode("utf-8", "replace"))
+
+
+def part_of(predictions: pa.Table, part: str) -> Any:
+    """Stored predictions of one part ('validation', 'test' or 'scored'), as their task has them."""
+    return task_of(predictions).from_columns(_columns(predictions, part))
+
+
+def _columns(predictions: pa.Table, part: str) -> dict[str, torch.Tensor]:
+    split = predictions["split"].cast(pa.string())
+    chosen = predictions.filter(pa.compute.equal(split, part)).combine_chunks().drop_columns("split")
+    return {name: _as_tensor(chosen[name].combine_chunks()) for name in chosen.column_names}
+
+
+def _as_tensor(column: pa.Array) -> torch.Tensor:
+    if isinstance(column, pa.ChunkedArray):
+        column = pa.concat_arrays(column.chunks)
+    if pa.types.is_fixed_size_list(column.type):
+        flat = column.flatten().to_numpy(zero_copy_only=False)
+        return torch.from_numpy(np.array(flat).reshape(-1, column.type.list_size))
+    return torch.from_numpy(np.array(column.to_numpy(zero_copy_only=False)))
 
 
 def tensors(predictions: pa.Table, part: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """logits [N, K] and labels [N] of one part ('validation' or 'test') of stored predictions."""
-    chosen = predictions.filter(
-        pa.compute.equal(predictions["split"].cast(pa.string()), part)
-    ).combine_chunks()
-    classes = predictions.schema.field("logits").type.list_size
-    flat = chosen["logits"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    labels = chosen["label"].to_numpy()
-    return torch.from_numpy(np.array(flat).reshape(-1, classes)), torch.from_numpy(np.array(labels))
+    """logits [N, K] and labels [N] of one part of the stored predictions of a classification."""
+    columns = _columns(predictions, part)
+    return columns["logits"], columns["label"]
 
 
 def score_predictions(predictions: pa.Table) -> dict[str, float]:
     """All scores of stored predictions: the same numbers as were committed with them."""
-    return evaluate(*tensors(predictions, "validation"), *tensors(predictions, "test"))
+    return task_of(predictions).scores(*(part_of(predictions, part) for part in PARTS))
 
 
 def score_scored(predictions: pa.Table, scored: pa.Table) -> dict[str, float]:
     """Scores of a set out of distribution, from a trial's own stored predictions and those of the set."""
-    temperatures = temperatures_of(score_predictions(predictions))
-    test_logits, _ = tensors(predictions, "test")
-    return evaluate_on(test_logits, *tensors(scored, "scored"), temperatures)
+    return _scored_again(score_predictions(predictions), predictions, scored)
+
+
+def _scored_again(scores: Mapping[str, float], predictions: pa.Table, scored: pa.Table) -> dict[str, float]:
+    task = task_of(predictions)
+    return task.scores_elsewhere(scores, part_of(predictions, "test"), part_of(scored, SCORED))
 
 
 def commit_finished(
     store: Store,
     result: TrialResult,
-    predictions_on: Callable[[Component], Predictions],
+    predictions_on: Callable[[Component], Any],
     provenance: dict[str, str],
 ) -> bool:
     """Commits a finished trial, then what it says of each set out of distribution that is lacking.
@@ -119,7 +166,7 @@ def commit_scored(
     store: Store,
     result: TrialResult,
     scored_on: Component,
-    scored: Predictions,
+    scored: Any,
     provenance: dict[str, str],
     standing: pa.Table | None = None,
 ) -> bool:
@@ -128,8 +175,9 @@ def commit_scored(
     Args:
         standing: The trial's predictions that are stored, where they are not this result's.
     """
-    own = predictions_table(result.validation, result.test) if standing is None else standing
-    table = scored_table(scored)
+    task = tasks.name_of(result.trial.dataset.name)
+    own = predictions_table(task, result.validation, result.test) if standing is None else standing
+    table = scored_table(task, scored)
     facts = {**provenance, ARITHMETIC: FLOAT64}
     return scored_sets.commit(store.folder, result.trial, scored_on, table, score_scored(own, table), facts)
 
@@ -140,7 +188,8 @@ def commit_result(store: Store, result: TrialResult, provenance: dict[str, str])
     Returns:
         False if the trial was committed before: that commit stands.
     """
-    table = predictions_table(result.validation, result.test)
+    task = tasks.name_of(result.trial.dataset.name)
+    table = predictions_table(task, result.validation, result.test)
     measurements = {
         name: float(value) for name, value in result.measurements.items() if isinstance(value, int | float)
     }
@@ -170,7 +219,7 @@ def rescore(store: Store, path: str) -> None:
     row, scores, provenance = _committed(store, trial_path, key, rows.TRIAL_SCHEMA)
     predictions = data_files.committed(store.folder, trial_path, key, "predictions")
     if path != trial_path:
-        _rescore_set(store, path, temperatures_of(scores), predictions)
+        _rescore_set(store, path, scores, predictions)
         return
     if trial_differs(scores, provenance, predictions):
         scores = score_predictions(predictions)
@@ -179,16 +228,15 @@ def rescore(store: Store, path: str) -> None:
         if key in info.path:
             # One that is damaged is found and made again as such.
             with contextlib.suppress(StoreError):
-                _rescore_set(store, info.path, temperatures_of(scores), predictions)
+                _rescore_set(store, info.path, scores, predictions)
 
 
-def _rescore_set(store: Store, path: str, temperatures: Mapping[str, float], predictions: pa.Table) -> None:
+def _rescore_set(store: Store, path: str, scores: Mapping[str, float], predictions: pa.Table) -> None:
     key = stem(path)
-    row, scores, provenance = _committed(store, path, key, rows.SCORED_SCHEMA)
+    row, committed, provenance = _committed(store, path, key, rows.SCORED_SCHEMA)
     scored = data_files.committed(store.folder, path, key, scored_sets.PREDICTIONS, rows.SCORED_SCHEMA)
-    if scored_differs(scores, provenance, temperatures, predictions, scored):
-        test_logits, _ = tensors(predictions, "test")
-        _replace(store, path, row, evaluate_on(test_logits, *tensors(scored, "scored"), temperatures))
+    if scored_differs(committed, provenance, scores, predictions, scored):
+        _replace(store, path, row, _scored_again(scores, predictions, scored))
 
 
 def _committed(
@@ -219,27 +267,28 @@ def trial_differs(
     that they were computed in float64 by more than 1e-11 of each probability, in older rows by more than
     float32's 4e-6.
     """
-    parts = (*tensors(predictions, "validation"), *tensors(predictions, "test"))
+    validation, test = (part_of(predictions, part) for part in PARTS)
     with _threads_for(predictions.num_rows):
-        return differing(scores, *parts, _off(provenance))
+        return task_of(predictions).differing(scores, validation, test, _off(provenance))
 
 
 def scored_differs(
-    scores: Mapping[str, float],
+    committed: Mapping[str, float],
     provenance: Mapping[str, Any],
-    temperatures: Mapping[str, float],
+    scores: Mapping[str, float],
     predictions: pa.Table,
     scored: pa.Table,
 ) -> dict[str, tuple[float, float]]:
     """As `trial_differs`, of a set out of distribution.
 
     Args:
-        temperatures: By criterion, as the trial's own row has them.
+        committed: Scores of the set.
+        scores: Of the trial, as its own row has them.
         predictions: The trial's own.
     """
-    test_logits, _ = tensors(predictions, "test")
+    task, test, other = task_of(predictions), part_of(predictions, "test"), part_of(scored, SCORED)
     with _threads_for(predictions.num_rows + scored.num_rows):
-        return differing_on(scores, test_logits, *tensors(scored, "scored"), temperatures, _off(provenance))
+        return task.differing_elsewhere(committed, scores, test, other, _off(provenance))
 
 
 @contextlib.contextmanager
@@ -251,12 +300,6 @@ def _threads_for(samples: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def temperatures_of(scores: Mapping[str, float]) -> dict[str, float]:
-    """By criterion, from the scores of a trial."""
-    prefix = "temperature_"
-    return {name.removeprefix(prefix): v for name, v in scores.items() if name.startswith(prefix)}
 
 
 def _off(provenance: Mapping[str, Any]) -> float:

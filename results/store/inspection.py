@@ -258,31 +258,28 @@ class _Looker:
             whole = self._data_of(path, row, ("predictions", "epochs"))
         predictions = whole.get("predictions")
         if row is None or predictions is None:
-            temperatures = None
+            scores = None
         else:
-            from results.scoring.commit import temperatures_of, trial_differs
+            from results.scoring.commit import trial_differs
 
             scores, provenance = dict(row["scores"][0].as_py()), dict(row["provenance"][0].as_py())
-            temperatures = temperatures_of(scores)
             self.made.trials += 1
             self._differing(path, lambda: trial_differs(scores, provenance, predictions))
         for each in scored:
-            self._scored(each, predictions, temperatures)
+            self._scored(each, predictions, scores)
 
-    def _scored(
-        self, path: str, predictions: pa.Table | None, temperatures: Mapping[str, float] | None
-    ) -> None:
+    def _scored(self, path: str, predictions: pa.Table | None, of_trial: Mapping[str, float] | None) -> None:
         row = self._row(path, rows.SCORED_SCHEMA)
         if row is None:
             return
         table = self._data_of(path, row, (scored_sets.PREDICTIONS,))[scored_sets.PREDICTIONS]
-        if table is None or predictions is None or temperatures is None:
+        if table is None or predictions is None or of_trial is None:
             return
         from results.scoring.commit import scored_differs
 
         scores, provenance = dict(row["scores"][0].as_py()), dict(row["provenance"][0].as_py())
         self.made.scored += 1
-        self._differing(path, lambda: scored_differs(scores, provenance, temperatures, predictions, table))
+        self._differing(path, lambda: scored_differs(scores, provenance, of_trial, predictions, table))
 
     def _differing(self, path: str, differing: Callable[[], Mapping[str, tuple[float, float]]]) -> None:
         try:

@@ -78,7 +78,7 @@ def commit(store: Store, *trials: Trial) -> list[bool]:
 def arguments_of_commit(trial: Trial) -> dict[str, Any]:
     """What `commit_result` gives to `Store.commit`, for processes that do without torch."""
     result = result_of(trial)
-    table = predictions_table(result.validation, result.test)
+    table = predictions_table("classification", result.validation, result.test)
     return {
         "trial": trial,
         "predictions": table,
