@@ -1,4 +1,4 @@
-"""Training losses, one file each. A new one is a new file here with a class marked `@register("name")`."""
+"""Training losses, one file each. To add one, write a file with a class marked `@register("name")`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ if TYPE_CHECKING:
 
 
 def build(name: str, **params: Any) -> Loss:
-    """The loss called `name`: an `nn.Module` with `loss(logits [N, K], labels [N]) -> scalar`.
+    """Builds the loss `name`: an `nn.Module` with `loss(logits [N, K], labels [N]) -> scalar`.
 
     Args:
-        params: The loss's own parameters, and `reduction="sum"` (default) or `"mean"` over the batch.
+        name: A registered name.
+        params: Parameters of the loss, and `reduction="sum"` (default) or `"mean"` over the batch.
 
     Raises:
-        ConfigurationError: An unknown name or parameter, with the nearest right one.
+        ConfigurationError: The name or a parameter is unknown. The message suggests the nearest one.
     """
     loss: Loss = LOSSES.build(name, **params)
     return loss

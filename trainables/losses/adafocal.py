@@ -1,4 +1,4 @@
-"""AdaFocal: focal loss whose gamma follows the calibration of the validation set, bin by bin."""
+"""AdaFocal: focal loss with a gamma per bin that adapts to the calibration on the validation set."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ BINS = 15
 
 @register("adafocal")
 class AdaFocal(Loss):
-    """Focal loss where gamma > 0, inverse focal loss with |gamma| where gamma < 0.
+    """Focal loss for gamma > 0, inverse focal loss with |gamma| for gamma < 0.
 
     Ghosh et al., 'AdaFocal: Calibration-aware Adaptive Focal Loss' (NeurIPS 2022); switch and limits as
-    released. After each epoch the validation set is cut by confidence into 15 bins of equal mass, and the
-    gamma of each grows with its confidence minus its accuracy. A training sample takes the gamma of the bin
-    that its probability of the true class falls in.
+    released. After each epoch the validation set is divided by confidence into 15 equal-mass bins. The gamma
+    of a bin grows with its confidence minus its accuracy. A training sample uses the gamma of the bin that
+    contains its true-class probability.
 
-    Buffers: `gammas` [15]; `edges` [16], bin b being [edges[b], edges[b + 1]), what lies below in the first
-    and what lies above in the last.
+    Buffers: `gammas` [15]; `edges` [16]. Bin b is [edges[b], edges[b + 1]). Smaller values belong to the
+    first bin, larger ones to the last.
 
     Args:
-        lambda_: Rate of the update, gamma * exp(lambda * (confidence - accuracy)).
-        switch: A gamma that comes nearer to 0 than this changes its sign, and with it the kind of loss.
-        minimum_gamma: Least gamma, negative.
-        maximum_gamma: Greatest gamma.
+        lambda_: Rate of the update gamma * exp(lambda * (confidence - accuracy)).
+        switch: If |gamma| falls below this, gamma changes its sign, and with it the kind of loss.
+        minimum_gamma: Lower limit, negative.
+        maximum_gamma: Upper limit.
         initial_gamma: Gamma of all bins before the first validation.
+        reduction: 'sum' or 'mean' over the batch.
     """
 
     gammas: Tensor
@@ -63,7 +64,7 @@ class AdaFocal(Loss):
         self.switch = switch
         self.minimum_gamma = minimum_gamma
         self.maximum_gamma = maximum_gamma
-        # float64: whether a gamma passes the switch must not hang on rounding over hundreds of updates.
+        # float64, so that rounding over hundreds of updates does not decide whether gamma crosses the switch.
         self.register_buffer("gammas", torch.full((BINS,), initial_gamma, dtype=torch.float64))
         self.register_buffer("edges", torch.arange(BINS + 1, dtype=torch.float64) / BINS)
 
@@ -78,7 +79,7 @@ class AdaFocal(Loss):
         )
 
     def gamma_of(self, probability: Tensor) -> Tensor:
-        """gamma [N] for true-class probabilities [N], of their type."""
+        """gamma [N] for true-class probabilities [N], in their dtype."""
         chosen = torch.bucketize(probability.double(), self.edges[1:-1], right=True)
         return self.gammas[chosen].to(probability.dtype)
 
@@ -93,9 +94,12 @@ class AdaFocal(Loss):
 
     @torch.no_grad()
     def update(self, gaps: Tensor, edges: Tensor) -> None:
-        """Moves the gammas by each validation bin's confidence minus accuracy, `gaps` [15], and the bins.
+        """Updates the gammas and the bins.
 
-        An empty bin has gap 0 and keeps its gamma.
+        Args:
+            gaps: Confidence minus accuracy of each validation bin [15]; 0 for an empty bin, which keeps its
+                gamma.
+            edges: New edges of the bins [16].
         """
         moved = self.gammas * torch.exp(self.gammas.sign() * self.lambda_ * gaps)
         turned = torch.where(moved.abs() < self.switch, -moved.sign() * self.switch, moved)

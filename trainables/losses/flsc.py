@@ -1,4 +1,4 @@
-"""Focal loss whose gamma follows the epoch."""
+"""Focal loss with a gamma that depends on the epoch."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ class ScheduledFocal(Loss):
 
     Args:
         gammas: The three values.
-        steps: Epochs (from 0) at which the second and third take over, and the number of epochs this is meant
-            for. Other numbers of epochs change over at the same proportion, rounded down: 50 epochs at 14 and
-            35. Published: 100 and 250 of 350; as released, 30 and 70 of 100 on Tiny-ImageNet, 3 and 7 of 25
-            on SST.
+        steps: Epochs (from 0) at which the second and the third gamma start, and the number of epochs for
+            which they are meant. For another number of epochs they scale in proportion, rounded down: for 50
+            epochs to 14 and 35. Published: 100 and 250 of 350. Released: 30 and 70 of 100 on Tiny-ImageNet, 3
+            and 7 of 25 on SST.
+        reduction: 'sum' or 'mean' over the batch.
     """
 
     gamma: Tensor
@@ -40,7 +41,7 @@ class ScheduledFocal(Loss):
             raise ConfigurationError(f"flsc: gammas must not be negative, but are {list(gammas)}.")
         if not 0 < steps[0] <= steps[1] <= steps[2]:
             raise ConfigurationError(
-                f"flsc: steps must be two epochs and the number of epochs, rising, not {list(steps)}."
+                f"flsc: steps must be two epochs and the number of epochs, ascending, not {list(steps)}."
             )
         self.gammas = gammas
         self.steps = steps

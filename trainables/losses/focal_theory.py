@@ -1,4 +1,4 @@
-"""Why the sample-dependent focal loss has the gammas it has."""
+"""Derivation of the gammas of the sample-dependent focal loss."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from scipy.optimize import brentq
 from trainables.errors import ConfigurationError
 
 LOGARITHMS = (-40.0, 20.0)
-"""Between these lies log x, below, for every double in (0, 0.5)."""
+"""Bounds of log x, below, for every double in (0, 0.5)."""
 
 
 def gamma_for_probability(probability: float) -> float:
-    """The gamma with which focal loss regularises every sample that is at least this sure of its class.
+    """The gamma with which focal loss regularises all samples with at least this true-class probability.
 
-    With it the gradient of focal loss is as large as that of cross-entropy where the true class has this
-    probability, and smaller above. 4.851 at 0.2 and 3.070 at 0.25, to the nearest whole number the 5 and 3 of
-    FLSD. Mukhoti et al. 2020, Proposition 2. Right to a relative 1e-9.
+    For this gamma, the gradients of focal loss and cross-entropy have equal norms at `probability`, and that
+    of focal loss is smaller above. The result is 4.851 for 0.2 and 3.070 for 0.25; rounded, these are the 5
+    and 3 of FLSD. Mukhoti et al. 2020, Proposition 2. The relative error is below 1e-9.
 
     Raises:
-        ConfigurationError: A probability outside (0, 0.5); from 0.5 on no positive gamma has the property. Or
-            one so small, below 5e-308, that gamma is no double any more.
+        ConfigurationError: The probability is outside (0, 0.5): from 0.5 on no positive gamma has the
+            property. Or it is below 5e-308, and gamma overflows a double.
     """
     if not 0 < probability < 0.5:
         raise ConfigurationError(f"gamma_for_probability takes a probability in (0, 0.5), not {probability}.")
-    # The gradients' ratio, (1 - p)^g (1 + g c), is 1 at g = 0 and at one g > 0. There, for x = g c, it says
-    # log(1 + x) = x (1 - r). r goes to 0 with x where p goes to 0.5: worked out so that nothing cancels.
+    # The ratio of the gradients, (1 - p)^g (1 + g c), is 1 at g = 0 and at one g > 0. There, with x = g c,
+    # log(1 + x) = x (1 - r). As p approaches 0.5, r and x approach 0, so both sides avoid cancellation.
     c = -probability * math.log(probability) / (1 - probability)
     x = math.exp(brentq(lambda y: _missing(math.exp(y)) - _r(probability, c), *LOGARITHMS, xtol=1e-14))
     gamma = x / c
     if not math.isfinite(gamma):
-        raise ConfigurationError(f"the gamma for a probability of {probability} is too large to be a number.")
+        raise ConfigurationError(f"the gamma for a probability of {probability} overflows.")
     return gamma
 
 

@@ -1,4 +1,4 @@
-"""Inverse focal loss: counts a sample more the surer the network is of the right class."""
+"""Inverse focal loss: cross-entropy with higher weights for samples with a confident, correct prediction."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from trainables.registry import register
 
 @register("inverse_focal")
 class InverseFocal(Loss):
-    """-(1 + p_y)^gamma log p_y: what AdaFocal does where the network is underconfident.
+    """-(1 + p_y)^gamma log p_y: AdaFocal's loss for underconfident bins.
 
     Wang et al., 'Rethinking Calibration of Deep Neural Networks: Do Not Be Afraid of Overconfidence'
     (NeurIPS 2021), in the form that AdaFocal uses for negative gamma (Ghosh et al., NeurIPS 2022).
 
     Args:
-        gamma: How much sure samples are favoured; 0 is cross-entropy.
+        gamma: Strength of the preference for confident samples; 0 is cross-entropy.
+        reduction: 'sum' or 'mean' over the batch.
     """
 
     def __init__(self, gamma: float = 1.0, reduction: Reduction = "sum"):

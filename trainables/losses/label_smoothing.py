@@ -1,4 +1,4 @@
-"""Cross-entropy against softened labels."""
+"""Cross-entropy with smoothed labels."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from trainables.registry import register
 
 @register("label_smoothing")
 class LabelSmoothing(Loss):
-    """Cross-entropy with target 1 - smoothing for the true class and smoothing / (K - 1) for each other.
+    """Cross-entropy with target 1 - smoothing for the true class and smoothing / (K - 1) for every other.
 
-    As in Mukhoti et al. 2020, section 5. `torch.nn.CrossEntropyLoss(label_smoothing=a)` is another loss: it
-    gives a / K to every class, the true one included.
+    Mukhoti et al. 2020, section 5. `torch.nn.CrossEntropyLoss(label_smoothing=a)` is a different loss: it
+    gives a / K to every class, including the true one.
 
     Args:
-        smoothing: Probability taken from the true class, a fraction.
+        smoothing: Probability moved from the true class to the others, a fraction.
+        reduction: 'sum' or 'mean' over the batch.
     """
 
     def __init__(self, smoothing: float = 0.05, reduction: Reduction = "sum"):

@@ -1,4 +1,4 @@
-"""Maximum mean calibration error: cross-entropy plus a kernel statistic of miscalibration."""
+"""MMCE (maximum mean calibration error): cross-entropy plus a kernel statistic of miscalibration."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ class MMCE(Loss):
     """Mean cross-entropy plus `weight` times the weighted MMCE of the batch.
 
     Kumar et al., 'Trainable Calibration Measures for Neural Networks from Kernel Mean Embeddings' (ICML
-    2018), in the weighted form that they and Mukhoti et al. 2020 released. As there, each mean over pairs is
-    divided by the number of pairs once more, so that the statistic depends on the batch size and grows as the
-    wrong samples become few; without that the published numbers could not come out.
+    2018), in the weighted form released by them and by Mukhoti et al. 2020. As there, each mean over pairs is
+    divided by the number of pairs a second time, so the statistic depends on the batch size, and grows when
+    few samples are wrong. The published numbers require this.
 
     The reduction 'mean' is the formula itself, 'sum' is N times it.
 
     Args:
         weight: lambda, the weight of the statistic. Published: 2 for images, 8 for documents.
+        reduction: 'sum' or 'mean' over the batch.
     """
 
     def __init__(self, weight: float = 2.0, reduction: Reduction = "sum"):
@@ -42,7 +43,7 @@ class MMCE(Loss):
 
 
 def weighted_mmce(logits: Tensor, labels: Tensor) -> Tensor:
-    """The weighted statistic of a batch, a scalar; 0 where all predictions are right or all are wrong."""
+    """The weighted statistic of a batch, a scalar; 0 if all predictions are right, or all are wrong."""
     confidences, predictions = torch.softmax(logits, dim=1).max(dim=1)
     right = (predictions == labels).to(confidences.dtype)
     wrong = 1 - right
@@ -59,6 +60,6 @@ def weighted_mmce(logits: Tensor, labels: Tensor) -> Tensor:
         + mean_over_pairs(trust, trust, number_wrong * number_wrong)
         - 2 * mean_over_pairs(doubt, trust, number_right * number_wrong)
     )
-    # The offsets can push a vanishing square below zero, where the root and its gradient would be NaN.
+    # The offsets can make a vanishing square negative, and then the root and its gradient would be NaN.
     root = torch.sqrt(square.clamp_min(0) + ROOT_OFFSET)
     return torch.where(number_right * number_wrong > 0, root, torch.zeros_like(root))
