@@ -133,7 +133,7 @@ def test_data_is_made_ready_where_it_is_looked_for(root: str) -> None:
     (line,) = DataError("it is missing", "sst").below(Path(root)).lines
     if root.isprintable():
         name, params = read(line.partition(": ")[2])
-        assert (name, params) == ("data prepare", {"name": "sst", "data": Path(root)})
+        assert (name, params["name"], params["data"]) == ("data prepare", "sst", Path(root))
     assert len(line.splitlines()) == 1
 
 
