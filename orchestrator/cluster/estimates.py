@@ -18,7 +18,7 @@ from trainables.trial import Trial
 if TYPE_CHECKING:
     import pandas as pd
 
-GUESSED_FLOPS_PER_SECOND = {"gpu": 20e12, "cpu": 20e9}
+GUESSED_FLOPS_PER_SECOND = {"GPU": 20e12, "core": 20e9}
 """Of a GPU, and of one CPU core, in training. Networks of this field keep far below what is on the box."""
 
 START_SECONDS = 15.0
@@ -89,6 +89,11 @@ class Estimates:
             self.piloted.setdefault((pilot.dataset, pilot.model, pilot.precision), pilot.seconds_per_epoch)
         self._flops: dict[Cell, float | None] = {}
 
+    @property
+    def unit(self) -> str:
+        """'GPU' or 'core', of which hours are counted."""
+        return "GPU" if self.on_gpu else "core"
+
     def __call__(self, trial: Trial) -> Estimate | None:
         """None for a trial of which nothing at all is known."""
         cell = _cell(trial)
@@ -118,12 +123,12 @@ class Estimates:
                 if speed.model == trial.model.label:
                     return speed.flops_per_second, "card", where
                 return speed.flops_per_second, "operations", f"{speed.model} on {where}"
-        return GUESSED_FLOPS_PER_SECOND["gpu" if self.on_gpu else "cpu"], "guess", ""
+        return GUESSED_FLOPS_PER_SECOND[self.unit], "guess", ""
 
     def _flops_per_epoch(self, cell: Cell, trial: Trial) -> float | None:
-        if not self.count and not are_recorded(trial):
-            return None
         if cell not in self._flops:
+            if not self.count and not are_recorded(trial):
+                return None
             try:
                 self._flops[cell] = flops_per_epoch(trial)
             except Exception:

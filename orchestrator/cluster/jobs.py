@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,10 @@ class Job:
     @property
     def under_way(self) -> bool:
         return self.status in UNDER_WAY
+
+    @property
+    def failed(self) -> bool:
+        return self.status == "FAILED"
 
 
 class Jobs:
@@ -146,15 +150,12 @@ class Jobs:
         with reaching(self.address):
             return self.client.get_job_logs(job.id)
 
-    def follow(self, job: Job, tell: Callable[[str], None]) -> None:
-        """Hands over what the driver prints, as it comes, until it ends."""
-
-        async def read() -> None:
-            async for lines in self.client.tail_job_logs(job.id):
-                tell(lines)
-
-        with reaching(self.address):
-            asyncio.run(read())
+    def follow(self, job: Job) -> Iterator[str]:
+        """Yields what the driver prints, as it comes, until it ends."""
+        with reaching(self.address), asyncio.Runner() as runner:
+            pieces = self.client.tail_job_logs(job.id)
+            while (piece := runner.run(_next(pieces))) is not None:
+                yield piece
 
     def _all(self) -> list[Job]:
         with reaching(self.address):
@@ -170,6 +171,11 @@ class Jobs:
             for each in found
             if each.submission_id and self.whose.items() <= (each.metadata or {}).items()
         ]
+
+
+async def _next(pieces: AsyncIterator[str]) -> str | None:
+    """None at the end."""
+    return await anext(pieces, None)
 
 
 @contextlib.contextmanager

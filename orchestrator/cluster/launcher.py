@@ -30,7 +30,8 @@ def up(file: Path) -> None:
     # Else Ray would start itself anew on a head that runs, and end the jobs there.
     runs = subprocess.run([*RAY, "get-head-ip", str(file)], check=False, capture_output=True).returncode == 0
     more = ["--no-restart"] if runs else []
-    if subprocess.run([*RAY, "up", str(file), "--yes", *more], check=False).returncode:
+    # On standard error: standard output may be a program's.
+    if subprocess.run([*RAY, "up", str(file), "--yes", *more], check=False, stdout=sys.stderr).returncode:
         raise ConfigurationError(
             f"Ray could not start the cluster of {file}: what it printed above says why."
         )

@@ -11,6 +11,7 @@ from orchestrator.commands.base import Amount, Command
 from orchestrator.commands.options import (
     data_option,
     gpus_option,
+    json_option,
     price_option,
     set_option,
     store_option,
@@ -43,6 +44,7 @@ from orchestrator.screen.terminal import console
     "--pilot", is_flag=True, help="First measures some steps of each data set and model on this machine."
 )
 @data_option
+@json_option
 def plan(
     sweep: str,
     store: str,
@@ -54,18 +56,28 @@ def plan(
     card: str | None,
     pilot: bool,
     data: Path | None,
+    json: bool,
 ) -> int:
     """Shows what would run, what is done, what failed and what the rest costs.
 
     Starts and changes nothing. Only --pilot trains something, a few steps in this process, and keeps how long
     they took in the store. A store that is named must be there, so plan without --store before the first run.
     """
-    from orchestrator.use_cases import cost
-    from orchestrator.use_cases import plan as command
+    from orchestrator.screen.as_json import as_json
+    from orchestrator.screen.cost import print_pilot
+    from orchestrator.screen.plan import print_plan
+    from orchestrator.use_cases.cost import Prices, pilots
+    from orchestrator.use_cases.plan import plan as look
 
-    if pilot:
-        cost.run_pilots(sweep, store, list(overrides), data, console())
-    prices = cost.Prices(gpus, price, budget, card)
+    # With --json standard output is a program's.
+    shown = console(stderr=json)
+    for made in pilots(sweep, store, overrides, data) if pilot else ():
+        print_pilot(made, shown)
     # One that is named must be there, or a typing mistake would look like a sweep of which nothing is done.
     named = click.get_current_context().get_parameter_source("store") != ParameterSource.DEFAULT
-    return command.show(sweep, store, list(overrides), failures, prices, console(), may_be_new=not named)
+    found = look(sweep, store, overrides, Prices(gpus, price, budget, card), may_be_new=not named)
+    if json:
+        click.echo(as_json(found), nl=False)
+    else:
+        print_plan(found, shown, tracebacks=failures)
+    return int(found.cost is not None and found.cost.over_budget)

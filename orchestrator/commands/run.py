@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from orchestrator.commands.base import Command
 from orchestrator.commands.options import (
     address_option,
     data_option,
+    json_option,
     retry_option,
     set_option,
     store_option,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 @set_option
 @data_option
 @retry_option
+@json_option
 def run(
     sweep: str,
     store: str,
@@ -37,6 +41,7 @@ def run(
     overrides: tuple[str, ...],
     data: Path | None,
     retry_failed: bool,
+    json: bool,
 ) -> int:
     """Runs what is missing of a sweep, then prints its tables.
 
@@ -44,6 +49,7 @@ def run(
     ones go on from their last checkpoint. Exit code 1 if a trial failed.
     """
     from orchestrator.cluster import addresses
+    from orchestrator.cluster.jobs import LAUNCHED_VARIABLE
     from orchestrator.driver.signals import carry_out
     from trainables.errors import ConfigurationError
 
@@ -54,12 +60,34 @@ def run(
                 "--address needs --store: a place that all machines of the cluster reach."
             )
 
+    given = {
+        **click.get_current_context().params,
+        **loads(os.environ.get(LAUNCHED_VARIABLE, "{}")),
+    }
+
     def work(request: StopRequest) -> int:
-        shown = console()
+        # With --json standard output is a program's.
+        shown = console(stderr=json)
         with busy(shown, f"reading {sweep}", stays=False):
             # What is imported here takes seconds.
-            from orchestrator.use_cases import run as command
+            from orchestrator.screen.as_json import as_json
+            from orchestrator.screen.run import Shown, print_ran
+            from orchestrator.use_cases import run as use_case
 
-        return command.run(sweep, store, list(overrides), data, address, retry_failed, request, shown)
+        ran = use_case.run(
+            sweep,
+            store,
+            overrides,
+            data=data,
+            address=address,
+            retry_failed=retry_failed,
+            observer=Shown(shown, given),
+            request=request,
+        )
+        if json:
+            click.echo(as_json(ran), nl=False)
+        else:
+            print_ran(ran, given, shown)
+        return int(not ran.complete)
 
     return carry_out(work)

@@ -10,10 +10,7 @@ import contextlib
 import importlib
 import os
 import threading
-from collections.abc import Callable, Iterable
 from pathlib import Path
-
-from rich.console import Console
 
 from orchestrator.cluster.placement import at_once
 from orchestrator.cluster.placement import check as check_placement
@@ -26,15 +23,8 @@ from orchestrator.driver.scratch import Scratch
 from orchestrator.driver.stop_request import StopRequest
 from results.store import provenance
 from results.store.store import Store
-from results.store.survey import State, Survey
 from sweeps.expand import Sweep
 from trainables.trial import Trial
-
-
-def to_run(trials: Iterable[Trial], survey: Survey, retry_failed: bool) -> list[Trial]:
-    """The trials that are neither done nor, unless asked for, failed by their own fault."""
-    wanted = {State.MISSING, State.INTERRUPTED} | ({State.FAILED} if retry_failed else set())
-    return [trial for trial in trials if survey.states[trial.key] in wanted]
 
 
 def _check_data_there(trials: list[Trial], root: Path) -> None:
@@ -52,18 +42,16 @@ def run_missing(
     trials: list[Trial],
     store: Store,
     data_root: Path,
-    console: Console,
+    progress: Progress,
     request: StopRequest,
-    already_done: int = 0,
     address: str | None = None,
-    expected: Callable[[Trial], float | None] = lambda trial: None,
 ) -> Outcome:
     """Trains `trials` and waits until each is committed or recorded as failed.
 
     Args:
+        progress: Of these trials. It is shown while they run.
         request: Ends it early.
         address: A Ray cluster ('auto', 'ray://...'); None for a Ray of our own on this machine.
-        expected: How many seconds a trial is thought to take; None where nobody knows.
 
     Raises:
         DataError: A data set that is missing or damaged, before any trial has started.
@@ -72,7 +60,6 @@ def run_missing(
     """
     configure_ray(address)
     here = DataCheck(trials, data_root, request) if address is None else None
-    progress = Progress(trials, already_done, console, expected)
     if address is None:
         progress.at_once = at_once(sweep, trials, [{"CPU": len(os.sched_getaffinity(0))}])
     data = f"loading {', '.join(component.label for component in Needed.by(trials).datasets)}"

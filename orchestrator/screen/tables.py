@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from orchestrator.screen import warnings
 from orchestrator.screen.terminal import warn
-from orchestrator.use_cases import compaction
 from orchestrator.use_cases.tables import Tables, Written
 from results.tables.screen import Screen
 
@@ -33,5 +33,5 @@ def warn_of(tables: Tables) -> None:
     """Prints on standard error which rows are left out, and how reading becomes faster."""
     for name in tables.damaged:
         warn(f"damaged and left out: {name}; run the sweep again.")
-    if line := compaction.loose_rows(tables.store, tables.loose_rows):
+    for line in warnings.loose_rows(tables.store, tables.loose_rows):
         warn(line)

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from results.terminal import Terminal
 
 
-def console() -> Terminal:
-    """Standard output. What it takes to print on it is loaded by commands that do."""
+def console(stderr: bool = False) -> Terminal:
+    """Standard output, or standard error. What it takes to print on it is loaded by commands that do."""
     from results.terminal import Terminal
 
-    return Terminal()
+    return Terminal(stderr=stderr)
 
 
 def warn(line: str) -> None:

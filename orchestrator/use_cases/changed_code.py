@@ -1,10 +1,11 @@
-"""Says where finished trials were made by other code than today's."""
+"""Which finished trials were made by other code than today's."""
 
 from __future__ import annotations
 
 import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,27 @@ if TYPE_CHECKING:
 REGISTRIES: dict[str, Registry[Any]] = {"dataset": DATASETS, "model": MODELS, "loss": LOSSES}
 
 
-def changed_code(trials: Sequence[Trial], frame: pd.DataFrame, root: Path) -> list[str]:
-    """A line for each component, and for the training code, that does not compute what it did.
+@dataclass(frozen=True)
+class ChangedCode:
+    """A component, or the training code, that computes other numbers than it did, or may.
+
+    Attributes:
+        kind: 'dataset', 'model', 'loss' or 'training'.
+        name: Of the component; '' for the training code.
+        file: In which the component is defined; '' for the training code.
+        trials: How many finished trials were made by the other code.
+        certain: Whether the numbers are known to be others. Else the text alone is.
+    """
+
+    kind: str
+    name: str
+    file: str
+    trials: int
+    certain: bool
+
+
+def changed_code(trials: Sequence[Trial], frame: pd.DataFrame, root: Path) -> tuple[ChangedCode, ...]:
+    """Each component that does not compute the numbers it did, and the training code likewise.
 
     Where its text is another, what it computes today is compared with what a row keeps; where that cannot be,
     the text decides.
@@ -51,7 +71,10 @@ def changed_code(trials: Sequence[Trial], frame: pd.DataFrame, root: Path) -> li
                 judged[case] = _computes_the_same(kind, row, trial, root)
             if judged[case] is not True:
                 changed[kind, "" if kind == "training" else part.name, judged[case] is False] += 1
-    return [_line(kind, name, number, sure) for (kind, name, sure), number in changed.items()]
+    return tuple(
+        ChangedCode(kind, name, REGISTRIES[kind][name].path.name if name else "", number, certain)
+        for (kind, name, certain), number in changed.items()
+    )
 
 
 def _computes_the_same(kind: str, row: Mapping[str, Any], trial: Trial, root: Path) -> bool | None:
@@ -74,20 +97,3 @@ def _computes_the_same(kind: str, row: Mapping[str, Any], trial: Trial, root: Pa
     by_numbers = f"numbers_{kind}" in today and isinstance(row.get(f"numbers_{kind}"), str)
     by_data = dataset is not None and row.get("dataset_fingerprint") != dataset.fingerprint
     return told if told or by_numbers or by_data else None
-
-
-def _line(kind: str, name: str, number: int, sure: bool) -> str:
-    trials_were = "trials were" if number > 1 else "trial was"
-    if kind == "training":
-        by = "other training code than today's"
-        advice = "to have all made by one code, run them into another --store"
-    else:
-        registry = REGISTRIES[kind]
-        by = f"another {registry[name].path.name}, or what it imports, than today's"
-        advice = f"raise the version of {registry.kind} {name!r}"
-    told = f"{number} finished {trials_were} made by {by}"
-    return (
-        f"{told}, which computes other numbers: {advice}."
-        if sure
-        else f"{told}: if its numbers changed, {advice}."
-    )

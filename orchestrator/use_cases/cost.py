@@ -1,20 +1,15 @@
-"""What is left of a sweep costs: `calibsweep plan` prints it, and `plan --pilot` measures it."""
+"""The price of the trials that are left: hours, time, storage and money; and pilots, which measure them."""
 
 from __future__ import annotations
 
 import datetime
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.table import Table
 
 from orchestrator.cluster.estimates import (
-    GUESSED_FLOPS_PER_SECOND,
     START_SECONDS,
     TRIAL_SECONDS,
     Estimate,
@@ -23,21 +18,19 @@ from orchestrator.cluster.estimates import (
     longest_first,
     makespan,
 )
-from results.gpu_records import GpuRecord
 from results.store.pilots import Pilot, keep
 from results.store.store import Store
-from results.wording import counted, duration, size, work
 from sweeps.expand import Sweep, load
 from trainables.catalogue import DATASETS
 from trainables.errors import ConfigurationError
 from trainables.trial import Trial
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 HOUR = 3600.0
 ROW_BYTES = 32_000
 """Of a trial's row and learning curves, about."""
+
+SOURCES = ("finished trials", "pilot", "card", "operations", "guess")
+"""Of estimates, the best first."""
 
 
 @dataclass(frozen=True)
@@ -69,97 +62,113 @@ class Prices:
                 raise ConfigurationError(f"{option}: no trial of {sweep.name} uses a GPU.")
 
 
-def show(
-    sweep: Sweep,
-    wanted: Sequence[Trial],
-    finished: pd.DataFrame,
-    pilots: Sequence[Pilot],
-    card: GpuRecord | None,
-    prices: Prices,
-    console: Console,
-) -> int:
-    """Prints hours, time, storage and money of the trials that are left. Returns 1 if over the budget.
+@dataclass(frozen=True)
+class Basis:
+    """How the length of some trials is known: `source` and `measured` as in an `Estimate`."""
 
-    `card` is the record that GPU-hours are taken from; without one they are guessed.
+    source: str
+    measured: str
+    trials: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long all trials take together, the longest started first.
+
+    Attributes:
+        units: GPUs, or CPU cores, that they share.
+        seconds: Until the last one ends.
+        least_seconds: No order of them takes less.
+        longest: The trial that takes longest, and `longest_seconds` its length.
+        longest_bounds: Whether the least time is that of the longest trial, not of all work shared out.
     """
-    on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
+
+    units: float
+    seconds: float
+    least_seconds: float
+    longest: str
+    longest_seconds: float
+    longest_bounds: bool
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The price of the trials that are left.
+
+    Attributes:
+        unit: 'GPU' or 'core', of which `hours` are counted.
+        known: Trials whose length is estimated, in `hours`.
+        unknown: Trials of which nothing is known.
+        basis: How the lengths are known, the best first.
+        schedule: None where no number of GPUs was given, or no trial is known.
+        stored_bytes: That the results take; None where a data set does not tell its size.
+        price: In the currency of `prices`; None without a price for an hour.
+    """
+
+    unit: str
+    known: int
+    unknown: int
+    hours: float
+    basis: tuple[Basis, ...]
+    schedule: Schedule | None
+    stored_bytes: float | None
+    price: float | None
+    prices: Prices
+
+    @property
+    def over_budget(self) -> bool:
+        budget = self.prices.budget_gpu_hours
+        return budget is not None and self.hours > budget
+
+
+def cost(sweep: Sweep, wanted: Sequence[Trial], estimates: Estimates, prices: Prices) -> Cost:
+    """The price of `wanted`, trials of the sweep that are left.
+
+    Raises:
+        ConfigurationError: Fewer GPUs or cores than one trial takes.
+    """
+    on_gpu, unit = estimates.on_gpu, estimates.unit
     widths = {t.key: sweep.gpus[t.key] if on_gpu else sweep.run.cpus_per_trial for t in wanted}
-    widest = max(widths.values())
-    unit = "GPU" if on_gpu else "core"
-    estimates = Estimates(finished, pilots, on_gpu, sweep.gpus, card)
-    ordered = longest_first(wanted, estimates)
-    known = [(trial, estimate) for trial in ordered if (estimate := estimates(trial))]
+    known = [(t, estimate) for t in longest_first(wanted, estimates) if (estimate := estimates(t))]
     jobs = [(estimate.seconds, widths[trial.key]) for trial, estimate in known]
     hours = sum(seconds * width for seconds, width in jobs) / HOUR
-
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold")
-    table.add_column()
-    to_go = []
-    if known:
-        first, *others = _basis(known, unit)
-        to_go += [f"{counted(len(known), 'trial')}, {work(hours, unit)}: {first}", *others]
-    if len(known) < len(wanted):
-        unknown = counted(len(wanted) - len(known), "trial")
-        to_go.append(f"{'and ' if known else ''}{unknown} of which nothing is known: --pilot measures them")
-    for row, told in enumerate(to_go):
-        table.add_row("" if row else "to go", told)
     capacity = prices.gpus if on_gpu else float(len(os.sched_getaffinity(0)))
-    if capacity is None:
-        table.add_row("time", "say --gpus N for how long it takes on N GPUs")
-    elif capacity < widest:
-        raise ConfigurationError(f"a trial takes {_units(widest, unit)}, so it never starts on {capacity:g}.")
-    elif known:
-        _add_time(table, known, jobs, capacity, unit)
+    widest = max(widths.values())
+    if capacity is not None and capacity < widest:
+        takes = f"{widest:g} {unit}{'' if widest == 1 else 's'}"
+        raise ConfigurationError(f"a trial takes {takes}, so it never starts on {capacity:g}.")
     stored = [_stored_bytes(trial) for trial in wanted]
-    if None not in stored:
-        table.add_row("storage", size(sum(number for number in stored if number)))
-    if prices.per_gpu_hour is not None and known:
-        table.add_row("price", f"{hours * prices.per_gpu_hour:,.2f} at {prices.per_gpu_hour:g} an hour")
-    console.print()
-    console.print(table, highlight=False, soft_wrap=True)
-    if prices.budget_gpu_hours is not None and hours > prices.budget_gpu_hours:
-        over = f"{work(hours, unit)} are more than the budget of {prices.budget_gpu_hours:,g}."
-        console.print(over, style="bad", highlight=False)
-        return 1
-    return 0
+    return Cost(
+        unit,
+        len(known),
+        len(wanted) - len(known),
+        hours,
+        _basis([estimate for _, estimate in known]),
+        _schedule(str(known[0][0]), jobs, capacity) if known and capacity is not None else None,
+        None if None in stored else sum(number for number in stored if number),
+        hours * prices.per_gpu_hour if known and prices.per_gpu_hour is not None else None,
+        prices,
+    )
 
 
-def _basis(known: Sequence[tuple[Trial, Estimate]], unit: str) -> list[str]:
-    """How many estimates are known in which way."""
-    rate = GUESSED_FLOPS_PER_SECOND["gpu" if unit == "GPU" else "cpu"]
-    told = {
-        "finished trials": "by finished trials of the same data set and model",
-        "pilot": "by a pilot",
-        "card": "as measured on {}",
-        "operations": "scaled by operations from {}",
-        "guess": f"guessed from the network's operations at {rate / 1e12:g} TFLOP/s a {unit}",
-    }
-    counts = Counter((estimate.source, estimate.measured) for _, estimate in known)
-    ordered = sorted(counts.items(), key=lambda item: list(told).index(item[0][0]))
-    return [f"{count} {told[source].format(what)}" for (source, what), count in ordered]
+def _basis(estimates: Sequence[Estimate]) -> tuple[Basis, ...]:
+    counts = Counter((estimate.source, estimate.measured) for estimate in estimates)
+    ordered = sorted(counts.items(), key=lambda item: SOURCES.index(item[0][0]))
+    return tuple(Basis(source, measured, number) for (source, measured), number in ordered)
 
 
-def _add_time(
-    table: Table,
-    known: Sequence[tuple[Trial, Estimate]],
-    jobs: Sequence[tuple[float, float]],
-    capacity: float,
-    unit: str,
-) -> None:
+def _schedule(longest: str, jobs: Sequence[tuple[float, float]], capacity: float) -> Schedule:
     whole = [(seconds + TRIAL_SECONDS, width) for seconds, width in jobs]
-    expected = START_SECONDS + makespan(whole, capacity)
     least = START_SECONDS + least_makespan(whole, capacity)
-    until = datetime.datetime.now() + datetime.timedelta(seconds=expected)
-    told = f"{duration(expected)} on {_units(capacity, unit)}, until {until:%a %d %b %H:%M}"
-    table.add_row("time", f"{told}, longest trials first")
-    bound = "all work shared out evenly" if least > START_SECONDS + whole[0][0] else "the longest trial"
-    table.add_row("", f"{duration(least)} at the least, whatever the order: {bound}")
-    table.add_row("longest", f"{known[0][0]}: {duration(whole[0][0])}")
-
-
-def _units(number: float, unit: str) -> str:
-    return f"{number:g} {unit}{'' if number == 1 else 's'}"
+    longest_seconds = whole[0][0]
+    return Schedule(
+        capacity,
+        START_SECONDS + makespan(whole, capacity),
+        least,
+        longest,
+        longest_seconds,
+        least <= START_SECONDS + longest_seconds,
+    )
 
 
 def _stored_bytes(trial: Trial) -> float | None:
@@ -171,8 +180,10 @@ def _stored_bytes(trial: Trial) -> float | None:
     return float((validation + test) * (4 * spec.classes + 16) + ROW_BYTES)
 
 
-def run_pilots(sweep_name: str, uri: str, overrides: list[str], data: Path | None, console: Console) -> None:
-    """Measures some steps of each data set and model of a sweep in this process, and keeps what it finds.
+def pilots(
+    sweep: str, store: str = "store", overrides: Sequence[str] = (), data: Path | None = None
+) -> Iterator[Pilot]:
+    """Measures some steps of each data set and model of a sweep in this process; keeps and yields each pilot.
 
     Raises:
         DataError: A data set that is missing or damaged.
@@ -183,30 +194,18 @@ def run_pilots(sweep_name: str, uri: str, overrides: list[str], data: Path | Non
     from trainables.cost import pilot
     from trainables.training.run import default_device
 
-    sweep = load(sweep_name, overrides)
-    store = Store(uri)
-    store.folder.check_writable()
+    loaded, place = load(sweep, overrides), Store(store)
+    place.folder.check_writable()
     device = default_device()
-    torch.set_num_threads(max(1, int(sweep.run.cpus_per_trial)))
+    torch.set_num_threads(max(1, int(loaded.run.cpus_per_trial)))
     first: dict[tuple[str, str, str], Trial] = {}
-    for trial in sweep.trials:
+    for trial in loaded.trials:
         first.setdefault((trial.dataset.label, trial.model.label, trial.training.precision), trial)
-    for (dataset, model, precision), trial in first.items():
+    for cell, trial in first.items():
         measured = pilot(trial, data, device)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        keep(
-            store,
-            Pilot(
-                dataset,
-                model,
-                precision,
-                measured.seconds_per_epoch,
-                measured.device,
-                measured.peak_memory_gib,
-                now,
-            ),
+        made = Pilot(
+            *cell, measured.seconds_per_epoch, measured.device, measured.peak_memory_gib, occurred=now
         )
-        seconds = measured.seconds_per_epoch
-        told = f"{seconds:.2f} s" if seconds < 60 else duration(seconds)
-        line = f"pilot: {dataset} / {model}: an epoch takes {told} on {measured.device}"
-        console.print(line, highlight=False, soft_wrap=True)
+        keep(place, made)
+        yield made

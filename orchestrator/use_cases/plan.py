@@ -1,168 +1,193 @@
-"""`calibsweep plan`: what would run, from the store and the sweep file alone."""
+"""How a sweep stands in a store, and what the rest of it costs. Starts and changes nothing."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from rich.console import Console
-from rich.text import Text
-
-from orchestrator.driver.bfloat16 import slow_bfloat16
-from orchestrator.driver.run import to_run
-from orchestrator.screen.grid import Grid
-from orchestrator.screen.view import standing_still
-from orchestrator.use_cases import compaction, cost
-from orchestrator.use_cases.changed_code import changed_code
-from orchestrator.use_cases.cost import Prices
+from orchestrator.use_cases.bfloat16 import slow_in_bfloat16
+from orchestrator.use_cases.changed_code import ChangedCode, changed_code
+from orchestrator.use_cases.cost import Cost, Prices, cost
+from orchestrator.use_cases.standing import Standing
 from results import gpu_records
 from results.store.checkpoints import moments_set_aside
-from results.store.mending import mending
-from results.store.pilots import kept
 from results.store.running import Running, overlaid, running
 from results.store.store import Store
 from results.store.survey import State, Survey
-from results.store.survey import survey as take_survey
-from results.wording import counted
-from sweeps.expand import Sweep, load
+from sweeps.expand import load
 from trainables.datasets import default_root
-from trainables.texts import visible
 from trainables.trial import Trial
 
-STYLES = {
-    State.DONE: "good",
-    State.RUNNING: "running",
-    State.FAILED: "bad",
-    State.INTERRUPTED: "warning",
-    State.MISSING: "quiet",
-}
+
+@dataclass(frozen=True)
+class Cell:
+    """How many trials of a data set, model and loss stand where; states that no trial is in are left out."""
+
+    dataset: str
+    model: str
+    loss: str
+    counts: Mapping[State, int]
 
 
-def show(
-    sweep_name: str,
-    uri: str,
-    overrides: list[str],
-    failures: bool,
-    prices: Prices,
-    console: Console,
+@dataclass(frozen=True)
+class RunningTrial:
+    """A trial that runs at this moment.
+
+    Attributes:
+        epoch, epochs: How many are done, and of how many.
+        quiet_seconds: For how long no batch of it has come, where that is long; else None.
+    """
+
+    trial: str
+    key: str
+    epoch: int
+    epochs: int
+    quiet_seconds: float | None
+
+
+@dataclass(frozen=True)
+class FailedTrial:
+    """The last failed attempt at a trial that is not done.
+
+    Attributes:
+        failure_class: 'preempted', 'out of memory', 'diverged', 'bug' and the like.
+    """
+
+    trial: str
+    key: str
+    attempt: int
+    failure_class: str
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a sweep stands in a store, and what is left of it.
+
+    Attributes:
+        store: Its folder or URI.
+        nothing_there: Whether the store is an object store's folder without anything in it, as is one whose
+            name is misspelt.
+        trials: Of the sweep.
+        counts: Trials in each state.
+        cells: In the order of the sweep file.
+        damaged: Files that are not what was committed, by the key of the trial that the next run makes again.
+        damaged_besides: Other such files, which the next run sets aside.
+        differing: Rows whose scores do not follow from their logits, and how they differ.
+        unusable_checkpoints: When the checkpoints in damaged/ were kept, in words, by trial.
+        changed_code: Where finished trials were made by other code than today's.
+        loose_rows: Rows that were read one by one, in no compacted copy.
+        slow_in_bfloat16: Trials left that this machine's CPU would be slow at.
+        cost: Of the trials that are left; None where none is.
+    """
+
+    sweep: str
+    store: str
+    nothing_there: bool
+    trials: int
+    counts: Mapping[State, int]
+    cells: tuple[Cell, ...]
+    running: tuple[RunningTrial, ...]
+    failures: tuple[FailedTrial, ...]
+    damaged: Mapping[str, tuple[str, ...]]
+    damaged_besides: tuple[str, ...]
+    differing: Mapping[str, str]
+    unusable_checkpoints: Mapping[str, tuple[str, ...]]
+    changed_code: tuple[ChangedCode, ...]
+    loose_rows: int
+    slow_in_bfloat16: int
+    cost: Cost | None
+
+
+def plan(
+    sweep: str,
+    store: str = "store",
+    overrides: Sequence[str] = (),
+    prices: Prices | None = None,
     may_be_new: bool = False,
-) -> int:
-    """Prints a sweep's trials by state and by cell, and what is left to pay. Starts and changes nothing.
+) -> Plan:
+    """How a sweep stands, and what the rest costs.
 
     Args:
+        sweep: A sweep file, or the name of a bundled one.
+        overrides: Settings as --set takes them: 'training.epochs=3'.
         may_be_new: The store need not be there yet.
 
-    Returns the exit code: 0, or 1 if the rest costs more than the budget.
-
     Raises:
-        ConfigurationError: An option that does not fit the sweep.
+        ConfigurationError: A sweep that is none, or a price that does not fit it.
         StoreError: There is no such store, or it cannot be read.
     """
-    sweep = load(sweep_name, overrides)
-    prices.check_for(sweep)
+    prices = prices or Prices()
+    loaded = load(sweep, overrides)
+    prices.check_for(loaded)
     gpu_records.chosen(prices.card)
-    store = Store(uri)
+    place = Store(store)
     if not may_be_new:
-        store.check_place()
-    return view(sweep, store, running(store), failures, prices, console)
-
-
-def view(
-    sweep: Sweep,
-    store: Store,
-    runs: Mapping[str, Running],
-    failures: bool,
-    prices: Prices,
-    console: Console,
-) -> int:
-    """What `show` prints and returns, of a sweep that is loaded.
-
-    Args:
-        runs: What runs at this moment, by key.
-
-    Raises:
-        StoreError: The store cannot be read.
-    """
-    found = mending(store, sweep.trials)
-    snapshot = store.snapshot(sweep.trials, thorough=True)
-    stored = found.added_to(take_survey(snapshot, sweep.trials))
-    survey = overlaid(stored, runs)
+        place.check_place()
+    runs = running(place)
+    standing = Standing.of(loaded, place)
+    trials, survey = loaded.trials, overlaid(standing.survey, runs)
     counts = {state: survey.count(state) for state in State}
-    told = Text.assemble((sweep.name, "bold"), f": {counted(len(sweep.trials), 'trial')}")
-    for state, count in counts.items():
-        if count:
-            told.append(f", {count} {state}", style=STYLES[state])
-    console.print(told)
-    if not store.folder.is_local and counts[State.MISSING] == len(sweep.trials) and store.folder.is_empty():
-        # A folder's name that is misspelt is a new folder in a bucket.
-        line = f"There is nothing yet in {store.folder.name('')}"
-        console.print(line, style="warning", highlight=False, soft_wrap=True)
-    for dataset in dict.fromkeys(trial.dataset.label for trial in sweep.trials):
-        console.print()
-        console.print(_cells(dataset, [t for t in sweep.trials if t.dataset.label == dataset], survey))
-    for trial in sweep.trials:
-        quiet = runs[trial.key].quiet_seconds if survey.states[trial.key] == State.RUNNING else None
-        if quiet is not None:
-            still = f"{trial} stands still: {standing_still(quiet)} (run.stalled_minutes)"
-            console.print(still, style="warning", highlight=False, soft_wrap=True)
-    for key, paths in survey.damaged.items():
-        line = f"damaged: {', '.join(paths)}; run sets it aside and makes trial {key} again."
-        console.print(line, style="warning", soft_wrap=True)
-    for path in found.others(stored):
-        console.print(f"damaged: {path}; run sets it aside.", style="warning", soft_wrap=True)
-    for path, wrong in found.differing.items():
-        line = f"scores that do not follow from their logits: {path} ({wrong}); run scores it anew."
-        console.print(line, style="warning", soft_wrap=True)
-    set_aside = {} if survey.count(State.DONE) == len(sweep.trials) else moments_set_aside(store)
-    for trial in sweep.trials:
-        if trial.key in set_aside and survey.states[trial.key] != State.DONE:
-            which = ", ".join(set_aside[trial.key])
-            line = f"{trial}: a checkpoint could not be used and is in damaged/: that of {which}"
-            console.print(line, style="warning", highlight=False, soft_wrap=True)
-    _show_failures(sweep, survey, failures, console)
-    frame = snapshot.trials()
-    for line in changed_code(sweep.trials, frame, default_root()):
-        console.print(line, style="warning", soft_wrap=True)
-    compaction.tell(store, snapshot, console)
-    wanted = to_run(sweep.trials, stored, retry_failed=False)
-    if slow := slow_bfloat16(sweep, wanted):
-        console.print(slow, style="warning", highlight=False, soft_wrap=True)
-    if not wanted:
-        return 0
-    card = gpu_records.chosen(prices.card)
-    return cost.show(sweep, wanted, frame, kept(store), card, prices, console)
+    finished = standing.snapshot.trials()
+    wanted = standing.to_run()
+    return Plan(
+        sweep=loaded.name,
+        store=store,
+        nothing_there=not place.folder.is_local
+        and counts[State.MISSING] == len(trials)
+        and place.folder.is_empty(),
+        trials=len(trials),
+        counts=counts,
+        cells=tuple(_cells(trials, survey)),
+        running=tuple(_running(trials, runs)),
+        failures=tuple(_failures(trials, survey)),
+        damaged=survey.damaged,
+        damaged_besides=tuple(standing.found.others(standing.survey)),
+        differing=standing.found.differing,
+        unusable_checkpoints=dict(_unusable(standing)),
+        changed_code=changed_code(trials, finished, default_root()),
+        loose_rows=standing.snapshot.loose,
+        slow_in_bfloat16=slow_in_bfloat16(loaded, wanted),
+        cost=cost(loaded, wanted, standing.estimates(wanted, prices.card), prices) if wanted else None,
+    )
 
 
-def _cells(dataset: str, trials: Sequence[Trial], survey: Survey) -> Grid:
-    """Rows: losses. Columns: models. Each cell: finished of all, and what else there is."""
-    cells: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
+def _cells(trials: Sequence[Trial], survey: Survey) -> Iterator[Cell]:
+    found: dict[tuple[str, str, str], Counter[State]] = {}
     for trial in trials:
-        cells[trial.loss.label, trial.model.label][survey.states[trial.key]] += 1
-    models = list(dict.fromkeys(trial.model.label for trial in trials))
-    rows = [
-        [Text(visible(loss)), *(_cell(cells[loss, model]) for model in models)]
-        for loss in dict.fromkeys(trial.loss.label for trial in trials)
-    ]
-    return Grid([dataset, *models], rows)
+        cell = trial.dataset.label, trial.model.label, trial.loss.label
+        found.setdefault(cell, Counter())[survey.states[trial.key]] += 1
+    for cell, counts in found.items():
+        yield Cell(*cell, dict(counts))
 
 
-def _cell(counts: Counter[State]) -> Text:
-    if not counts:
-        return Text("-", style="quiet")
-    total = counts.total()
-    text = Text(f"{counts[State.DONE]}/{total}", style="good" if counts[State.DONE] == total else "")
-    for state in (State.RUNNING, State.FAILED, State.INTERRUPTED):
-        if counts[state]:
-            text.append(f" {counts[state]} {state}", style=STYLES[state])
-    return text
+def _running(trials: Sequence[Trial], runs: Mapping[str, Running]) -> Iterator[RunningTrial]:
+    for trial in trials:
+        if (run := runs.get(trial.key)) is not None:
+            yield RunningTrial(str(trial), trial.key, run.epochs, trial.training.epochs, run.quiet_seconds)
 
 
-def _show_failures(sweep: Sweep, survey: Survey, tracebacks: bool, console: Console) -> None:
-    for trial in sweep.trials:
+def _failures(trials: Sequence[Trial], survey: Survey) -> Iterator[FailedTrial]:
+    for trial in trials:
         failure = survey.failures.get(trial.key)
-        if failure is None or survey.states[trial.key] == State.DONE:
-            continue
-        line = f"{failure.failure_class} (attempt {failure.attempt}): {trial}: {failure.message}"
-        console.print(line, style="bad", highlight=False, soft_wrap=True)
-        if tracebacks and failure.traceback:
-            console.print(failure.traceback, style="quiet", highlight=False, soft_wrap=True)
+        if failure is not None and survey.states[trial.key] != State.DONE:
+            yield FailedTrial(
+                str(trial),
+                trial.key,
+                failure.attempt,
+                failure.failure_class,
+                failure.message,
+                failure.traceback,
+            )
+
+
+def _unusable(standing: Standing) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Checkpoints in damaged/ of trials that are not done."""
+    if standing.done == len(standing.sweep.trials):
+        return
+    moments = moments_set_aside(standing.store)
+    for trial in standing.sweep.trials:
+        if trial.key in moments and standing.survey.states[trial.key] != State.DONE:
+            yield str(trial), tuple(moments[trial.key])

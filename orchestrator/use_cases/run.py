@@ -1,200 +1,222 @@
-"""`calibsweep run`."""
+"""Runs what is missing of a sweep and writes its tables.
+
+Running the same command again is the only recovery there is, after any crash, on any machine.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping
+import contextlib
+import io
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from orchestrator.cluster.estimates import Estimates, longest_first
-from orchestrator.cluster.jobs import LAUNCHED_VARIABLE
-from orchestrator.commands import copied
-from orchestrator.driver.bfloat16 import slow_bfloat16
+from orchestrator.cluster.estimates import longest_first
 from orchestrator.driver.errors import StartError
 from orchestrator.driver.outcome import Outcome
-from orchestrator.driver.run import run_missing, to_run
+from orchestrator.driver.progress import Progress
+from orchestrator.driver.run import run_missing
 from orchestrator.driver.stop_request import StopRequest
-from orchestrator.screen.terminal import busy
-from orchestrator.use_cases import compaction
-from orchestrator.use_cases.changed_code import changed_code
-from results import gpu_records
+from orchestrator.use_cases import tables
+from orchestrator.use_cases.bfloat16 import slow_in_bfloat16
+from orchestrator.use_cases.changed_code import ChangedCode, changed_code
+from orchestrator.use_cases.standing import Standing
+from orchestrator.use_cases.tables import Written
 from results.store import running, scored_sets
 from results.store.checkpoints import StoredCheckpoints
 from results.store.errors import StoreError
-from results.store.mending import mend, mending
-from results.store.pilots import kept
+from results.store.mending import mend
 from results.store.store import Store
 from results.store.survey import State
-from results.store.survey import survey as take_survey
 from results.wording import counted
-from sweeps.expand import Sweep, load
+from sweeps.expand import load
 from trainables.datasets import default_root
+from trainables.errors import CalibsweepError
 from trainables.trial import Trial
 
-if TYPE_CHECKING:
-    import pandas as pd
+
+@dataclass(frozen=True)
+class Opening:
+    """How a sweep stands before the first trial runs.
+
+    Attributes:
+        store: Its folder or URI.
+        trials: Of the sweep.
+        done: Trials that were done before.
+        to_run: Trials that this run is to train.
+        failed: Trials that failed before by their own fault and are not tried again.
+        damaged: Files that were set aside, by the key of the trial that is made again.
+        damaged_besides: Other files that were set aside.
+        rescored: Rows that were scored anew from their logits, and how they differed.
+        stuck: Why a trial's damaged files could not be moved, by key; it is left for the next run.
+        changed_code: Where finished trials were made by other code than today's.
+        loose_rows: Rows that were read one by one, in no compacted copy.
+        slow_in_bfloat16: Trials to run that this machine's CPU is slow at.
+    """
+
+    sweep: str
+    store: str
+    trials: int
+    done: int
+    to_run: int
+    failed: int
+    damaged: Mapping[str, tuple[str, ...]]
+    damaged_besides: tuple[str, ...]
+    rescored: Mapping[str, str]
+    stuck: Mapping[str, str]
+    changed_code: tuple[ChangedCode, ...]
+    loose_rows: int
+    slow_in_bfloat16: int
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a run ended.
+
+    Attributes:
+        done, failed: Trials of the sweep that are, those of earlier runs too.
+        left: Trials that are still to run: the run was interrupted, or their damaged files cannot be moved.
+        tables: None where no trial is done.
+    """
+
+    sweep: str
+    store: str
+    trials: int
+    done: int
+    failed: int
+    left: int
+    tables: Written | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every trial of the sweep is done."""
+        return not self.failed and not self.left
+
+
+class Observer:
+    """Hears of a run as it goes on. This one keeps it to itself."""
+
+    def busy(self, doing: str) -> AbstractContextManager[None]:
+        """Something that takes a while is being done until this is left."""
+        return contextlib.nullcontext()
+
+    def opened(self, opening: Opening) -> None:
+        """All that is known before the first trial runs."""
+
+    def warn(self, line: str) -> None:
+        """Something asks for attention. Any thread may call this."""
+
+    def console(self) -> Console:
+        """Where progress is shown."""
+        return Console(file=io.StringIO(), quiet=True)
 
 
 def run(
-    sweep_name: str,
-    uri: str,
-    overrides: list[str],
-    data: Path | None,
-    address: str | None,
-    retry_failed: bool,
-    request: StopRequest,
-    console: Console,
-) -> int:
-    """Runs what is missing of a sweep and prints its tables. Returns the exit code: 0, or 1 if any failed.
+    sweep: str,
+    store: str = "store",
+    overrides: Sequence[str] = (),
+    *,
+    data: Path | None = None,
+    address: str | None = None,
+    retry_failed: bool = False,
+    observer: Observer | None = None,
+    request: StopRequest | None = None,
+) -> Ran:
+    """Runs what is missing of a sweep, waits until it has ended, and writes the tables.
 
-    `request` ends it early.
+    Args:
+        sweep: A sweep file, or the name of a bundled one.
+        overrides: Settings as --set takes them: 'training.epochs=3'.
+        data: Where data sets lie, on the machines that train.
+        address: A Ray cluster ('auto', 'ray://...'); None for a Ray of our own on this machine.
+        retry_failed: Also runs trials that failed by their own fault.
+        request: Ends it early, with a checkpoint of every trial that runs.
+
+    Raises:
+        ConfigurationError: A sweep that is none, or a cluster that lacks what a trial asks for.
+        DataError: A data set that is missing or damaged.
+        StartError: Ray or a worker that cannot start.
+        StoreError: A store that cannot be read or written any more.
     """
-    given = {
-        "sweep": sweep_name,
-        "store": uri,
-        "address": address,
-        "overrides": overrides,
-        "data": data,
-        "retry_failed": retry_failed,
-        **json.loads(os.environ.get(LAUNCHED_VARIABLE, "{}")),
-    }
-    sweep = load(sweep_name, overrides)
-    store = Store(uri)
-    with busy(console, f"looking at what the store {uri} has of {sweep.name}"):
-        snapshot = store.snapshot(sweep.trials, thorough=True)
-        survey = take_survey(snapshot, sweep.trials)
-        found = mending(store, sweep.trials)
-        survey = found.added_to(survey)
-    done = survey.count(State.DONE)
-    wanted = to_run(sweep.trials, survey, retry_failed)
-    failed_before = 0 if retry_failed else survey.count(State.FAILED)
-    if wanted or survey.damaged or survey.leftover or found.looked_at:
-        store.folder.check_writable()
-    for key, paths in survey.damaged.items():
-        line = f"damaged, set aside and made again: {', '.join(paths)} (trial {key})"
-        console.print(line, style="warning", soft_wrap=True)
-    for path in found.others(survey):
-        console.print(f"damaged, set aside: {path}", style="warning", soft_wrap=True)
-    for path, wrong in found.differing.items():
-        console.print(f"scored anew from its logits: {path} ({wrong})", style="warning", soft_wrap=True)
-    stuck = mend(store, survey, found)
-    for why in stuck.values():
-        console.print(f"{why} Its trial is left for the next run.", style="warning", soft_wrap=True)
-    wanted = [trial for trial in wanted if trial.key not in stuck]
-    if survey.damaged or found.looked_at:
-        snapshot = snapshot.again()
-    store.tidying.tell = lambda line: console.print(line, style="warning", highlight=False, soft_wrap=True)
-    checkpoints = StoredCheckpoints(store)
-    for key in survey.leftover:
-        checkpoints.delete(key)
-    compaction.tell(store, snapshot, console)
-    console.print(_opening(sweep, store, len(wanted), done, failed_before), highlight=False)
-    if address is None and (slow := slow_bfloat16(sweep, wanted)):
-        console.print(slow, style="warning", highlight=False, soft_wrap=True)
-    frame = snapshot.trials() if done or len(wanted) > 1 else None
-    if frame is not None:
-        for line in changed_code(sweep.trials, frame, data or default_root()):
-            console.print(line, style="warning", soft_wrap=True)
-    outcome = Outcome(left=len(wanted))
-    if wanted:
-        # Of a driver that is no job the store alone knows, wherever the trials run.
-        elsewhere = given if "cluster" in given else {**given, "address": None}
-        line = f"To look at it from another terminal: {copied.typed('status', elsewhere)}"
-        console.print(line, style="quiet", soft_wrap=True)
-        if frame is not None:
-            wanted = longest_first(wanted, _estimates(sweep, store, wanted, frame, count=True))
-        expected = _estimates(sweep, store, wanted, frame, count=False).seconds
-        outcome = run_missing(
-            sweep, wanted, store, data or default_root(), console, request, done, address, expected
+    observer, request = observer or Observer(), request or StopRequest()
+    data = data or default_root()
+    loaded, place = load(sweep, overrides), Store(store)
+    place.tidying.tell = observer.warn
+    with observer.busy(f"looking at what the store {store} has of {loaded.name}"):
+        standing = Standing.of(loaded, place)
+        wanted = standing.to_run(retry_failed)
+        if wanted or standing.to_mend or standing.survey.leftover:
+            place.folder.check_writable()
+        stuck = mend(place, standing.survey, standing.found)
+        wanted = [trial for trial in wanted if trial.key not in stuck]
+        standing = standing.again() if standing.to_mend else standing
+        checkpoints = StoredCheckpoints(place)
+        for key in standing.survey.leftover:
+            checkpoints.delete(key)
+        opening = Opening(
+            sweep=loaded.name,
+            store=store,
+            trials=len(loaded.trials),
+            done=standing.done,
+            to_run=len(wanted),
+            failed=0 if retry_failed else standing.survey.count(State.FAILED),
+            damaged=standing.survey.damaged,
+            damaged_besides=tuple(standing.found.others(standing.survey)),
+            rescored=standing.found.differing,
+            stuck=stuck,
+            changed_code=changed_code(loaded.trials, standing.snapshot.trials(), data),
+            loose_rows=standing.snapshot.loose,
+            slow_in_bfloat16=slow_in_bfloat16(loaded, wanted) if address is None else 0,
         )
+    observer.opened(opening)
+    outcome = Outcome()
+    if wanted:
+        estimates = standing.estimates(wanted)
+        wanted = longest_first(wanted, estimates)
+        # From here on no operations are counted, which loads torch: this process trains nothing.
+        estimates.count = False
+        progress = Progress(wanted, opening.done, observer.console(), estimates.seconds)
+        outcome = run_missing(loaded, wanted, place, data, progress, request, address)
+        standing = standing.again()
+    done = opening.done + outcome.done
     if outcome.store_error or outcome.worker_error:
-        here = _kept(sweep, store, done + outcome.done)
-        kept_ = f"{here} of {counted(len(sweep.trials), 'trial')} are kept."
-        if outcome.store_error:
-            raise StoreError(f"{outcome.store_error} {kept_}")
-        raise StartError(f"a worker cannot start: {outcome.worker_error}. {kept_}")
-    outcome.left += len(stuck)
-    failed = failed_before + outcome.failed
-    if done + outcome.done:
-        from orchestrator.screen.tables import print_written
-        from orchestrator.use_cases import tables
-
-        print_written(tables.write(sweep, store, snapshot.again() if wanted else snapshot), console)
+        raise _stopped(standing, outcome, done)
+    written = tables.write(loaded, place, standing.snapshot) if done else None
     # After the tables, which are files of the store too.
-    if wanted or survey.leftover or store.folder.has_markers:
-        _tidy(store, sweep, checkpoints)
-    _closing(given, outcome, done + outcome.done, failed, console)
-    return 1 if failed or outcome.left else 0
+    if wanted or standing.survey.leftover or place.folder.has_markers:
+        place.tidying.attempt(lambda: _tidy(place, loaded.trials, checkpoints))
+    return Ran(
+        sweep=loaded.name,
+        store=store,
+        trials=opening.trials,
+        done=done,
+        failed=opening.failed + outcome.failed,
+        left=outcome.left + len(stuck),
+        tables=written,
+    )
 
 
-def _estimates(
-    sweep: Sweep, store: Store, wanted: list[Trial], frame: pd.DataFrame | None, count: bool
-) -> Estimates:
-    import pandas as pd
-
-    on_gpu = any(sweep.gpus[trial.key] > 0 for trial in wanted)
-    finished = pd.DataFrame() if frame is None else frame
-    card = gpu_records.chosen(None) if on_gpu else None
-    return Estimates(finished, kept(store), on_gpu, sweep.gpus, card, count=count)
-
-
-def _tidy(store: Store, sweep: Sweep, checkpoints: StoredCheckpoints) -> None:
-    """Tries again to delete what trials could not: nothing of an ended sweep lies about."""
-
-    def tidy() -> None:
-        left = {info.path.split("/")[1] for info in store.folder.list("checkpoints")}
-        for trial in sweep.trials:
-            if trial.key in left and store.is_done(trial) and not scored_sets.lacking(store.folder, trial):
-                checkpoints.delete(trial.key)
-        running.withdraw(store)
-        store.folder.delete_stale_temporaries()
-
-    store.tidying.attempt(tidy)
-
-
-def _kept(sweep: Sweep, store: Store, told: int) -> int:
-    """How many trials are done. Some ended after the driver had stopped listening."""
+def _stopped(standing: Standing, outcome: Outcome, told: int) -> CalibsweepError:
+    """The error of a run that nothing could end well."""
     try:
-        return store.survey(sweep.trials).count(State.DONE)
+        # Some trials ended after the driver had stopped listening.
+        done = standing.store.survey(standing.sweep.trials).count(State.DONE)
     except StoreError:
-        return told
+        done = told
+    kept = f"{done} of {counted(len(standing.sweep.trials), 'trial')} are kept."
+    if outcome.store_error:
+        return StoreError(f"{outcome.store_error} {kept}")
+    return StartError(f"a worker cannot start: {outcome.worker_error}. {kept}")
 
 
-def _opening(sweep: Sweep, store: Store, wanted: int, done: int, failed: int) -> str:
-    parts = [
-        f"{sweep.name}: {counted(len(sweep.trials), 'trial')}",
-        f"{done} done before",
-        f"{wanted} to run",
-    ]
-    if failed:
-        parts.append(f"{failed} failed before (--retry-failed tries them again)")
-    return f"{', '.join(parts)}. Store: {store.uri}"
-
-
-def _closing(given: Mapping[str, Any], outcome: Outcome, done: int, failed: int, console: Console) -> None:
-    """What is left, and what comes next: of that only what can be done already."""
-    if outcome.left:
-        told = f"Interrupted with {counted(outcome.left, 'trial')} left. To go on:"
-        console.print(told, style="warning")
-        copied.show(console, copied.typed("launch" if "cluster" in given else "run", given))
-    if failed:
-        console.print(f"{counted(failed, 'trial')} failed. Why:", style="warning")
-        copied.show(console, copied.typed("plan", given, failures=True))
-    if done:
-        console.print("\nNext:", style="bold")
-        for line, told in (
-            (
-                copied.typed("tables", given, format="latex"),
-                "these tables for a paper (also md, html, csv)",
-            ),
-            (
-                copied.typed("store verify", given),
-                "every file, and every score again from the stored logits",
-            ),
-            (copied.typed("list", {}, kind="losses"), "what there is; to add one: docs/adding-a-loss.md"),
-        ):
-            copied.show(console, line, told)
+def _tidy(store: Store, trials: Sequence[Trial], checkpoints: StoredCheckpoints) -> None:
+    """Deletes what trials could not: nothing of an ended sweep lies about."""
+    left = {info.path.split("/")[1] for info in store.folder.list("checkpoints")}
+    for trial in trials:
+        if trial.key in left and store.is_done(trial) and not scored_sets.lacking(store.folder, trial):
+            checkpoints.delete(trial.key)
+    running.withdraw(store)
+    store.folder.delete_stale_temporaries()

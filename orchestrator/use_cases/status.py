@@ -1,41 +1,58 @@
-"""`calibsweep status` of a sweep that runs on this machine, or anywhere: what the store says of it."""
+"""How a sweep that was started stands: what runs at this moment, and of a launched one its job."""
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from orchestrator.screen.view import standing_still
-from orchestrator.use_cases import plan
+from orchestrator.cluster.jobs import Job
 from orchestrator.use_cases.cost import Prices
-from results.store.running import running
-from results.store.store import Store
-from results.wording import counted
-from sweeps.expand import load
+from orchestrator.use_cases.launch import Target
+from orchestrator.use_cases.plan import Plan, plan
+
+LOG_LINES = 20
 
 
-def status(sweep_name: str, uri: str, overrides: list[str], prices: Prices, console: Console) -> int:
-    """Shows what runs of a sweep at this moment, then the plan's view. Returns 0.
+@dataclass(frozen=True)
+class Status:
+    """How a sweep stands.
+
+    Attributes:
+        plan: As the store tells it, with what runs at this moment.
+        job: Of a launched sweep, the one submitted last; None where there is none.
+        log: The last lines that the driver of a failed job printed.
+    """
+
+    plan: Plan
+    job: Job | None = None
+    log: tuple[str, ...] = ()
+
+    @property
+    def job_failed(self) -> bool:
+        return self.job is not None and self.job.failed
+
+
+def status(
+    sweep: str, store: str = "store", overrides: Sequence[str] = (), prices: Prices | None = None
+) -> Status:
+    """How a sweep stands, by its store alone, wherever it runs.
 
     Raises:
-        ConfigurationError: An option that does not fit the sweep.
+        ConfigurationError: A sweep that is none, or a price that does not fit it.
         StoreError: There is no such store, or it cannot be read.
     """
-    sweep = load(sweep_name, overrides)
-    prices.check_for(sweep)
-    store = Store(uri)
-    store.check_place()
-    runs = running(store)
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for trial in sweep.trials:
-        if (run := runs.get(trial.key)) is not None:
-            quiet = "" if run.quiet_seconds is None else standing_still(run.quiet_seconds)
-            table.add_row(str(trial), f"{run.epochs}/{trial.training.epochs} epochs", quiet)
-    if table.row_count:
-        console.print(f"{counted(table.row_count, 'trial')} of {sweep.name} running at this moment:")
-        console.print(table)
-    else:
-        console.print(f"No trial of {sweep.name} runs at this moment.")
-    console.print()
-    plan.view(sweep, store, runs, False, prices, console)
-    return 0
+    return Status(plan(sweep, store, overrides, prices))
+
+
+def status_of_launched(target: Target, prices: Prices | None = None) -> Status:
+    """How a launched sweep stands.
+
+    Raises:
+        ConfigurationError: Likewise, or a cluster that does not answer.
+        StoreError: The store cannot be read. That it is not there yet is no mistake: the job makes it.
+    """
+    with target.jobs() as jobs:
+        job = jobs.latest()
+        log = jobs.logs(job).splitlines()[-LOG_LINES:] if job and job.failed else []
+    found = plan(target.sweep, target.store, target.overrides, prices, may_be_new=True)
+    return Status(found, job, tuple(log))

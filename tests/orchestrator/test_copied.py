@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from orchestrator.cli import app
 from orchestrator.cluster.jobs import Job
 from orchestrator.commands.copied import show, typed
-from orchestrator.driver.outcome import Outcome
-from orchestrator.use_cases import launch
-from orchestrator.use_cases.run import _closing
+from orchestrator.screen.launched import only_to_launch
+from orchestrator.screen.run import print_ran
+from orchestrator.use_cases.run import Ran
 from results.terminal import Terminal
 from trainables.errors import DataError
 from trainables.shell import quoted
@@ -93,7 +93,7 @@ def without_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_after_a_run_every_line_asks_for_the_same(given: dict[str, Any], ended: tuple[int, int, int]) -> None:
     left, failed, done = ended
     console = narrow()
-    _closing(given, Outcome(left=left, failed=failed), done, failed, console)
+    print_ran(Ran("x", "./x", 9, done, failed, left, None), given, console)
     lines = [read(line) for line in shown(console.file.getvalue())]  # type: ignore[attr-defined]
     if given.get("cluster") is not None:
         given = {**given, "cluster": Path(given["cluster"])}
@@ -110,21 +110,21 @@ def test_after_a_run_every_line_asks_for_the_same(given: dict[str, Any], ended: 
 @given(asked(PRINTABLE), st.booleans())
 def test_after_a_launch_too(given: dict[str, Any], by_file: bool) -> None:
     place = given["address"] or "x"
-    wanted = launch.Target(
-        given["sweep"],
-        given["store"],
-        given["overrides"],
-        Path(place) if by_file else None,
-        None if by_file else place,
-    )
+    wanted = {
+        "sweep": given["sweep"],
+        "store": given["store"],
+        "overrides": given["overrides"],
+        "cluster": Path(place) if by_file else None,
+        "address": None if by_file else place,
+    }
     for command in ("launch", "status", "logs", "stop"):
-        name, params = read(wanted.typed(command))
+        name, params = read(typed(command, wanted))
         assert name == command
-        assert {key: params[key] for key in vars(wanted)} == vars(wanted)
+        assert {key: params[key] for key in wanted} == wanted
     # What only `launch` was given is read off its job.
     options = shlex.split(typed("run", {**given, "sweep": "x"}))[1:]
     entrypoint = shlex.join(["python", "-m", "orchestrator", *options])
-    _, params = read(wanted.typed("launch", **launch._launched_with(Job("", "", "", 0, entrypoint))))
+    _, params = read(typed("launch", wanted, **only_to_launch(Job("", "", "", 0, entrypoint))))
     assert (params["data"], params["retry_failed"]) == (given["data"], given["retry_failed"])
 
 

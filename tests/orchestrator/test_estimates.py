@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import itertools
 import json
 import re
@@ -27,13 +26,11 @@ from orchestrator.cluster.estimates import (
     makespan,
 )
 from orchestrator.driver.outcome import Outcome
-from orchestrator.driver.stop_request import StopRequest
 from orchestrator.use_cases import run
 from results import gpu_records
 from results.gpu_records import GpuRecord, Speed
 from results.store.pilots import Pilot, keep, kept
 from results.store.store import Store
-from results.terminal import Terminal
 from trainables import cost, datasets, operations
 from trainables.catalogue import DATASETS, MODELS
 from trainables.errors import ConfigurationError
@@ -97,7 +94,7 @@ def test_finished_trials_come_before_a_pilot_before_a_guess() -> None:
     assert estimate(finished(bfloat16, 1.0))[1] == "guess"
     # Multiply-adds of small_cnn's layers on 32 x 32 pixels, twice, as torch counts them.
     products = 32 * 32 * 27 * 16 + 16 * 16 * 144 * 32 + 8 * 8 * 288 * 32 + 128 * 10
-    expected = 2 * products * (3 * 45_000 + 5_000 + 10_000) / GUESSED_FLOPS_PER_SECOND["cpu"]
+    expected = 2 * products * (3 * 45_000 + 5_000 + 10_000) / GUESSED_FLOPS_PER_SECOND["core"]
     assert estimate(pd.DataFrame())[0] == pytest.approx(epochs * expected)
 
 
@@ -187,8 +184,7 @@ def test_plan_says_whose_measurement_it_goes_by_and_run_starts_in_its_order(
             run, "run_missing", lambda sweep, wanted, *rest: order.extend(wanted) or Outcome(left=1)
         )
         sets = ["seeds=1", "training.precision=bfloat16"]
-        console = Terminal(file=io.StringIO())
-        run.run("mukhoti2020", store, sets, None, None, False, StopRequest(), console)
+        run.run("mukhoti2020", store, sets)
         return next(trial.model.label for trial in order if trial.dataset.label == "cifar10")
 
     # More operations take less time where the card is faster at them.

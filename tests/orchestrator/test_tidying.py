@@ -12,8 +12,8 @@ import pytest
 
 from orchestrator.driver.reports import Done, Note
 from orchestrator.driver.stalls import Watch
-from orchestrator.driver.stop_request import StopRequest
 from orchestrator.driver.worker import Notices, TrialWorker, WorkerSettings
+from orchestrator.screen.run import Shown
 from orchestrator.use_cases.run import run
 from results.store.store import Store
 from results.terminal import Terminal
@@ -103,7 +103,7 @@ def test_what_could_not_be_deleted_is_deleted_by_the_next_run(
     def run_again() -> str:
         output = io.StringIO()
         console = Terminal(file=output, width=200)
-        assert run(sweep, s3.uri("store"), [], None, None, False, StopRequest(), console) == 0
+        assert run(sweep, s3.uri("store"), observer=Shown(console, {"sweep": sweep})).complete
         return output.getvalue()
 
     assert run_again().count("a later run retries") == 1

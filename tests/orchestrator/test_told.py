@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.driver.outcome import Outcome
-from orchestrator.driver.stop_request import StopRequest
-from orchestrator.use_cases import plan
-from orchestrator.use_cases.cost import Prices
+from orchestrator.screen.plan import print_plan
+from orchestrator.screen.run import Shown, print_ran
+from orchestrator.use_cases.plan import plan
 from orchestrator.use_cases.run import run
 from results.store import processor
 from results.terminal import Terminal
@@ -61,9 +61,9 @@ def test_plan_and_run_say_that_bfloat16_is_slow_on_a_cpu_without_it(
         output = io.StringIO()
         console = Terminal(file=output, width=200)
         if command == "plan":
-            plan.show(str(sweep), store, [], False, Prices(None, None, None), console, may_be_new=True)
+            print_plan(plan(str(sweep), store, may_be_new=True), console)
         else:
-            run(str(sweep), store, [], None, None, False, StopRequest(), console)
+            run(str(sweep), store, observer=Shown(console, {"sweep": str(sweep)}))
         assert ("in bfloat16 on a CPU" in output.getvalue()) == (told is not None)
         assert told is None or told in output.getvalue()
 
@@ -74,16 +74,8 @@ def test_one_is_told_in_the_singular(tmp_path: Path, monkeypatch: pytest.MonkeyP
     sweep.write_text(SWEEP.format(seeds=1, precision="float32", gpus=0))
     monkeypatch.setattr("orchestrator.use_cases.run.run_missing", lambda *given: Outcome(left=1, failed=1))
     output = io.StringIO()
-    run(
-        str(sweep),
-        str(tmp_path / "store"),
-        [],
-        None,
-        None,
-        False,
-        StopRequest(),
-        Terminal(file=output, width=200),
-    )
+    ran = run(str(sweep), str(tmp_path / "store"))
+    print_ran(ran, {"sweep": str(sweep)}, Terminal(file=output, width=200))
     assert "Interrupted with 1 trial left" in output.getvalue() and "1 trial failed" in output.getvalue()
     assert "1 trials" not in output.getvalue()
 

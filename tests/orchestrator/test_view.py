@@ -18,10 +18,10 @@ from rich.text import Text
 from orchestrator.cluster.estimates import START_SECONDS, TRIAL_SECONDS
 from orchestrator.driver import progress as progress_module
 from orchestrator.driver.progress import Progress
+from orchestrator.screen.plan import print_plan, print_running
 from orchestrator.screen.terminal import can_redraw
 from orchestrator.screen.view import Row, Standing, View, cut, lines
-from orchestrator.use_cases import status
-from orchestrator.use_cases.cost import Prices
+from orchestrator.use_cases.status import status
 from results.store.running import Running, publish
 from results.store.store import Store
 from results.terminal import Terminal
@@ -201,7 +201,10 @@ def test_status_shows_what_runs_without_a_cluster(tmp_path: Path) -> None:
 
     def told() -> str:
         console = Terminal(file=io.StringIO(), width=120)
-        assert status.status("quickstart", store, changed, Prices(), console) == 0
+        found = status("quickstart", store, changed)
+        assert found.job is None and not found.job_failed
+        print_running(found.plan.sweep, found.plan.running, console)
+        print_plan(found.plan, console)
         return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
     assert "No trial of quickstart runs" in told()

@@ -7,17 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from orchestrator.driver.stop_request import StopRequest
-from orchestrator.use_cases import plan, run
 from orchestrator.use_cases.compact import compact
-from orchestrator.use_cases.cost import Prices
+from orchestrator.use_cases.plan import plan
+from orchestrator.use_cases.run import run
 from orchestrator.use_cases.tables import tables
 from orchestrator.use_cases.verify import verify
 from results.store.address import Address
 from results.store.store import Store
-from results.terminal import Terminal
 from sweeps.expand import Sweep, load
 
 from ..s3_proxy import Proxy
@@ -54,10 +51,10 @@ def filled(s3: Proxy, sweep: Sweep) -> Store:
     return store
 
 
-COMMANDS: dict[str, Callable[[str, str, Console], object]] = {
-    "plan": lambda file, uri, console: plan.show(file, uri, [], False, Prices(), console),
-    "tables": lambda file, uri, console: tables(uri, file),
-    "run": lambda file, uri, console: run.run(file, uri, [], None, None, False, StopRequest(), console),
+COMMANDS: dict[str, Callable[[str, str], object]] = {
+    "plan": plan,
+    "tables": lambda file, uri: tables(uri, file),
+    "run": run,
 }
 FOLDERS = {"plan": 4, "tables": 1, "run": 4}
 """Of each data set and model that are listed: trials/, and for a survey the two of data, and failures/."""
@@ -66,7 +63,7 @@ FOLDERS = {"plan": 4, "tables": 1, "run": 4}
 def asked(s3: Proxy, command: str, file: Path, uri: str) -> Counter[str]:
     """How many requests of each method a command makes."""
     before = len(s3.requests)
-    COMMANDS[command](str(file), uri, Terminal())
+    COMMANDS[command](str(file), uri)
     return Counter(request.method for request in s3.requests[before:])
 
 

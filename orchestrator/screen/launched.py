@@ -1,0 +1,83 @@
+"""A launched sweep, in a terminal: its job, and the commands that come next."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.cluster.jobs import Job
+from orchestrator.commands import copied
+from orchestrator.commands.base import app
+from orchestrator.use_cases.launch import Launched, Stopped, Target
+from orchestrator.use_cases.status import Status
+from results.wording import counted
+from trainables.shell import quoted
+
+
+def print_launched(launched: Launched, target: Target, given: Mapping[str, Any], console: Console) -> None:
+    """Prints the job's id and the commands that come next.
+
+    Args:
+        given: To `launch`, by the names of its parameters; so below.
+    """
+    trials = counted(launched.trials, "trial")
+    line = f"{launched.sweep}: {trials}, launched as {launched.job}. This terminal may be closed."
+    console.print(line, highlight=False, soft_wrap=True)
+    console.print("\nNext:", style="bold")
+    for command, told in (
+        ("status", "what is done, running, failed and missing, and what the rest costs"),
+        ("logs", "what the driver prints, as it comes"),
+        ("stop", "ends it, with a checkpoint of every trial that runs"),
+        ("launch", "once it has ended, or died: goes on with what is missing"),
+    ):
+        copied.show(console, copied.typed(command, given), told)
+    _print_dashboard(target, console)
+
+
+def print_job(status: Status, target: Target, given: Mapping[str, Any], console: Console) -> None:
+    """Prints how the job stands, and the last lines of one that failed."""
+    if status.job is None:
+        console.print("No job of this sweep and store on the cluster. To launch it:", highlight=False)
+        copied.show(console, copied.typed("launch", given))
+    else:
+        console.print(_line(status.job), highlight=False, soft_wrap=True)
+    for line in status.log:
+        console.print(line, style="quiet", soft_wrap=True)
+    _print_dashboard(target, console)
+
+
+def print_stopped(stopped: Stopped, target: Target, given: Mapping[str, Any], console: Console) -> None:
+    """Prints how the job ended, and the command that goes on with it."""
+    if not stopped.was_under_way:
+        console.print(f"Nothing to stop: {_line(stopped.job)}", highlight=False, soft_wrap=True)
+        return
+    console.print(_line(stopped.job), highlight=False, soft_wrap=True)
+    console.print("To go on:")
+    copied.show(console, copied.typed("launch", given, **only_to_launch(stopped.job)))
+    if target.cluster:
+        console.print("The cluster's machines still run, and cost. To end them:", style="warning")
+        copied.show(console, quoted("ray", "down", str(target.cluster)))
+
+
+def only_to_launch(job: Job) -> dict[str, Any]:
+    """Of the options that a job was launched with, those that `launch` alone takes."""
+    words = shlex.split(job.entrypoint)
+    if "run" not in words:
+        return {}
+    given = app.commands["run"].make_context("run", words[words.index("run") + 1 :]).params
+    return {name: given[name] for name in ("data", "retry_failed")}
+
+
+def _line(job: Job) -> str:
+    since = datetime.datetime.fromtimestamp(job.submitted)
+    return f"{job.id}: {job.status.lower()}, submitted {since:%a %d %b %H:%M}. {job.message}"
+
+
+def _print_dashboard(target: Target, console: Console) -> None:
+    where = quoted("ray", "dashboard", str(target.cluster)) if target.cluster else target.address
+    told = f"Ray's dashboard (never open its port to the world): {where}"
+    console.print(told, style="quiet", soft_wrap=True)

@@ -1,0 +1,111 @@
+"""How a sweep stands, in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.screen import warnings
+from orchestrator.screen.cost import print_cost
+from orchestrator.screen.grid import Grid
+from orchestrator.screen.view import standing_still
+from orchestrator.use_cases.plan import Cell, FailedTrial, Plan, RunningTrial
+from results.store.survey import State
+from results.wording import counted
+from trainables.texts import visible
+
+STYLES = {
+    State.DONE: "good",
+    State.RUNNING: "running",
+    State.FAILED: "bad",
+    State.INTERRUPTED: "warning",
+    State.MISSING: "quiet",
+}
+
+
+def print_plan(plan: Plan, console: Console, tracebacks: bool = False) -> None:
+    """Prints trials by state and by cell, all that calls for attention, and the price of the rest."""
+    told = Text.assemble((plan.sweep, "bold"), f": {counted(plan.trials, 'trial')}")
+    for state, count in plan.counts.items():
+        if count:
+            told.append(f", {count} {state}", style=STYLES[state])
+    console.print(told)
+    if plan.nothing_there:
+        line = f"There is nothing yet in {plan.store}"
+        console.print(line, style="warning", highlight=False, soft_wrap=True)
+    for dataset in dict.fromkeys(cell.dataset for cell in plan.cells):
+        console.print()
+        console.print(_grid(dataset, [cell for cell in plan.cells if cell.dataset == dataset]))
+    for line in _attention(plan):
+        console.print(line, style="warning", highlight=False, soft_wrap=True)
+    for failure in plan.failures:
+        _print_failure(failure, tracebacks, console)
+    for line in _warnings(plan):
+        console.print(line, style="warning", highlight=False, soft_wrap=True)
+    if plan.cost:
+        print_cost(plan.cost, console)
+
+
+def print_running(sweep: str, trials: Sequence[RunningTrial], console: Console) -> None:
+    """Prints a line for each trial that runs at this moment."""
+    if not trials:
+        console.print(f"No trial of {sweep} runs at this moment.")
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for run in trials:
+        quiet = "" if run.quiet_seconds is None else standing_still(run.quiet_seconds)
+        table.add_row(run.trial, f"{run.epoch}/{run.epochs} epochs", quiet)
+    console.print(f"{counted(len(trials), 'trial')} of {sweep} running at this moment:")
+    console.print(table)
+
+
+def _attention(plan: Plan) -> Iterator[str]:
+    for run in plan.running:
+        if run.quiet_seconds is not None:
+            yield f"{run.trial} stands still: {standing_still(run.quiet_seconds)} (run.stalled_minutes)"
+    for key, paths in plan.damaged.items():
+        yield f"damaged: {', '.join(paths)}; run sets it aside and makes trial {key} again."
+    for path in plan.damaged_besides:
+        yield f"damaged: {path}; run sets it aside."
+    for path, wrong in plan.differing.items():
+        yield f"scores that do not follow from their logits: {path} ({wrong}); run scores it anew."
+    for trial, moments in plan.unusable_checkpoints.items():
+        yield f"{trial}: a checkpoint could not be used and is in damaged/: that of {', '.join(moments)}"
+
+
+def _warnings(plan: Plan) -> Iterator[str]:
+    yield from map(warnings.changed_code, plan.changed_code)
+    yield from warnings.loose_rows(plan.store, plan.loose_rows)
+    yield from warnings.slow_bfloat16(plan.slow_in_bfloat16)
+
+
+def _grid(dataset: str, cells: Sequence[Cell]) -> Grid:
+    """Rows: losses. Columns: models. Each cell: finished of all, and what else there is."""
+    counts = {(cell.loss, cell.model): cell.counts for cell in cells}
+    models = list(dict.fromkeys(cell.model for cell in cells))
+    rows = [
+        [Text(visible(loss)), *(_cell(counts.get((loss, model), {})) for model in models)]
+        for loss in dict.fromkeys(cell.loss for cell in cells)
+    ]
+    return Grid([dataset, *models], rows)
+
+
+def _cell(counts: Mapping[State, int]) -> Text:
+    if not counts:
+        return Text("-", style="quiet")
+    total, done = sum(counts.values()), counts.get(State.DONE, 0)
+    text = Text(f"{done}/{total}", style="good" if done == total else "")
+    for state in (State.RUNNING, State.FAILED, State.INTERRUPTED):
+        if counts.get(state):
+            text.append(f" {counts[state]} {state}", style=STYLES[state])
+    return text
+
+
+def _print_failure(failure: FailedTrial, traceback: bool, console: Console) -> None:
+    line = f"{failure.failure_class} (attempt {failure.attempt}): {failure.trial}: {failure.message}"
+    console.print(line, style="bad", highlight=False, soft_wrap=True)
+    if traceback and failure.traceback:
+        console.print(failure.traceback, style="quiet", highlight=False, soft_wrap=True)

@@ -1,0 +1,100 @@
+"""A run, in a terminal: how it begins, what calls for attention, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.commands import copied
+from orchestrator.screen import warnings
+from orchestrator.screen.tables import print_written
+from orchestrator.screen.terminal import busy
+from orchestrator.use_cases.run import Observer, Opening, Ran
+from results.wording import counted
+
+
+class Shown(Observer):
+    """Shows a run on a console.
+
+    Args:
+        given: To `run`, or to the `launch` that made it a job, by the names of their parameters.
+    """
+
+    def __init__(self, console: Console, given: Mapping[str, Any]):
+        self._console = console
+        self.given = given
+
+    def busy(self, doing: str) -> AbstractContextManager[None]:
+        return busy(self._console, doing)
+
+    def opened(self, opening: Opening) -> None:
+        for line in _mended(opening):
+            self.warn(line)
+        self._console.print(_opening(opening), highlight=False)
+        for line in warnings.slow_bfloat16(opening.slow_in_bfloat16):
+            self.warn(line)
+        for change in opening.changed_code:
+            self.warn(warnings.changed_code(change))
+        if opening.to_run:
+            # Of a driver that is no job the store alone knows, wherever the trials run.
+            where = self.given if "cluster" in self.given else {**self.given, "address": None}
+            line = f"To look at it from another terminal: {copied.typed('status', where)}"
+            self._console.print(line, style="quiet", soft_wrap=True)
+
+    def warn(self, line: str) -> None:
+        self._console.print(line, style="warning", highlight=False, soft_wrap=True)
+
+    def console(self) -> Console:
+        return self._console
+
+
+def print_ran(ran: Ran, given: Mapping[str, Any], console: Console) -> None:
+    """Prints the tables, what is left, and the commands that come next: only those that can be given already.
+
+    Args:
+        given: As of `Shown`.
+    """
+    if ran.tables:
+        print_written(ran.tables, console)
+    if ran.left:
+        told = f"Interrupted with {counted(ran.left, 'trial')} left. To go on:"
+        console.print(told, style="warning")
+        copied.show(console, copied.typed("launch" if "cluster" in given else "run", given))
+    if ran.failed:
+        console.print(f"{counted(ran.failed, 'trial')} failed. Why:", style="warning")
+        copied.show(console, copied.typed("plan", given, failures=True))
+    if not ran.done:
+        return
+    console.print("\nNext:", style="bold")
+    for line, told in (
+        (copied.typed("tables", given, format="latex"), "these tables for a paper (also md, html, csv)"),
+        (copied.typed("store verify", given), "every file, and every score again from the stored logits"),
+        (copied.typed("list", {}, kind="losses"), "what there is; to add one: docs/adding-a-loss.md"),
+    ):
+        copied.show(console, line, told)
+
+
+def _mended(opening: Opening) -> Iterator[str]:
+    for key, paths in opening.damaged.items():
+        yield f"damaged, set aside and made again: {', '.join(paths)} (trial {key})"
+    for path in opening.damaged_besides:
+        yield f"damaged, set aside: {path}"
+    for path, wrong in opening.rescored.items():
+        yield f"scored anew from its logits: {path} ({wrong})"
+    for why in opening.stuck.values():
+        yield f"{why} Its trial is left for the next run."
+    yield from warnings.loose_rows(opening.store, opening.loose_rows)
+
+
+def _opening(opening: Opening) -> str:
+    parts = [
+        f"{opening.sweep}: {counted(opening.trials, 'trial')}",
+        f"{opening.done} done before",
+        f"{opening.to_run} to run",
+    ]
+    if opening.failed:
+        parts.append(f"{opening.failed} failed before (--retry-failed tries them again)")
+    return f"{', '.join(parts)}. Store: {opening.store}"
