@@ -57,6 +57,18 @@ def protocols(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     return _fitting(PROTOCOLS.names(), incomplete)
 
 
+def metrics(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from trainables.catalogue import METRICS
+
+    return _fitting(METRICS.names(), incomplete)
+
+
+def calibrators(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from trainables.catalogue import CALIBRATORS
+
+    return _fitting(CALIBRATORS.names(), incomplete)
+
+
 def scores(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from results.scoring.scores import known_metrics
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from orchestrator.commands import completion
 from orchestrator.commands.base import Command, Group
 from orchestrator.commands.options import json_option, store_option
 from orchestrator.screen.terminal import console, warn
@@ -71,4 +72,65 @@ def ls(store: str, json: bool) -> None:
         print_contents(held, console())
 
 
-store.add("Commands", [ls, verify, compact])
+@click.command(
+    cls=Command,
+    example="calibsweep store rescore --metric brier --calibrator temperature_nll --store ./store",
+)
+@click.argument(
+    "sweep",
+    required=False,
+    metavar="[SWEEP]",
+    shell_complete=completion.sweeps,
+    help="Only the trials of this sweep file or bundled sweep.",
+)
+@store_option
+@click.option(
+    "--metric",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=completion.metrics,
+    help="Only this metric (`calibsweep list metrics`). May be given several times.",
+)
+@click.option(
+    "--calibrator",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=completion.calibrators,
+    help="Under this calibrator. May be given several times. [default: none, as trained]",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="So many trials side by side. [default: as many as there are cores]",
+)
+@json_option
+def rescore(
+    sweep: str | None,
+    store: str,
+    metric: tuple[str, ...],
+    calibrator: tuple[str, ...],
+    processes: int | None,
+    json: bool,
+) -> int:
+    """Computes metrics under calibrators from the stored logits, for tables of scores that rows lack.
+
+    They go into a folder of their own, rescored/, which may be deleted. What was committed is not touched.
+    After an interruption the same command goes on. Exit code 1 if a trial could not be scored.
+    """
+    from orchestrator.screen.as_json import as_json
+    from orchestrator.screen.bars import bar
+    from orchestrator.screen.rescored import print_rescored
+    from orchestrator.use_cases.rescore import rescore
+
+    if json:
+        rescored = rescore(store, metric, calibrator, sweep, processes=processes)
+        click.echo(as_json(rescored), nl=False)
+    else:
+        with bar("scoring", console()) as progress:
+            rescored = rescore(store, metric, calibrator, sweep, processes=processes, progress=progress)
+        print_rescored(rescored, console())
+    return 1 if rescored.failed else 0
+
+
+store.add("Commands", [ls, verify, rescore, compact])

@@ -37,6 +37,12 @@ CRITERIA = ("ece", "adaptive_ece", "nll")
     help="What temperatures minimise. Without it, as the protocol says.",
 )
 @click.option(
+    "--calibrator",
+    metavar="NAME",
+    shell_complete=completion.calibrators,
+    help="What to show the effect of instead of a temperature (`calibsweep list calibrators`).",
+)
+@click.option(
     "--metric",
     multiple=True,
     metavar="NAME",
@@ -51,6 +57,7 @@ def tables(
     store: str,
     format: str | None,
     criterion: str | None,
+    calibrator: str | None,
     metric: tuple[str, ...],
     standalone: bool,
     overrides: tuple[str, ...],
@@ -68,7 +75,9 @@ def tables(
     from results.tables.screen import ON_SCREEN
 
     shown = metric if metric or format or json else ON_SCREEN
-    made = tables(store, sweep, metrics=shown, criterion=criterion, overrides=overrides)
+    made = tables(
+        store, sweep, metrics=shown, criterion=criterion, calibrator=calibrator, overrides=overrides
+    )
     warn_of(made)
     if json:
         from orchestrator.screen.as_json import as_json

@@ -17,7 +17,7 @@ from results.store.store import Store
 KEYED = ("predictions", "epochs", "trials")
 """The kinds of files that begin with the key of the trial that they are of."""
 
-OTHERS = ("scored", "scored_predictions", "failures", "compacted", "damaged", "checkpoints")
+OTHERS = ("scored", "scored_predictions", "rescored", "failures", "compacted", "damaged", "checkpoints")
 
 PROGRAMS = ("calibsweep", "torch", "ray", "python")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.use_cases.rescore import with_scores
 from results.scoring import out_of_distribution
 from results.scoring.scores import DEFAULT, SEPARATION, chosen, temperature_by
 from results.store.snapshot import Snapshot
@@ -13,7 +14,7 @@ from results.store.store import Store
 from results.tables.layout import Table
 from results.tables.rendering import render
 from results.tables.screen import ON_SCREEN
-from results.tables.table import build
+from results.tables.table import build, needed
 from results.wording import counted
 from sweeps.expand import Sweep, expected_frame, load
 from trainables.errors import ConfigurationError
@@ -60,43 +61,54 @@ def tables(
     *,
     metrics: Sequence[str] = (),
     criterion: str | None = None,
+    calibrator: str | None = None,
     overrides: Sequence[str] = (),
 ) -> Tables:
-    """The tables of a store, from its rows alone.
+    """The tables of a store, from its rows, and from the layer of derived scores where rows lack them.
 
     Args:
         sweep: A sweep file or the name of a bundled sweep: only its trials, and those missing of it.
         metrics: Names of the tables (default: those that the papers have, and all out of distribution).
         criterion: The metric by which temperatures are chosen: 'ece', 'adaptive_ece' or 'nll' (default: as
             the sweep's protocol says).
+        calibrator: The calibrator whose effect is shown, in place of such a temperature.
         overrides: Settings of the sweep, as `--set` takes them: 'training.epochs=3'.
 
     Raises:
-        ConfigurationError: An unknown metric, criterion, sweep or setting, or nothing to make tables of.
+        ConfigurationError: An unknown metric, criterion, calibrator, sweep or setting, nothing to make tables
+            of, or a score that is nowhere, with the command that computes it.
         StoreError: A store that is not there or cannot be read.
     """
     if overrides and not sweep:
         raise ConfigurationError(f"--set {overrides[0]} changes a sweep: say which, before the options.")
+    if calibrator and criterion:
+        raise ConfigurationError("--calibrator takes the place of the temperature that --criterion chooses.")
     asked = tuple(dict.fromkeys(metric.name for metric in chosen(metrics)))
     own = tuple(name for name in asked if name not in SEPARATION)
     of_others = tuple(name for name in asked if name in SEPARATION)
+    if calibrator and of_others:
+        raise ConfigurationError(f"{of_others[0]} is shown after temperatures alone: no --calibrator.")
     loaded = load(sweep, list(overrides)) if sweep else None
     opened = Store(store)
     opened.check_place()
     snapshot = opened.snapshot(loaded.trials if loaded else None)
     frame = _trials(opened, snapshot)
     expected = expected_frame(loaded.trials) if loaded else None
-    by = temperature_by(criterion or (loaded.temperature_criterion if loaded else "ece"))
-    built = build(frame, expected, by, own or DEFAULT) if own or not asked else []
+    damaged = tuple(opened.folder.name(path) for path in frame.attrs["damaged"])
+    by = calibrator or temperature_by(criterion or (loaded.temperature_criterion if loaded else "ece"))
+    built: list[Table] = []
+    if own or not asked:
+        keys = None if expected is None else set(expected["key"])
+        frame = with_scores(opened, frame, needed(own or DEFAULT, by), keys)
+        built = build(frame, expected, by, own or DEFAULT)
     others: list[Table] = []
-    if of_others or not asked:
+    if of_others or not (asked or calibrator):
         others = out_of_distribution.build(snapshot.scored(), loaded.trials if loaded else None, by)
         if of_others and not others:
             raise ConfigurationError(
                 f"{of_others[0]} needs trials that were scored out of distribution, and {store} has none."
             )
         others = [table for table in others if not asked or table.metric.name in of_others]
-    damaged = tuple(opened.folder.name(path) for path in frame.attrs["damaged"])
     return Tables(store, tuple(built), tuple(others), damaged, snapshot.loose)
 
 

@@ -15,7 +15,7 @@ from results.store.place import place_of, redacted
 
 FOLDERS = (
     *("trials", "predictions", "epochs", "scored", "scored_predictions", "failures", "checkpoints"),
-    *("running", "compacted", "pilots", "damaged", "findings", "tables", TEMPORARY),
+    *("running", "compacted", "pilots", "damaged", "findings", "tables", "rescored", TEMPORARY),
 )
 """What a store has below it."""
 

@@ -68,7 +68,7 @@ NAMES = {
 }
 """How the files of a kind are called. The first group of a row's and its data's is the row's key."""
 
-NOT_INSPECTED = ("tables", "tensorboard", "findings")
+NOT_INSPECTED = ("tables", "tensorboard", "findings", "rescored")
 """Folders for people to look at, and what was found before."""
 
 

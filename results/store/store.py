@@ -9,6 +9,7 @@
     pilots/...                                            what an epoch was measured to cost (pilots.py)
     damaged/...                                           files that were found altered, set aside
     compacted/<folder>-<format>-<digest>.parquet          all rows of a folder in one file (copies.py)
+    rescored/<scorer>/<digest>.parquet                    scores that rows lack (scoring/layer.py)
 
 The row in trials/ is written last, whole, and never replaced: it is the commit. No database, no locks: of two
 writers of one key the first commit stands, with its own data, in files named by digest (data_files.py).

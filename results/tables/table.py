@@ -56,11 +56,7 @@ def build(
     chosen_metrics = chosen(metrics)
     criterion = criterion_of(calibrator)
     temperature = f"temperature_{criterion}" if criterion else None
-    columns = {
-        _column(metric, scaling, calibrator)
-        for metric in chosen_metrics
-        for scaling in scalings(metric, calibrator)
-    }
+    columns = {score.column for score in needed(metrics, calibrator)}
     summary = _in_print_order(
         summarise(trials, [*([temperature] if temperature else []), *sorted(columns)], expected)
     )
@@ -92,6 +88,15 @@ def build(
         notes = (*holes, *training, *_notes_on_undefined(rows), *_notes_on_code(mixed))
         tables.append(Table(metric, calibrator, losses, tuple(rows), full, caption, notes))
     return tables
+
+
+def needed(metrics: Sequence[str], calibrator: str) -> list[Score]:
+    """The scores that tables of these metrics show, before and after a calibrator."""
+    return [
+        Score("test", metric.name, calibrator if scaling == "after" else UNCALIBRATED)
+        for metric in chosen(metrics)
+        for scaling in scalings(metric, calibrator)
+    ]
 
 
 def _column(metric: Metric, scaling: str, calibrator: str) -> str:

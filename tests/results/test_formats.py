@@ -11,14 +11,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from orchestrator.use_cases import tables as tables_command
+from orchestrator.use_cases.tables import tables
 from results.store import copies, finding, mending, rows, snapshot, survey
 from results.store.address import Address
 from results.store.errors import StoreError
 from results.store.store import Store
 from results.store.survey import State
-from results.tables import table as tables
-from results.terminal import Terminal
+from results.tables.table import FORMATS, build
 from sweeps.expand import Sweep, load
 
 from .conftest import OTHER, commit, content_of, falsified, inspected, path_of, scored, trial_of
@@ -44,37 +43,32 @@ def committed(request: pytest.FixtureRequest) -> Iterator[tuple[Store, Sweep, in
     assert {info.path: info for info in store.folder.list("")} == before
 
 
-def check(store: Store, sweep: Sweep, done: int, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def check(store: Store, sweep: Sweep, done: int) -> None:
     found = store.survey(sweep.trials)
     assert (found.count(State.DONE), found.damaged) == (done, {})
     frame = store.trials(sweep.trials)
     assert len(frame) == done and not frame.attrs["damaged"]
-    for format in tables.FORMATS:
-        tables_command.show(None, store.uri, format, None, None, False, [], Terminal(quiet=True))
-        printed, errors = capsysbinary.readouterr()
-        assert printed and not errors
-        # As many seeds are in the tables as were committed.
-        assert (
-            sum(cell.seeds for row in tables.build(frame)[0].rows for cell in row.cells if cell) == 2 * done
-        )
+    printed = tables(store.uri)
+    assert not printed.damaged and all(printed.render(format) for format in FORMATS)
+    # As many seeds are in the tables as were committed.
+    assert sum(cell.seeds for row in build(frame)[0].rows for cell in row.cells if cell) == 2 * done
 
 
 def test_each_committed_store_is_read(
-    committed: tuple[Store, Sweep, int], capsysbinary: pytest.CaptureFixture[bytes]
+    committed: tuple[Store, Sweep, int],
 ) -> None:
-    check(*committed, capsysbinary)
+    check(*committed)
 
 
 def test_a_version_with_one_more_column_reads_each_committed_store(
     committed: tuple[Store, Sweep, int],
     monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     later = snapshot.RowFolder("trials", rows.TRIAL_SCHEMA.append(TOMORROW))
     monkeypatch.setattr(rows, "ADDED", frozenset([TOMORROW.name]))
     for module in (snapshot, survey):
         monkeypatch.setattr(module, "TRIALS", later)
-    check(*committed, capsysbinary)
+    check(*committed)
 
 
 def altered(content: bytes, **values: Any) -> bytes:
@@ -159,7 +153,7 @@ def test_a_newer_format_is_refused_and_nothing_is_moved(store: Store, number: in
         assert TRIAL.key in str(raised.value) and f"format {number}" in str(raised.value)
 
     refused(store.survey, [TRIAL])
-    refused(tables_command.show, None, store.uri, "md", None, None, False, [], Terminal(quiet=True))
+    refused(tables, store.uri)
     refused(store.compact)
     if of == "trials":
         refused(store.predictions, Address.of(TRIAL))

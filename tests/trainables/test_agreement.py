@@ -170,7 +170,9 @@ def test_a_score_that_was_altered_is_found():
             found = differing({**right, name: round(right[name] + 1, 1)}, *parts, off)
             assert name in found and all(each.endswith((name, f"_after_{criterion}")) for each in found)
             assert [*differing({**right, name: 0.05}, *parts, off)] == [name]
-    assert differing({}, *parts, FLOAT32_OFF).keys() >= values.keys()
+    # A row of an earlier version need not have all scores of today.
+    some = dict(list(altered.items())[::3])
+    assert differing(some, *parts, FLOAT32_OFF).keys() == some.keys()
 
 
 def test_scores_of_other_data_are_held_against_the_logits_too():

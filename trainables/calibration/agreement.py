@@ -76,7 +76,7 @@ def differing(
     What was scored after scaling is compared at the temperature that was committed.
 
     Args:
-        committed: NaN, or nothing, for a score that it lacks.
+        committed: NaN for a score without a value. A score that is not there is not compared.
         off: By how much the probabilities may be off: `FLOAT32_OFF` or `FLOAT64_OFF`.
     """
     parts = {
@@ -91,7 +91,7 @@ def differing(
     for criterion, curve in curves.items():
         name, right = f"temperature_{criterion}", TEMPERATURES[int(best(curve))]
         given = committed.get(name, float("nan"))
-        if not _may_be_best(confidences, correct, criterion, curve, given, off):
+        if name in committed and not _may_be_best(confidences, correct, criterion, curve, given, off):
             found[name] = (given, right)
         temperatures[criterion] = given if given in TEMPERATURES else right
     for part, (logits, labels) in parts.items():
@@ -123,8 +123,8 @@ def differing_on(
         for name, others in detectors(other_logits, temperature).items():
             column = f"test_auroc_{name}{suffix}"
             slack = _share_of_ties(accepted[name], others)
-            given = committed.get(column, float("nan"))
-            if not Bounds.around(anew[column], slack).hold(given):
+            given = committed.get(column)
+            if given is not None and not Bounds.around(anew[column], slack).hold(given):
                 found[column] = (given, anew[column])
     return found
 
@@ -155,8 +155,8 @@ def _scores_differing(
         anew, bounds = known[temperature]
         for name, bound in bounds.items():
             column = f"{part}_{name}{suffix}"
-            given = committed.get(column, float("nan"))
-            if not bound.hold(given):
+            given = committed.get(column)
+            if given is not None and not bound.hold(given):
                 found[column] = (given, anew[name])
     return found
 

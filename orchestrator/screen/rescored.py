@@ -1,0 +1,26 @@
+"""What `calibsweep store rescore` computed, as the screen shows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from results.wording import counted
+
+if TYPE_CHECKING:
+    from orchestrator.use_cases.rescore import Rescored
+
+
+def print_rescored(rescored: Rescored, console: Console) -> None:
+    """A line for each trial that could not be scored, and one of all."""
+    for key, why in rescored.failed.items():
+        console.print(f"{key}: {why}", style="bad", highlight=False, soft_wrap=True)
+    undefined = f", {rescored.undefined:,} of them without a value (n/a)" if rescored.undefined else ""
+    console.print(
+        f"{counted(rescored.scores, 'score')} computed{undefined}, in {rescored.folder}; "
+        f"{rescored.complete:,} of {counted(rescored.trials, 'trial')} had them all, "
+        f"{len(rescored.failed)} could not be scored.",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,123 @@
+"""Metrics under calibrators that rows lack: computed from stored logits into a layer, and read from there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.commands import copied
+from results.scoring.layer import FOLDER, Scorer, filled
+from results.scoring.rescoring import due
+from results.scoring.rescoring import rescore as compute
+from results.scoring.scores import UNCALIBRATED, Score
+from results.store.errors import StoreError
+from results.store.store import Store
+from results.wording import counted
+from sweeps.expand import load
+from trainables.catalogue import CALIBRATORS, METRICS
+from trainables.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """Attributes:
+    store: Its address.
+    trials: Finished trials that were looked at.
+    complete: How many of them lacked nothing.
+    scores: How many values were computed, each of one trial, evaluation, metric and calibrator.
+    undefined: For how many of these the metric has no value.
+    failed: Why trials could not be scored, by key.
+    folder: Where the values are.
+    """
+
+    store: str
+    trials: int
+    complete: int
+    scores: int
+    undefined: int
+    failed: Mapping[str, str]
+    folder: str
+
+
+def rescore(
+    store: str,
+    metrics: Sequence[str] = (),
+    calibrators: Sequence[str] = (),
+    sweep: str | None = None,
+    *,
+    processes: int | None = None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> Rescored:
+    """Computes what neither the rows nor the layer have. Running it again goes on where it was ended.
+
+    Args:
+        metrics: Their names; all there are if none is given.
+        calibrators: Their names; if none is given, 'none': the probabilities as they are.
+        sweep: Only the trials of this sweep.
+        processes: How many score side by side. Without it as many as there are cores for this process.
+        progress: Called after each trial with the number done and the total.
+
+    Raises:
+        ConfigurationError: A name that does not exist.
+        StoreError: A store that cannot be read or written, or that has no finished trial.
+    """
+    # A sweep file may name plug-ins.
+    trials = load(sweep).trials if sweep else None
+    of_metrics = list(dict.fromkeys(metrics)) or METRICS.names()
+    under = list(dict.fromkeys(calibrators)) or [UNCALIBRATED]
+    for registry, names in ((METRICS, of_metrics), (CALIBRATORS, under)):
+        for name in names:
+            registry[name]
+    opened = Store(store)
+    opened.check_place()
+    frame = opened.snapshot(trials).trials()
+    if trials is not None:
+        frame = frame[frame["key"].isin({trial.key for trial in trials})].reset_index(drop=True)
+    if frame.empty:
+        raise StoreError(
+            f"no finished trial in the store {store}: run a sweep first, or choose another --store."
+        )
+    scorers = [Scorer(metric, calibrator) for calibrator in under for metric in of_metrics]
+    lacking = due(opened, frame, scorers)
+    done = compute(opened, lacking, processes or len(os.sched_getaffinity(0)), progress)
+    return Rescored(
+        store,
+        len(frame),
+        len(frame) - len(lacking),
+        done.scores,
+        done.undefined,
+        done.failed,
+        opened.folder.name(FOLDER),
+    )
+
+
+def with_scores(
+    store: Store, frame: pd.DataFrame, scores: Iterable[Score], keys: Collection[str] | None = None
+) -> pd.DataFrame:
+    """Finished trials with scores from the layer where their rows have none.
+
+    Args:
+        frame: As `Store.trials()` gives it.
+        keys: Of the trials that need them; None for all.
+
+    Raises:
+        ConfigurationError: A score that is nowhere, with the command that computes it.
+        StoreError: A store that cannot be read.
+    """
+    found = filled(store.folder, frame, scores, keys)
+    if not found.lacking:
+        return found.frame
+    metrics = list(dict.fromkeys(scorer.metric for scorer in found.lacking))
+    calibrators = list(dict.fromkeys(scorer.calibrator for scorer in found.lacking))
+    given = {"store": store.uri, "metric": metrics, "calibrator": calibrators}
+    first, number = next(iter(found.lacking.items()))
+    under = "" if first.calibrator == UNCALIBRATED else f" after {first.calibrator}"
+    raise ConfigurationError(
+        f"{counted(number, 'trial')} without {first.metric}{under}. This computes it from the stored logits: "
+        f"{copied.typed('store rescore', given)}"
+    )

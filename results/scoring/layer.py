@@ -1,0 +1,215 @@
+"""Scores that no row has: any metric under any calibrator, computed from stored logits and kept in the store.
+
+    rescored/<metric>-<calibrator>-<digest>/<digest of the file>.parquet   one line a trial and evaluation
+
+The first digest is the scorer's: versions, parameters and source of metric and calibrator. What other code
+computed is never read. All of rescored/ may be deleted, and `calibsweep store rescore` makes it again; the
+rows in trials/ stay as they were committed.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from results.scoring.scores import UNCALIBRATED, Score
+from results.store import rows
+from results.store.address import Address
+from results.store.data_files import sha256
+from results.store.files import Folder
+from results.store.snapshot import side_by_side
+from trainables import source
+from trainables.catalogue import CALIBRATORS, METRICS
+from trainables.registry import Registry
+from trainables.trial import digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER = "rescored"
+EVALUATIONS = ("validation", "test")
+DIGEST_LENGTH = 20
+
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("predictions_digest", pa.string()),
+        ("evaluation", pa.string()),
+        ("value", pa.float64()),
+    ]
+)
+"""Of a file. A value is for the predictions with this digest alone."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One score of one trial, in the unit of the metric; NaN where it has no value."""
+
+    key: str
+    predictions_digest: str
+    evaluation: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A metric under a calibrator, by name.
+
+    Raises:
+        ConfigurationError: By `folder`, for a name that does not exist.
+    """
+
+    metric: str
+    calibrator: str = UNCALIBRATED
+
+    @functools.cached_property
+    def folder(self) -> str:
+        """Where its scores lie in a store."""
+        made_of = {
+            "metric": _identity(METRICS, self.metric),
+            "calibrator": _identity(CALIBRATORS, self.calibrator),
+        }
+        return f"{FOLDER}/{self.metric}-{self.calibrator}-{digest(made_of)[:DIGEST_LENGTH]}"
+
+    def score(self, evaluation: str) -> Score:
+        return Score(evaluation, self.metric, self.calibrator)
+
+
+def _identity(registry: Registry[Any], name: str) -> dict[str, Any]:
+    entry = registry[name]
+    return {
+        "component": entry.component,
+        "version": entry.version,
+        "params": registry.resolve(name),
+        # Its own file, wherever it is from, and all of ours that it imports.
+        "source": [entry.source_digest, source.digest(entry.module)],
+    }
+
+
+def read(folder: Folder, scorer: Scorer) -> dict[tuple[str, str, str], float]:
+    """What is kept of a scorer: values by key, digest of the predictions and evaluation.
+
+    Raises:
+        StoreError: A store that cannot be read.
+    """
+
+    def lines(path: str) -> list[tuple[Any, ...]]:
+        try:
+            table = rows.fitted(_table(path, folder.read(path)), SCHEMA)
+            return list(zip(*(table[name].to_pylist() for name in SCHEMA.names), strict=True))
+        except (FileNotFoundError, rows.DamagedFileError, pa.ArrowException, ValueError):
+            return []  # Merged with others since it was listed, or damaged: it is soon made again.
+
+    paths = [info.path for info in folder.list(scorer.folder)]
+    found = [line for each in side_by_side(folder, lines, paths) for line in each]
+    return {(key, of, evaluation): value for key, of, evaluation, value in found if value is not None}
+
+
+def _table(path: str, content: bytes) -> pa.Table:
+    if not path.endswith(f"/{sha256(content)}.parquet"):
+        raise rows.DamagedFileError("its bytes are not those that its name digests")
+    return rows.from_parquet(content)
+
+
+def write(folder: Folder, scorer: Scorer, lines: Iterable[Line]) -> str:
+    """Adds scores to those that are kept. Returns the path of their file.
+
+    Raises:
+        StoreError: A store that cannot be written.
+    """
+    columns = [(line.key, line.predictions_digest, line.evaluation, line.value) for line in lines]
+    ordered = zip(*sorted(columns, key=lambda line: line[:3]), strict=True)
+    content = rows.to_parquet(pa.table([list(column) for column in ordered], schema=SCHEMA))
+    folder.write(path := f"{scorer.folder}/{sha256(content)}.parquet", content)
+    return path
+
+
+def merge(folder: Folder, scorer: Scorer) -> None:
+    """Makes one file of all of a scorer's, so that thousands of trials are read at once.
+
+    A kill leaves files that say the same twice. Of two that merge at once, neither deletes what it has not
+    read, but for files whose scores the other has just written again.
+
+    Raises:
+        StoreError: A store that cannot be written.
+    """
+    before = [info.path for info in folder.list(scorer.folder)]
+    if len(before) < 2:
+        return
+    whole = write(folder, scorer, (Line(*place, value) for place, value in read(folder, scorer).items()))
+    for path in before:
+        if path != whole:
+            folder.delete(path)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Trials with the scores that were asked for.
+
+    Attributes:
+        frame: As it was given, with the layer's values where rows have none.
+        lacking: How many trials have no value in their rows and none in the layer, by scorer.
+    """
+
+    frame: pd.DataFrame
+    lacking: Mapping[Scorer, int]
+
+
+def filled(
+    folder: Folder, frame: pd.DataFrame, scores: Iterable[Score], keys: Collection[str] | None = None
+) -> Filled:
+    """Takes from the layer what rows lack.
+
+    Args:
+        frame: As `Snapshot.trials()` gives it.
+        scores: Those that are needed.
+        keys: Of the trials that need them; None for all.
+
+    Raises:
+        StoreError: A store that cannot be read.
+    """
+    wanted = [True] * len(frame) if keys is None else [key in keys for key in frame["key"]]
+    changed: dict[str, list[float]] = {}
+    lacking: dict[Scorer, int] = {}
+    for score in scores:
+        values = _column(frame, score.column)
+        empty = [row for row, value in enumerate(values) if value != value and wanted[row]]
+        if not empty:
+            continue
+        scorer = Scorer(score.metric, score.calibrator)
+        kept = read(folder, scorer)
+        places = zip(frame["key"], frame["predictions_digest"], strict=True)
+        values = [
+            kept.get((*place, score.evaluation), value) if value != value else value
+            for place, value in zip(places, values, strict=True)
+        ]
+        digests = frame["predictions_digest"]
+        unknown = [row for row in empty if (frame["key"][row], digests[row], score.evaluation) not in kept]
+        # A row may say itself that a score has no value, as accuracy at confidence where none is confident.
+        said = _said(folder, frame, unknown, score.column) if score.column in frame else []
+        if missing := len(unknown) - sum(said):
+            lacking[scorer] = max(missing, lacking.get(scorer, 0))
+        changed[score.column] = values
+    return Filled(frame.assign(**changed) if changed else frame, lacking)
+
+
+def _column(frame: pd.DataFrame, name: str) -> list[float]:
+    return frame[name].tolist() if name in frame else [float("nan")] * len(frame)
+
+
+def _said(folder: Folder, frame: pd.DataFrame, numbers: Sequence[int], column: str) -> list[bool]:
+    """Whether each of some rows has a score of this name, be it NaN."""
+
+    def has(number: int) -> bool:
+        place = Address(*(str(frame[name][number]) for name in ("dataset", "model", "loss", "key")))
+        try:
+            row = rows.checked_row(folder.read(place.path("trials")), place.key)
+        except (FileNotFoundError, rows.DamagedFileError):
+            return False
+        return column in dict(row["scores"][0].as_py())
+
+    return side_by_side(folder, has, numbers)

@@ -1,0 +1,198 @@
+"""Scores that rows lack are computed from stored logits into a layer, and no committed file is touched."""
+
+from __future__ import annotations
+
+import io
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from orchestrator.cli import app
+from orchestrator.use_cases.rescore import rescore
+from orchestrator.use_cases.tables import tables
+from results.scoring import layer, rescoring
+from results.scoring.commit import tensors
+from results.scoring.layer import Scorer
+from results.scoring.scores import Score
+from results.store.address import Address
+from results.store.errors import StoreError
+from results.store.store import Store
+from trainables.errors import ConfigurationError
+from trainables.registry.plugins import PLUGINS
+from trainables.trial import Trial
+
+from .conftest import arguments_of_commit, content_of, inspected, path_of, trial_of
+
+TRIALS = tuple(trial_of(seed, loss) for seed in range(2) for loss in ("brier", "focal_1", "mmce"))
+OLDER = ("test_ece", "test_confident_accuracy", "temperature_nll")
+"""All that rows of before have."""
+
+ASKED = (("brier", "mce", "confident_accuracy"), ("none", "temperature_nll"))
+SCORES = len(TRIALS) * len(layer.EVALUATIONS) * 6
+
+
+def commit_older(store: Store, trials: Sequence[Trial] = TRIALS) -> None:
+    for trial in trials:
+        arguments = arguments_of_commit(trial)
+        scores = {name: value for name, value in arguments["scores"].items() if name.startswith(OLDER)}
+        store.commit(**{**arguments, "scores": scores})
+
+
+@pytest.fixture
+def older(store: Store) -> Store:
+    commit_older(store)
+    return store
+
+
+def values(store: Store, scorer: Scorer) -> dict[tuple[str, str], float]:
+    kept = layer.read(store.folder, scorer)
+    return {(key, evaluation): value for (key, _, evaluation), value in kept.items()}
+
+
+def committed(store: Store) -> dict[str, bytes]:
+    return {path: content for path, content in content_of(store).items() if not path.startswith(layer.FOLDER)}
+
+
+def test_the_layer_has_what_a_commit_of_today_would_have_had(older: Store) -> None:
+    before = committed(older)
+    done = rescore(older.uri, *ASKED)
+    assert (done.trials, done.complete, done.scores, done.failed) == (6, 0, SCORES, {})
+    for calibrator, suffix in (("none", ""), ("temperature_nll", "_after_nll")):
+        for metric in ASKED[0]:
+            kept = values(older, Scorer(metric, calibrator))
+            for trial in TRIALS:
+                expected = arguments_of_commit(trial)["scores"]
+                for evaluation in layer.EVALUATIONS:
+                    wanted = expected[f"{evaluation}_{metric}{suffix}"]
+                    assert kept[trial.key, evaluation] == pytest.approx(wanted, abs=1e-12, nan_ok=True)
+    # No sample is confident before scaling: this has no value, and is not computed again for that.
+    assert done.undefined >= 2 * len(TRIALS)
+    assert committed(older) == before and not inspected(older).findings
+
+
+def test_it_goes_on_where_it_was_ended_and_is_the_same_after_it_was_deleted(
+    older: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(done: int, total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rescore(older.uri, *ASKED, progress=end)
+    again = rescore(older.uri, *ASKED)
+    assert (again.complete, again.scores) == (4, SCORES // 3)
+    whole = content_of(older)
+    folders = [path.split("/")[1] for path in whole if path.startswith(layer.FOLDER)]
+    assert len(folders) == len(set(folders)) == 6
+    assert rescore(older.uri, *ASKED).scores == 0 and content_of(older) == whole
+    for info in older.folder.list(layer.FOLDER):
+        older.folder.delete(info.path)
+    assert rescore(older.uri, *ASKED).scores == SCORES and content_of(older) == whole
+    # New trials alone are due.
+    commit_older(older, [trial_of(9)])
+    assert rescore(older.uri, *ASKED).scores == SCORES // 6
+
+
+def test_damage_ends_nothing_but_the_trial_that_has_it(older: Store) -> None:
+    rescore(older.uri, *ASKED)
+    scorer = Scorer("mce")
+    (info,) = older.folder.list(scorer.folder)
+    content = older.folder.read(info.path)
+    older.folder.write(info.path, content[:-3] + b"???")
+    older.folder.write(path_of(older, TRIALS[1], "predictions"), b"?")
+    done = rescore(older.uri, *ASKED)
+    assert done.failed.keys() == {TRIALS[1].key} and done.scores == 2 * (len(TRIALS) - 1)
+    assert {key for key, _ in values(older, scorer)} == {t.key for t in TRIALS} - {TRIALS[1].key}
+
+
+PLUGIN = """
+from trainables.registry import register
+
+
+@register("sharpness", kind="metric", spec={"title": "Sharpness", "meaning": "Mean square probability"})
+def sharpness(probabilities, labels):
+    return float((probabilities**2).mean())
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Iterator[Path]:
+    before = PLUGINS.files
+    (file := tmp_path / "sharp.py").write_text(PLUGIN, encoding="utf-8")
+    PLUGINS.add([file])
+    yield file
+    PLUGINS._files = before
+
+
+def test_what_other_code_or_other_logits_gave_is_not_read(older: Store, plugin: Path) -> None:
+    rescore(older.uri, ["sharpness"])
+    frame, scores = older.trials(), [Score("test", "sharpness")]
+    found = layer.filled(older.folder, frame, scores)
+    assert not found.lacking
+    for row in found.frame.itertuples():
+        predictions = older.predictions(Address(row.dataset, row.model, row.loss, row.key))
+        probabilities = tensors(predictions, "test")[0].double().softmax(dim=1)
+        assert row.test_sharpness == pytest.approx(float((probabilities**2).mean()), abs=1e-12)
+    others = frame.assign(predictions_digest="0" * 64)
+    lacking = {Scorer("sharpness"): len(TRIALS)}
+    assert layer.filled(older.folder, others, scores).lacking == lacking
+    plugin.write_text(PLUGIN.replace("**2", "**3"), encoding="utf-8")
+    PLUGINS.add([plugin])
+    assert layer.filled(older.folder, frame, scores).lacking == lacking
+    assert rescore(older.uri, ["sharpness"]).scores == 2 * len(TRIALS)
+
+
+@pytest.mark.slow
+def test_many_trials_are_scored_side_by_side_and_as_one_by_one(
+    store: Store, tmp_path: Path, plugin: Path
+) -> None:
+    trials = [trial_of(seed) for seed in range(rescoring.FEW + 1)]
+    alone = Store(str(tmp_path / "alone"))
+    for each in (store, alone):
+        commit_older(each, trials)
+    metrics, calibrators = (*ASKED[0], "sharpness"), ASKED[1]
+    seen: list[int] = []
+    rescore(store.uri, metrics, calibrators, processes=2, progress=lambda done, total: seen.append(done))
+    rescore(alone.uri, metrics, calibrators, processes=1)
+    assert seen == list(range(1, len(trials) + 1))
+    assert content_of(store) == content_of(alone)
+
+
+def test_tables_name_the_command_and_take_what_it_computed(older: Store) -> None:
+    def show(*metrics: str) -> str:
+        return tables(older.uri, metrics=metrics, criterion="nll").render("csv")
+
+    assert show("ece")
+    # A row says of some scores that they have no value.
+    assert show("confident_accuracy")
+    with pytest.raises(ConfigurationError) as raised:
+        show("ece", "brier", "mce")
+    command = str(raised.value).partition("calibsweep ")[2]
+    assert command.startswith("store rescore ")
+    done = CliRunner().invoke(app, shlex.split(command))
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv(io.StringIO(show("brier", "mce"))).set_index(["loss", "metric", "scaling"])
+    for loss in ("brier", "focal_1", "mmce"):
+        scores = [arguments_of_commit(t)["scores"] for t in TRIALS if t.loss.label == loss]
+        mean = sum(each["test_brier_after_nll"] for each in scores) / len(scores)
+        assert table.loc[(loss, "brier", "after"), "mean"] == pytest.approx(mean, abs=1e-12)
+
+    # A trial that came later lacks them.
+    commit_older(older, [trial_of(9)])
+    with pytest.raises(ConfigurationError, match="1 trial "):
+        show("brier")
+
+
+def test_a_wrong_name_and_an_empty_store_are_refused(older: Store, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="brier"):
+        rescore(older.uri, ["brie"])
+    with pytest.raises(ConfigurationError, match="temperature_nll"):
+        rescore(older.uri, ["brier"], ["temperature_nl"])
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(StoreError):
+        rescore(str(empty))
