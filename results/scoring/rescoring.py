@@ -19,7 +19,7 @@ from results.scoring.layer import EVALUATIONS, Line, Scorer
 from results.store.address import Address
 from results.store.errors import StoreError
 from results.store.store import Store
-from trainables.errors import InputError
+from trainables.errors import ConfigurationError, InputError
 from trainables.registry.plugins import PLUGINS, Plugin
 
 if TYPE_CHECKING:
@@ -176,15 +176,23 @@ def scores(store: Store, each: Due) -> dict[Scorer, list[Line]]:
     """The scores of a trial that are due, from its stored logits. NaN for what has no value for them.
 
     Raises:
-        StoreError: Logits that are missing or damaged.
+        StoreError: Logits that are missing or damaged, or predictions of another task than classification.
     """
     import torch
 
-    from results.scoring.commit import tensors
+    from results.scoring.commit import task_of, tensors
     from trainables.calibrators import fit
     from trainables.metrics import compute
+    from trainables.tasks.classification import Classification
 
     predictions = store.predictions(each.address)
+    try:
+        task = task_of(predictions)
+    except ConfigurationError as error:
+        # Other trials need no plug-in.
+        raise StoreError(str(error)) from error
+    if not isinstance(task, Classification):
+        raise StoreError("its task has no logits of classes, which metrics and calibrators are for.")
     parts = {evaluation: tensors(predictions, evaluation) for evaluation in EVALUATIONS}
     by_calibrator: dict[str, list[Scorer]] = defaultdict(list)
     for scorer in each.scorers:

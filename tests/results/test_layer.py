@@ -15,7 +15,7 @@ from orchestrator.cli import app
 from orchestrator.use_cases.rescore import rescore
 from orchestrator.use_cases.tables import tables
 from results.scoring import layer, rescoring
-from results.scoring.commit import tensors
+from results.scoring.commit import TASK, tensors
 from results.scoring.layer import Scorer
 from results.scoring.scores import Score
 from results.store.address import Address
@@ -104,8 +104,12 @@ def test_damage_ends_nothing_but_the_trial_that_has_it(older: Store) -> None:
     content = older.folder.read(info.path)
     older.folder.write(info.path, content[:-3] + b"???")
     older.folder.write(path_of(older, TRIALS[1], "predictions"), b"?")
+    other = trial_of(9)
+    arguments = arguments_of_commit(other)
+    of_another_task = arguments["predictions"].replace_schema_metadata({TASK: "regression"})
+    older.commit(**{**arguments, "predictions": of_another_task, "scores": {}})
     done = rescore(older.uri, *ASKED)
-    assert done.failed.keys() == {TRIALS[1].key} and done.scores == 2 * (len(TRIALS) - 1)
+    assert done.failed.keys() == {TRIALS[1].key, other.key} and done.scores == 2 * (len(TRIALS) - 1)
     assert {key for key, _ in values(older, scorer)} == {t.key for t in TRIALS} - {TRIALS[1].key}
 
 
