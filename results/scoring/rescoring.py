@@ -25,8 +25,8 @@ from trainables.registry.plugins import PLUGINS, Plugin
 if TYPE_CHECKING:
     import pandas as pd
 
-FEW = 16
-"""So many trials are scored sooner than processes are started for them."""
+ALONE_SECONDS = 5.0
+"""What is scored by then is scored sooner than processes are started for it."""
 
 KEPT_SECONDS = 10.0
 """How often results are written: a kill loses no more than that."""
@@ -127,15 +127,19 @@ Found = dict[Scorer, list[Line]] | str
 
 def _scored(store: Store, trials: Sequence[Due], processes: int) -> Iterator[tuple[Due, Found]]:
     """Each trial with what was found, in the order in which they are finished."""
-    if len(trials) < FEW or processes < 2:
-        for each in trials:
+    begun = time.monotonic()
+    rest = list(trials)
+    with _one_thread():
+        while rest and (processes < 2 or len(rest) < 2 or time.monotonic() - begun < ALONE_SECONDS):
+            each = rest.pop(0)
             yield each, _attempt(store, each)
+    if not rest:
         return
     pool = concurrent.futures.ProcessPoolExecutor(
-        min(processes, len(trials)), multiprocessing.get_context("spawn"), _start, (store.uri, PLUGINS.files)
+        min(processes, len(rest)), multiprocessing.get_context("spawn"), _start, (store.uri, PLUGINS.files)
     )
     try:
-        futures = {pool.submit(_in_process, each): each for each in trials}
+        futures = {pool.submit(_in_process, each): each for each in rest}
         for future in concurrent.futures.as_completed(futures):
             yield futures[future], future.result()
     except BrokenProcessPool as error:
@@ -145,6 +149,19 @@ def _scored(store: Store, trials: Sequence[Due], processes: int) -> Iterator[tup
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """As the processes of the pool have: a sum has the same last digit wherever it is computed."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _start(uri: str, plugins: tuple[Plugin, ...]) -> None:
