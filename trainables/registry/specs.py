@@ -122,14 +122,14 @@ class CalibratorSpec:
 
     Attributes:
         title: Its name in tables.
-        symbol: Of the number that it fits, for tables; '' where there is no single one.
+        symbol: Its short name in headings, as T in 'pre T' and 'post T'.
         keeps_order: Whether it keeps the order of the classes of each sample, and so the accuracy.
         requires: The extra of calibsweep that it needs; '' for none.
     """
 
     title: str
     keeps_order: bool
-    symbol: str = ""
+    symbol: str = "cal."
     requires: str = ""
 
 

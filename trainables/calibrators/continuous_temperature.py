@@ -1,0 +1,64 @@
+"""Temperature scaling without a grid."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from trainables.calibrators.base import Calibrator
+from trainables.registry import register
+
+WIDEST = 16.0
+"""Of the logarithm of a temperature, to both sides: where all logits are as good as equal, or apart."""
+
+
+@register(
+    "temperature_nll_continuous",
+    spec={"title": "temperature scaling by NLL without a grid", "symbol": "T", "keeps_order": True},
+)
+class ContinuousTemperature(Calibrator):
+    """Temperature scaling, the temperature being the one with the least negative log-likelihood of all.
+
+    Guo et al., 'On Calibration of Modern Neural Networks' (ICML 2017), section 4.2.
+    """
+
+    def __init__(self) -> None:
+        self.temperature = 1.0
+
+    def fit(self, logits: Tensor, labels: Tensor) -> None:
+        self.temperature = nll_temperature(logits, labels)
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        # The greatest logit is taken off first: dividing large logits would cost digits that their gaps need.
+        gaps = logits.double()
+        return ((gaps - gaps.amax(dim=1, keepdim=True)) / self.temperature).log_softmax(dim=1)
+
+
+def nll_temperature(logits: Tensor, labels: Tensor) -> float:
+    """The temperature at which softmax(logits / T) has the least negative log-likelihood.
+
+    It is between exp(-16) and exp(16): the least where every prediction is right, the greatest where logits
+    say less than nothing.
+
+    Args:
+        logits: [N, K], finite.
+        labels: [N].
+    """
+    # It takes long to load, in each process of a trial, and few come here.
+    from scipy.optimize import brentq
+
+    gaps = logits.double()
+    gaps = gaps - gaps.amax(dim=1, keepdim=True)
+    true = gaps.gather(1, labels[:, None]).mean()
+
+    def slope(log_inverse: float) -> float:
+        """Derivative of the NLL in 1 / T, which grows with it: the NLL is convex there."""
+        weights = (gaps * math.exp(log_inverse)).softmax(dim=1)
+        return float((weights * gaps).sum(dim=1).mean() - true)
+
+    if slope(WIDEST) <= 0:
+        return math.exp(-WIDEST)
+    if slope(-WIDEST) >= 0:
+        return math.exp(WIDEST)
+    return math.exp(-float(brentq(slope, -WIDEST, WIDEST, xtol=1e-12)))

@@ -1,0 +1,63 @@
+"""Calibrators of probmetrics, an extra of calibsweep. Nothing here is a component itself."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from trainables.calibrators.base import Calibrator
+from trainables.errors import ConfigurationError, InputError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+EXTRA = "calibrators"
+
+
+class OfProbmetrics(Calibrator):
+    """A calibrator that probmetrics fits and applies. A subclass says which.
+
+    Berta et al., 'Rethinking Early Stopping: Refine, Then Calibrate' (2025) and 'Structured Matrix Scaling
+    for Multi-Class Calibration' (2025).
+    """
+
+    def made(self, calibrators: ModuleType) -> Any:
+        """The calibrator of the package probmetrics.calibrators, not yet fitted."""
+        raise NotImplementedError
+
+    def fit(self, logits: Tensor, labels: Tensor) -> None:
+        self.fitted = self.made(_package("calibrators"))
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            self.fitted.fit_torch(self._distribution(logits), labels.cpu())
+        for each in told:
+            # It would go on with the parameters that it began with.
+            if "Not updating" in str(each.message):
+                raise InputError(f"{type(self).__name__} did not converge: {each.message}")
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        found = self.fitted.predict_proba_torch(self._distribution(logits))
+        if isinstance(found, _package("distributions").CategoricalLogits):
+            scaled: Tensor = found.get_logits().double().log_softmax(dim=1)
+            return scaled.to(logits.device)
+        # A spline may leave the unit interval.
+        probabilities: Tensor = found.get_probs().double().clamp_min(0)
+        return (probabilities / probabilities.sum(dim=1, keepdim=True)).log().to(logits.device)
+
+    @staticmethod
+    def _distribution(logits: Tensor) -> Any:
+        return _package("distributions").CategoricalLogits(logits.cpu().to(torch.float64))
+
+
+def _package(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"probmetrics.{name}")
+    except ImportError as error:
+        raise ConfigurationError(
+            f"this calibrator needs a package that is not installed ({error}): "
+            f"pip install 'calibsweep[{EXTRA}]'."
+        ) from error

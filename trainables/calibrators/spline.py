@@ -1,0 +1,28 @@
+"""Spline recalibration."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from trainables.calibrators.of_probmetrics import OfProbmetrics
+from trainables.registry import register
+
+
+@register(
+    "spline",
+    spec={
+        "title": "spline recalibration",
+        "symbol": "SP",
+        "keeps_order": False,
+        "requires": "calibrators",
+    },
+)
+class Spline(OfProbmetrics):
+    """Each class's probability goes through a spline fitted to its cumulated frequency; each row sums to 1.
+
+    Gupta et al., 'Calibration of Neural Networks using Splines' (ICLR 2021), one class against the rest.
+    """
+
+    def made(self, calibrators: ModuleType) -> Any:
+        return calibrators.MulticlassOneVsRestCalibrator(calibrators.CDFSplineCalibrator())

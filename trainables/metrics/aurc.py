@@ -1,0 +1,68 @@
+"""Areas under the curves of risk against coverage."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainables.metrics.bins import same_but_for_rounding, top_label
+from trainables.metrics.checks import checked_probabilities
+from trainables.registry import register
+
+
+@register(
+    "aurc",
+    spec={
+        "title": "AURC",
+        "meaning": "Area under the risk-coverage curve",
+        "unit": "percent",
+        "direction": "lower",
+    },
+)
+def aurc(probabilities: Tensor, labels: Tensor) -> float:
+    """Mean error of the most confident samples, over all coverages: how well confidence ranks errors last.
+
+    By the trapezoidal rule over the coverages 1/N, ..., 1, as torch-uncertainty computes it; of samples of
+    equal confidence each has their mean error. NaN for a single sample. Geifman and El-Yaniv, 'Selective
+    Classification for Deep Neural Networks' (NeurIPS 2017).
+    """
+    wrong, coverages = _wrong(probabilities, labels)
+    return _area(wrong / coverages)
+
+
+@register(
+    "augrc",
+    spec={
+        "title": "AUGRC",
+        "meaning": "Area under the generalised risk-coverage curve",
+        "unit": "percent",
+        "direction": "lower",
+    },
+)
+def augrc(probabilities: Tensor, labels: Tensor) -> float:
+    """As `aurc`, of the share of all samples that are accepted and wrong.
+
+    So each error counts alike, however few are accepted before it. Traub et al., 'Overcoming Common Flaws in
+    the Evaluation of Selective Classification Systems' (NeurIPS 2024).
+    """
+    return _area(_wrong(probabilities, labels)[0])
+
+
+def _wrong(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The share of all samples that are wrong and among the k most confident, and k / N; float64 [N]."""
+    confidences, correct = top_label(*checked_probabilities(probabilities, labels))
+    ordered, order = confidences.double().sort()
+    errors = 1 - correct.double()[order]
+    _, groups, counts = same_but_for_rounding(ordered).unique_consecutive(
+        return_inverse=True, return_counts=True
+    )
+    means = torch.zeros_like(counts, dtype=torch.float64).index_add_(0, groups, errors) / counts
+    coverages = torch.arange(1, len(errors) + 1, dtype=torch.float64, device=errors.device) / len(errors)
+    return means[groups].flip(0).cumsum(dim=0) / len(errors), coverages
+
+
+def _area(curve: Tensor) -> float:
+    """Under values at the coverages 1/N, ..., 1, divided by what these span."""
+    if len(curve) < 2:
+        return float("nan")
+    return float(torch.trapezoid(curve)) / (len(curve) - 1)

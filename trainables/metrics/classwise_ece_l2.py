@@ -1,0 +1,70 @@
+"""Classwise expected calibration error in the L2 norm."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainables.metrics import BINS
+from trainables.metrics.bins import equal_width_edges
+from trainables.metrics.checks import checked_bins, checked_probabilities
+from trainables.metrics.ece_l2 import squared_gaps
+from trainables.registry import register
+
+
+@register(
+    "classwise_ece_l2",
+    spec={
+        "title": "Classwise-ECE-L2",
+        "meaning": "Root mean square classwise calibration error",
+        "unit": "percent",
+        "direction": "lower",
+        "bins": True,
+    },
+)
+def classwise_ece_l2(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
+    """Root of the mean over all K classes of the mean squared gap of that class's probability.
+
+    The marginal calibration error of Kumar et al., 'Verified Uncertainty Calibration' (NeurIPS 2019),
+    definition 2.3 with all classes weighing 1 / K, by the plug-in estimator. Bins (lower, upper] are of equal
+    width; a probability of 0 is in the first.
+    """
+    return float(squared_gaps(*_binned(probabilities, labels, bins)).mean().sqrt())
+
+
+@register(
+    "classwise_ece_l2_debiased",
+    spec={
+        "title": "Classwise-ECE-L2 debiased",
+        "meaning": "Debiased root mean square classwise calibration error",
+        "unit": "percent",
+        "direction": "lower",
+        "bins": True,
+    },
+)
+def classwise_ece_l2_debiased(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
+    """`classwise_ece_l2` less what the chance of labels adds to it on average, class by class.
+
+    Kumar et al. 2019, section 4; a class of which less is left than nothing counts as 0.
+    """
+    return float(squared_gaps(*_binned(probabilities, labels, bins), debiased=True).mean().sqrt())
+
+
+def _binned(probabilities: Tensor, labels: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Counts, sums of probabilities and true labels of each class's bins, float64 [K, bins]."""
+    probabilities, labels = checked_probabilities(probabilities, labels)
+    edges = equal_width_edges(checked_bins(bins), labels.device)
+    classes = probabilities.shape[1]
+    # One class at a time: all N x K positions at once would take as much again as the probabilities.
+    rows = []
+    for number in range(classes):
+        values = probabilities[:, number].double().contiguous()
+        chosen = torch.bucketize(values, edges[1:-1])
+        true = (labels == number).double()
+        rows.append(
+            torch.stack(
+                [torch.bincount(chosen, weight, bins) for weight in (torch.ones_like(true), values, true)]
+            )
+        )
+    counts, sums, hits = torch.stack(rows, dim=1)
+    return counts, sums, hits

@@ -1,0 +1,33 @@
+"""Kolmogorov-Smirnov calibration error."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainables.metrics.bins import ROUNDING, top_label
+from trainables.metrics.checks import checked_probabilities
+from trainables.registry import register
+
+
+@register(
+    "ks",
+    spec={
+        "title": "KS",
+        "meaning": "Kolmogorov-Smirnov calibration error",
+        "unit": "percent",
+        "direction": "lower",
+    },
+)
+def ks(probabilities: Tensor, labels: Tensor) -> float:
+    """Largest gap between the cumulated confidences and the cumulated accuracy, samples by confidence.
+
+    Needs no bins. Samples of equal confidence count together, so that their order does not matter. Gupta et
+    al., 'Calibration of Neural Networks using Splines' (ICLR 2021), equation 6.
+    """
+    confidences, correct = top_label(*checked_probabilities(probabilities, labels))
+    ordered, order = confidences.double().sort()
+    gaps = (ordered - correct.double()[order]).cumsum(dim=0).abs() / len(ordered)
+    last = torch.ones_like(ordered, dtype=torch.bool)
+    last[:-1] = ordered.diff() > ROUNDING
+    return float(gaps[last].max())
