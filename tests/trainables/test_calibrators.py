@@ -124,6 +124,9 @@ def test_isotonic_regression_is_that_of_scikit_learn() -> None:
     class Given(ClassifierMixin, BaseEstimator):
         classes_ = np.arange(5)
 
+        def __sklearn_is_fitted__(self):
+            return True
+
         def fit(self, x, y):
             return self
 
