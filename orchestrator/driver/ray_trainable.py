@@ -19,6 +19,7 @@ from results.store.errors import StoreError
 from results.store.scored_sets import lacking
 from results.store.store import Store
 from results.store.tidying import NOTE
+from trainables.registry.plugins import PLUGINS
 from trainables.trial import Trial
 
 
@@ -35,6 +36,7 @@ class RayTrial(tune.Trainable):
         settings: WorkerSettings,
         trials: Mapping[str, Trial],
     ) -> None:
+        PLUGINS.install(settings.plugins)
         self.settings, self.trials = settings, trials
         self.store = Store(settings.store)
         self.store.folder.sit_out_outages()

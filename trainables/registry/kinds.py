@@ -16,7 +16,12 @@ KINDS = {
 }
 """Each kind of component, as a mark says it, with the package that has its base class."""
 
-OTHER_BASES = {"torch.nn.Module": "model", "torch.nn.modules.module.Module": "model"}
+OTHER_BASES = {
+    "torch.nn.Module": "model",
+    "torch.nn.modules.module.Module": "model",
+    # No other component is a function that returns a number.
+    "float": "metric",
+}
 
 
 def kind_of(node: ast.ClassDef | ast.FunctionDef, tree: ast.Module) -> str | None:

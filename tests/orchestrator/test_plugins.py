@@ -1,0 +1,130 @@
+"""Plug-ins on the command line and in sweep files, and on their way to drivers and workers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from orchestrator.cluster.jobs import LAUNCHED, shipped
+from orchestrator.commands import base, copied
+from orchestrator.commands.base import app
+from results.store.store import Store
+from sweeps.expand import load
+from trainables.errors import ConfigurationError
+from trainables.registry.plugins import PLUGINS
+
+from .conftest import Command
+
+LOSS = '''
+from torch.nn import functional
+
+from trainables.losses.base import Loss
+from trainables.registry import register
+
+
+@register("halved")
+class Halved(Loss):
+    """Half the cross-entropy."""
+
+    def per_sample(self, logits, labels):
+        return 0.5 * functional.cross_entropy(logits, labels, reduction="none")
+'''
+
+MODEL = '''
+from torch import nn
+
+from trainables.registry import register
+
+
+@register("one_layer", spec={"input": "image"})
+def one_layer(num_classes: int, input_shape) -> nn.Module:
+    """A single layer."""
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(num_classes))
+'''
+
+SWEEP = """
+name: with_plugins
+plugins: [../mine/halved.py]
+seeds: [0, 1]
+training: {epochs: 2}
+blocks:
+  - {datasets: [digits], models: [one_layer], losses: [halved, cross_entropy]}
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sweep file, with a plug-in that it names and one beside it that it does not."""
+    monkeypatch.setattr(PLUGINS, "_files", ())
+    monkeypatch.setattr(base, "given_plugins", base.given_plugins)
+    for name, text in {"mine/halved.py": LOSS, "one_layer.py": MODEL, "sweeps/mine.yaml": SWEEP}.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return tmp_path / "sweeps" / "mine.yaml"
+
+
+def test_a_sweep_file_names_plugins_beside_it(sweep: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="unknown model 'one_layer'"):
+        load(sweep)
+    PLUGINS.add([tmp_path / "one_layer.py"])
+    assert {trial.loss.name for trial in load(sweep).trials} == {"halved", "cross_entropy"}
+
+
+@pytest.mark.parametrize(
+    ("plugins", "named"),
+    [
+        ("[../mine/halvd.py]", "Did you mean 'halved.py'"),
+        ("[/mine/halved.py]", "plugins[0]: '/mine/halved.py' must be relative"),
+        ("halved.py", "plugins: must be a list"),
+        ("[3]", "plugins[0]: must be text"),
+    ],
+)
+def test_a_wrong_plugin_is_told_by_its_place(plugins: str, named: str, sweep: Path) -> None:
+    sweep.write_text(SWEEP.replace("[../mine/halved.py]", plugins), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as refused:
+        load(sweep)
+    assert any(named in line for line in refused.value.lines), refused.value.lines
+
+
+def test_what_is_shipped_reads_as_it_does_here(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PLUGINS.add([tmp_path / "one_layer.py"])
+    keys = [trial.key for trial in load(sweep).trials]
+    with shipped(str(sweep)) as (folder, file, plugins):
+        assert file == Path(LAUNCHED, "sweeps", "mine.yaml")
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(PLUGINS, "_files", ())
+        PLUGINS.add(plugins)
+        assert [trial.key for trial in load(file).trials] == keys
+        assert all(plugin.path.is_relative_to(folder.resolve()) for plugin in PLUGINS.files)
+
+
+def test_lines_to_be_copied_name_the_plugins_again(sweep: Path, tmp_path: Path) -> None:
+    listed = CliRunner().invoke(app, ["list", "models", "--plugin", str(tmp_path / "one_layer.py")])
+    assert listed.exit_code == 0 and "one_layer" in listed.output
+    line = copied.typed("run", {"sweep": str(sweep)})
+    assert line == f"calibsweep run {sweep} --plugin {tmp_path / 'one_layer.py'}"
+    CliRunner().invoke(app, ["list", "models"])
+    assert "--plugin" not in copied.typed("run", {"sweep": str(sweep)})
+
+
+@pytest.mark.slow
+def test_a_sweep_with_plugins_runs_through_ray(sweep: Path, tmp_path: Path, calibsweep: Command) -> None:
+    store = tmp_path / "store"
+    # Relative to the folder that the command runs in.
+    model = os.path.relpath(tmp_path / "one_layer.py", calibsweep.source)
+    printed = calibsweep("run", str(sweep), "--store", str(store), "--plugin", model)
+    assert "halved" in printed
+    frame = Store(str(store)).trials()
+    assert len(frame) == 4 and set(frame["model"]) == {"one_layer"}
+    of_plugin = frame[frame["loss"] == "halved"]
+    assert set(of_plugin["source_loss"]) == {hashlib.sha256(LOSS.encode()).hexdigest()}
+    assert set(frame["source_model"]) == {hashlib.sha256(MODEL.encode()).hexdigest()}
+    # Tables need no plug-in: the rows have all names.
+    assert "halved" in calibsweep("tables", "--store", str(store), "--format", "csv")
