@@ -49,6 +49,13 @@ def test_a_floor_imports_only_what_is_below_it(repository: Path, floor: str) -> 
             assert not used & {"pyarrow", "pandas", "rich"}, path
 
 
+def test_use_cases_know_no_terminal(repository: Path) -> None:
+    for path in (repository / "orchestrator" / "use_cases").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not imports(path) & {"rich", "click"}, path
+        assert "orchestrator.commands" not in text and "orchestrator.screen" not in text, path
+
+
 @pytest.mark.parametrize("floor", FLOORS)
 def test_no_file_asks_for_a_second_room(repository: Path, floor: str) -> None:
     for path in sources(repository, floor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from collections import Counter, defaultdict
@@ -255,6 +256,11 @@ class Progress:
             self.time_left(),
         )
         return lines(standing, width, height, plain)
+
+
+def unseen() -> Console:
+    """A console that shows nothing."""
+    return Console(file=io.StringIO(), quiet=True)
 
 
 def _cell(trial: Trial) -> Cell:

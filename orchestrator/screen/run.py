@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 from rich.console import Console
 
 from orchestrator.commands import copied
+from orchestrator.driver.progress import Progress
 from orchestrator.screen import warnings
 from orchestrator.screen.tables import print_written
 from orchestrator.screen.terminal import busy
 from orchestrator.use_cases.run import Observer, Opening, Ran
 from results.wording import counted
+from trainables.trial import Trial
 
 
 class Shown(Observer):
@@ -24,16 +26,16 @@ class Shown(Observer):
     """
 
     def __init__(self, console: Console, given: Mapping[str, Any]):
-        self._console = console
+        self.console = console
         self.given = given
 
     def busy(self, doing: str) -> AbstractContextManager[None]:
-        return busy(self._console, doing)
+        return busy(self.console, doing)
 
     def opened(self, opening: Opening) -> None:
         for line in _mended(opening):
             self.warn(line)
-        self._console.print(_opening(opening), highlight=False)
+        self.console.print(_opening(opening), highlight=False)
         for line in warnings.slow_bfloat16(opening.slow_in_bfloat16):
             self.warn(line)
         for change in opening.changed_code:
@@ -42,13 +44,13 @@ class Shown(Observer):
             # Of a driver that is no job the store alone knows, wherever the trials run.
             where = self.given if "cluster" in self.given else {**self.given, "address": None}
             line = f"To look at it from another terminal: {copied.typed('status', where)}"
-            self._console.print(line, style="quiet", soft_wrap=True)
+            self.console.print(line, style="quiet", soft_wrap=True)
 
     def warn(self, line: str) -> None:
-        self._console.print(line, style="warning", highlight=False, soft_wrap=True)
+        self.console.print(line, style="warning", highlight=False, soft_wrap=True)
 
-    def console(self) -> Console:
-        return self._console
+    def progress(self, trials: list[Trial], done: int, expected: Callable[[Trial], float | None]) -> Progress:
+        return Progress(trials, done, self.console, expected)
 
 
 def print_ran(ran: Ran, given: Mapping[str, Any], console: Console) -> None:

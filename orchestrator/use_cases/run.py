@@ -6,18 +6,15 @@ Running the same command again is the only recovery there is, after any crash, o
 from __future__ import annotations
 
 import contextlib
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from orchestrator.cluster.estimates import longest_first
 from orchestrator.driver.errors import StartError
 from orchestrator.driver.outcome import Outcome
-from orchestrator.driver.progress import Progress
+from orchestrator.driver.progress import Progress, unseen
 from orchestrator.driver.run import run_missing
 from orchestrator.driver.stop_request import StopRequest
 from orchestrator.use_cases import tables
@@ -109,9 +106,14 @@ class Observer:
     def warn(self, line: str) -> None:
         """Something asks for attention. Any thread may call this."""
 
-    def console(self) -> Console:
-        """Where progress is shown."""
-        return Console(file=io.StringIO(), quiet=True)
+    def progress(self, trials: list[Trial], done: int, expected: Callable[[Trial], float | None]) -> Progress:
+        """Counts what becomes of the trials that run.
+
+        Args:
+            done: Trials of the sweep that were done before.
+            expected: As of `Progress`.
+        """
+        return Progress(trials, done, unseen(), expected)
 
 
 def run(
@@ -178,7 +180,7 @@ def run(
         wanted = longest_first(wanted, estimates)
         # From here on no operations are counted, which loads torch: this process trains nothing.
         estimates.count = False
-        progress = Progress(wanted, opening.done, observer.console(), estimates.seconds)
+        progress = observer.progress(wanted, opening.done, estimates.seconds)
         outcome = run_missing(loaded, wanted, place, data, progress, request, address)
         standing = standing.again()
     done = opening.done + outcome.done
