@@ -62,6 +62,7 @@ def run(
 
     given = {
         **click.get_current_context().params,
+        "json": False,
         **loads(os.environ.get(LAUNCHED_VARIABLE, "{}")),
     }
 
