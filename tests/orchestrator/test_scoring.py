@@ -139,6 +139,21 @@ def test_the_same_logits_have_the_same_scores_in_every_form(
         assert printed[name] == (None if np.isnan(value) else pytest.approx(value, rel=1e-5, abs=1e-6)), name
 
 
+def test_arrays_and_tensors_are_scored_like_files(folder: Path) -> None:
+    arrays = dict(np.load(folder / "my_logits.npz"))
+    expected = score_files([folder / "my_logits.npz"])
+    tensors = {name: torch.from_numpy(values) for name, values in arrays.items()}
+    tensors["val_logits"].requires_grad_()
+    for given in (arrays, tensors):
+        scored = score_files(given)
+        assert scored.scores == pytest.approx(expected.scores, nan_ok=True)
+        assert scored.notes == expected.notes
+    rounded = score_files({"logits": tensors["test_logits"].bfloat16(), "labels": tensors["test_labels"]})
+    assert rounded.scores["test_nll"] == pytest.approx(expected.scores["test_nll"], rel=1e-2)
+    with pytest.raises(CalibsweepError, match="test_labels"):
+        score_files({"test_logits": arrays["test_logits"], "test_labels": arrays["test_labels"][1:]})
+
+
 def test_masked_classes_are_scored_as_if_they_were_not_there(folder: Path) -> None:
     scored = score_files([folder / "masked.npz"])
     assert "masked" in [note.code for note in scored.notes]
