@@ -53,8 +53,9 @@ def score(
         ConfigurationError: A name that there is not.
     """
     known = Names.parsed(names)
+    notes: list[Note] = []
     if isinstance(files, Mapping):
-        arrays, notes = [_in_memory(name, values) for name, values in files.items()], []
+        arrays = [_in_memory(name, values) for name, values in files.items()]
     else:
         arrays, notes = read([Path(file) for file in files], known, probabilities=probabilities)
     pairs, told = chosen(arrays, known, probabilities=probabilities)
