@@ -13,6 +13,7 @@ KINDS = {
     "metric": "trainables.metrics",
     "calibrator": "trainables.calibrators",
     "sampler": "trainables.samplers",
+    "task": "trainables.tasks",
 }
 """Each kind of component, as a mark says it, with the package that has its base class."""
 

@@ -41,7 +41,7 @@ def run_trial(
     device: torch.device | None = None,
     checkpoints: CheckpointStore | None = None,
     checkpoint_every: int | None = None,
-    on_epoch: Callable[[int, Curves], None] | None = None,
+    on_epoch: Callable[[int, Curves], object] | None = None,
 ) -> TrialResult:
     """Trains one trial from its start, or from its last checkpoint, to its end.
 
