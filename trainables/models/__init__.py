@@ -1,4 +1,4 @@
-"""Networks, one family a file, each marked `@register("name")`."""
+"""Networks, one family per file, each marked `@register("name")`."""
 
 from __future__ import annotations
 
@@ -14,24 +14,26 @@ if TYPE_CHECKING:
 
 
 def build(name: str, num_classes: int, **params: Any) -> nn.Module:
-    """The network called `name`, freshly initialised from torch's global generator.
+    """Builds the network `name`, initialised from torch's global generator.
 
     Args:
-        params: The model's own parameters, and `input_shape` (of one sample), which models that need none
-            are not given.
+        name: A registered name.
+        num_classes: K, the width of the logits.
+        params: Parameters of the model, and `input_shape` (of one sample), which is passed only to models
+            that declare it.
 
     Raises:
-        ConfigurationError: An unknown name or parameter, with the nearest right one.
+        ConfigurationError: The name or a parameter is unknown. The message suggests the nearest one.
     """
     model: nn.Module = MODELS.build(name, num_classes=num_classes, **params)
     return model
 
 
 def build_for(dataset: Dataset, model: Component) -> nn.Module:
-    """The network that trains on a data set, with all that the data set has for it.
+    """Builds the network for a data set, with its input shape, word vectors and pretrained weights.
 
     Raises:
-        ConfigurationError: As `build` does.
+        ConfigurationError: As for `build`.
     """
     return build(
         model.name,

@@ -1,4 +1,4 @@
-"""BERT with a layer for classes on top."""
+"""BERT with a classification layer."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ PADDING = 0
 
 @register("bert", spec={"input": "wordpieces", "fine_tuned": True, "torchvision": True})
 class Bert(nn.Module):
-    """A pretrained BERT whose first output goes through dropout and a linear layer; all of it is trained.
+    """A pretrained BERT with dropout and a linear layer on its first output. All layers are trained.
 
     Devlin et al., 'BERT: Pre-training of Deep Bidirectional Transformers' (NAACL 2019), section 4.1; Hugging
     Face's BertForSequenceClassification.
 
     Args:
         num_classes: K, the width of the logits [N, K].
-        pretrained: The folder of the pretrained network, which the data set was cut into pieces for.
+        pretrained: Folder of the pretrained network, whose word pieces the data set uses.
 
     Raises:
         ConfigurationError: The package transformers is missing.
-        DataError: A folder whose weights cannot be read.
+        DataError: The weights cannot be read.
     """
 
     def __init__(self, num_classes: int, pretrained: Path):
@@ -36,20 +36,20 @@ class Bert(nn.Module):
             raise ConfigurationError(
                 "BERT needs the package transformers: pip install 'calibsweep[bert]'."
             ) from error
-        # It tells at length that the last layer is not pretrained.
+        # Else it warns at length that the last layer is not pretrained.
         logging.set_verbosity_error()
         logging.disable_progress_bar()
-        # A damaged file of weights raises what its reader raises, which is of no common kind.
+        # For a damaged file the reader raises various exceptions without a common base class.
         try:
             self.network = BertForSequenceClassification.from_pretrained(
                 pretrained, num_labels=num_classes, local_files_only=True, ignore_mismatched_sizes=True
             )
         except Exception as error:
             first = str(error).strip().splitlines()[0]
-            raise DataError(f"{pretrained} holds no weights of a BERT that can be read: {first}") from error
+            raise DataError(f"{pretrained} has no readable weights of a BERT: {first}") from error
 
     def forward(self, pieces: Tensor) -> Tensor:
-        """Logits [N, K] of numbers of word pieces [N, L], 0 for padding behind them."""
+        """Logits [N, K] for ids of word pieces [N, L], padded at the end with 0."""
         logits: Tensor = self.network(
             input_ids=pieces.long(), attention_mask=pieces.ne(PADDING).long()
         ).logits

@@ -1,4 +1,4 @@
-"""Densely connected networks for images of 32 pixels a side."""
+"""Densely connected networks for 32 x 32 images."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def densenet121(num_classes: int) -> DenseNet:
 
 
 class DenseNet(nn.Module):
-    """A bare 3 x 3 convolution, dense blocks with transitions between them, one linear layer; no dropout.
+    """A plain 3 x 3 convolution, dense blocks with transitions between them, one linear layer; no dropout.
 
-    Huang et al., 'Densely Connected Convolutional Networks' (CVPR 2017), with bottlenecks and compression by
-    half, and the stem that is usual for small images. Initialised by torch's defaults.
+    Huang et al., 'Densely Connected Convolutional Networks' (CVPR 2017), with bottlenecks, compression by
+    half, and the usual stem for small images. torch's default initialisation.
 
     Args:
         num_classes: K, the width of the logits [N, K].
@@ -52,7 +52,7 @@ class DenseNet(nn.Module):
 class DenseLayer(nn.Module):
     """1 x 1 and 3 x 3 convolutions, each after batch normalisation and ReLU.
 
-    The channels that they give come before those of the input.
+    In the output their channels come before those of the input.
     """
 
     def __init__(self, channels: int, growth: int):

@@ -1,4 +1,4 @@
-"""torchvision's networks for ImageNet, from random weights."""
+"""torchvision's networks for ImageNet, with random initial weights."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def resnet50_imagenet(num_classes: int) -> nn.Module:
 def resnet110_imagenet(num_classes: int) -> nn.Module:
     """torchvision's ResNet with the blocks of `resnet110`, for 224 x 224 images.
 
-    AdaFocal's table has a ResNet-110 on ImageNet, where there is no usual net of that depth; no code of it
-    was released, so that it has the block counts of the small images' ResNet-110 is this project's choice.
+    AdaFocal's table has a ResNet-110 on ImageNet, where no network of that depth is usual, and its code is
+    not released. Using the block counts of the ResNet-110 for small images is this project's choice.
     """
     network: nn.Module = models.ResNet(models.resnet.Bottleneck, [3, 4, 26, 3], num_classes=num_classes)
     return network

@@ -1,4 +1,4 @@
-"""A multi-layer perceptron, for small images and first looks."""
+"""A multi-layer perceptron for small images and quick experiments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ResNets of bottleneck blocks, for images of 32 and of 64 pixels a side."""
+"""ResNets with bottleneck blocks for 32 x 32 and 64 x 64 images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from trainables.registry import register
 
 EXPANSION = 4
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))
-"""Planes of a stage's blocks, and the stride of its first."""
+"""Planes of the blocks of each stage, and the stride of its first block."""
 
 
 @register("resnet50", spec={"input": "image", "image_sizes": [32], "replayable": True})
@@ -19,26 +19,26 @@ def resnet50(num_classes: int) -> ResNet:
 
 @register("resnet110", spec={"input": "image", "image_sizes": [32], "replayable": True})
 def resnet110(num_classes: int) -> ResNet:
-    """ResNet of 110 layers in bottleneck blocks, with a stem for 32 x 32 images.
+    """ResNet with 110 layers in bottleneck blocks, and a stem for 32 x 32 images.
 
-    Not the ResNet-110 of He et al. for CIFAR, which has narrow basic blocks and 1.7 million parameters, but
-    what both benchmarks call by that name.
+    Both benchmarks call this network ResNet-110. The ResNet-110 of He et al. for CIFAR is a different one,
+    with narrow basic blocks and 1.7 million parameters.
     """
     return ResNet(num_classes, blocks=(3, 4, 26, 3), pool=nn.AvgPool2d(4), pooled_pixels=1)
 
 
 @register("resnet50_tiny", spec={"input": "image", "image_sizes": [64], "replayable": True})
 def resnet50_tiny(num_classes: int) -> ResNet:
-    """ResNet-50 with a stem for 64 x 64 images, as for Tiny-ImageNet."""
+    """ResNet-50 with a stem for 64 x 64 images, such as Tiny-ImageNet."""
     return _for_64_pixels(num_classes, blocks=(3, 4, 6, 3))
 
 
 @register("resnet110_tiny", spec={"input": "image", "image_sizes": [64], "replayable": True})
 def resnet110_tiny(num_classes: int) -> ResNet:
-    """ResNet of 110 layers in bottleneck blocks, with a stem for 64 x 64 images.
+    """ResNet with 110 layers in bottleneck blocks, and a stem for 64 x 64 images.
 
-    AdaFocal's table has it on Tiny-ImageNet; no code of it was released. It is to `resnet110` as
-    `resnet50_tiny` is to `resnet50`.
+    AdaFocal's table has it on Tiny-ImageNet, but its code is not released. It is derived from `resnet110` as
+    `resnet50_tiny` is from `resnet50`.
     """
     return _for_64_pixels(num_classes, blocks=(3, 4, 26, 3))
 
@@ -46,14 +46,14 @@ def resnet110_tiny(num_classes: int) -> ResNet:
 class ResNet(nn.Module):
     """A 3 x 3 stem of stride 1 without max-pooling, four stages of bottleneck blocks, one linear layer.
 
-    He et al., 'Deep Residual Learning for Image Recognition' (CVPR 2016), with the stem that is usual for
-    small images. Initialised by torch's defaults.
+    He et al., 'Deep Residual Learning for Image Recognition' (CVPR 2016), with the usual stem for small
+    images. torch's default initialisation.
 
     Args:
         num_classes: K, the width of the logits [N, K].
-        blocks: Blocks of each of the four stages.
-        pool: What shrinks the last feature maps.
-        pooled_pixels: Pixels a feature map then has.
+        blocks: Number of blocks in each of the four stages.
+        pool: Pooling of the last feature maps.
+        pooled_pixels: Pixels of a feature map after pooling.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class ResNet(nn.Module):
 class Bottleneck(nn.Module):
     """1 x 1, 3 x 3 and 1 x 1 convolutions with batch normalisation, added to the input, then ReLU.
 
-    The stride is that of the 3 x 3 convolution. Where the shape changes, the input is projected.
+    The 3 x 3 convolution has the stride. If the shape changes, the input is projected.
     """
 
     def __init__(self, channels: int, planes: int, stride: int):
@@ -111,10 +111,10 @@ class Bottleneck(nn.Module):
 
 
 def _for_64_pixels(num_classes: int, blocks: tuple[int, int, int, int]) -> ResNet:
-    # The last feature maps have 8 x 8 pixels. They keep 2 x 2, so that the linear layer sees 8,192 features.
+    # The last feature maps, 8 x 8 pixels, are pooled to 2 x 2, so the linear layer gets 8,192 features.
     network = ResNet(num_classes, blocks, nn.AdaptiveAvgPool2d(2), pooled_pixels=4)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            # N(0, 2 / (k k C_out)): the released net for 64 pixels starts so, the one for 32 does not.
+            # N(0, 2 / (k k C_out)), as in the released network for 64 pixels, but not in the one for 32.
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     return network

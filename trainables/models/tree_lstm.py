@@ -1,4 +1,4 @@
-"""The constituency Tree-LSTM, computed for all nodes of a level of all trees of a batch at once."""
+"""The constituency Tree-LSTM, computed level by level for all trees of a batch in parallel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from trainables.datasets.trees import TreeBatch
     from trainables.datasets.word_vectors import WordVectors
 
-# From the gradient of a sigmoid or tanh to that of what it is of, written in place.
+# Backward passes of sigmoid and tanh that write in place.
 sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
@@ -25,15 +25,15 @@ class TreeLSTM(nn.Module):
     """Binary Tree-LSTM over constituency trees, with logits at every node.
 
     Tai et al., 'Improved Semantic Representations From Tree-Structured Long Short-Term Memory Networks' (ACL
-    2015), section 3.2 with N = 2, as it was released with that paper and with Mukhoti et al. (NeurIPS 2020):
-    an inner node has no output gate, h = tanh(c), and each gate has a bias for either child. With 300
-    dimensions and 3 classes it has 271,953 parameters beside the embedding.
+    2015), section 3.2 with N = 2, as released with that paper and with Mukhoti et al. (NeurIPS 2020): inner
+    nodes have no output gate, h = tanh(c), and each gate has one bias per child. With 300 dimensions and 3
+    classes it has 271,953 parameters, without the embedding.
 
     Args:
         num_classes: K, the width of the logits.
-        word_vectors: What the embedding starts from; it is tuned.
+        word_vectors: Initial values of the embedding, which is trained.
         memory: Width of h and c.
-        dropout: Of h, before the layer that gives the logits.
+        dropout: Dropout probability of h, before the last layer.
     """
 
     def __init__(self, num_classes: int, word_vectors: WordVectors, memory: int = 150, dropout: float = 0.5):
@@ -44,25 +44,25 @@ class TreeLSTM(nn.Module):
         self.leaf = nn.Linear(word_vectors.dimensions, 2 * memory)
         # Rows: input gate, forget gates of the left and of the right child, update. Columns: left h, right h.
         self.weight = nn.Parameter(torch.empty(4 * memory, 2 * memory))
-        # Of the gates' two addends, one parameter: were they two, autograd could give both the very same
-        # gradient tensor, which clipping would then scale twice.
+        # One parameter for both biases: with two, autograd could give both the same gradient tensor, and
+        # clipping would scale it twice.
         self.biases = nn.Parameter(torch.empty(2, 4 * memory))
         self.dropout = Dropout(dropout)
         self.classifier = nn.Linear(memory, num_classes)
         for parameter in (self.weight, self.biases):
-            # As torch has it of a layer that sees one child.
+            # torch's default for a layer with one child as its input.
             nn.init.uniform_(parameter, -1 / math.sqrt(memory), 1 / math.sqrt(memory))
 
     def forward(self, batch: TreeBatch) -> Tensor:
-        """Logits [M, K] of the nodes and classes that the plan asks for."""
+        """Logits [M, K] of the batch's output nodes and classes."""
         logits: Tensor = self.classifier(self.dropout(self.hidden(batch)))
         return logits[:, : batch.classes]
 
     def hidden(self, batch: TreeBatch) -> Tensor:
-        """h of the nodes that the plan asks for, [M, memory]."""
+        """h of the batch's output nodes, [M, memory]."""
         cell, gate = self.leaf(self.embedding(batch.words)).split(self.memory, dim=1)
         hidden = torch.sigmoid(gate) * torch.tanh(cell)
-        # Rounded to bfloat16 at each level, states would lose their way to the root.
+        # Rounding to bfloat16 at each level would accumulate up to the root.
         with torch.autocast(hidden.device.type, enabled=False):
             states: Tensor = _Levels.apply(  # type: ignore[no-untyped-call]
                 hidden.to(self.weight), cell.to(self.weight), self.weight, self.biases, batch
@@ -71,12 +71,10 @@ class TreeLSTM(nn.Module):
 
 
 class Dropout(nn.Module):
-    """Each value left out with a probability, the others scaled up, in training alone.
-
-    As torch's own, which on a CPU takes three times as long to draw: a tenth of a training step.
+    """Dropout. torch's own takes three times as long on a CPU, a tenth of a training step.
 
     Args:
-        probability: Of being left out.
+        probability: Probability of dropping a value.
     """
 
     def __init__(self, probability: float):
@@ -91,10 +89,10 @@ class Dropout(nn.Module):
 
 
 class _Levels(torch.autograd.Function):
-    """h of all nodes, level after level, from h and c of the leaves.
+    """Computes h of all nodes, level by level, from h and c of the leaves.
 
-    The gradient is written out: autograd would compute one gradient of the whole weight for each level and
-    add them up, here it is one matrix product over all nodes.
+    The backward pass is explicit: autograd would compute and add one gradient of the whole weight per level.
+    Here it is one matrix product over all nodes.
     """
 
     @staticmethod
@@ -103,11 +101,11 @@ class _Levels(torch.autograd.Function):
     ) -> Tensor:
         leaves, memory = hidden.shape
         inner = sum(batch.sizes)
-        # The product with a transposed copy takes half as long where a level has few nodes.
+        # On levels with few nodes the product with a transposed copy is twice as fast.
         bias, transposed = biases.sum(dim=0), weight.t().contiguous()
         states = hidden.new_empty(leaves + inner, memory)
         states[:leaves] = hidden
-        # Of each inner node: its three sigmoid gates and its update; what comes through these gates, the
+        # For each inner node: its three sigmoid gates and its update; the inputs of these gates, that is, the
         # update and c of both children; h of both children.
         gates, coming = hidden.new_empty(inner, 4, memory), hidden.new_empty(inner, 3, memory)
         below = hidden.new_empty(inner, 2, memory)
@@ -135,7 +133,7 @@ class _Levels(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, towards_states: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
-        # `towards_x` is the gradient with respect to x; of gates, to what their sigmoid or tanh is of.
+        # `towards_x` is the gradient with respect to x; for gates, with respect to their pre-activations.
         states, gates, coming, below, weight = ctx.saved_tensors
         batch: TreeBatch = ctx.batch
         memory, leaves = gates.shape[2], len(states) - len(gates)
@@ -143,8 +141,8 @@ class _Levels(torch.autograd.Function):
         wholes = (states[leaves:], towards_states[leaves:], gates, coming, towards_gates)
         parts = [torch.split(whole, batch.sizes) for whole in wholes]
         levels = list(zip(batch.sizes, batch.gathers, *parts, strict=True))
-        # How many states each level leaves in the frontier, none before the first. What the last one leaves
-        # is roots alone, and no level uses them.
+        # Number of states in the frontier after each level; none before the first. After the last level only
+        # roots remain, which no level uses.
         left = [0, *(len(gather) - size for size, gather, *_ in levels)]
         towards_frontier = states.new_zeros(left.pop(), 2 * memory)
         towards_leaves = states.new_zeros(leaves, 2 * memory)
@@ -160,7 +158,7 @@ class _Levels(torch.autograd.Function):
             towards_children[:, :, 0] = (towards_gate.view(size, -1) @ weight).view(size, 2, memory)
             torch.mul(spread, through[:, 1:], out=towards_children[:, :, 1])
             towards_gathered[2 * size :] = towards_frontier[size:]
-            # A node has one parent: each state is gathered once, those of roots never. Nothing adds up.
+            # A node has one parent, so each state is gathered at most once, and nothing needs to be summed.
             before, leaf = left.pop(), joining.pop()
             scattered = states.new_zeros(before + len(leaf), 2 * memory)
             scattered.index_copy_(0, gather, towards_gathered)

@@ -1,4 +1,4 @@
-"""Wide residual networks for images of 32 pixels a side."""
+"""Wide residual networks for 32 x 32 images."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ STAGES = ((16, 1), (32, 2), (64, 2))
 
 @register("wide_resnet_26_10", spec={"input": "image", "image_sizes": [32], "replayable": True})
 def wide_resnet_26_10(num_classes: int) -> WideResNet:
-    """Wide ResNet with 26 layers, 10 times as wide, for 32 x 32 images."""
+    """Wide ResNet with 26 layers and widening factor 10, for 32 x 32 images."""
     return WideResNet(num_classes, depth=26, widening=10)
 
 
 class WideResNet(nn.Module):
     """A 3 x 3 stem, three stages of wide basic blocks, one linear layer; no dropout.
 
-    Zagoruyko and Komodakis, 'Wide Residual Networks' (BMVC 2016), but with ReLU after the sum, as both
-    benchmarks have it; the original normalises and activates before each convolution. Convolutions start from
-    N(0, 2 / (k k C_out)), batch normalisation from 1 and 0, the linear layer from torch's default.
+    Zagoruyko and Komodakis, 'Wide Residual Networks' (BMVC 2016), but with ReLU after the sum, as in both
+    benchmarks; the original normalises and activates before each convolution. Initialisation: convolutions
+    N(0, 2 / (k k C_out)), batch normalisation 1 and 0, the linear layer torch's default.
 
     Args:
         num_classes: K, the width of the logits [N, K].
-        depth: Layers, 6 n + 2 for n blocks a stage.
-        widening: Factor of the channels of each stage.
+        depth: Number of layers, 6 n + 2 for n blocks per stage.
+        widening: Factor on the channels of each stage.
     """
 
     def __init__(self, num_classes: int, depth: int, widening: int):
@@ -57,7 +57,7 @@ class WideResNet(nn.Module):
 class BasicBlock(nn.Module):
     """Two 3 x 3 convolutions with batch normalisation, added to the input, then ReLU.
 
-    The stride is that of the first. Where the shape changes, the input is projected.
+    The first convolution has the stride. If the shape changes, the input is projected.
     """
 
     def __init__(self, channels: int, planes: int, stride: int):

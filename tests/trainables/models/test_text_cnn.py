@@ -38,17 +38,15 @@ def test_the_least_padding_gives_the_same_logits_and_gradients(length: int) -> N
     lengths = torch.randint(0, length + 1, (70, 1), generator=generator)
     lengths[:3] = torch.tensor([[0], [1], [length]])
     words[torch.arange(length) < length - lengths] = 0
-    for short, whole in zip(
-        *(gradients(model, words, way) for way in ("_by_length", "greatest")), strict=True
-    ):
+    for short, whole in zip(*(gradients(model, words, way) for way in ("_by_length", "maxima")), strict=True):
         torch.testing.assert_close(short, whole, rtol=1e-10, atol=1e-12)
 
 
 def gradients(model: TextCNN, words: torch.Tensor, way: str) -> list[torch.Tensor]:
     model.zero_grad()
-    greatest = getattr(model, way)(words)
-    (greatest * torch.linspace(-1, 1, greatest.numel()).view_as(greatest)).sum().backward()
+    maxima = getattr(model, way)(words)
+    (maxima * torch.linspace(-1, 1, maxima.numel()).view_as(maxima)).sum().backward()
     return [
-        greatest.detach(),
+        maxima.detach(),
         *(p.grad.clone() for p in model.convolutions.parameters() if p.grad is not None),
     ]
