@@ -1,1 +1,1 @@
-"""Protocols: how each cell of a benchmark was trained, each deviation one named field."""
+"""Protocols: the training settings of each cell of a benchmark, with every deviation as a named field."""

@@ -14,23 +14,23 @@ from trainables.trial import TrainingSettings
 @register("adafocal2022")
 @dataclass(frozen=True)
 class AdaFocal2022(Mukhoti2020):
-    """Trained as `mukhoti2020`, with temperatures by equal-mass ECE, and with ImageNet.
+    """`mukhoti2020` with temperatures chosen by equal-mass ECE, and with settings for ImageNet.
 
-    Of AdaFocal's table only CIFAR-10 with ResNet-50 has released settings, and they are those of Mukhoti et
-    al. That the other cells of CIFAR and Tiny-ImageNet follow those too, with the exceptions for Brier, is
-    this project's choice; so the two benchmarks share the trials of the cells that both have.
+    In AdaFocal's table only CIFAR-10 with ResNet-50 has released settings, which equal those of Mukhoti et
+    al. Using these for the other cells of CIFAR and Tiny-ImageNet, including the exceptions for Brier, is
+    this project's choice. The two benchmarks thus share the trials of their common cells.
 
-    For ImageNet nothing was released. How it is trained is this project's choice as well: as in He et al.
-    (CVPR 2016), section 3.4, for the 90 epochs that PyTorch's and torchvision's own examples take.
+    For ImageNet nothing was released. Its settings are this project's choice as well: the recipe of He et al.
+    (CVPR 2016), section 3.4, with the 90 epochs of PyTorch's and torchvision's examples.
 
     Attributes:
-        temperature_criterion: What the caption of the published table says.
+        temperature_criterion: As in the caption of the published table.
         imagenet_epochs: Passes over the training part.
-        imagenet_batch_size: Samples of one step.
+        imagenet_batch_size: Samples per step.
         imagenet_drops: Epochs after which the learning rate is divided by 10, from 0.1.
         imagenet_weight_decay: L2 penalty.
-        imagenet_loss_reduction: Averaged over the batch, since the gradient is not clipped there.
-        imagenet_gradient_clip_norm: None: not clipped.
+        imagenet_loss_reduction: Mean over the batch, since the gradient is not clipped.
+        imagenet_gradient_clip_norm: None: no clipping.
     """
 
     temperature_criterion: Criterion = "adaptive_ece"

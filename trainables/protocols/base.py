@@ -1,4 +1,4 @@
-"""What a protocol decides. It knows names, not networks: no torch here."""
+"""Base class of protocols. A protocol works with names, not networks, so nothing here loads torch."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ Criterion = Literal["ece", "adaptive_ece", "nll"]
 
 @dataclass(frozen=True)
 class Protocol:
-    """Turns a cell (data set, model, loss) into the settings it is trained with.
+    """Defines the training settings of a cell (data set, model, loss).
 
     Attributes:
-        temperature_criterion: What the temperature of the benchmark's tables minimises on validation data.
-            It changes no training: all three temperatures are stored for every trial.
+        temperature_criterion: The score that the temperature of the benchmark's tables minimises on the
+            validation part. It does not affect training: every trial stores all three temperatures.
     """
 
     temperature_criterion: Criterion = "ece"
 
     def training(self, dataset: str, model: str, loss: str) -> TrainingSettings:
-        """Settings of one cell: plain names of data set and model, the label of the loss, e.g. 'focal_1'."""
+        """Settings of one cell, by the names of data set and model and the label of the loss ('focal_1')."""
         raise NotImplementedError
 
     def asked_dataset(self, dataset: Asked) -> Asked:
-        """The data set with what this protocol fixes about it, unless the sweep file says otherwise."""
+        """The data set with this protocol's parameters, unless the sweep file overrides them."""
         return dataset
 
     def asked_loss(self, loss: Asked, dataset: str) -> Asked:
-        """The loss with what this protocol fixes about it, unless the sweep file says otherwise."""
+        """The loss with this protocol's parameters, unless the sweep file overrides them."""
         return loss
 
 
 def with_defaults(asked: Asked, defaults: Mapping[str, Any]) -> Asked:
-    """`asked` with parameters it leaves open filled from `defaults`."""
+    """Adds `defaults` for the parameters that `asked` leaves open."""
     name, given = (asked, {}) if isinstance(asked, str) else asked
     return name, {**defaults, **given}

@@ -18,45 +18,44 @@ if TYPE_CHECKING:
 @register("mukhoti2020")
 @dataclass(frozen=True)
 class Mukhoti2020(Protocol):
-    """The paper's text where it speaks, its released code where the text is silent.
+    """The paper's text, and the released code where the text is silent.
 
-    Each attribute is a point where the two differ, or that only the code tells; `docs/protocol.md` compares
-    them. Images that neither has are trained like CIFAR, documents like 20 Newsgroups.
+    Each attribute is a setting on which the two differ, or which only the code determines; `docs/protocol.md`
+    compares them. Other image data sets are trained like CIFAR, other documents like 20 Newsgroups.
 
     Attributes:
-        loss_reduction: Losses are summed over the batch (code alone).
-        gradient_clip_norm: The gradient of that sum is clipped to this total norm at each step (code alone).
-        brier_reduction: Brier is averaged over the batch, alone of all losses (code alone).
-        brier_epochs: Data set, model and epochs where Brier is trained longer, with the learning rate's drops
-            where they were (code alone; the text has 350 for all).
-        brier_learning_rate_on_tiny_imagenet: Instead of 0.1 (code alone).
-        drops_early: Epochs by which the learning rate's drops come before 150 and 250, or 40 and 60 on
+        loss_reduction: Losses are summed over the batch (code only).
+        gradient_clip_norm: At each step the gradient of that sum is clipped to this total norm (code only).
+        brier_reduction: Brier is the only loss that is averaged over the batch (code only).
+        brier_epochs: Data set, model and epochs of the cells in which Brier is trained longer, without moving
+            the drops of the learning rate (code only; the text has 350 for all).
+        brier_learning_rate_on_tiny_imagenet: Instead of 0.1 (code only).
+        drops_early: Number of epochs by which the learning rate drops before 150 and 250, or 40 and 60 on
             Tiny-ImageNet. Text: 0. Code: 1, since its scheduler steps before the epoch.
-        cifar100_test_normalisation: Whose constants test images are normalised with. The text has no word of
-            them. Code: CIFAR-10's for training and validation, but ImageNet's for the test.
-        tiny_imagenet_split: Text: 50 images of each class are held out of training for validation, and the
-            official validation set is the test. Code: the official one is both.
-        tiny_imagenet_augmentation: Text: random crops and flips. Code: drawn once, then the same each epoch.
-        flsc_steps_on_tiny_imagenet: Epochs at which FLSc's gamma changes, and of how many (code alone).
-        flsd_threshold_on_documents: Probability below which FLSD takes its first gamma. Text: 0.2. Code: 0.2
+        cifar100_test_normalisation: Source of the constants that normalise the test images. The text does not
+            mention them. Code: CIFAR-10's for training and validation, but ImageNet's for test.
+        tiny_imagenet_split: Text: 50 training images per class are held out for validation, and the official
+            validation set is the test set. Code: the official validation set serves as both.
+        tiny_imagenet_augmentation: Text: random crops and flips. Code: drawn once, then reused each epoch.
+        flsc_steps_on_tiny_imagenet: Epochs at which FLSc's gamma changes, and their total number (code only).
+        flsd_threshold_on_documents: Probability below which FLSD uses its first gamma. Text: 0.2. Code: 0.2
             for images, 0.19 for documents.
-        mmce_weight_on_documents: lambda. Text: 2 for images, 8 for documents. Code: 2 for both, which the
-            printed temperatures of documents fit.
-        reported_epoch_on_documents: Of images, the last epoch is reported (code alone, for both).
-        loss_reduction_on_documents: Losses are averaged over the batch; on SST over its trees, of each of
-            which they sum over the nodes (code alone).
-        label_smoothing_reduction_on_documents: Label smoothing alone is summed, but not on SST (code alone).
-        gradient_clip_norm_on_documents: None: not clipped (code alone).
-        drop_last_on_documents: The last batch of an epoch is left out where it is smaller (code alone).
-        sst_neutral: What becomes of neutral phrases of SST's training trees, and with it how many classes the
-            softmax has in training. Text: two classes, no word of neutral phrases. Code: a third class.
-        flsc_steps_on_sst: Epochs at which FLSc's gamma changes, and of how many (code alone).
-        fine_tuning_epochs: Passes over the training part where a pretrained network is fine-tuned, of which
-            neither text nor code has any. This and what follows is what Devlin et al. (NAACL 2019) recommend
-            in their appendix A.3.
-        fine_tuning_batch_size: Documents of one step.
-        fine_tuning_learning_rate: Of Adam.
-        fine_tuning_gradient_clip_norm: As their released code clips.
+        mmce_weight_on_documents: lambda. Text: 2 for images, 8 for documents. Code: 2 for both, consistent
+            with the printed temperatures on documents.
+        reported_epoch_on_documents: On images the last epoch is reported (code only, for both).
+        loss_reduction_on_documents: Losses are averaged over the batch; on SST they are summed over the nodes
+            of a tree and averaged over the trees (code only).
+        label_smoothing_reduction_on_documents: Only label smoothing is summed, but not on SST (code only).
+        gradient_clip_norm_on_documents: None: no clipping (code only).
+        drop_last_on_documents: A smaller last batch of an epoch is dropped (code only).
+        sst_neutral: Treatment of neutral phrases in SST's training trees, which determines the number of
+            classes in training. Text: two classes, neutral phrases not mentioned. Code: a third class.
+        flsc_steps_on_sst: Epochs at which FLSc's gamma changes, and their total number (code only).
+        fine_tuning_epochs: Passes over the training part for fine-tuning a pretrained network. Neither text
+            nor code has one. These four fields follow Devlin et al. (NAACL 2019), appendix A.3.
+        fine_tuning_batch_size: Documents per step.
+        fine_tuning_learning_rate: Learning rate of Adam.
+        fine_tuning_gradient_clip_norm: As in their released code.
     """
 
     loss_reduction: Literal["sum", "mean"] = "sum"

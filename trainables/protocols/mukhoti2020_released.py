@@ -1,4 +1,4 @@
-"""Mukhoti et al. (NeurIPS 2020) as their released code has it, also where the paper says otherwise."""
+"""The released code of Mukhoti et al. (NeurIPS 2020), even where it contradicts the paper."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from trainables.registry import register
 @register("mukhoti2020-released")
 @dataclass(frozen=True)
 class Mukhoti2020Released(Mukhoti2020):
-    """The released code, with what it does against the paper's text.
+    """The released code, including its contradictions to the paper's text.
 
-    What the attributes mean, and the evidence, is told in `Mukhoti2020`.
+    `Mukhoti2020` documents the attributes and the evidence.
     """
 
     drops_early: int = 1
