@@ -1,4 +1,4 @@
-"""Data sets, one a file, each marked `@register("name")`."""
+"""Data sets, one per file, each marked `@register("name")`."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def default_root() -> Path:
-    """Where data sets lie unless said otherwise: $CALIBSWEEP_DATA, or ~/.cache/calibsweep/data."""
+    """The default folder of the data sets: $CALIBSWEEP_DATA, or ~/.cache/calibsweep/data."""
     return Path(os.environ.get("CALIBSWEEP_DATA", Path.home() / ".cache" / "calibsweep" / "data"))
 
 
 def load(name: str, root: Path | str | None = None, **params: Any) -> Dataset:
-    """The data set called `name`, from the folder `root` (default: `default_root()`).
+    """Loads the data set `name` from the folder `root` (default: `default_root()`).
 
     Raises:
-        ConfigurationError: An unknown name or parameter, with the nearest right one.
-        DataError: Files that are missing or damaged.
+        ConfigurationError: The name or a parameter is unknown. The message suggests the nearest one.
+        DataError: Files are missing or damaged.
     """
     place = Path(root) if root else default_root()
     with telling(place):
@@ -35,7 +35,7 @@ def load(name: str, root: Path | str | None = None, **params: Any) -> Dataset:
 
 @contextmanager
 def telling(root: Path) -> Iterator[None]:
-    """Has an error's command name the folder of the data sets, where it is not the usual one."""
+    """Adds a folder other than the default to the command that an error recommends."""
     try:
         yield
     except DataError as error:

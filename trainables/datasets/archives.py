@@ -1,4 +1,4 @@
-"""What was downloaded, unpacked and read without trusting it: nothing leads out, no pickle runs code."""
+"""Unpacks and reads untrusted downloads: no path escapes the folder, and no pickle runs code."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Archive:
         dataset: Its name, for messages.
         file: The archive.
         folder: The folder in it that is the data set.
-        limits: What it holds at most.
-        check: Raises DataError if a folder is not the whole data set.
-        check_archive: Raises DataError if an archive without a known digest does not hold the data set.
+        limits: Largest permitted content.
+        check: Raises DataError if a folder is not the complete data set.
+        check_archive: Raises DataError if an archive without a known digest is not the data set.
     """
 
     dataset: str
@@ -39,20 +39,20 @@ class Archive:
 
     def __post_init__(self) -> None:
         if not (self.file.sha256 or self.check_archive):
-            raise ValueError(f"nothing tells whether {self.file.name} is what was published")
+            raise ValueError(f"{self.file.name} needs a digest or a check")
 
 
 def obtain(archive: Archive, root: Path, progress: Progress = silent) -> Path:
-    """The folder of a data set in `root`: there already, or fetched, verified and only then unpacked.
+    """Returns the folder of a data set in `root`. If it is missing, fetches, verifies and unpacks it.
 
     Raises:
-        DataError: An archive that cannot be had, or a folder or archive that is not what it should be.
+        DataError: The archive cannot be downloaded, or archive or folder differ from the published one.
     """
     folder = root / archive.folder
-    # A folder that is there is whole, and may be on a file system that nobody can write to.
+    # An existing folder is complete. It may be on a read-only file system.
     if not folder.exists():
         with locked(root / f".{archive.dataset}.lock", f"preparing {archive.dataset}"):
-            # Another process may have finished it meanwhile.
+            # Another process may have finished it in the meantime.
             if not folder.exists():
                 install(archive, fetch(archive.file, root, progress), folder, progress)
     else:
@@ -61,13 +61,16 @@ def obtain(archive: Archive, root: Path, progress: Progress = silent) -> Path:
 
 
 def install(archive: Archive, path: Path, folder: Path, progress: Progress = silent) -> None:
-    """Unpacks beside `folder`, checks, and only then gives it its name: a half-unpacked `folder` never is.
+    """Unpacks beside `folder`, checks the result, then renames it, so `folder` is never incomplete.
 
     Args:
-        path: Where the archive is.
+        archive: The data set.
+        path: Path of the archive.
+        folder: Target.
+        progress: Gets each step.
 
     Raises:
-        DataError: An archive that is damaged, unsafe, or does not hold what it should.
+        DataError: The archive is damaged, unsafe, or has other content.
     """
     if archive.check_archive:
         archive.check_archive(path)
@@ -77,11 +80,11 @@ def install(archive: Archive, path: Path, folder: Path, progress: Progress = sil
         unpack(path, staging, archive.limits, progress)
         inside = staging / archive.folder
         if not inside.is_dir():
-            raise DataError(f"{path} holds no folder {archive.folder}.")
+            raise DataError(f"{path} has no folder {archive.folder}.")
         try:
             archive.check(inside)
         except DataError as error:
-            raise DataError(f"{path} does not hold the whole data set: {error}") from error
+            raise DataError(f"{path} is not the complete data set: {error}") from error
         inside.rename(folder)
     except OSError as error:
         raise DataError(f"cannot unpack {path} to {folder}: {error}.") from error
@@ -90,7 +93,7 @@ def install(archive: Archive, path: Path, folder: Path, progress: Progress = sil
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Rebuilds NumPy arrays and Python's own containers, numbers and strings; refuses everything else."""
+    """Loads only NumPy arrays and Python's containers, numbers and strings."""
 
     ALLOWED: ClassVar[Mapping[tuple[str, str], Any]] = {
         ("numpy.core.multiarray", "_reconstruct"): np.ndarray((0,)).__reduce__()[0],
@@ -106,13 +109,17 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def load_pickle(content: bytes, path: Path) -> Any:
-    """The arrays, containers, numbers and strings that a pickle holds; Python 2's strings become text.
+    """Loads arrays, containers, numbers and strings from a pickle; Python 2's strings become text.
+
+    Args:
+        content: The pickle.
+        path: Its origin, for messages.
 
     Raises:
-        DataError: A pickle that is damaged or asks for anything else. `path` is where it came from.
+        DataError: The pickle is damaged or contains anything else.
     """
     try:
         return _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
     except Exception as error:
-        # A damaged pickle can raise anything at all: whatever it is, the file is at fault.
-        raise DataError(f"{path} is no pickle of arrays alone ({error}): not read.") from error
+        # A damaged pickle can raise any exception. The file is at fault.
+        raise DataError(f"{path} is not a pickle of only arrays ({error}): not read.") from error

@@ -1,4 +1,4 @@
-"""What every data set is: three parts with labels and ids, and batches a model can take."""
+"""Base classes of data sets: three parts with labels and ids, and batches for models."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Split:
-    """One part of a data set held as tensors; other kinds of data subclass it and override `batch`.
+    """One part of a data set, as tensors. Subclasses for other kinds of data override `batch`.
 
     Attributes:
-        inputs: What batches are made of; here what the model takes, samples first, a tensor [N, ...].
+        inputs: The data of all samples; here the model's input, a tensor [N, ...].
         labels: Class of each sample, int64 [N].
         sample_ids: Position of each sample in the published data set, int64 [N].
     """
@@ -36,11 +36,11 @@ class Split:
         return len(self.labels)
 
     def batch(self, indices: Tensor) -> tuple[Any, Tensor]:
-        """Inputs and labels of the samples at `indices`, on the device the data lives on.
+        """Inputs and labels of the samples at `indices`, on the device of the data.
 
-        Those of the training part go through `Dataset.augment` before a model takes them. Inputs may be any
-        object that the model understands. There is one label for each row of the logits that it then gives:
-        in training that may be several a sample, such as one for each node of a tree.
+        Inputs of the training part go through `Dataset.augment` before the model. They may be any object that
+        the model accepts. Each row of the logits has one label; in training a sample may have several, such
+        as one per node of a tree.
         """
         return self.inputs[indices], self.labels[indices]
 
@@ -52,7 +52,7 @@ class Split:
         return dataclasses.replace(self, inputs=self.inputs.to(device), labels=self.labels.to(device))
 
     def first(self, number: int) -> Split:
-        """The first samples alone."""
+        """The first `number` samples."""
         return dataclasses.replace(
             self,
             inputs=self.inputs[:number],
@@ -61,22 +61,20 @@ class Split:
         )
 
     def content(self) -> list[Tensor]:
-        """All that makes this part what it is, for the fingerprint."""
+        """All data of this part, for the fingerprint."""
         return [self.inputs, self.labels, self.sample_ids]
 
 
 class Dataset:
-    """Train, validation and test parts, fixed once and for all: no seed of a trial changes them.
+    """Training, validation and test parts. They are fixed: no seed of a trial changes them.
 
     Attributes:
         num_classes: K.
-        training_classes: Classes among the labels that are trained on, K unless there are more.
-        input_shape: Shape of one sample's input, given to models that ask for it; None where it varies.
-        word_vectors: What embeddings start from, given to models that ask for it; None where there are no
-            words.
-        pretrained: Folder of the pretrained network that the inputs were made for, given to models that ask
-            for it; None where there is none.
-        measurements: Facts about the data that belong beside a trial's scores.
+        training_classes: Number of classes in training; K unless there are more.
+        input_shape: Shape of one sample's input, for models that need it; None if it varies.
+        word_vectors: Initial values of embeddings, for models that need them; None without words.
+        pretrained: Folder of the pretrained network for these inputs, for models that need it; else None.
+        measurements: Properties of the data to store in a trial's row.
     """
 
     def __init__(
@@ -104,12 +102,13 @@ class Dataset:
 
     @classmethod
     def prepare(cls, root: Path, progress: Progress = silent) -> Path | None:
-        """Brings the files that the data set is read from under `root`, whole and verified.
+        """Downloads and verifies the files of the data set into `root`, unless they exist.
 
-        Does nothing where they are there already. Returns where they are, None where none are needed.
+        Returns:
+            Their folder; None if the data set needs no files.
 
         Raises:
-            DataError: Files that cannot be had or are damaged, and what to do by hand.
+            DataError: Files are unavailable or damaged. The message says what to do by hand.
         """
         return None
 
@@ -125,30 +124,31 @@ class Dataset:
 
     @property
     def tensors(self) -> list[tuple[int, int]]:
-        """Which tensors this holds and how often each was changed in place: equal where it is as it was."""
+        """Identity and version of each tensor. Equal values mean that no tensor was replaced or changed."""
         held = [self, self.train, self.validation, self.test, self.word_vectors]
         values = [value for part in held if part is not None for value in vars(part).values()]
         return [(id(value), value._version) for value in values if isinstance(value, Tensor)]
 
     def augment(self, inputs: Any, generator: torch.Generator) -> Any:
-        """A training batch's inputs with random changes drawn from `generator`; unchanged by default."""
+        """Augments the inputs of a training batch at random with `generator`; by default does nothing."""
         return inputs
 
     def training_share(self, indices: Tensor, generator: torch.Generator, share: slice) -> tuple[Any, Tensor]:
-        """Augmented inputs and labels of a slice of a training batch, as they are in the whole batch.
+        """Augmented inputs and labels of a slice of a training batch, equal to those in the whole batch.
 
         Args:
             indices: All samples of the batch, int64 [N].
-            generator: As `augment` takes it; is then where it would be after the whole batch.
+            generator: For `augment`. Afterwards it is in its state after the whole batch.
+            share: The slice.
         """
         if type(self).augment is Dataset.augment:
             return self.train.batch(indices[share])
-        # What is drawn for a sample depends on the whole batch.
+        # The random numbers of a sample depend on the whole batch.
         inputs, labels = self.train.batch(indices)
         return self.augment(inputs, generator)[share], labels[share]
 
     def to(self, device: torch.device) -> Dataset:
-        """Moves the data to `device`, where batches are then cut and augmented."""
+        """Moves the data to `device`, on which batches are then made and augmented."""
         self.train, self.validation, self.test = (
             split.to(device) for split in (self.train, self.validation, self.test)
         )

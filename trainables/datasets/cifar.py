@@ -1,4 +1,4 @@
-"""The two CIFAR data sets (Krizhevsky, 2009), in the pickled batches they are published in."""
+"""The two CIFAR data sets (Krizhevsky, 2009), read from their published pickled batches."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from trainables.errors import DataError
 
 SIDE = 32
 LIMITS = Limits(members=20, size=190_000_000)
-"""Either has 186 MB in a handful of files."""
+"""Both have 186 MB in a handful of files."""
 SPLIT_SEED = 1
-"""The split is the data set's own: no seed of a trial changes it."""
+"""The split is fixed: it does not depend on a trial's seed."""
 
 
 @dataclass(frozen=True)
 class Cifar:
-    """One of the two as published.
+    """One of the two published data sets.
 
     Attributes:
-        folder: The folder that the archive holds.
-        training, test, others: The SHA-256 of each file in it.
-        labels: What the batches call their labels.
-        validation: How many training images are held out.
+        folder: The folder in the archive.
+        training, test, others: SHA-256 of each file in it.
+        labels: Key of the labels in the batches.
+        validation: Number of held-out training images.
     """
 
     name: str
@@ -45,10 +45,10 @@ class Cifar:
     validation: int = 5000
 
     def prepare(self, root: Path, progress: Progress) -> Path:
-        """The folder with every file verified, downloaded if need be.
+        """Returns the folder with all files verified. Downloads them if necessary.
 
         Raises:
-            DataError: Files that cannot be had or are not the published ones.
+            DataError: Files are unavailable or not the published ones.
         """
         return obtain(Archive(self.name, self.archive, self.folder, LIMITS, self.check), root, progress)
 
@@ -59,10 +59,10 @@ class Cifar:
     def splits(
         self, root: Path, test_normalisation: Normalisation
     ) -> tuple[ImageSplit, ImageSplit, ImageSplit]:
-        """Training, validation and test part. Sample ids count the training images first, then the test's.
+        """Training, validation and test part. Sample ids count the training images, then the test images.
 
         Raises:
-            DataError: A file that is missing, not the published one, or not a batch of images.
+            DataError: A file is missing, not the published one, or not a batch of images.
         """
         images, labels = self.read(root / self.folder, self.training)
         test_images, test_labels = self.read(root / self.folder, self.test)
@@ -80,10 +80,10 @@ class Cifar:
         )
 
     def read(self, folder: Path, files: Mapping[str, str]) -> tuple[Tensor, Tensor]:
-        """Images uint8 [N, 3, 32, 32] and labels int64 [N] of these batches, one after the other.
+        """Images uint8 [N, 3, 32, 32] and labels int64 [N] of these batches, concatenated.
 
         Raises:
-            DataError: A file that is missing, not the published one, or not a batch of images.
+            DataError: A file is missing, not the published one, or not a batch of images.
         """
         parts = [self._read_batch(folder / name, sha256) for name, sha256 in files.items()]
         return torch.cat([images for images, _ in parts]), torch.cat([labels for _, labels in parts])
@@ -101,16 +101,18 @@ class Cifar:
             or not all(isinstance(label, int) for label in labels)
             or len(labels) != len(data)
         ):
-            raise DataError(f"{path} is not a batch of {self.name}: it lacks images or labels of its form.")
+            raise DataError(
+                f"{path} is not a batch of {self.name}: images or labels are missing or malformed."
+            )
         images = torch.from_numpy(data).view(-1, 3, SIDE, SIDE)
         return images, checked_labels(torch.tensor(labels), self.num_classes, path)
 
 
 def held_out(total: int, validation: int) -> tuple[Tensor, Tensor]:
-    """Positions of the training and of the validation images, int64, in the benchmark's own order.
+    """Positions of the training and the validation images, int64, in the benchmark's order.
 
-    The first of all positions as NumPy's legacy generator shuffles them with seed 1, as the code released
-    with Mukhoti et al. (NeurIPS 2020) has it; not stratified.
+    As in the released code of Mukhoti et al. (NeurIPS 2020), NumPy's legacy generator shuffles all positions
+    with seed 1, and the first ones are for validation; not stratified.
     """
     order = list(range(total))
     np.random.RandomState(SPLIT_SEED).shuffle(order)

@@ -1,4 +1,4 @@
-"""CIFAR-10: 60,000 photographs of ten kinds of things."""
+"""CIFAR-10: 60,000 photographs in ten classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CIFAR10 = Cifar(
     archive=RemoteFile(
         "cifar-10-python.tar.gz",
         "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
-        # As Keras has it; its publisher gives an MD5, c58f30108f718f92721af3b95e74349a.
+        # According to Keras. The publisher gives an MD5, c58f30108f718f92721af3b95e74349a.
         sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
         size=170_498_071,
     ),
@@ -38,13 +38,13 @@ CIFAR10 = Cifar(
     spec={"input": "image", "image_size": 32, "channels": 3, "classes": 10, "samples": [45000, 5000, 10000]},
 )
 class Cifar10(ImageDataset):
-    """45,000 / 5,000 / 10,000 photographs of 32 x 32 pixels in 10 classes (Krizhevsky, 2009).
+    """45,000 / 5,000 / 10,000 photographs with 32 x 32 pixels in 10 classes (Krizhevsky, 2009).
 
     Args:
-        root: The folder that holds `cifar-10-batches-py`.
+        root: The folder that contains `cifar-10-batches-py`.
 
     Raises:
-        DataError: Files that are missing or not the published ones.
+        DataError: Files are missing or not the published ones.
     """
 
     def __init__(self, root: Path):

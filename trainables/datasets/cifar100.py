@@ -1,4 +1,4 @@
-"""CIFAR-100: 60,000 photographs of a hundred kinds of things."""
+"""CIFAR-100: 60,000 photographs in a hundred classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CIFAR100 = Cifar(
     archive=RemoteFile(
         "cifar-100-python.tar.gz",
         "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
-        # As Keras has it; its publisher gives an MD5, eb9058c3a382ffc7106e4002c42a8d85.
+        # According to Keras. The publisher gives an MD5, eb9058c3a382ffc7106e4002c42a8d85.
         sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
         size=169_001_437,
     ),
@@ -39,17 +39,17 @@ CIFAR100 = Cifar(
     },
 )
 class Cifar100(ImageDataset):
-    """45,000 / 5,000 / 10,000 photographs of 32 x 32 pixels in 100 classes (Krizhevsky, 2009).
+    """45,000 / 5,000 / 10,000 photographs with 32 x 32 pixels in 100 classes (Krizhevsky, 2009).
 
-    Training and validation images are normalised with CIFAR-10's constants, as in the code released with
+    Training and validation images are normalised with CIFAR-10's constants, as in the released code of
     Mukhoti et al. (NeurIPS 2020).
 
     Args:
-        root: The folder that holds `cifar-100-python`.
-        test_normalisation: Constants of the test part. That code took ImageNet's there, unlike in training.
+        root: The folder that contains `cifar-100-python`.
+        test_normalisation: Constants for the test part. The released code uses ImageNet's there.
 
     Raises:
-        DataError: Files that are missing or not the published ones.
+        DataError: Files are missing or not the published ones.
     """
 
     def __init__(self, root: Path, test_normalisation: Literal["cifar10", "imagenet"] = "cifar10"):

@@ -1,4 +1,4 @@
-"""CIFAR-10-C: CIFAR-10's test images corrupted in nineteen ways, for tests under shift."""
+"""CIFAR-10-C: CIFAR-10's test images with nineteen corruptions, for evaluation under distribution shift."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FOLDER = "CIFAR-10-C"
 ARCHIVE = RemoteFile(
     "CIFAR-10-C.tar",
     "https://zenodo.org/records/2535967/files/CIFAR-10-C.tar?download=1",
-    # As TensorFlow Datasets has it; Zenodo gives an MD5, 56bf5dcef84df0e2308c6dcbcbbd8499.
+    # According to TensorFlow Datasets. Zenodo gives an MD5, 56bf5dcef84df0e2308c6dcbcbbd8499.
     sha256="c72763e101c723b7c507b96205f7e938912a5d587376173b825850cf3cb876a7",
     size=2_918_471_680,
 )
@@ -43,16 +43,16 @@ IMAGES_PER_SEVERITY = 10_000
     },
 )
 class Cifar10C(EvaluationOnly):
-    """CIFAR-10's 10,000 test images in one corruption and severity (Hendrycks and Dietterich, ICLR 2019).
+    """CIFAR-10's 10,000 test images with one corruption and severity (Hendrycks and Dietterich, ICLR 2019).
 
     Args:
-        root: The folder that holds `CIFAR-10-C`.
-        corruption: Fifteen make up the published benchmark; gaussian_blur, saturate, spatter and
-            speckle_noise are its extra ones.
+        root: The folder that contains `CIFAR-10-C`.
+        corruption: Fifteen form the published benchmark. gaussian_blur, saturate, spatter and speckle_noise
+            are its additional ones.
         severity: 1 (slight) to 5.
 
     Raises:
-        DataError: Files that are missing or not of the published form.
+        DataError: Files are missing or not in the published form.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Cifar10C(EvaluationOnly):
         folder = root / FOLDER
         images = _array(folder / f"{corruption}.npy", (32, 32, 3))
         labels = _array(folder / "labels.npy", ())
-        # The severities lie one after the other in each file.
+        # Each file contains the five severities in sequence.
         ids = np.arange((severity - 1) * IMAGES_PER_SEVERITY, severity * IMAGES_PER_SEVERITY)
         inputs = torch.from_numpy(np.ascontiguousarray(images[ids].transpose(0, 3, 1, 2)))
         targets = torch.from_numpy(labels[ids].astype(np.int64))
@@ -98,18 +98,18 @@ class Cifar10C(EvaluationOnly):
 
 
 CORRUPTIONS: tuple[str, ...] = get_args(get_type_hints(Cifar10C.__init__)["corruption"])
-"""Names of all nineteen. They are written out above, where the registry reads them."""
+"""All nineteen corruptions. The signature lists them literally, because the registry parses it."""
 
 
 def check(folder: Path) -> None:
-    """Raises DataError where a file is missing or not of the published form."""
+    """Raises DataError if a file is missing or not in the published form."""
     _array(folder / "labels.npy", ())
     for corruption in CORRUPTIONS:
         _array(folder / f"{corruption}.npy", (32, 32, 3))
 
 
 def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """The array of a file, read only where it is looked at: one severity is a fifth of 150 MB."""
+    """Maps the array of a file into memory, since one severity needs only a fifth of its 150 MB."""
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
@@ -118,5 +118,5 @@ def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         raise DataError(f"{path} is damaged: {error}.") from error
     expected = (len(SEVERITIES) * IMAGES_PER_SEVERITY, *shape)
     if array.shape != expected or array.dtype.kind not in "ui" or (shape and array.dtype != np.uint8):
-        raise DataError(f"{path} has {array.dtype} {list(array.shape)}, not whole numbers {list(expected)}.")
+        raise DataError(f"{path} has {array.dtype} {list(array.shape)}, not integers {list(expected)}.")
     return array

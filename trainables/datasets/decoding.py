@@ -1,4 +1,4 @@
-"""Image files decoded in threads."""
+"""Decodes image files in threads."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from torch import Tensor
 from trainables.errors import DataError
 
 THREADS = min(16, os.cpu_count() or 1)
-"""Decoding releases Python's lock, so threads are enough."""
+"""Decoding releases the GIL, so threads suffice."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def decode(path: Path) -> Image.Image:
-    """The image of a file in colour, grey ones with three equal channels.
+    """Reads an image file as RGB. Grey images get three equal channels.
 
     Raises:
-        DataError: A file that is missing, cut off, or no image.
+        DataError: A file is missing, truncated, or not an image.
     """
     try:
         with Image.open(path) as image:
@@ -38,21 +38,21 @@ def decode(path: Path) -> Image.Image:
 
 
 def pixels(image: Image.Image) -> Tensor:
-    """uint8 [3, H, W] of a colour image."""
+    """The pixels of an RGB image, uint8 [3, H, W]."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """`function` of each item, in order."""
+    """Applies `function` to each item in threads; the results are in order."""
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(function, items))
 
 
 def decode_all(paths: Sequence[Path], side: int) -> Tensor:
-    """uint8 [N, 3, side, side] of square image files.
+    """Decodes square image files to uint8 [N, 3, side, side].
 
     Raises:
-        DataError: A file that is missing, cut off, no image, or not of this size.
+        DataError: A file is missing, truncated, not an image, or has another size.
     """
     images = np.empty((len(paths), 3, side, side), dtype=np.uint8)
 
@@ -64,6 +64,6 @@ def decode_all(paths: Sequence[Path], side: int) -> Tensor:
                 raise DataError(f"{paths[number]} has {width} x {height} pixels instead of {side} x {side}.")
             images[number] = np.asarray(image).transpose(2, 0, 1)
 
-    # Small images are decoded faster than threads are told of them one by one.
+    # In chunks, because dispatching single small images takes longer than decoding them.
     in_threads(fill, [range(len(paths))[first : first + 256] for first in range(0, len(paths), 256)])
     return torch.from_numpy(images)

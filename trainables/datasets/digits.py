@@ -1,4 +1,4 @@
-"""Handwritten digits that scikit-learn carries: real images without a download."""
+"""The handwritten digits included in scikit-learn: real images without a download."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainables.errors import ConfigurationError, DataError
 from trainables.registry import register
 
 SPLIT_SEED = 1
-"""The split is the data set's own: no seed of a trial changes it."""
+"""The split is fixed: it does not depend on a trial's seed."""
 
 
 @register(
@@ -23,19 +23,19 @@ SPLIT_SEED = 1
     spec={"input": "image", "image_size": 8, "channels": 1, "classes": 10, "samples": [300, 300, 1197]},
 )
 class Digits(Dataset):
-    """1,797 handwritten digits of 8 x 8 pixels (Alpaydin and Kaynak, UCI 1998), split stratified by class.
+    """1,797 handwritten digits with 8 x 8 pixels (Alpaydin and Kaynak, UCI 1998), split stratified by class.
 
-    The training part is small by default, so that errors of some percent remain and calibration has
-    something to show; what is neither training nor validation is the test part.
+    The default training part is small, so that the error stays at some percent and differences in calibration
+    are visible. All remaining images form the test part.
 
     Args:
-        root: Not used: the images come with scikit-learn.
-        training_samples: Images to train on.
-        validation_samples: Images to choose the temperature on.
+        root: Unused: the images come with scikit-learn.
+        training_samples: Size of the training part.
+        validation_samples: Size of the validation part.
 
     Raises:
-        ConfigurationError: Parts that leave nothing for the test.
-        DataError: No scikit-learn, or one without the images.
+        ConfigurationError: No images would remain for the test part.
+        DataError: scikit-learn or its images are missing.
     """
 
     def __init__(self, root: Path, training_samples: int = 300, validation_samples: int = 300):
@@ -53,7 +53,7 @@ class Digits(Dataset):
         test, validation = (
             rest[part] for part in stratified_split(labels[rest], validation_samples, SPLIT_SEED)
         )
-        # Pixels are 0 to 16; -1 to 1 is what the networks' initialisation expects.
+        # Scales pixels from 0..16 to -1..1, as the initialisation of networks expects.
         images = torch.from_numpy(pixels / 8 - 1).float().reshape(total, 1, 8, 8)
         classes = torch.from_numpy(labels)
 
@@ -66,16 +66,16 @@ class Digits(Dataset):
 
 @functools.cache
 def _published() -> tuple[np.ndarray, np.ndarray]:
-    """Pixels [1797, 64] from 0 to 16, float64, and classes [1797], int64, as scikit-learn ships them.
+    """Pixels [1797, 64] from 0 to 16, float64, and classes [1797], int64, from scikit-learn's file.
 
-    Read from its folder: to import it takes seconds, in each process.
+    Read without importing scikit-learn, which would take seconds in each process.
     """
     found = importlib.util.find_spec("sklearn")
     folder = Path(found.origin).parent if found and found.origin else Path()
     path = folder / "datasets" / "data" / "digits.csv.gz"
     if not path.is_file():
         raise DataError(
-            "the images of digits come with scikit-learn, which is not installed whole: reinstall it."
+            "the images of digits come with scikit-learn, whose installation is incomplete: reinstall it."
         )
     table = np.loadtxt(path, delimiter=",")
     return table[:, :-1], table[:, -1].astype(np.int64)

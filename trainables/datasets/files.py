@@ -1,4 +1,4 @@
-"""Published files: fetched once, gone on with after an interruption, and never used unverified."""
+"""Downloads published files once, resumes interrupted downloads, and verifies every file before use."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from typing import BinaryIO
 from trainables.errors import DataError
 
 Progress = Callable[[str, int, int | None], None]
-"""Told what is being done, how much of it is done, and how much there is (None where nobody knows)."""
+"""Called with the task, the amount done, and the total (None if unknown)."""
 
 CHUNK = 1 << 20
 TIMEOUT = 30.0
 ATTEMPTS = 6
-"""Attempts in a row that bring no new byte, before a download is given up."""
+"""Consecutive attempts without a new byte before a download fails."""
 FIRST_WAIT = 1.0
-"""Seconds before the second attempt; each wait is twice the one before."""
+"""Seconds before the second attempt. Each further wait doubles."""
 TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""HTTP states that may pass."""
+"""HTTP states worth a retry."""
 
 
 def silent(task: str, done: int, total: int | None) -> None:
-    """Tells nobody."""
+    """Reports no progress."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class RemoteFile:
     """A published file.
 
     Attributes:
-        sha256: Of its content; '' where nobody has published one, and what is in it is verified instead.
-        size: How many bytes it has at most: a server that sends more is not listened to.
+        sha256: Digest of its content; '' if none is published, and the content is checked in another way.
+        size: Largest size in bytes. A download that exceeds it is aborted.
     """
 
     name: str
@@ -61,7 +61,7 @@ def digest_of_file(path: Path, progress: Progress = silent) -> str:
     """SHA-256 of a file of any size.
 
     Raises:
-        DataError: A file that cannot be read.
+        DataError: The file cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -82,10 +82,10 @@ def _digest_of(file: BinaryIO | io.FileIO, name: str, progress: Progress) -> str
 
 
 def read_published(path: Path, sha256: str, dataset: str) -> bytes:
-    """The content of a file that must be the published one.
+    """Reads a file, and checks that it is the published one.
 
     Raises:
-        DataError: A file that is missing or not what was published.
+        DataError: The file is missing or not the published one.
     """
     try:
         content = path.read_bytes()
@@ -103,33 +103,34 @@ def read_published(path: Path, sha256: str, dataset: str) -> bytes:
 
 
 def missing(path: Path, dataset: str) -> DataError:
-    """The error for a file that is not there."""
+    """The error for a missing file."""
     return DataError(
-        f"{path} is missing: say where the data sets lie (CALIBSWEEP_DATA, --data), or get this one", dataset
+        f"{path} is missing: give the folder of the data sets (CALIBSWEEP_DATA, --data), or get this one",
+        dataset,
     )
 
 
 def fetch(file: RemoteFile, folder: Path, progress: Progress = silent) -> Path:
-    """The path of the verified file in `folder`, downloaded if it is not there yet.
+    """Downloads a file into `folder` unless it exists, verifies it, and returns its path.
 
-    A download goes to `<name>.partial`, is gone on with where it was interrupted, and gets its name only
-    when its SHA-256 is the published one. A file that was put there by hand is verified and taken.
+    A download goes to `<name>.partial`, resumes after an interruption, and gets its name only if its SHA-256
+    matches. A file placed there by hand is verified and used.
 
     Raises:
-        DataError: A file that cannot be had or is not the published one, and what to do.
+        DataError: The file is unavailable or not the published one. The message says what to do.
     """
     target, partial = folder / file.name, folder / f"{file.name}.partial"
     if target.exists():
         if file.sha256 and (found := digest_of_file(target, progress)) != file.sha256:
             raise DataError(
                 f"{target} is damaged or incomplete (SHA-256 {found}, published {file.sha256}): delete it "
-                "and run the command again."
+                "and rerun the command."
             )
         return target
     _make(folder)
     with _own(partial) as out:
         try:
-            # What was gone on with may have begun with bytes of another file: then once more, from the start.
+            # A resumed download may have begun with bytes of another file. Then retry from the start.
             for last in (False, True):
                 resumed = _transfer(file, out, target, progress)
                 found = _digest_of(out, partial.name, progress)
@@ -145,37 +146,35 @@ def fetch(file: RemoteFile, folder: Path, progress: Progress = silent) -> Path:
             if not _size(out):
                 partial.unlink(missing_ok=True)
     raise DataError(
-        f"what {file.url} gave is not the published {file.name} (SHA-256 {found}, published {file.sha256}): "
+        f"{file.url} did not send the published {file.name} (SHA-256 {found}, published {file.sha256}): "
         + _by_hand(file, target)
     )
 
 
 @contextmanager
-def locked(path: Path, what: str) -> Iterator[None]:
-    """Holds a lock file while `what` is being done; the system frees it if the process dies.
+def locked(path: Path, task: str) -> Iterator[None]:
+    """Holds a lock file during `task`. The system releases it if the process dies.
 
     Raises:
-        DataError: Another process holds it.
+        DataError: Another process holds the lock.
     """
     _make(path.parent)
     with _own(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise DataError(
-                f"{what} is being done by another process ({path} is locked): wait for it."
-            ) from None
+            raise DataError(f"another process is {task} ({path} is locked): wait for it.") from None
         yield
 
 
 def _own(path: Path) -> io.FileIO:
-    """A file of ours, new or with what was in it, to read and write: never another one by a link.
+    """Opens our file for reading and writing, creates it if necessary, and never follows a link.
 
     Raises:
-        DataError: It cannot be made, or is a link, a device or a file with a second name elsewhere.
+        DataError: It cannot be created, or is a link, a device, or a file with another name elsewhere.
     """
     try:
-        # Without waiting: a FIFO would have us wait for whoever reads it.
+        # O_NONBLOCK: opening a FIFO would wait for a reader.
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open(path, flags, 0o666)
     except OSError as error:
@@ -186,12 +185,12 @@ def _own(path: Path) -> io.FileIO:
     if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
         os.close(descriptor)
         raise _not_ours(path)
-    # Without a buffer, which would be written at the end even to a disk that is full.
+    # Unbuffered: a buffer would be flushed at close even if the disk is full.
     return os.fdopen(descriptor, "r+b", buffering=0)
 
 
 def _not_ours(path: Path) -> DataError:
-    return DataError(f"{path} is a link or no plain file, and not written to: delete it.")
+    return DataError(f"{path} is a link or not a regular file, so it is not written: delete it.")
 
 
 def _make(folder: Path) -> None:
@@ -202,14 +201,14 @@ def _make(folder: Path) -> None:
 
 
 def _by_hand(file: RemoteFile, target: Path) -> str:
-    return f"fetch {file.url} by hand, put it at {target} and run the command again."
+    return f"download {file.url} by hand to {target}, and rerun the command."
 
 
 def _transfer(file: RemoteFile, out: io.FileIO, target: Path, progress: Progress) -> bool:
-    """Brings `out` to its full length; True if bytes of an earlier attempt are in it.
+    """Downloads the rest of `out`. Returns whether it contains bytes of an earlier attempt.
 
     Raises:
-        DataError: A server that refuses, or brings nothing new however often it is asked.
+        DataError: The server refuses, or sends nothing new in ATTEMPTS attempts.
     """
     resumed = _size(out) > 0
     attempts = 0
@@ -221,7 +220,7 @@ def _transfer(file: RemoteFile, out: io.FileIO, target: Path, progress: Progress
             reason = "the connection ended early"
         except urllib.error.HTTPError as error:
             if error.code == 416 and before:
-                # Nothing is left to send: the file is whole, or it is another one. Its digest will tell.
+                # Nothing is left to send. The digest decides whether this is the right file.
                 return True
             reason = f"{error.code} {error.reason}"
             if error.code not in TEMPORARY:
@@ -239,7 +238,7 @@ def _cannot_download(file: RemoteFile, target: Path, reason: str) -> DataError:
 
 
 def _receive(file: RemoteFile, out: io.FileIO, start: int, target: Path, progress: Progress) -> bool:
-    """Appends what the server sends from byte `start` on; True if nothing is left to send."""
+    """Appends the data from byte `start` on. Returns whether it is complete."""
     headers = {"Accept-Encoding": "identity", "User-Agent": "calibsweep"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -248,7 +247,7 @@ def _receive(file: RemoteFile, out: io.FileIO, start: int, target: Path, progres
         if response.status == 206:
             if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
                 _write(out, target, 0, b"")
-                raise http.client.HTTPException("the server sent a range that was not asked for")
+                raise http.client.HTTPException("the server sent another range than requested")
         else:
             start = 0  # A server without ranges sends the whole file again.
         length = response.headers.get("Content-Length")
@@ -266,8 +265,8 @@ def _receive(file: RemoteFile, out: io.FileIO, start: int, target: Path, progres
 
 
 def _write(out: io.FileIO, target: Path, start: int, chunk: bytes) -> None:
-    """Writes at byte `start`, behind which nothing stays."""
-    # An OSError of the disk must not be taken for one of the network, which is tried again.
+    """Truncates the file to `start` bytes, then appends `chunk`."""
+    # An OSError of the disk must not be taken for one of the network, which is retried.
     try:
         out.seek(start)
         out.truncate()

@@ -1,4 +1,4 @@
-"""ImageNet from a local copy: nobody may offer it for download."""
+"""ImageNet from a local copy, since its licence forbids redistribution."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ OFFICIAL_VALIDATION = 50_000
 VALIDATION_PER_CLASS = 25
 SIDE = 224
 SHORTER_SIDE = 256
-"""Evaluation images are shrunk to this before their middle is cut out."""
+"""Length of the shorter side of evaluation images before the centre crop."""
 
 SPLIT_SEED = 1
-"""The split is the data set's own: no seed of a trial changes it."""
+"""The split is fixed: it does not depend on a trial's seed."""
 
 CROP_AREA = (0.08, 1.0)
 CROP_RATIO = (3 / 4, 4 / 3)
@@ -43,7 +43,7 @@ BY_HAND = (
 
 @dataclass
 class FileSplit(Split):
-    """A part that is decoded batch by batch, in threads. `inputs` are places in `files`, int64 [N]."""
+    """A part that is decoded batch by batch in threads. `inputs` are positions in `files`, int64 [N]."""
 
     files: list[Path]
     normalisation: Normalisation
@@ -53,9 +53,15 @@ class FileSplit(Split):
         return type(self)(self.inputs, self.labels.to(device), self.sample_ids, self.files, normalisation)
 
     def content(self) -> list[Tensor]:
-        # 150 GB are not read for this: names and sizes tell files that were cut off or taken for others.
-        told = "\n".join(f"{path.parent.name}/{path.name} {path.stat().st_size}" for path in self._chosen())
-        return [torch.frombuffer(bytearray(told.encode()), dtype=torch.uint8), self.labels, self.sample_ids]
+        # Names and sizes reveal truncated and exchanged files without reading 150 GB.
+        listing = "\n".join(
+            f"{path.parent.name}/{path.name} {path.stat().st_size}" for path in self._chosen()
+        )
+        return [
+            torch.frombuffer(bytearray(listing.encode()), dtype=torch.uint8),
+            self.labels,
+            self.sample_ids,
+        ]
 
     def _chosen(self, indices: Tensor | None = None) -> list[Path]:
         places = self.inputs if indices is None else self.inputs[indices.cpu()]
@@ -64,7 +70,7 @@ class FileSplit(Split):
 
 @dataclass
 class TrainingFiles(FileSplit):
-    """Its batches are lists of decoded images in their own sizes: `ImageNet.augment` cuts them out."""
+    """Its batches are lists of decoded images in their original sizes, which `ImageNet.augment` crops."""
 
     def batch(self, indices: Tensor) -> tuple[list[Image.Image], Tensor]:
         return in_threads(decode, self._chosen(indices)), self.labels[indices]
@@ -72,7 +78,7 @@ class TrainingFiles(FileSplit):
 
 @dataclass
 class EvaluationFiles(FileSplit):
-    """Its batches are the normalised middles of the images, float32 [B, 3, 224, 224]."""
+    """Its batches are the normalised centre crops of the images, float32 [B, 3, 224, 224]."""
 
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         middles = torch.stack(in_threads(_middle, self._chosen(indices)))
@@ -92,17 +98,17 @@ class EvaluationFiles(FileSplit):
 class ImageNet(Dataset):
     """1,281,167 / 25,000 / 25,000 photographs in 1,000 classes (ILSVRC 2012, Russakovsky et al., IJCV 2015).
 
-    The official validation images are halved at random, 25 of each class for either half, into validation
-    and test part: the sizes of Guo et al. (ICML 2017). Training takes crops of 8% to 100% of the area and
-    flips, evaluation the middle 224 of 256 pixels. Images are decoded when they are needed and nothing is
-    read ahead: with few CPU cores to a GPU, the GPU waits.
+    The official validation images are halved at random into validation and test part, 25 per class each, as
+    in Guo et al. (ICML 2017). Training uses random crops of 8% to 100% of the area, and flips. Evaluation
+    uses the central 224 of 256 pixels. Images are decoded on demand without reading ahead, so with few CPU
+    cores per GPU the GPU waits.
 
     Args:
-        root: The folder that holds `imagenet/train/<wnid>/*.JPEG` and either `imagenet/val/<wnid>/*.JPEG` or
-            `imagenet/val/*.JPEG` with `imagenet/ILSVRC2012_devkit_t12`.
+        root: The folder that contains `imagenet/train/<wnid>/*.JPEG` and either
+            `imagenet/val/<wnid>/*.JPEG` or `imagenet/val/*.JPEG` with `imagenet/ILSVRC2012_devkit_t12`.
 
     Raises:
-        DataError: Class folders or files that are missing.
+        DataError: Class folders or files are missing.
     """
 
     train: TrainingFiles
@@ -127,13 +133,13 @@ class ImageNet(Dataset):
         return root / FOLDER
 
     def augment(self, inputs: list[Image.Image], generator: torch.Generator) -> Tensor:
-        """A random cut-out of each image, flipped or not: normalised float32 [B, 3, 224, 224]."""
+        """A random crop of each image, flipped at random, normalised: float32 [B, 3, 224, 224]."""
         return self._cut_out(inputs, _draws(len(inputs), generator))
 
     def training_share(
         self, indices: Tensor, generator: torch.Generator, share: slice
     ) -> tuple[Tensor, Tensor]:
-        # Drawn for the whole batch, decoded for the slice alone.
+        # Draw random numbers for the whole batch, but decode only the slice.
         draws = _draws(len(indices), generator)
         images, labels = self.train.batch(indices[share])
         return self._cut_out(images, draws[share]), labels
@@ -150,17 +156,17 @@ class ImageNet(Dataset):
 
 
 def _draws(number: int, generator: torch.Generator) -> list[list[float]]:
-    """Of each image as many draws as the most unlucky needs, so that no image shifts another's."""
+    """The same number of draws for each image, the most that any needs, so that images are independent."""
     draws = torch.rand(number, 4 * CROP_ATTEMPTS + 1, generator=generator, device=generator.device)
     uniform: list[list[float]] = draws.tolist()
     return uniform
 
 
 def crop_box(width: int, height: int, draws: list[float]) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of a random cut-out (Szegedy et al., CVPR 2015, section 6).
+    """Left, top, right and bottom of a random crop (Szegedy et al., CVPR 2015, section 6).
 
     Args:
-        draws: Four numbers in [0, 1) for each attempt: area, aspect ratio, left, top.
+        draws: Four numbers in [0, 1) per attempt: area, aspect ratio, left, top.
     """
     shapes = math.log(CROP_RATIO[0]), math.log(CROP_RATIO[1])
     for attempt in range(0, len(draws), 4):
@@ -171,14 +177,14 @@ def crop_box(width: int, height: int, draws: list[float]) -> tuple[int, int, int
         if 0 < wide <= width and 0 < high <= height:
             left, top = int(across * (width - wide + 1)), int(down * (height - high + 1))
             return left, top, left + wide, top + high
-    # No attempt fits into a very long image: the largest piece of an allowed ratio, from the middle.
+    # No attempt fits into a very long image. Use the largest centre crop with a permitted aspect ratio.
     wide, high = min(width, round(height * CROP_RATIO[1])), min(height, round(width / CROP_RATIO[0]))
     left, top = (width - wide) // 2, (height - high) // 2
     return left, top, left + wide, top + high
 
 
 def _middle(path: Path) -> Tensor:
-    """uint8 [3, 224, 224]: the middle of the image after its shorter side became 256 pixels."""
+    """The centre crop uint8 [3, 224, 224] of the image, whose shorter side is first scaled to 256 pixels."""
     image = decode(path)
     width, height = image.size
     if width <= height:
@@ -191,7 +197,7 @@ def _middle(path: Path) -> Tensor:
 
 
 def _class_names(folder: Path) -> list[str]:
-    """WordNet ids in alphabetical order; a class's label is its place there."""
+    """WordNet ids in alphabetical order. The label of a class is its position."""
     train = folder / "train"
     if not train.is_dir():
         raise DataError(f"{train} is missing. {BY_HAND.format(folder=folder)}")
@@ -205,7 +211,7 @@ def _in_class_folders(folder: Path, classes: list[str], expected: int) -> tuple[
     files, labels = [], []
     for label, name in enumerate(classes):
         if not (folder / name).is_dir():
-            raise DataError(f"{folder / name} is missing: the copy of ImageNet lacks this class.")
+            raise DataError(f"{folder / name} is missing: the copy of ImageNet is incomplete.")
         images = sorted((folder / name).glob("*.JPEG"))
         files += images
         labels += [label] * len(images)
@@ -213,7 +219,7 @@ def _in_class_folders(folder: Path, classes: list[str], expected: int) -> tuple[
 
 
 def _official_validation(folder: Path, classes: list[str]) -> tuple[list[Path], Tensor]:
-    """Files in the order of their names, which is the order of publication in either layout."""
+    """Files ordered by name, which is the published order in both layouts."""
     flat = sorted((folder / "val").glob("*.JPEG"))
     if not flat:
         files, labels = _in_class_folders(folder / "val", classes, OFFICIAL_VALIDATION)
@@ -234,7 +240,7 @@ def _devkit_labels(devkit: Path, classes: list[str]) -> Tensor:
     """Labels of the official validation images, in order, from the development kit.
 
     Raises:
-        DataError: A kit that is missing, damaged, or names a class that is not there.
+        DataError: The kit is missing, damaged, or names an unknown class.
     """
     truth, meta = devkit / "data" / "ILSVRC2012_validation_ground_truth.txt", devkit / "data" / "meta.mat"
     for path in (truth, meta):
@@ -243,18 +249,19 @@ def _devkit_labels(devkit: Path, classes: list[str]) -> Tensor:
                 f"{path} is missing: unpack the development kit there, or sort val into class folders."
             )
     try:
-        # Each synset is (number, wnid, words, gloss, number of children, ...); those without any are classes.
+        # A synset is (number, wnid, words, gloss, number of children, ...). Those without children are
+        # classes.
         synsets = loadmat(meta, squeeze_me=True)["synsets"]
         wnid = {int(synset[0]): str(synset[1]) for synset in synsets if int(synset[4]) == 0}
         numbers = [int(line) for line in truth.read_text().split()]
     except Exception as error:
-        # A damaged file can raise anything at all: whatever it is, the file is at fault.
+        # A damaged file can raise any exception. The file is at fault.
         raise DataError(f"{devkit} is damaged: {error}.") from error
     label_of = {name: label for label, name in enumerate(classes)}
     if len(numbers) != OFFICIAL_VALIDATION:
         raise DataError(f"{truth} has {len(numbers)} labels instead of {OFFICIAL_VALIDATION}.")
     if unknown := {number for number in numbers if wnid.get(number) not in label_of}:
         raise DataError(
-            f"{truth} has a label {min(unknown)}, which is no class of {devkit.parent / 'train'}."
+            f"{truth} has a label {min(unknown)}, which is not a class of {devkit.parent / 'train'}."
         )
     return torch.tensor([label_of[wnid[number]] for number in numbers])

@@ -1,4 +1,4 @@
-"""Images held as bytes on the device: normalised, cropped and flipped there, a whole batch at a time."""
+"""Images stored as bytes on the device, where whole batches are normalised, cropped and flipped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainables.errors import DataError
 
 @dataclass(frozen=True)
 class Normalisation:
-    """(pixel / 255 - mean) / std, channel by channel; both are float32 [C, 1, 1]."""
+    """(pixel / 255 - mean) / std per channel; both are float32 [C, 1, 1]."""
 
     mean: Tensor
     std: Tensor
@@ -25,12 +25,12 @@ class Normalisation:
         return cls(torch.tensor(mean).view(-1, 1, 1), torch.tensor(std).view(-1, 1, 1))
 
     def __call__(self, images: Tensor) -> Tensor:
-        """float32 [N, C, H, W] of uint8 [N, C, H, W]; the same bits as torchvision's two transforms."""
+        """Normalises uint8 [N, C, H, W] to float32, bit-identical to torchvision's two transforms."""
         return images.float().div_(255).sub_(self.mean).div_(self.std)
 
     @property
     def black(self) -> Tensor:
-        """What a pixel of value 0 becomes, float32 [C, 1, 1]: a crop's padding is black, not grey."""
+        """The normalised value of a black pixel, float32 [C, 1, 1], used as padding."""
         return self(torch.zeros_like(self.mean, dtype=torch.uint8))
 
     def to(self, device: torch.device) -> Normalisation:
@@ -41,7 +41,7 @@ NORMALISATIONS = {
     "cifar10": Normalisation.of((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
     "imagenet": Normalisation.of((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
-"""The two sets of constants that the benchmark uses, by the data set that they were measured on."""
+"""The constants that the benchmark uses, by the data set on which they were measured."""
 
 
 @dataclass
@@ -62,11 +62,11 @@ class ImageSplit(Split):
 class ImageDataset(Dataset):
     """Images of one size, all in memory; training batches are cropped and flipped at random.
 
-    Each image is padded with `padding` black pixels on every side and cut to its size again at a random
-    offset, then flipped left to right with probability 1/2 (He et al., CVPR 2016, section 4.2).
+    Each image is padded with `padding` black pixels on every side, cropped to its original size at a random
+    offset, then flipped horizontally with probability 1/2 (He et al., CVPR 2016, section 4.2).
 
     Args:
-        padding: Pixels; None for a training part that is taken as it is.
+        padding: Pixels; None for no augmentation.
     """
 
     train: ImageSplit
@@ -84,9 +84,9 @@ class ImageDataset(Dataset):
         self.fill = train.normalisation.black
 
     def augment(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
-        """Cropped and flipped, drawn for each image from `generator`; the shape stays [B, C, H, W].
+        """Crops and flips each image at random with `generator`; the shape stays [B, C, H, W].
 
-        The draws depend on the number of images: workers that share a batch augment the whole of it.
+        The random numbers depend on the number of images, so workers that share a batch augment all of it.
         """
         if self.padding is None:
             return inputs
@@ -103,7 +103,7 @@ class ImageDataset(Dataset):
 def drawn(
     number: int, padding: int, generator: torch.Generator, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Where to cut each image (top and left in 0..2 padding, int64 [N]) and whether to flip it (bool [N])."""
+    """Random offsets of crops (top and left in 0..2 padding, int64 [N]) and flips (bool [N])."""
     offsets = torch.randint(0, 2 * padding + 1, (2, number), generator=generator, device=generator.device)
     flips = torch.rand(number, generator=generator, device=generator.device) < 0.5
     return offsets[0].to(device), offsets[1].to(device), flips.to(device)
@@ -112,13 +112,14 @@ def drawn(
 def crop_and_flip(
     images: Tensor, tops: Tensor, lefts: Tensor, flips: Tensor, padding: int, fill: Tensor
 ) -> Tensor:
-    """Each image padded, cut at its own offset and flipped or not, in one gather for all of them.
+    """Pads, crops and flips all images with a single gather.
 
     Args:
-        images: [N, C, H, W], of any type.
-        tops, lefts: Offset of each cut in the padded image, int64 [N].
-        flips: Which images to flip left to right after the cut, bool [N].
-        fill: The padding's value in each channel, [C, 1, 1].
+        images: [N, C, H, W], any dtype.
+        tops, lefts: Offset of each crop in the padded image, int64 [N].
+        flips: Images to flip horizontally after the crop, bool [N].
+        padding: Pixels of padding on every side.
+        fill: Value of the padding per channel, [C, 1, 1].
     """
     number, channels, height, width = images.shape
     padded = fill.expand(number, channels, height + 2 * padding, width + 2 * padding).clone()
@@ -132,18 +133,18 @@ def crop_and_flip(
 
 
 def frozen(split: ImageSplit, padding: int, seed: int) -> ImageSplit:
-    """The part with every image cropped and flipped once and for all."""
+    """A part whose images are cropped and flipped once, permanently."""
     tops, lefts, flips = drawn(len(split), padding, torch.Generator().manual_seed(seed), split.inputs.device)
     black = torch.zeros(split.inputs.shape[1], 1, 1, dtype=split.inputs.dtype)
     cut = torch.empty_like(split.inputs)
-    for part in torch.split(torch.arange(len(split)), 4096):  # The index of all pixels at once would be huge.
+    for part in torch.split(torch.arange(len(split)), 4096):  # One index for all pixels would be huge.
         cut[part] = crop_and_flip(split.inputs[part], tops[part], lefts[part], flips[part], padding, black)
     return dataclasses.replace(split, inputs=cut)
 
 
 def of_each_class(labels: Tensor, number: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Positions of `number` samples of each class, chosen at random, and of the rest; both ascending."""
-    generator = np.random.RandomState(seed)  # the generator whose numbers are promised never to change
+    """Positions of `number` random samples per class, and of the others; both ascending."""
+    generator = np.random.RandomState(seed)  # NumPy guarantees that its stream never changes
     chosen = torch.zeros(len(labels), dtype=torch.bool)
     for label in torch.unique(labels).tolist():
         places = torch.nonzero(labels == label).flatten()
@@ -152,10 +153,15 @@ def of_each_class(labels: Tensor, number: int, seed: int) -> tuple[Tensor, Tenso
 
 
 def checked_labels(labels: Tensor, num_classes: int, where: object) -> Tensor:
-    """The labels, if all are classes.
+    """Checks that all labels are classes, and returns them.
+
+    Args:
+        labels: int64 [N].
+        num_classes: K.
+        where: The file, for the message.
 
     Raises:
-        DataError: A label that is none of 0..K-1. `where` names the file.
+        DataError: A label is not in 0..K-1.
     """
     wrong = labels[(labels < 0) | (labels >= num_classes)]
     if len(wrong):

@@ -1,4 +1,4 @@
-"""The original 19,997 posts to 20 newsgroups, read and divided as in the benchmark."""
+"""The original 19,997 posts to 20 newsgroups, parsed and split as in the benchmark."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ ARCHIVE = RemoteFile(
 LIMITS = Limits(members=21_000, size=50_000_000)
 """The posts have 45 MB."""
 DIGEST = "b8ee50bf470ad189ecf18709bd14a2fcfa0558e66038735fb69dc73c95a982f1"
-"""SHA-256 over all posts, as `Posts.digest` has it. Nobody has published one of the archive: so what is in it
-is read and compared with this before anything of it is written."""
+"""`Posts.digest` of the published posts. The archive has no published digest, so its content is compared with
+this before anything is written."""
 
 GROUPS = (
     "alt.atheism",
@@ -55,17 +55,17 @@ GROUPS = (
 TEST_SHARE = 0.2
 VALIDATION = 900
 SPLIT_SEED = 1
-"""The split is the data set's own: no seed of a trial changes it."""
+"""The split is fixed: it does not depend on a trial's seed."""
 
 
 @dataclass(frozen=True)
 class Posts:
-    """All posts, group by group, and within a group by name.
+    """All posts, ordered by group and name.
 
     Attributes:
-        texts: What follows each post's header.
-        labels: Each post's group, int64 [N].
-        digest: SHA-256 over the group, name, length and bytes of each.
+        texts: Text of each post after its header.
+        labels: Group of each post, int64 [N].
+        digest: SHA-256 over the group, name, length and bytes of each post.
     """
 
     texts: list[str]
@@ -74,10 +74,10 @@ class Posts:
 
 
 def prepare(root: Path, progress: Progress) -> Path:
-    """The folder with all posts, downloaded if need be.
+    """Returns the folder with all posts. Downloads them if necessary.
 
     Raises:
-        DataError: Files that cannot be had or are not the published ones.
+        DataError: Files are unavailable or not the published ones.
     """
     archive = Archive(
         NAME,
@@ -94,8 +94,8 @@ def published(root: Path) -> Posts:
     """The published posts.
 
     Raises:
-        DataError: A folder that is missing, a group that is unknown or missing, a post that is no text, or
-            posts that are not those that were published.
+        DataError: The folder or a group is missing, a group is unknown, a post is not text, or the posts are
+            not the published ones.
     """
     folder = root / FOLDER
     posts = read(folder)
@@ -104,16 +104,16 @@ def published(root: Path) -> Posts:
 
 
 def read(folder: Path) -> Posts:
-    """The posts of a folder, whichever they are.
+    """Reads the posts of a folder, without comparing them with the published ones.
 
     Raises:
-        DataError: A folder that is missing, a group that is unknown or missing, or a post that is no text.
+        DataError: The folder or a group is missing, a group is unknown, or a post is not text.
     """
     if not folder.is_dir():
         raise missing(folder, NAME)
     for path in sorted(folder.iterdir()):
         if path.is_dir() and path.name not in GROUPS:
-            raise DataError(f"{path} is none of the 20 groups.")
+            raise DataError(f"{path} is not one of the 20 groups.")
     for group in GROUPS:
         if not (folder / group).is_dir():
             raise missing(folder / group, NAME)
@@ -130,10 +130,10 @@ def read(folder: Path) -> Posts:
 
 
 def _read_archive(path: Path, progress: Progress = silent) -> Posts:
-    """The posts in an archive, of which nothing is written anywhere.
+    """Reads the posts in an archive without writing anything.
 
     Raises:
-        DataError: An archive that is not safe to unpack or damaged, or a post that is no text.
+        DataError: The archive is unsafe or damaged, or a post is not text.
     """
     found = {}
     for member in members(path, LIMITS, progress):
@@ -144,7 +144,7 @@ def _read_archive(path: Path, progress: Progress = silent) -> Posts:
 
 
 def _posts(contents: Iterable[tuple[Path, bytes]]) -> Posts:
-    """Posts by their paths, which end in the group and their number, in order."""
+    """Posts from paths, which end in group and number, and contents, in order."""
     texts, labels, sha = [], [], hashlib.sha256()
     for path, content in contents:
         group = path.parent.name
@@ -155,11 +155,11 @@ def _posts(contents: Iterable[tuple[Path, bytes]]) -> Posts:
 
 
 def checked(posts: Posts, path: Path) -> None:
-    """Raises DataError where these, from this folder or archive, are not the published posts."""
+    """Raises DataError if the posts from this folder or archive are not the published ones."""
     if posts.digest != DIGEST:
         raise DataError(
-            f"{path} does not hold the 19,997 original posts ({len(posts.texts):,} posts, SHA-256 "
-            f"{posts.digest}, published {DIGEST}; the 'by date' version of 18,846 posts is another data "
+            f"{path} does not have the 19,997 original posts ({len(posts.texts):,} posts, SHA-256 "
+            f"{posts.digest}, published {DIGEST}; the 'by date' version with 18,846 posts is another data "
             "set): delete it, then",
             NAME,
         )
@@ -168,8 +168,8 @@ def checked(posts: Posts, path: Path) -> None:
 def split(number: int) -> tuple[Tensor, Tensor, Tensor]:
     """Positions of the training, validation and test posts: 15,098, 900 and 3,999 of 19,997, each int64.
 
-    In the order of NumPy's legacy generator with seed 1, the last fifth is the test and the 900 before it the
-    validation part, as the code released with Mukhoti et al. (NeurIPS 2020) has it; not stratified.
+    As in the released code of Mukhoti et al. (NeurIPS 2020): NumPy's legacy generator shuffles them with seed
+    1, the last fifth is the test part, and the 900 before it are the validation part; not stratified.
     """
     order = np.arange(number)
     np.random.RandomState(SPLIT_SEED).shuffle(order)
@@ -179,9 +179,9 @@ def split(number: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _body(content: bytes, path: Path) -> str:
-    """The text after the first empty line, as the released code has it."""
+    """The text after the first empty line, as in the released code."""
     if b"\0" in content:
-        # Latin-1, which these posts are of, has a character for every byte: this one is in no text.
+        # The posts are Latin-1, which decodes every byte, but text contains no NUL.
         raise DataError(f"{path} is not text: byte {content.index(0) + 1} is 0.")
     text = content.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n")
     header = text.find("\n\n")

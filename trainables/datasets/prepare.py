@@ -1,4 +1,4 @@
-"""Data sets made ready before a sweep needs them."""
+"""Prepares data sets before a sweep."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from trainables.datasets.files import Progress, silent
 
 
 def prepare(name: str, root: Path | str | None = None, progress: Progress = silent) -> Path | None:
-    """Downloads, verifies and unpacks a data set, once; where it is there already, verifies it.
+    """Downloads, verifies and unpacks a data set. If it exists, only verifies it.
 
-    What was interrupted is gone on with by the same call. None of the data set's parameters matter: the
-    files are the same for all of them.
+    After an interruption the same call resumes. The files are the same for all parameters of the data set.
 
     Args:
+        name: A registered name.
         root: The folder of the data sets (default: `default_root()`).
-        progress: Told of each step.
+        progress: Called at each step.
 
     Returns:
         The data set's folder; None if it comes with a library and needs no files.
 
     Raises:
-        ConfigurationError: An unknown name, with the nearest right one.
-        DataError: Files that cannot be had or are damaged, and what to do by hand.
+        ConfigurationError: The name is unknown. The message suggests the nearest one.
+        DataError: Files are unavailable or damaged. The message says what to do by hand.
     """
     entry = DATASETS[name]
     component = getattr(importlib.import_module(entry.module), entry.attribute)
-    # A function can be a component, too; then there is nothing to ask for files.
+    # A component may also be a function, which has no `prepare`.
     if not (isinstance(component, type) and issubclass(component, Dataset)):
         return None
     place = Path(root).expanduser() if root else default_root()

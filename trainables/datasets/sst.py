@@ -24,7 +24,7 @@ FOLDER = "trees"
 ARCHIVE = RemoteFile(
     "trainDevTestTrees_PTB.zip",
     "https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip",
-    # As two programs have it that download it, among them one of Julia's model zoo.
+    # According to two programs that download it, one of them from Julia's model zoo.
     sha256="5c613a4f673fc74097d523a2c83f38e0cc462984d847b82c7aaf36b01cbbbfcc",
     size=789_539,
 )
@@ -42,29 +42,29 @@ SENTIMENTS = 5
 NEGATIVE, POSITIVE, NEUTRAL_CLASS = 0, 1, 2
 
 BRACKETS = {"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "-LCB-": "{", "-RCB-": "}"}
-"""As the Penn Treebank writes them, since its own brackets are brackets."""
+"""The Penn Treebank's spelling of brackets, which it needs for its own syntax."""
 
 
 @register("sst", spec={"input": "tree"})
 class SST(Dataset):
     """Film reviews as parse trees with a sentiment at each node (Socher et al., EMNLP 2013), in two classes.
 
-    Sentences that are neutral as a whole are left out: 6,920 / 872 / 1,821 remain. A network learns from the
-    sentiment of every node of the training trees, 0 negative or 1 positive, and is validated and tested on
-    whole sentences alone.
+    Neutral sentences are excluded: 6,920 / 872 / 1,821 remain. A network learns the sentiment of every node
+    of the training trees, 0 negative or 1 positive. Validation and test use whole sentences only.
 
     Args:
-        root: The folder that holds `trees` and the file of word vectors.
-        neutral: What becomes of the neutral nodes of the training trees. 'third_class': they are a class of
-            their own to learn, whose logit is left out in validation and test, so that the probabilities
-            there are of one or the other given that it is not neutral. 'left_out': they have no label.
-        vectors: Which word vectors the network starts from, as `word_vectors` names them. Words are looked up
-            as they are, then in lower case.
-        words: How many words of the file of vectors count, from its most frequent; None for all.
+        root: The folder that contains `trees` and the file of word vectors.
+        neutral: Treatment of neutral nodes in training trees. 'third_class': they form a third class, whose
+            logit is dropped in validation and test, so probabilities there are conditional on the sentence
+            not being neutral. 'left_out': they have no label.
+        vectors: Initial word vectors, a name for `word_vectors`. Words are looked up as written, then in
+        lower
+            case.
+        words: Use only this many words of the file of vectors, the most frequent first; None for all.
 
     Raises:
-        ConfigurationError: Word vectors that there are none of.
-        DataError: Files that are missing, damaged or not the published ones.
+        ConfigurationError: The word vectors do not exist.
+        DataError: Files are missing, damaged or not the published ones.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class SST(Dataset):
 
 
 def check(folder: Path) -> None:
-    """Raises DataError where a file is missing or not the published one."""
+    """Raises DataError if a file is missing or not the published one."""
     for name, published in FILES.items():
         path = _there(folder / name)
         found = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -116,13 +116,13 @@ def check(folder: Path) -> None:
 
 
 def spellings(word: str) -> tuple[str, ...]:
-    """How a file of word vectors may have a word of the treebank, the nearest first."""
+    """Possible spellings of a treebank word in a file of word vectors, the closest first."""
     plain = BRACKETS.get(word, word.replace("\\/", "/").replace("\\*", "*"))
     return tuple(dict.fromkeys([word, plain, word.lower(), plain.lower()]))
 
 
 def _split(forest: Forest, first: int, training: bool, classes: int) -> TreeSplit:
-    """The trees with a sentiment, whose ids count the sentences of all three files from `first` on."""
+    """The trees that are not neutral. Ids count the sentences of all three files, starting at `first`."""
     ids = np.flatnonzero(forest.labels[forest.roots] != 2)
     kept = forest.chosen(ids)
     of_sentiment = np.array([NEGATIVE, NEGATIVE, NOBODY, POSITIVE, POSITIVE])

@@ -1,4 +1,4 @@
-"""scikit-learn's split stratified by class, to the very samples, without its import, which takes seconds."""
+"""scikit-learn's stratified split, with identical samples, without its import, which takes seconds."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import numpy as np
 
 
 def stratified_split(labels: np.ndarray, test_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of training and test samples, in random order: each part has every class in proportion.
+    """Positions of training and test samples in random order, stratified by class.
 
-    The same as `sklearn.model_selection.train_test_split(numpy.arange(N), test_size=test_size,
-    stratify=labels, random_state=seed)`, which a test compares.
+    Equal to `sklearn.model_selection.train_test_split(numpy.arange(N), test_size=test_size, stratify=labels,
+    random_state=seed)`, as a test verifies.
 
     Args:
         labels: Class of each sample, [N].
-        test_size: Samples of the test part; all others are the training part's.
+        test_size: Size of the test part; all others form the training part.
+        seed: Of the random generator.
     """
-    # The older generator, whose stream numpy keeps as it is.
+    # The legacy generator, whose stream NumPy guarantees.
     generator = np.random.RandomState(seed)
     _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     of_training = _proportional(counts, len(labels) - test_size, generator)
@@ -29,12 +30,12 @@ def stratified_split(labels: np.ndarray, test_size: int, seed: int) -> tuple[np.
 
 
 def _proportional(counts: np.ndarray, total: int, generator: np.random.RandomState) -> np.ndarray:
-    """How many of each class make `total`: their share rounded down, then one more for the largest rests."""
+    """Distributes `total` over the classes: shares rounded down, plus one for the largest remainders."""
     share = counts / counts.sum() * total
     taken = np.floor(share)
     rest, missing = share - taken, int(total - taken.sum())
     for value in np.unique(rest)[::-1] if missing else ():
-        # Which of equal rests is drawn.
+        # Ties are broken at random.
         tied = np.flatnonzero(rest == value)
         drawn = generator.choice(tied, size=min(len(tied), missing), replace=False)
         taken[drawn] += 1

@@ -1,4 +1,4 @@
-"""Street View House Numbers, for tests out of distribution."""
+"""Street View House Numbers, for out-of-distribution evaluation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOLDER = "svhn"
 TEST = RemoteFile(
     "test_32x32.mat",
     "http://ufldl.stanford.edu/housenumbers/test_32x32.mat",
-    # As TensorFlow Datasets has it; torchvision has an MD5, eb5a983be6a315427106f1b164d9cef3.
+    # According to TensorFlow Datasets. torchvision has an MD5, eb5a983be6a315427106f1b164d9cef3.
     sha256="cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
     size=64_275_384,
 )
@@ -37,15 +37,15 @@ TEST = RemoteFile(
     },
 )
 class StreetViewHouseNumbers(EvaluationOnly):
-    """The 26,032 test digits of Street View House Numbers at 32 x 32 pixels (Netzer et al., 2011).
+    """The 26,032 test digits of Street View House Numbers with 32 x 32 pixels (Netzer et al., 2011).
 
-    Normalised with CIFAR-10's constants, since networks trained on CIFAR are what looks at them.
+    Normalised with CIFAR-10's constants, for networks trained on CIFAR.
 
     Args:
-        root: The folder that holds `svhn/test_32x32.mat`.
+        root: The folder that contains `svhn/test_32x32.mat`.
 
     Raises:
-        DataError: A file that is missing or not the published one.
+        DataError: The file is missing or not the published one.
     """
 
     def __init__(self, root: Path):
@@ -55,11 +55,11 @@ class StreetViewHouseNumbers(EvaluationOnly):
             file = loadmat(io.BytesIO(content))  # type: ignore[arg-type]
             images, digits = file["X"], file["y"]
         except Exception as error:
-            # A damaged file can raise anything at all: whatever it is, the file is at fault.
+            # A damaged file can raise any exception. The file is at fault.
             raise DataError(f"{path} is not a MATLAB file with X and y ({error}).") from error
         if images.dtype != np.uint8 or images.shape != (32, 32, 3, len(digits)) or digits.shape[1:] != (1,):
             raise DataError(f"{path} has no images [32, 32, 3, N] with labels [N, 1].")
-        # Published are 1 to 10, where 10 stands for the digit 0.
+        # The published labels are 1 to 10, and 10 is the digit 0.
         labels = torch.from_numpy(digits[:, 0].astype(np.int64))
         labels = checked_labels(torch.where(labels == 10, 0, labels), 10, path)
         inputs = torch.from_numpy(np.ascontiguousarray(images.transpose(3, 2, 0, 1)))

@@ -1,4 +1,4 @@
-"""Tiny-ImageNet: 200 of ImageNet's classes at 64 x 64 pixels."""
+"""Tiny-ImageNet: 200 of ImageNet's classes with 64 x 64 pixels."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ FOLDER = "tiny-imagenet-200"
 ARCHIVE = RemoteFile(
     "tiny-imagenet-200.zip",
     "http://cs231n.stanford.edu/tiny-imagenet-200.zip",
-    # As several programs have it that download it; others have an MD5, 90528d7ca1a48142e341f4ef8d21d0de.
+    # According to several programs that download it. Others have an MD5, 90528d7ca1a48142e341f4ef8d21d0de.
     sha256="6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821",
     size=248_100_043,
 )
 LIMITS = Limits(members=125_000, size=500_000_000)
-"""It has 120,609 small files and folders, hardly compressed."""
+"""It has 120,609 small files and folders, with little compression."""
 CLASSES = 200
 TRAINING_PER_CLASS = 500
 HELD_OUT_PER_CLASS = 50
@@ -36,7 +36,7 @@ PADDING = 4
 
 SPLIT_SEED = 1
 FROZEN_SEED = 1
-"""The split and the frozen crops are the data set's own: no seed of a trial changes them."""
+"""The split and the frozen crops are fixed: they do not depend on a trial's seed."""
 
 
 @register(
@@ -50,21 +50,22 @@ FROZEN_SEED = 1
     },
 )
 class TinyImageNet(ImageDataset):
-    """110,000 labelled photographs of 64 x 64 pixels in 200 classes (Stanford CS231n, 2015).
+    """110,000 labelled photographs with 64 x 64 pixels in 200 classes (Stanford CS231n, 2015).
 
-    The paper of Mukhoti et al. (NeurIPS 2020) holds out 50 training images of each class and tests on the
-    official validation images; its released code trains on all, and validates and tests on the same
-    official validation images. Which 50 the paper held out is not known: here a fixed seed chooses.
+    The paper of Mukhoti et al. (NeurIPS 2020) holds out 50 training images per class and tests on the
+    official validation images. Its released code trains on all, and validates and tests on the same official
+    validation images. The 50 images that the paper held out are unknown; here a fixed seed chooses them.
 
     Args:
-        root: The folder that holds `tiny-imagenet-200`.
-        split: 'held_out' (90,000 / 10,000 / 10,000) as the paper's text has it, or 'released'
-            (100,000 / 10,000 / the same 10,000) as its code has it.
-        augmentation: 'live' draws crops and flips anew for each batch; 'frozen' draws them once, as the
-            released code did, which made each image once and kept it.
+        root: The folder that contains `tiny-imagenet-200`.
+        split: 'held_out' (90,000 / 10,000 / 10,000) as in the paper's text, or 'released' (100,000 / 10,000 /
+            the same 10,000) as in its code.
+        augmentation: 'live' draws crops and flips for each batch; 'frozen' draws them once, as in the
+        released
+            code.
 
     Raises:
-        DataError: Files that are missing, too few, or cannot be decoded.
+        DataError: Files are missing, too few, or cannot be decoded.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class TinyImageNet(ImageDataset):
 
 
 def check(folder: Path) -> None:
-    """Raises DataError where a class or an image of the published set is missing."""
+    """Raises DataError if a class or an image of the published data set is missing."""
     classes = class_names(folder)
     training_files(folder, classes)
     for path in validation_files(folder, classes)[0]:
@@ -108,7 +109,7 @@ def check(folder: Path) -> None:
 
 
 def class_names(folder: Path) -> list[str]:
-    """WordNet ids in alphabetical order; a class's label is its place there."""
+    """WordNet ids in alphabetical order. The label of a class is its position."""
     path = folder / "wnids.txt"
     names = sorted(set(_lines(path)))
     if len(names) != CLASSES:
@@ -117,10 +118,10 @@ def class_names(folder: Path) -> list[str]:
 
 
 def training_files(folder: Path, classes: list[str]) -> tuple[list[Path], Tensor, Tensor]:
-    """Files of the training images, class by class and by number, with labels and sample ids.
+    """Files of the training images, ordered by class and number, with labels and sample ids.
 
     Raises:
-        DataError: A class without its folder or without some of its images.
+        DataError: The folder or some images of a class are missing.
     """
     files, ids = [], []
     for label, name in enumerate(classes):
@@ -141,10 +142,10 @@ def training_files(folder: Path, classes: list[str]) -> tuple[list[Path], Tensor
 
 
 def validation_files(folder: Path, classes: list[str]) -> tuple[list[Path], Tensor, Tensor]:
-    """Files of the official validation images by number, with labels and sample ids.
+    """Files of the official validation images, ordered by number, with labels and sample ids.
 
     Raises:
-        DataError: Annotations that are missing, incomplete, or name an unknown class.
+        DataError: The annotations are missing, incomplete, or name an unknown class.
     """
     path = folder / "val" / "val_annotations.txt"
     label_of = {name: label for label, name in enumerate(classes)}
@@ -154,7 +155,7 @@ def validation_files(folder: Path, classes: list[str]) -> tuple[list[Path], Tens
         label = label_of.get(rest.partition("\t")[0])
         image = folder / "val" / "images" / name
         if label is None or _number(image) < 0:
-            raise DataError(f"{path}, line {line_number}: no image of a known class: {line[:60]!r}.")
+            raise DataError(f"{path}, line {line_number}: not an image of a known class: {line[:60]!r}.")
         found[_number(image)] = (image, label)
     if len(found) != VALIDATION:
         raise DataError(
@@ -186,6 +187,6 @@ def _lines(path: Path) -> list[str]:
 
 
 def _number(path: Path) -> int:
-    """7 of 'n01443537_7.JPEG' and of 'val_7.JPEG'; -1 of what has none."""
+    """7 for 'n01443537_7.JPEG' and 'val_7.JPEG'; -1 for a name without a number."""
     number = path.stem.rpartition("_")[2]
     return int(number) if number.isdecimal() else -1

@@ -1,4 +1,4 @@
-"""Binary trees in arrays: read from brackets, and planned so that a network computes whole levels at once."""
+"""Binary trees in arrays: parsed from brackets, and planned so that a network computes level by level."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from trainables.errors import DataError
 Integers = NDArray[np.int64]
 
 TOKENS = re.compile(r"[()]|[^() \t\r\n]+")
-"""A word may hold other white space: '8 1\\/2' of the Stanford treebank has a no-break space."""
+"""Words may contain other white space: '8 1\\/2' in the Stanford treebank has a no-break space."""
 CPU = torch.device("cpu")
 NOBODY = -1
-"""Stands for the word of an inner node, and for the children of a leaf."""
+"""Placeholder for the word of an inner node, the children of a leaf, and the parent of a root."""
 
 
 @dataclass(frozen=True)
 class Forest:
-    """Binary trees one after the other, each with its children before their parents, so the root last.
+    """Concatenated binary trees. In each, children come before their parents, and the root is last.
 
     Attributes:
-        first: Where each tree begins, and where the last one ends, int64 [N + 1].
-        words: Number of each leaf's word, int64 [nodes]; NOBODY for inner nodes.
-        children: The two children of each inner node as places in these arrays, int64 [nodes, 2].
-        parents: The parent of each node, int64 [nodes]; NOBODY for roots.
-        levels: 0 for leaves, one more than the higher child's for inner nodes, int64 [nodes].
-        labels: What the file says of each node, int64 [nodes].
+        first: Start of each tree, and the end of the last, int64 [N + 1].
+        words: Id of each leaf's word, int64 [nodes]; NOBODY for inner nodes.
+        children: Positions of the two children of each inner node, int64 [nodes, 2].
+        parents: Position of the parent of each node, int64 [nodes]; NOBODY for roots.
+        levels: 0 for leaves; for inner nodes one more than the higher child's, int64 [nodes].
+        labels: Label of each node in the file, int64 [nodes].
     """
 
     first: Integers
@@ -60,9 +60,9 @@ class Forest:
         return np.repeat(shifts, sizes) + np.arange(sizes.sum())
 
     def chosen(self, trees: Integers) -> Forest:
-        """A forest of these trees alone."""
+        """The forest of only these trees."""
         nodes = self.nodes_of(trees)
-        moved = np.full(len(self.words) + 1, NOBODY)  # the last entry is NOBODY's own
+        moved = np.full(len(self.words) + 1, NOBODY)  # the last entry is for NOBODY
         moved[nodes] = np.arange(len(nodes))
         sizes = self.first[trees + 1] - self.first[trees]
         return Forest(
@@ -77,21 +77,21 @@ class Forest:
 
 @dataclass(frozen=True)
 class TreeBatch:
-    """The plan by which a network goes through some trees, all nodes of a level at once.
+    """A plan for computing some trees level by level.
 
-    Nodes are ordered by level, so leaves come first, and within a level by the level that uses them: first
-    the roots, which none does. The states of a level follow from the frontier: the states of all nodes below
-    it that no level has used yet. After a level, its own states come first in the frontier, then what is left
-    of the old one, then the leaves that the next level uses. So no leaf is carried along.
+    Nodes are ordered by level, so leaves come first, and within a level by the level of their parents; roots,
+    without a parent, come first. A level is computed from the frontier: the states of all lower nodes that no
+    level has used yet. After a level, the frontier consists of its own states, the remaining old states, and
+    the leaves that the next level uses. So leaves enter the frontier only when they are needed.
 
     Attributes:
-        words: The words of the leaves, int64 [leaves].
-        leaves: Number of leaves that are roots, then of those that each level uses.
+        words: Words of the leaves, int64 [leaves].
+        leaves: Number of leaves that are roots, then the number that each level uses.
         sizes: Number of nodes of each level above the leaves.
-        gathers: For each of these levels places in the frontier, int64: first the two children of each of its
-            nodes, then what stays in the frontier.
-        outputs: Nodes whose logits are wanted, int64 [M], in the order of the labels; None for all nodes.
-        classes: K: logits of the first K classes are wanted.
+        gathers: For each of these levels positions in the frontier, int64: first the two children of each of
+            its nodes, then the states that stay in the frontier.
+        outputs: Nodes with logits, int64 [M], in the order of the labels; None for all nodes.
+        classes: K, the number of leading classes with logits.
     """
 
     words: Tensor
@@ -105,9 +105,9 @@ class TreeBatch:
 def plan(
     forest: Forest, trees: Integers, outputs: Integers | None, classes: int, device: torch.device
 ) -> TreeBatch:
-    """The plan for these trees, with outputs at these places in the forest, or at all nodes as in `order`.
+    """Plans these trees, with outputs at these positions in the forest, or at all nodes in `order`.
 
-    The loop is over levels, of which there are as many as the highest tree has.
+    The loop runs over levels, so its length is the height of the highest tree.
     """
     nodes = order(forest, trees)
     place = np.empty(len(forest.words) + 1, dtype=np.int64)
@@ -129,7 +129,7 @@ def plan(
         stays = np.flatnonzero(used_by[frontier] > level)
         gathers.append(np.concatenate([in_frontier[children[start:end].ravel()], stays]))
         frontier = np.concatenate([np.arange(start, end), frontier[stays]])
-    # One transfer for all: on a GPU each would cost as much as a level's arithmetic.
+    # A single transfer: on a GPU each transfer would cost as much as the arithmetic of a level.
     parts = [forest.words[nodes[: ends[0]]], *gathers, *([] if outputs is None else [place[outputs]])]
     moved = torch.from_numpy(np.concatenate(parts)).to(device, non_blocking=True)
     words, *others = torch.split(moved, [len(part) for part in parts])
@@ -144,7 +144,7 @@ def plan(
 
 
 def order(forest: Forest, trees: Integers) -> Integers:
-    """All nodes of these trees by level, and within a level by the level that uses them, roots first."""
+    """All nodes of these trees, ordered by level, then by the level of their parents, roots first."""
     nodes = forest.nodes_of(trees)
     return nodes[np.lexsort((_used_by(forest, nodes), forest.levels[nodes]))]
 
@@ -157,14 +157,14 @@ def _used_by(forest: Forest, nodes: Integers) -> Integers:
 
 @dataclass
 class TreeSplit(Split):
-    """Trees whose batches are plans. `labels` are the roots'.
+    """Trees whose batches are plans. `labels` are those of the roots.
 
     Attributes:
         inputs: The forest.
-        labelled: What a batch has logits and labels of: every node with a class, or the root of each tree.
-        node_classes: Class of each node, int64 [nodes]; NOBODY where it has none.
+        labelled: Nodes with logits and labels: every node with a class, or the root of each tree.
+        node_classes: Class of each node, int64 [nodes]; NOBODY for none.
         classes: K.
-        device: Where batches are wanted. The arrays stay in main memory, since plans are made there.
+        device: Device of the batches. The arrays stay in main memory, where plans are made.
     """
 
     inputs: Forest
@@ -178,10 +178,10 @@ class TreeSplit(Split):
         self.plans: dict[bytes, tuple[TreeBatch, Tensor]] = {}
 
     def batch(self, indices: Tensor) -> tuple[TreeBatch, Tensor]:
-        """The plan of these trees, and the class of each node or root that it has logits of, int64 [M].
+        """The plan of these trees, and the class of each output node, int64 [M].
 
-        Parts that are read by their roots are evaluated in the same batches after each epoch: those plans are
-        kept.
+        Parts labelled by their roots are evaluated in the same batches after each epoch, so their plans are
+        cached.
         """
         trees = indices.cpu().numpy()
         if self.labelled == "nodes":
@@ -221,16 +221,17 @@ class TreeSplit(Split):
 
 
 def read_forest(path: Path, labels: int) -> tuple[Forest, list[str]]:
-    """The trees of a file in Penn Treebank brackets, one a line, and the words of their leaves.
+    """Parses a file with one tree per line in Penn Treebank brackets, and returns the words of the leaves.
 
-    A tree is a label and either a word or two trees, in brackets: `(3 (2 Good) (2 film))`. The numbers in
-    `words` count the leaves of the file; `numbered` makes word numbers of them.
+    A tree is a label and either a word or two trees, in brackets: `(3 (2 Good) (2 film))`. `words` of the
+    result counts the leaves of the file; `numbered` turns these into word ids.
 
     Args:
+        path: The file.
         labels: Labels are 0 to `labels` - 1.
 
     Raises:
-        DataError: A line that is no such tree, with its number.
+        DataError: A line is not such a tree. The message gives its number.
     """
     try:
         lines = path.read_bytes().decode("utf-8").split("\n")
@@ -246,12 +247,12 @@ def read_forest(path: Path, labels: int) -> tuple[Forest, list[str]]:
         if problem := reader.read(text):
             raise DataError(f"{path}, line {number}: {problem}.")
     if not reader.first[1:]:
-        raise DataError(f"{path} holds no tree.")
+        raise DataError(f"{path} has no tree.")
     return reader.forest(), reader.leaves
 
 
 class _Reader:
-    """Collects trees; a node is appended when its bracket closes, so children come before their parents."""
+    """Collects trees. A node is appended at its closing bracket, so children come before their parents."""
 
     def __init__(self, labels: frozenset[str]):
         self.known_labels = labels
@@ -263,8 +264,8 @@ class _Reader:
         self.labels: list[int] = []
 
     def read(self, line: str) -> str | None:
-        """Appends the tree of a line; what is wrong with it, if anything."""
-        # Of each open bracket: its label, its word, its children.
+        """Appends the tree of a line. Returns the problem, if any."""
+        # Label, word and children of each open bracket.
         open_: list[tuple[int, str | None, list[int]]] = []
         tokens = iter(TOKENS.findall(line))
         done = False
@@ -273,14 +274,14 @@ class _Reader:
                 return f"{token!r} after the tree's last bracket"
             if token == "(":
                 if open_ and open_[-1][1] is not None:
-                    return f"a word and a bracket side by side, at {open_[-1][1]!r}"
+                    return f"a bracket after a word, at {open_[-1][1]!r}"
                 label = next(tokens, "")
                 if label not in self.known_labels:
                     return f"a label must be 0 to {len(self.known_labels) - 1}, not {label!r}"
                 open_.append((int(label), None, []))
             elif token == ")":
                 if not open_:
-                    return "a bracket closes that was never opened"
+                    return "a closing bracket without an opening one"
                 label, word, children = open_.pop()
                 if word is None and len(children) != 2:
                     return f"a node has {len(children)} children instead of a word or two children"
@@ -290,7 +291,7 @@ class _Reader:
                 done = not open_
             else:
                 if not open_:
-                    return f"{token!r} stands outside of all brackets"
+                    return f"{token!r} is outside of all brackets"
                 label, word, children = open_[-1]
                 if word is not None or children:
                     return f"{token!r} where a bracket belongs"
@@ -329,7 +330,7 @@ class _Reader:
 
 
 def numbered(forest: Forest, leaves: Sequence[str], numbers: Mapping[str, int]) -> Forest:
-    """The forest with each leaf's place in `leaves` replaced by its word's number."""
+    """The forest with each leaf's position in `leaves` replaced by the id of its word."""
     of_leaf = np.array([*(numbers[word] for word in leaves), NOBODY])
     return Forest(
         forest.first, of_leaf[forest.words], forest.children, forest.parents, forest.levels, forest.labels

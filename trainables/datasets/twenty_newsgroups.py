@@ -15,7 +15,7 @@ from trainables.datasets.word_vectors import WordVectors, word_vectors
 from trainables.registry import register
 
 WORDS = 20_000
-"""Numbers of words: the most frequent have 1 to 19,999."""
+"""Size of the vocabulary: the most frequent words have the numbers 1 to 19,999."""
 PADDING = 0
 LENGTH = 1000
 
@@ -26,25 +26,25 @@ SEPARATORS = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n',
 class TwentyNewsgroups(Dataset):
     """The original 19,997 posts to 20 newsgroups (Lang, ICML 1995): 15,098 / 900 / 3,999.
 
-    Of a post counts what follows its header, in lower case, without punctuation but the apostrophe, and of
-    that the words that are among the 19,999 most frequent of all posts. An input is the last 1,000 of these,
-    int32 [1000], with 0s before them where there are fewer.
+    The text after the header is lowercased, and all punctuation except the apostrophe is removed. The
+    vocabulary consists of the 19,999 most frequent words of all posts. An input consists of the last 1,000
+    known words, int32 [1000], padded at the front with 0.
 
     Args:
-        root: The folder that holds `20_newsgroup` and the file of word vectors.
-        vectors: Which word vectors the network has, as `word_vectors` names them.
-        words: How many words of the file of vectors count, from its most frequent; None for all.
+        root: The folder that contains `20_newsgroup` and the file of word vectors.
+        vectors: Word vectors of the network, a name for `word_vectors`.
+        words: Use only this many words of the file of vectors, the most frequent first; None for all.
 
     Raises:
-        ConfigurationError: Word vectors that there are none of.
-        DataError: Files that are missing, damaged or not the published ones.
+        ConfigurationError: The word vectors do not exist.
+        DataError: Files are missing, damaged or not the published ones.
     """
 
     def __init__(self, root: Path, vectors: str = "glove.6B.100d", words: int | None = None):
         posts = newsgroups.published(root)
         split = [text.translate(SEPARATORS).lower().split(" ") for text in posts.texts]
         counted = Counter(word for text in split for word in text if word)
-        # Words that are equally frequent stay in the order in which they first occur.
+        # Equally frequent words stay in the order of their first occurrence.
         frequent = sorted(counted, key=lambda word: -counted[word])[: WORDS - 1]
         found = word_vectors(root, vectors, words, frequent, lambda word: [word])
         numbers = {word: number for number, word in enumerate(frequent, PADDING + 1)}
@@ -73,7 +73,7 @@ class TwentyNewsgroups(Dataset):
 
 
 def _with_padding(found: WordVectors) -> WordVectors:
-    """The same with the padding's vector before them, which is zero."""
+    """Prepends the vector of the padding, which is zero."""
     return WordVectors(
         torch.cat([torch.zeros(1, found.dimensions), found.vectors]),
         torch.cat([torch.ones(1, dtype=torch.bool), found.known]),

@@ -1,4 +1,4 @@
-"""20 Newsgroups as BERT reads it."""
+"""20 Newsgroups as word pieces for BERT."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from trainables.registry import register
 
 @register("twenty_newsgroups_bert", spec={"input": "wordpieces"})
 class TwentyNewsgroupsForBert(Dataset):
-    """The posts and parts of `twenty_newsgroups`, cut into the word pieces of a pretrained BERT.
+    """The posts and parts of `twenty_newsgroups`, tokenised for a pretrained BERT.
 
-    Of a post counts what follows its header, up to `length` pieces. An input is int32 [length], with 0s after
-    the pieces where there are fewer.
+    An input consists of the first `length` word pieces after the header, int32 [length], padded at the end
+    with 0.
 
     Args:
-        root: The folder that holds `20_newsgroup` and the folder of the pretrained network.
-        pretrained: The name of that folder: `config.json`, `vocab.txt` and `model.safetensors`, as Hugging
-            Face has them. Nothing is ever downloaded.
-        length: Pieces at most, with the two that mark beginning and end.
+        root: The folder that contains `20_newsgroup` and the folder of the pretrained network.
+        pretrained: Name of that folder, with Hugging Face's `config.json`, `vocab.txt` and
+            `model.safetensors`. Nothing is downloaded.
+        length: Largest number of pieces, including the two that mark start and end.
 
     Raises:
         ConfigurationError: The package transformers is missing.
-        DataError: Files that are missing, damaged or not the published ones.
+        DataError: Files are missing, damaged or not the published ones.
     """
 
     def __init__(self, root: Path, pretrained: str = "bert-base-uncased", length: int = 512):
@@ -39,7 +39,7 @@ class TwentyNewsgroupsForBert(Dataset):
         for name in ("config.json", "vocab.txt", "*.safetensors"):
             if not any(folder.glob(name)):
                 raise DataError(
-                    f"{folder / name} is missing: put the pretrained network there by hand, for instance "
+                    f"{folder / name} is missing: copy the pretrained network there by hand, for instance "
                     f"from https://huggingface.co/{pretrained}."
                 )
         posts = newsgroups.published(root)
@@ -60,7 +60,7 @@ class TwentyNewsgroupsForBert(Dataset):
 
     @property
     def fingerprint(self) -> str:
-        """Over the inputs and over the pretrained network's files."""
+        """SHA-256 over the inputs and the files of the pretrained network."""
         assert self.pretrained is not None
         sha = hashlib.sha256(super().fingerprint.encode())
         for path in sorted(path for path in self.pretrained.iterdir() if path.is_file()):
@@ -74,7 +74,7 @@ class TwentyNewsgroupsForBert(Dataset):
 
 
 def _pieces(texts: list[str], folder: Path, length: int) -> Tensor:
-    """Numbers of word pieces, int32 [N, length]; 0 is padding."""
+    """Ids of word pieces, int32 [N, length]; 0 is padding."""
     try:
         from transformers import BertTokenizerFast
     except ImportError as error:
@@ -83,6 +83,6 @@ def _pieces(texts: list[str], folder: Path, length: int) -> Tensor:
         ) from error
     tokenizer: Any = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
     if tokenizer.pad_token_id != 0:
-        raise DataError(f"{folder / 'vocab.txt'} does not begin with [PAD], as BERT's vocabularies do.")
+        raise DataError(f"{folder / 'vocab.txt'} does not start with [PAD], as BERT's vocabularies do.")
     rows = tokenizer(texts, padding="max_length", truncation=True, max_length=length)["input_ids"]
     return torch.tensor(rows, dtype=torch.int32)

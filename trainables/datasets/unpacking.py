@@ -1,4 +1,4 @@
-"""Archives unpacked without trusting them: only plain files and folders, within limits, in their place."""
+"""Unpacks untrusted archives: only regular files and folders, within limits, inside the target folder."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from trainables.errors import DataError
 
 TAR_BUFFER = 1 << 16
 TAR_OVERHEAD = 4096
-"""Bytes that a member of a .tar may take beside its content: headers, long names, padding."""
+"""Bytes per member of a .tar in addition to its content: headers, long names, padding."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive holds at most.
+    """Largest permitted content of an archive.
 
     Attributes:
-        members: Files and folders.
-        size: Bytes of all files, unpacked.
+        members: Number of files and folders.
+        size: Total size of the unpacked files, in bytes.
     """
 
     members: int
@@ -37,9 +37,8 @@ class Member:
     """A file or folder of an archive.
 
     Attributes:
-        path: Relative, and never leads out.
-        content: Yields a file's bytes, piece by piece; None for a folder. Read before the next member is
-            asked for.
+        path: Relative path, never outside the target.
+        content: Yields the bytes of a file in chunks; None for a folder. Read it before the next member.
     """
 
     path: PurePosixPath
@@ -47,12 +46,12 @@ class Member:
 
 
 def unpack(archive: Path, into: Path, limits: Limits, progress: Progress = silent) -> None:
-    """Unpacks a .zip, .tar or .tar.gz into the new folder `into`. No link is made and no file replaced.
+    """Unpacks a .zip, .tar or .tar.gz into the new folder `into`. Creates no links, and replaces no files.
 
     Raises:
-        DataError: An archive that is damaged, holds more than `limits`, or anything that is neither a plain
-            file nor a folder with a path inside `into`. What was unpacked of it is in `into`.
-        OSError: `into` is there already or cannot be written.
+        DataError: The archive is damaged, exceeds `limits`, or contains anything but regular files and
+            folders inside `into`. Then `into` has the part that was unpacked.
+        OSError: `into` exists or cannot be written.
     """
     into.mkdir(parents=True)
     for member in members(archive, limits, progress):
@@ -64,28 +63,30 @@ def unpack(archive: Path, into: Path, limits: Limits, progress: Progress = silen
                     for piece in member.content:
                         out.write(piece)
         except (FileExistsError, NotADirectoryError):
-            raise _unsafe(archive, str(member.path), "is there twice") from None
+            raise _unsafe(archive, str(member.path), "occurs twice") from None
 
 
 def members(archive: Path, limits: Limits, progress: Progress = silent) -> Iterator[Member]:
-    """What is in a .zip, .tar or .tar.gz, in the order in which it stands there. Writes nothing.
+    """The members of a .zip, .tar or .tar.gz in their order. Writes nothing.
 
     Raises:
-        DataError: As `unpack`.
+        DataError: As for `unpack`.
     """
     task = f"{archive.name}: unpacking"
     read = _of_zip if archive.suffix == ".zip" else _of_tar
     budget = _Budget(archive, limits)
-    yield from _damage_told(archive, read(archive, budget, lambda done, total: progress(task, done, total)))
+    yield from _checked_members(
+        archive, read(archive, budget, lambda done, total: progress(task, done, total))
+    )
 
 
 @dataclass
 class _Budget:
-    """Counts what comes out of an archive, before anything is made of it.
+    """Counts the content of an archive before it is written.
 
     Attributes:
-        announced: Bytes of the files so far by their headers.
-        read: Bytes of the files so far as they came.
+        announced: Bytes of the files so far, by their headers.
+        read: Bytes of the files so far, as read.
     """
 
     archive: Path
@@ -96,7 +97,7 @@ class _Budget:
 
     def member(self, size: int) -> None:
         if size < 0:
-            raise ValueError("a file of less than no bytes")
+            raise ValueError("a file has a negative size")
         self.members += 1
         self.announced += size
         if self.members > self.limits.members:
@@ -113,7 +114,7 @@ class _Budget:
 
     def exceeded(self) -> DataError:
         return DataError(
-            f"{self.archive} is not safe to unpack: it holds more than the {self.limits.members:,} files and "
+            f"{self.archive} is not safe to unpack: it exceeds the {self.limits.members:,} files and "
             f"{self.limits.size:,} bytes of the published one."
         )
 
@@ -126,12 +127,12 @@ def _inside(archive: Path, name: str) -> PurePosixPath:
     """The relative path of a member."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
-        raise _unsafe(archive, name, "leads out of it")
+        raise _unsafe(archive, name, "escapes the folder")
     return path
 
 
-def _damage_told(archive: Path, read: Iterator[Member]) -> Iterator[Member]:
-    """The members, with whatever their reading raises as one line."""
+def _checked_members(archive: Path, read: Iterator[Member]) -> Iterator[Member]:
+    """The members. Turns any exception of their reading into one line."""
     while True:
         try:
             member = next(read)
@@ -142,11 +143,11 @@ def _damage_told(archive: Path, read: Iterator[Member]) -> Iterator[Member]:
         except Exception as error:
             raise _damaged(archive, error) from error
         if member.content is not None:
-            member.content = _pieces_told(archive, member.content)
+            member.content = _checked_pieces(archive, member.content)
         yield member
 
 
-def _pieces_told(archive: Path, pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _checked_pieces(archive: Path, pieces: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from pieces
     except DataError:
@@ -156,11 +157,11 @@ def _pieces_told(archive: Path, pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _damaged(archive: Path, error: Exception) -> DataError:
-    # A damaged archive can raise anything at all: whatever it is, the file is at fault.
+    # A damaged archive can raise any exception. The file is at fault.
     if isinstance(error, OSError) and error.errno is not None:
         return DataError(f"cannot read {archive}: {error.strerror}.")
-    told = " ".join(str(error).split()) or type(error).__name__
-    return DataError(f"{archive} is damaged: {told}. Delete it and run the command again.")
+    cause = " ".join(str(error).split()) or type(error).__name__
+    return DataError(f"{archive} is damaged: {cause}. Delete it and rerun the command.")
 
 
 def _pieces(file: IO[bytes], budget: _Budget) -> Iterator[bytes]:
@@ -169,14 +170,14 @@ def _pieces(file: IO[bytes], budget: _Budget) -> Iterator[bytes]:
         yield piece
 
 
-def _of_zip(archive: Path, budget: _Budget, told: Callable[[int, int], None]) -> Iterator[Member]:
+def _of_zip(archive: Path, budget: _Budget, progress: Callable[[int, int], None]) -> Iterator[Member]:
     with zipfile.ZipFile(archive) as zipped:
         found = zipped.infolist()
-        # The directory comes at the end and says all beforehand.
+        # The central directory lists all members in advance.
         for info in found:
             path = _inside(archive, info.filename)
             if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _unsafe(archive, info.filename, "is neither a plain file nor a folder")
+                raise _unsafe(archive, info.filename, "is neither a regular file nor a folder")
             budget.member(info.file_size)
         for number, info in enumerate(found, 1):
             path = _inside(archive, info.filename)
@@ -185,38 +186,38 @@ def _of_zip(archive: Path, budget: _Budget, told: Callable[[int, int], None]) ->
             else:
                 with zipped.open(info) as file:  # checks its CRC at the end
                     yield Member(path, _pieces(file, budget))
-            told(number, len(found))
+            progress(number, len(found))
 
 
-def _of_tar(archive: Path, budget: _Budget, told: Callable[[int, int], None]) -> Iterator[Member]:
+def _of_tar(archive: Path, budget: _Budget, progress: Callable[[int, int], None]) -> Iterator[Member]:
     total = archive.stat().st_size
     with archive.open("rb") as raw:
         plain = gzip.GzipFile(fileobj=raw) if archive.suffix == ".gz" else raw
         limits = budget.limits
         stream = _Limited(plain, limits.size + limits.members * TAR_OVERHEAD + TAR_BUFFER, budget)
-        # As a stream it cannot be led backwards, in circles.
+        # A stream cannot be made to seek backwards in a loop.
         with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|", bufsize=TAR_BUFFER) as tar:
             for info in tar:
                 path = _inside(archive, info.name)
-                # Not `isfile`, to which a file with holes of any size is one, too.
+                # Not `isfile`, which also accepts sparse files of any size.
                 if info.sparse is not None or info.type not in (
                     tarfile.REGTYPE,
                     tarfile.AREGTYPE,
                     tarfile.DIRTYPE,
                 ):
-                    raise _unsafe(archive, info.name, "is neither a plain file nor a folder")
+                    raise _unsafe(archive, info.name, "is neither a regular file nor a folder")
                 budget.member(info.size)
                 file = tar.extractfile(info)
                 yield Member(path, None if file is None else _pieces(file, budget))
-                told(raw.tell(), total)
+                progress(raw.tell(), total)
 
 
 @dataclass
 class _Limited:
-    """A stream that ends a bomb in what is no file's content, such as a header of 1 GiB.
+    """A stream with a limit, against bombs outside of the files' content, such as a header of 1 GiB.
 
     Attributes:
-        left: How many bytes it gives at most.
+        left: Remaining bytes.
     """
 
     inner: BinaryIO | gzip.GzipFile

@@ -1,4 +1,4 @@
-"""Published word vectors: their text is read once, into arrays that are then mapped into memory."""
+"""Published word vectors. Their text is parsed once; then arrays are mapped into memory."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from trainables.errors import ConfigurationError, DataError
 NAME = re.compile(r"(glove\.6B|glove\.840B|random)\.([1-9]\d*)d")
 PUBLISHED_WORDS = {"glove.6B": 400_000, "glove.840B": 2_196_017}
 MISSING_RANGE = 0.05
-"""Words without a vector start within this of 0 in each dimension, as released by Tai et al. (ACL 2015)."""
+"""Range of the random vectors of words without one, as released by Tai et al. (ACL 2015)."""
 RANDOM_RANGE = 0.5
-"""The same where no word has a vector: about as far from 0 as published vectors are."""
+"""Range if no word has a vector: similar to the published vectors."""
 LINES = 10_000
-"""Lines that are turned into numbers at once."""
+"""Lines that are parsed at once."""
 
 Spellings = Callable[[str], Sequence[str]]
 
 
 @dataclass(frozen=True)
 class WordVectors:
-    """The vector of each word of a vocabulary, as far as it has one.
+    """The vectors of a vocabulary. Some words may have none.
 
     Attributes:
-        vectors: float32 [V, dimensions]; rows of words without a vector hold nothing of use.
-        known: Which words have one, bool [V].
-        spread: How far from 0 in each dimension the others may start.
+        vectors: float32 [V, dimensions]; rows of words without a vector are undefined.
+        known: Whether each word has a vector, bool [V].
+        spread: Range of the random initial vectors of the others.
     """
 
     vectors: Tensor
@@ -49,25 +49,25 @@ class WordVectors:
         return self.vectors.shape[1]
 
     def initial(self) -> Tensor:
-        """What an embedding starts from, float32 [V, dimensions].
+        """Initial values of an embedding, float32 [V, dimensions].
 
-        The words without a vector have one drawn from torch's global generator: it differs from seed to seed,
-        like all else that a model starts from.
+        Words without a vector get a random one from torch's global generator, so it depends on the seed like
+        all other initial weights.
         """
         drawn = torch.empty_like(self.vectors).uniform_(-self.spread, self.spread)
         return torch.where(self.known[:, None], self.vectors, drawn)
 
     def coverage(self, counts: Sequence[int]) -> dict[str, float]:
-        """How much of a text has a vector, from how often it has each word [V], for a trial's row."""
-        often = torch.tensor(counts, dtype=torch.float64)
+        """The fraction of a text with a vector, by the frequency of each word [V], for a trial's row."""
+        frequencies = torch.tensor(counts, dtype=torch.float64)
         return {
-            "word_vector_coverage": float(often[self.known].sum() / often.sum()),
+            "word_vector_coverage": float(frequencies[self.known].sum() / frequencies.sum()),
             "vocabulary": len(counts),
             "vocabulary_with_vector": int(self.known.sum()),
         }
 
     def content(self) -> list[Tensor]:
-        """All that these vectors are, for a fingerprint."""
+        """All data of these vectors, for the fingerprint."""
         return [torch.where(self.known[:, None], self.vectors, torch.zeros(1)), self.known]
 
 
@@ -79,23 +79,23 @@ def word_vectors(
     Args:
         root: The folder that holds `<name>.txt`.
         name: 'glove.6B.<dimensions>d' or 'glove.840B.<dimensions>d' (Pennington et al., 'GloVe: Global
-            Vectors for Word Representation', EMNLP 2014), or 'random.<dimensions>d', which has no words.
-        words: How many words of the file count, from its first, which is the most frequent; None for all
-            that were published.
-        spellings: The ways in which a word may be spelt in the file, the preferred one first.
+            Vectors for Word Representation', EMNLP 2014), or 'random.<dimensions>d' without words.
+        vocabulary: The words.
+        words: Use only this many words of the file, the most frequent first; None for all.
+        spellings: Returns possible spellings of a word in the file, the preferred one first.
 
     Raises:
-        ConfigurationError: A name of another form, or a number of words that makes no sense.
-        DataError: A file that is missing, incomplete, or has a line that is not a word and its vector.
+        ConfigurationError: The name or the number of words is invalid.
+        DataError: The file is missing, incomplete, or has a line that is not a word and its vector.
     """
     found = NAME.fullmatch(name)
     if not found:
         raise ConfigurationError(
-            f"word vectors are glove.6B.<n>d, glove.840B.<n>d or random.<n>d of n dimensions, not {name!r}."
+            f"word vectors are glove.6B.<n>d, glove.840B.<n>d or random.<n>d with n dimensions, not {name!r}."
         )
     source, dimensions = found[1], int(found[2])
     if words is not None and (words < 1 or source == "random"):
-        raise ConfigurationError(f"{name} has no first {words} words.")
+        raise ConfigurationError(f"{name} cannot be limited to {words} words.")
     if source == "random":
         nothing = torch.zeros(len(vocabulary), dimensions)
         return WordVectors(nothing, torch.zeros(len(vocabulary), dtype=torch.bool), RANDOM_RANGE)
@@ -103,20 +103,21 @@ def word_vectors(
     there, wanted = len(published.vectors), words or PUBLISHED_WORDS[source]
     if there != wanted if words is None else there < wanted:
         raise DataError(
-            f"{root / name}.txt has {there:,} words, but {name} has {PUBLISHED_WORDS[source]:,}: take the "
-            f"whole file, or ask for the first words alone, as in `words: {there}`."
+            f"{root / name}.txt has {there:,} words, but {name} has {PUBLISHED_WORDS[source]:,}: use the "
+            f"complete file, or limit it to its first words, as in `words: {there}`."
         )
     return published.of(vocabulary, spellings, wanted)
 
 
 @dataclass(frozen=True)
 class _Published:
-    """A whole file of vectors.
+    """A complete file of vectors.
 
     Attributes:
-        vectors: float32 [W, dimensions], as ordered in the file.
-        digests: 64 bits of each word, ascending, uint64 [W]. Two words of millions that share all 64 are not
-            to be feared.
+        vectors: float32 [W, dimensions], in the order of the file.
+        digests: 64-bit digest of each word, ascending, uint64 [W]. Among millions of words a collision is
+        very
+            unlikely.
         rows: The row of each digest, int64 [W].
     """
 
@@ -128,10 +129,10 @@ class _Published:
         rows = np.full(len(vocabulary), -1)
         candidates = [(number, way) for number, word in enumerate(vocabulary) for way in spellings(word)]
         asked = _digests(way for _, way in candidates)
-        # The first of equal digests: a word that a file has twice is where it stood first.
+        # The first of equal digests: for a word that occurs twice the first occurrence counts.
         places = np.minimum(np.searchsorted(self.digests, asked), len(self.digests) - 1)
         fitting = (self.digests[places] == asked) & (self.rows[places] < words)
-        # Backwards, so that the preferred spelling is the last to be written.
+        # In reverse, so that the preferred spelling is written last.
         for candidate in np.flatnonzero(fitting)[::-1]:
             rows[candidates[candidate][0]] = self.rows[places[candidate]]
         return WordVectors(
@@ -145,16 +146,16 @@ def _digests(words: Iterable[str]) -> NDArray[np.uint64]:
 
 
 def _published(path: Path, dimensions: int) -> _Published:
-    """The file's arrays, mapped from the folder beside it that they are kept in; made if it is not there."""
+    """Maps the arrays of the file from a cache folder beside it, which is created if necessary."""
     try:
         state = path.stat()
     except OSError as error:
         archive = "glove.6B.zip" if path.name.startswith("glove.6B.") else f"{path.stem}.zip"
         raise DataError(
-            f"{path} is missing: unpack it from https://nlp.stanford.edu/data/{archive}, or do without, as "
-            "in `vectors: random.300d`."
+            f"{path} is missing: unpack it from https://nlp.stanford.edu/data/{archive}, or use "
+            "`vectors: random.300d`."
         ) from error
-    # A file that is replaced has another folder.
+    # A replaced file gets another folder.
     folder = path.with_name(f".{path.stem}.{state.st_size}-{state.st_mtime_ns}")
     if not folder.exists():
         _convert(path, dimensions, folder)

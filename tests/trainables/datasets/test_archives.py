@@ -84,9 +84,9 @@ def test_a_damaged_archive_leaves_nothing(tmp_path: Path, kind: str, damage: str
 
 def test_an_archive_without_the_whole_set_leaves_nothing(tmp_path: Path) -> None:
     archive = tar_of(tmp_path / "a.tar.gz", "set/another")
-    with pytest.raises(DataError, match=r"does not hold the whole data set: .* lacks file"):
+    with pytest.raises(DataError, match=r"is not the complete data set: .* lacks file"):
         installed(archive, tmp_path / "set")
-    with pytest.raises(DataError, match="holds no folder other"):
+    with pytest.raises(DataError, match="has no folder other"):
         installed(archive, tmp_path / "other")
     assert everything(tmp_path) == {archive.name}
 
@@ -111,6 +111,6 @@ def test_a_pickle_of_arrays_is_read_and_one_that_runs_code_is_not(
     np.testing.assert_array_equal(read.pop("data"), batch.pop("data"))
     assert read == batch
     for content in (pickle.dumps({"data": Harmful()}), pickle.dumps(print), b"", b"\x80\x02]q\x01(K"):
-        with pytest.raises(DataError, match=rf"{path} is no pickle of arrays alone"):
+        with pytest.raises(DataError, match=rf"{path} is not a pickle of only arrays"):
             load_pickle(content, path)
     assert not list(tmp_path.iterdir())

@@ -48,7 +48,7 @@ def test_an_interrupted_download_is_gone_on_with_by_the_next_one(
     server.content, server.drops = CONTENT, [1000]
     with monkeypatch.context() as impatient:
         impatient.setattr(files, "ATTEMPTS", 1)
-        with pytest.raises(DataError, match=r"ended early.*by hand, put it at"):
+        with pytest.raises(DataError, match=r"ended early.*by hand"):
             fetch(remote(server), tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["set.tar.partial"]
     assert fetch(remote(server), tmp_path).read_bytes() == CONTENT
@@ -106,7 +106,7 @@ def test_nothing_is_written_through_what_was_planted(
     victim.write_bytes(b"untouched")
     planted(tmp_path / name, kind, victim)
     with (
-        pytest.raises(DataError, match=rf"{name} is a link or no plain file") as refused,
+        pytest.raises(DataError, match=rf"{name} is a link or not a regular file") as refused,
         locked(tmp_path / ".x.lock", "preparing x"),
     ):
         fetch(remote(server), tmp_path)
@@ -126,7 +126,7 @@ def test_a_link_that_leads_nowhere_makes_nothing_there(server: Server, tmp_path:
 
 def test_a_refusal_is_not_tried_again_and_says_what_to_do(server: Server, tmp_path: Path) -> None:
     server.statuses = [404]
-    with pytest.raises(DataError, match=rf"404.*fetch {server.url} by hand, put it at {tmp_path}/set\.tar"):
+    with pytest.raises(DataError, match=rf"404.*{server.url} by hand to {tmp_path}/set\.tar"):
         fetch(remote(server), tmp_path)
     assert len(server.asked) == 1
 
@@ -149,7 +149,7 @@ def test_a_damaged_file_is_named_and_left_alone(server: Server, tmp_path: Path) 
 def test_only_one_process_prepares_at_a_time(tmp_path: Path) -> None:
     with (
         locked(tmp_path / "lock", "preparing x"),
-        pytest.raises(DataError, match="preparing x is being done by another process"),
+        pytest.raises(DataError, match="another process is preparing x"),
         locked(tmp_path / "lock", "preparing x"),
     ):
         pass

@@ -153,7 +153,7 @@ def test_a_flat_copy_needs_its_development_kit(root: Path) -> None:
     flatten(root)
     truth = root / "imagenet" / imagenet.DEVKIT / "data" / "ILSVRC2012_validation_ground_truth.txt"
     truth.write_text(truth.read_text().replace("3", "4"))
-    with pytest.raises(DataError, match=r"ground_truth\.txt has a label 4, which is no class"):
+    with pytest.raises(DataError, match=r"ground_truth\.txt has a label 4, which is not a class"):
         datasets.load("imagenet", root)
     truth.unlink()
     with pytest.raises(DataError, match=r"ground_truth\.txt is missing: unpack the development kit"):

@@ -123,7 +123,7 @@ def remove(*parts: str) -> Callable[[Path], None]:
         (remove("train", "n02", "images", "n02_0.JPEG"), "n02/images has 5 of the 6 published images"),
         (remove("wnids.txt"), r"wnids\.txt is missing"),
         (lambda f: (f / "wnids.txt").write_text("n01\nn02\n"), r"wnids\.txt names 2 classes instead of 3"),
-        (unknown_class, r"val_annotations\.txt, line 1: no image of a known class"),
+        (unknown_class, r"val_annotations\.txt, line 1: not an image of a known class"),
         (lambda f: (f / "val" / "val_annotations.txt").write_text(""), "has 0 of the 9 published images"),
     ],
     ids=["cut", "no image", "size", "image", "class", "one less", "wnids", "fewer", "unknown class", "empty"],

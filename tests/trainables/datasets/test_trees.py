@@ -108,16 +108,16 @@ def test_plans_of_whole_sentences_are_kept(tmp_path: Path) -> None:
     [
         ("(0 (1 w1) (2 w2)", "1 brackets are not closed"),
         ("(0 (1 w1) (2 w2)))", r"'\)' after the tree's last bracket"),
-        (")", "a bracket closes that was never opened"),
+        (")", "a closing bracket without an opening one"),
         ("(0 (3 w1) (2 w2))", "a label must be 0 to 2, not '3'"),
         ("(0 (w1) (2 w2))", "a label must be 0 to 2, not 'w1'"),
         ("(0 (1 w1))", "a node has 1 children instead of a word or two children"),
         ("(0 (1 w1) (1 w1) (1 w1))", "a node has 3 children"),
         ("(0)", "a node has 0 children"),
         ("(0 w1 w2)", "'w2' where a bracket belongs"),
-        ("(0 w1 (2 w2))", "a word and a bracket side by side, at 'w1'"),
+        ("(0 w1 (2 w2))", "a bracket after a word, at 'w1'"),
         ("(0 (1 w1) w2)", "'w2' where a bracket belongs"),
-        ("w1", "'w1' stands outside of all brackets"),
+        ("w1", "'w1' is outside of all brackets"),
         ("", "no tree"),
     ],
 )
@@ -132,7 +132,7 @@ def test_a_file_without_text_or_trees_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"trees\.txt, line 2: not UTF-8 text"):
         read_forest(path, LABELS)
     path.write_bytes(b"")
-    with pytest.raises(DataError, match="holds no tree"):
+    with pytest.raises(DataError, match="has no tree"):
         read_forest(path, LABELS)
 
 

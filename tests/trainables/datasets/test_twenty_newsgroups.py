@@ -128,7 +128,7 @@ def test_a_trial_learns_and_is_the_same_twice(small: Path) -> None:
 
 def spoil_unknown(root: Path) -> str:
     post(root, "comp.lang.python", "1", b"text")
-    return r"20_newsgroup/comp\.lang\.python is none of the 20 groups"
+    return r"20_newsgroup/comp\.lang\.python is not one of the 20 groups"
 
 
 def spoil_bytes(root: Path) -> str:
@@ -138,7 +138,7 @@ def spoil_bytes(root: Path) -> str:
 
 def spoil_other(root: Path) -> str:
     post(root, "sci.med", "1000", b"From: a\n\nother")
-    return r"does not hold the 19,997 original posts \(200 posts, SHA-256 .*data prepare twenty_newsgroups"
+    return r"does not have the 19,997 original posts \(200 posts, SHA-256 .*data prepare twenty_newsgroups"
 
 
 def spoil_unreadable(root: Path) -> str:

@@ -165,7 +165,7 @@ def test_no_file_no_folder_and_no_such_vectors(tmp_path: Path, monkeypatch: pyte
         with pytest.raises(ConfigurationError, match="word vectors are"):
             word_vectors(tmp_path, name, None, [], same)
     for name, words in ((NAME, 0), ("random.3d", 5)):
-        with pytest.raises(ConfigurationError, match="has no first"):
+        with pytest.raises(ConfigurationError, match="cannot be limited"):
             word_vectors(tmp_path, name, words, [], same)
     drawn = word_vectors(tmp_path, "random.4d", None, ["a", "b"], same)
     assert drawn.initial().shape == (2, 4) and not drawn.known.any()
