@@ -91,8 +91,8 @@ def test_an_archive_without_the_whole_set_leaves_nothing(tmp_path: Path) -> None
     assert everything(tmp_path) == {archive.name}
 
 
-def test_every_archive_is_told_by_a_digest() -> None:
-    with pytest.raises(ValueError, match="nothing tells"):
+def test_every_archive_needs_a_digest_or_a_check() -> None:
+    with pytest.raises(ValueError, match="needs a digest"):
         Archive("x", RemoteFile("x.zip", "", "", 0), "x", Limits(1, 1), whole)
 
 

@@ -69,15 +69,15 @@ def test_wrong_bytes_of_an_earlier_download_are_thrown_away(
     assert fetch(remote(server), tmp_path).read_bytes() == CONTENT
 
 
-def test_what_is_not_the_published_file_is_never_kept(server: Server, tmp_path: Path) -> None:
+def test_a_file_with_another_digest_is_deleted(server: Server, tmp_path: Path) -> None:
     server.content = b"<html>please log in</html>"
-    with pytest.raises(DataError, match=rf"{server.url} gave is not the published set\.tar") as caught:
+    with pytest.raises(DataError, match=rf"{server.url} did not send the published set\.tar") as caught:
         fetch(remote(server), tmp_path)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_server_that_sends_without_end_is_left(server: Server, tmp_path: Path) -> None:
+def test_a_server_that_sends_too_much_is_abandoned(server: Server, tmp_path: Path) -> None:
     server.content = CONTENT + b"x"
     with pytest.raises(DataError, match=r"more than the 3,145,745 bytes published.*by hand"):
         fetch(remote(server), tmp_path)
