@@ -54,6 +54,10 @@ class Tables:
         """
         return render([*self.on_test_set, *self.out_of_distribution], format, standalone=standalone)
 
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows."""
+        return self.render("md")
+
 
 def tables(
     store: str,

@@ -65,6 +65,8 @@ def test_whatever_can_be_given_has_a_text_and_one_meaning() -> None:
     texts: dict[tuple[str, ...], set[str | None]] = defaultdict(set)
     for name, command in every_command(app):
         assert command.help, name
+        # Logs are text.
+        assert (name == "logs") != any("--json" in param.opts for param in command.params), name
         for param in command.params:
             text = param.help if isinstance(param, click.Argument | click.Option) else None
             assert text and text[-1] in ".]", f"{name} {param.name}"
@@ -72,6 +74,27 @@ def test_whatever_can_be_given_has_a_text_and_one_meaning() -> None:
                 texts[tuple(param.opts)].add(text)
     for option in ("--store", "--address", "--cluster", "--data", "--set"):
         assert len(texts[option,]) == 1, option
+
+
+@pytest.mark.parametrize(
+    ("command", "keys"),
+    [
+        ("list", {"losses", "sweeps"}),
+        ("list losses", {"name", "parameters", "required"}),
+        ("list datasets", {"name", "summary"}),
+        ("list metrics", {"name", "unit", "title"}),
+        ("list settings", {"path", "default", "text"}),
+        ("list sweeps", {"name", "summary"}),
+        ("check-loss brier", {"loss", "findings"}),
+        ("store ls --store tests/golden/store", {"store", "cells", "done", "size", "versions"}),
+    ],
+)
+def test_json_is_the_result_and_nothing_else(command: str, keys: set[str]) -> None:
+    done = CliRunner().invoke(app, [*command.split(), "--json"], catch_exceptions=False)
+    assert done.exit_code == 0 and done.stderr == ""
+    printed = json.loads(done.stdout)
+    for value in printed if isinstance(printed, list) else [printed]:
+        assert value.keys() >= keys
 
 
 @pytest.mark.parametrize(

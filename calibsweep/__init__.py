@@ -1,0 +1,57 @@
+"""calibsweep in Python: each command as a function that takes data and returns data, as docs/python.md tells.
+
+Nothing here prints. A function's result is a frozen dataclass, the one that the command's `--json` prints.
+What a function needs is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestrator.use_cases.check_loss import check_loss as check_loss
+    from orchestrator.use_cases.compact import compact as compact
+    from orchestrator.use_cases.contents import contents as contents
+    from orchestrator.use_cases.data import prepare as prepare
+    from orchestrator.use_cases.listing import listing as listing
+    from orchestrator.use_cases.plan import plan as plan
+    from orchestrator.use_cases.rescore import rescore as rescore
+    from orchestrator.use_cases.run import run as run
+    from orchestrator.use_cases.score import score as score
+    from orchestrator.use_cases.status import status as status
+    from orchestrator.use_cases.tables import tables as tables
+    from orchestrator.use_cases.trial import trial as trial
+    from orchestrator.use_cases.verify import verify as verify
+    from trainables.errors import CalibsweepError as CalibsweepError
+
+_MODULES = {
+    "plan": "orchestrator.use_cases.plan",
+    "run": "orchestrator.use_cases.run",
+    "status": "orchestrator.use_cases.status",
+    "tables": "orchestrator.use_cases.tables",
+    "score": "orchestrator.use_cases.score",
+    "contents": "orchestrator.use_cases.contents",
+    "verify": "orchestrator.use_cases.verify",
+    "rescore": "orchestrator.use_cases.rescore",
+    "compact": "orchestrator.use_cases.compact",
+    "listing": "orchestrator.use_cases.listing",
+    "prepare": "orchestrator.use_cases.data",
+    "trial": "orchestrator.use_cases.trial",
+    "check_loss": "orchestrator.use_cases.check_loss",
+    "CalibsweepError": "trainables.errors",
+}
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(_MODULES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__
