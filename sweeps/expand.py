@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeps.spec import Block, Exclusion, Run, read, read_overrides, refusal
+from trainables import tasks
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS, SAMPLERS
 from trainables.errors import ConfigurationError
 from trainables.protocols.base import Criterion
@@ -100,14 +101,18 @@ def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
 
 
 def expected_frame(trials: Iterable[Trial]) -> pd.DataFrame:
-    """One row per trial, as tables tell them apart: key, variant, labels of its cell, seed and identity."""
+    """One row per trial, as tables tell them apart: its key, variant, labels, seed, identity and task."""
     import pandas as pd
 
+    columns = ["key", "variant", "dataset", "model", "loss", "seed", "identity", "task"]
     rows = [
-        (t.key, t.variant, t.dataset.label, t.model.label, t.loss.label, t.seed, canonical_json(t.identity()))
+        (
+            *(t.key, t.variant, t.dataset.label, t.model.label, t.loss.label, t.seed),
+            *(canonical_json(t.identity()), tasks.name_of(t.dataset.name)),
+        )
         for t in trials
     ]
-    return pd.DataFrame(rows, columns=["key", "variant", "dataset", "model", "loss", "seed", "identity"])
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _refuse_too_many(block: Block, place: str) -> None:

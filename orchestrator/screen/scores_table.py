@@ -19,7 +19,7 @@ def print_scores(scores: Mapping[str, float], console: Console) -> None:
     """
     # A test part alone has no temperature.
     by = {name: metric for name, metric in criteria().items() if f"temperature_{name}" in scores}
-    of_rows = [metric for metric in known_metrics().values() if metric.at_commit]
+    of_rows = [m for m in known_metrics().values() if m.at_commit and Score("test", m.name).column in scores]
     drawn = [_table(scores, of_rows, [*by.values()][:number]) for number in range(len(by), -1, -1)]
     number = next((n for n, (_, least) in enumerate(drawn) if least <= console.width), len(by))
     console.print(drawn[number][0])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
+
 from rich.console import Console
 
 from orchestrator.screen import warnings
 from orchestrator.screen.terminal import warn
 from orchestrator.use_cases.tables import Tables, Written
+from results.tables.layout import Table
 from results.tables.screen import Screen
 
 MORE = (
@@ -17,16 +21,21 @@ MORE = (
 
 def print_tables(tables: Tables, console: Console) -> None:
     for alike in (tables.on_test_set, tables.out_of_distribution):
-        if alike:
-            console.print(Screen(alike))
+        _print(alike, console)
 
 
 def print_written(written: Written, console: Console) -> None:
     """Prints the tables of a run and where their files are."""
-    console.print(Screen(written.shown))
+    _print(written.shown, console)
     parts = [file.rpartition(".") for file in written.files.values()]
     endings = ", ".join(f".{ending}" for _, _, ending in parts)
     console.print(f"Tables: {parts[0][0]} ({endings})", highlight=False, soft_wrap=True)
+
+
+def _print(tables: Sequence[Table], console: Console) -> None:
+    # Tables of different tasks are of different trials: grids of their own.
+    for _, alike in groupby(tables, key=lambda table: table.metric.task):
+        console.print(Screen([*alike]))
 
 
 def warn_of(tables: Tables) -> None:

@@ -14,8 +14,10 @@ from results.scoring.rescoring import rescore as compute
 from results.scoring.scores import UNCALIBRATED, Score
 from results.store.errors import StoreError
 from results.store.store import Store
+from results.tables.table import only
 from results.wording import counted
 from sweeps.expand import load
+from trainables import tasks
 from trainables.catalogue import CALIBRATORS, METRICS
 from trainables.errors import ConfigurationError
 
@@ -68,14 +70,21 @@ def rescore(
     """
     # A sweep file may name plug-ins.
     trials = load(sweep).trials if sweep else None
-    of_metrics = list(dict.fromkeys(metrics)) or METRICS.names()
+    known = [name for name in METRICS.names() if METRICS[name].spec.task == tasks.DEFAULT]
+    of_metrics = list(dict.fromkeys(metrics)) or known
     under = list(dict.fromkeys(calibrators)) or [UNCALIBRATED]
     for registry, names in ((METRICS, of_metrics), (CALIBRATORS, under)):
         for name in names:
             registry[name]
+    for name in of_metrics:
+        if name not in known:
+            raise ConfigurationError(
+                f"metric {name!r} is for the task {METRICS[name].spec.task!r}: only those of classification "
+                "are computed from stored predictions."
+            )
     opened = Store(store)
     opened.check_place()
-    frame = opened.snapshot(trials).trials()
+    frame = only(opened.snapshot(trials).trials(), tasks.DEFAULT).reset_index(drop=True)
     if trials is not None:
         frame = frame[frame["key"].isin({trial.key for trial in trials})].reset_index(drop=True)
     if frame.empty:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from orchestrator.use_cases.rescore import with_scores
 from results.scoring import out_of_distribution
-from results.scoring.scores import DEFAULT, SEPARATION, chosen, temperature_by
+from results.scoring.scores import SEPARATION, chosen, temperature_by
 from results.store.snapshot import Snapshot
 from results.store.store import Store
 from results.tables.layout import Table
 from results.tables.rendering import render
 from results.tables.screen import ON_SCREEN
-from results.tables.table import build, needed
+from results.tables.table import build, by_task, default_metrics, needed, only
 from results.wording import counted
 from sweeps.expand import Sweep, expected_frame, load
 from trainables.errors import ConfigurationError
@@ -102,9 +102,13 @@ def tables(
     by = calibrator or temperature_by(criterion or (loaded.temperature_criterion if loaded else "ece"))
     built: list[Table] = []
     if own or not asked:
-        keys = None if expected is None else set(expected["key"])
-        frame = with_scores(opened, frame, needed(own or DEFAULT, by), keys)
-        built = build(frame, expected, by, own or DEFAULT)
+        shown = own or default_metrics(frame)
+        for task, of_task in by_task(shown).items():
+            keys = set(only(frame, task)["key"])
+            if expected is not None:
+                keys &= set(expected["key"])
+            frame = with_scores(opened, frame, needed(of_task, by), keys)
+        built = build(frame, expected, by, shown)
     others: list[Table] = []
     if of_others or not (asked or calibrator):
         others = out_of_distribution.build(snapshot.scored(), loaded.trials if loaded else None, by)
@@ -138,14 +142,14 @@ def write(sweep: Sweep, store: Store, snapshot: Snapshot) -> Written:
     """
     frame, expected = _trials(store, snapshot), expected_frame(sweep.trials)
     calibrator = temperature_by(sweep.temperature_criterion)
-    built = build(frame, expected, calibrator)
+    built = build(frame, expected, calibrator, default_metrics(frame))
     built += out_of_distribution.build(snapshot.scored(), sweep.trials, calibrator)
     files = {}
     for format, ending in FILES.items():
         path = f"tables/{sweep.name}.{ending}"
         store.folder.write(path, render(built, format, standalone=True).encode())
         files[format] = store.folder.name(path)
-    return Written(tuple(build(frame, expected, calibrator, ON_SCREEN)), files)
+    return Written(tuple(build(frame, expected, calibrator, default_metrics(frame, ON_SCREEN))), files)
 
 
 def _trials(store: Store, snapshot: Snapshot) -> pd.DataFrame:

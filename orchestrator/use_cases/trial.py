@@ -10,9 +10,8 @@ from typing import Any
 import torch
 
 from sweeps.spec import Overrides, read_overrides, selected
-from trainables import computed
+from trainables import computed, tasks
 from trainables.builds import check_builds_for
-from trainables.calibration import evaluate
 from trainables.catalogue import DATASETS, LOSSES, MODELS, SAMPLERS
 from trainables.errors import ConfigurationError
 from trainables.process_state.state import ProcessState
@@ -103,8 +102,7 @@ def trial(
         on_epoch=lambda epoch, curves: on_epoch(asked, epoch, curves),
     )
     unusable = tuple(kept.checkpoints.passed_over) if kept else ()
-    validation, test = result.validation, result.test
-    scores = evaluate(validation.logits, validation.labels, test.logits, test.labels)
+    scores = tasks.build(tasks.name_of(asked.dataset.name)).scores(result.validation, result.test)
     committed = False
     if kept:
         dataset_again = load_dataset(asked, data, computed.CPU)

@@ -195,6 +195,8 @@ def commit_result(store: Store, result: TrialResult, provenance: dict[str, str])
     }
     texts = {name: value for name, value in result.measurements.items() if isinstance(value, str)}
     facts = {"dataset_fingerprint": result.dataset_fingerprint, ARITHMETIC: FLOAT64}
+    if task != tasks.DEFAULT:
+        facts["task"] = task
     return store.commit(
         result.trial,
         predictions=table,

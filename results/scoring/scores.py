@@ -10,10 +10,11 @@ NLL, as Mukhoti et al. (2020) and Ghosh et al. (2022) print theirs.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from trainables import tasks
 from trainables.catalogue import CALIBRATORS, METRICS
 from trainables.errors import ConfigurationError
 from trainables.registry import Entry, closest
@@ -35,7 +36,8 @@ class Metric:
         direction: Which way is good; None for a metric that describes and does not judge.
         order_only: Whether it depends on the order of the classes alone.
         bins: Whether it depends on the number of bins.
-        at_commit: Whether each finished trial has it in its row.
+        at_commit: Whether each finished trial of its task has it in its row.
+        task: The task whose predictions it measures.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Metric:
     order_only: bool = False
     bins: bool = False
     at_commit: bool = False
+    task: str = tasks.DEFAULT
 
     @classmethod
     def of(cls, entry: Entry[MetricSpec]) -> Metric:
@@ -64,8 +67,10 @@ class Metric:
         return f"{value:z.4f}" if self.unit == "none" else f"{100 * value:z.2f}"
 
     def changed_by(self, calibrator: str) -> bool:
-        """Whether it can differ before and after this calibrator."""
-        return not (self.order_only and CALIBRATORS[calibrator].spec.keeps_order)
+        """Whether it can differ before and after this calibrator, which takes logits of a classification."""
+        return self.task == tasks.DEFAULT and not (
+            self.order_only and CALIBRATORS[calibrator].spec.keeps_order
+        )
 
 
 @dataclass(frozen=True)
@@ -148,3 +153,14 @@ SEPARATION = {
 
 DEFAULT = ("ece", "adaptive_ece", "nll", "mce", "error", "top_1_accuracy", "top_5_accuracy")
 """The metrics that the papers have tables of."""
+
+
+def shown_of(task: str, usual: Sequence[str] = DEFAULT) -> tuple[str, ...]:
+    """The metrics that a task has tables of where none is asked for.
+
+    Args:
+        usual: Those of classification.
+    """
+    if task == tasks.DEFAULT:
+        return tuple(usual)
+    return tuple(m.name for m in known_metrics().values() if m.task == task and m.at_commit)

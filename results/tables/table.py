@@ -14,12 +14,22 @@ from typing import Any
 
 import pandas as pd
 
-from results.scoring.scores import DEFAULT, UNCALIBRATED, Metric, Score, chosen, criterion_of, known_metrics
+from results.scoring.scores import (
+    DEFAULT,
+    UNCALIBRATED,
+    Metric,
+    Score,
+    chosen,
+    criterion_of,
+    known_metrics,
+    shown_of,
+)
 from results.store import code
 from results.tables import names
 from results.tables.layout import MISSING, MIXED, UNDEFINED, Cell, Row, Table, scalings
 from results.tables.rendering import FORMATS, render
 from results.tables.statistics import CELL, Settings, described, differing, settings_of_variants, summarise
+from trainables import tasks
 from trainables.catalogue import CALIBRATORS
 from trainables.metrics import BINS
 
@@ -53,12 +63,58 @@ def build(
         ConfigurationError: An unknown calibrator or metric, no finished trial, trials without one of the
             columns, or two trials of one cell with the same seed.
     """
+    return [
+        table
+        for task, of_task in by_task(metrics).items()
+        for table in _built(
+            only(trials, task), None if expected is None else only(expected, task), calibrator, of_task, data
+        )
+    ]
+
+
+def by_task(metrics: Sequence[str]) -> dict[str, list[str]]:
+    """Names of metrics by the task that they are for.
+
+    Raises ConfigurationError for a name that does not exist.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    for metric in chosen(metrics):
+        found[metric.task].append(metric.name)
+    return found
+
+
+def default_metrics(trials: pd.DataFrame, usual: Sequence[str] = DEFAULT) -> list[str]:
+    """The metrics of tables where none is asked for: of each task that the trials have.
+
+    Args:
+        usual: Those of classification.
+    """
+    found = trials["task"].fillna(tasks.DEFAULT) if "task" in trials.columns else [tasks.DEFAULT]
+    return [name for task in dict.fromkeys(sorted(found)) for name in shown_of(task, usual)]
+
+
+def only(frame: pd.DataFrame, task: str) -> pd.DataFrame:
+    """The trials of one task. A frame that tells no tasks is of classification."""
+    if "task" not in frame.columns:
+        return frame
+    return frame[frame["task"].fillna(tasks.DEFAULT) == task]
+
+
+def _built(
+    trials: pd.DataFrame,
+    expected: pd.DataFrame | None,
+    calibrator: str,
+    metrics: Sequence[str],
+    data: str,
+) -> list[Table]:
+    """The tables of one task."""
     chosen_metrics = chosen(metrics)
     criterion = criterion_of(calibrator)
     temperature = f"temperature_{criterion}" if criterion else None
     columns = {score.column for score in needed(metrics, calibrator)}
+    scaled = any("after" in scalings(metric, calibrator) for metric in chosen_metrics)
     summary = _in_print_order(
-        summarise(trials, [*([temperature] if temperature else []), *sorted(columns)], expected)
+        summarise(trials, [*([temperature] if scaled and temperature else []), *sorted(columns)], expected)
     )
     losses = tuple(sorted(set(summary["loss"]), key=lambda label: names.rank(names.LOSSES, label)))
     where = [*zip(*(summary[name] for name in ("dataset", "model", "settings", "loss")), strict=True)]

@@ -105,6 +105,7 @@ class MetricSpec:
         order_only: Whether it depends on the order of the classes alone.
         bins: Whether it takes `bins`.
         at_commit: Whether the row of a trial carries it.
+        task: The task whose predictions it measures. Those of classification alone can be calibrated.
     """
 
     title: str
@@ -114,6 +115,7 @@ class MetricSpec:
     order_only: bool = False
     bins: bool = False
     at_commit: bool = False
+    task: str = "classification"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,150 @@
+"""The task is a seam: another one, from a plug-in, trains, resumes, commits and prints by the same code."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from orchestrator.driver.reports import Done
+from orchestrator.driver.stalls import Watch
+from orchestrator.driver.worker import Notices, TrialWorker, WorkerSettings
+from orchestrator.screen.tables import print_tables
+from orchestrator.use_cases.tables import tables
+from results.scoring.commit import part_of
+from results.store.address import Address
+from results.store.inspection import inspection
+from results.store.store import Store
+from results.store.survey import State
+from results.terminal import Terminal
+from trainables.errors import ConfigurationError
+from trainables.registry.plugins import PLUGINS
+from trainables.resolve import resolve
+from trainables.training.checkpoint import decode, encode
+from trainables.training.run import TrialRun, load_dataset
+from trainables.trial import Trial
+
+from .conftest import Command
+
+CPU = torch.device("cpu")
+PLUGIN = Path(__file__).parents[1] / "plugins" / "multi_label.py"
+TRAINING = {"epochs": 5, "milestones": [3], "batch_size": 32, "reported_epoch": "best_validation_accuracy"}
+
+
+@pytest.fixture(autouse=True)
+def plugin() -> Iterator[None]:
+    before = PLUGINS.files
+    PLUGINS.add([PLUGIN])
+    yield
+    PLUGINS._files = before
+
+
+def trial_of(loss: str, seed: int = 2) -> Trial:
+    return resolve("tagged", ("mlp", {"hidden": 12}), loss, seed, training=TRAINING)
+
+
+def test_a_loss_or_a_set_of_another_task_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"'classification'.*'multi_label'"):
+        trial_of("brier")
+    with pytest.raises(ConfigurationError, match=r"'multi_label'.*'classification'"):
+        resolve("digits", "mlp", "sigmoid", 0)
+    with pytest.raises(ConfigurationError, match=r"score_on.*'multi_label'"):
+        resolve("tagged", "mlp", "sigmoid", 0, score_on=["svhn"])
+
+
+def test_a_run_resumed_after_each_batch_is_as_if_undisturbed() -> None:
+    trial = trial_of("sigmoid")
+    dataset = load_dataset(trial, None, CPU)
+    undisturbed, resumed = TrialRun(trial, dataset, CPU), TrialRun(trial, dataset, CPU)
+    while not undisturbed.done:
+        undisturbed.advance()
+    while not resumed.done:
+        resumed.advance_until(lambda: True)
+        state = encode(resumed.state())
+        resumed = TrialRun(trial, dataset, CPU)
+        resumed.restore(decode(state))
+    one, other = undisturbed.result(), resumed.result()
+    assert repr(one.epochs) == repr(other.epochs) and one.reported_epoch == other.reported_epoch
+    assert torch.equal(one.test.probabilities, other.test.probabilities)
+    errors = [curves["validation_hamming"] for curves in one.epochs]
+    assert one.reported_epoch == int(np.argmin(np.array(errors, dtype=float)))
+    assert not any(name.endswith(("_ece", "_error")) for name in one.epochs[0])
+
+
+def trained(worker: TrialWorker, trial: Trial) -> Done:
+    worker.begin(trial, gpus=0)
+    while not (report := worker.step()).ended:
+        pass
+    assert isinstance(report, Done), report
+    return report
+
+
+def test_its_trials_are_committed_verified_and_printed_beside_those_of_classification(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"checkpoint_every": 2, "checkpoint_minutes": 10.0, "hours_per_trial": 1.0}
+    uri = str(tmp_path / "store")
+    worker = TrialWorker(
+        WorkerSettings(
+            store=uri, data_root=str(tmp_path), stalled_minutes=30.0, threads=1, source_commit="", run="",
+            **settings,
+        ),
+        Notices(),
+        Watch(30.0, None),
+    )  # fmt: skip
+    tagged = [trial_of("sigmoid"), trial_of("brier_of_labels"), trial_of("brier_of_labels", seed=3)]
+    digits = ("digits", {"training_samples": 75, "validation_samples": 60})
+    plain = resolve(digits, "mlp", "brier", 0, training={"epochs": 1, "milestones": []})
+    reports = [trained(worker, trial) for trial in (*tagged, plain)]
+    assert [sorted(report.summary or {}) for report in reports] == [["hamming"]] * 3 + [["ECE", "error"]]
+
+    store = Store(uri)
+    assert set(store.survey([*tagged, plain]).states.values()) == {State.DONE}
+    stored = store.predictions(Address.of(tagged[0]))
+    assert stored.column_names == ["split", "sample_id", "probabilities", "relevant"]
+    test = part_of(stored, "test")
+    assert test.probabilities.shape == (53, 4) and test.relevant.dtype == torch.bool
+    assert test.sample_ids.tolist() == list(range(2000, 2053))
+    row = store.trials().set_index("key").loc[tagged[0].key]
+    hamming = ((test.probabilities > 0.5) != test.relevant).double().mean().item()
+    assert row["test_hamming"] == hamming and row["task"] == "multi_label"
+    assert reports[0].summary == {"hamming": pytest.approx(hamming)}
+
+    made = inspection(store)
+    for step in made.steps:
+        step()
+    assert (made.trials, made.findings) == (4, [])
+
+    found = tables(uri)
+    metrics = [table.metric.name for table in found.on_test_set]
+    assert metrics[-2:] == ["hamming", "subset_error"] and metrics[:2] == ["ece", "adaptive_ece"]
+    (labels,) = found.on_test_set[-2].rows
+    assert labels.dataset == "tagged" and found.on_test_set[-2].scalings == ("none",)
+    assert [cell.seeds for cell in labels.cells if cell] == [2, 1]
+    assert [row.dataset for row in found.on_test_set[0].rows] == [plain.dataset.label]
+    screen = Terminal(file=io.StringIO(), width=100)
+    print_tables(found, screen)
+    assert "Hamming loss" in screen.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_a_sweep_of_it_runs_on_ray_and_prints_its_tables(calibsweep: Command, tmp_path: Path) -> None:
+    sweep = tmp_path / "tags.yaml"
+    sweep.write_text(f"""\
+name: tags
+seeds: [2]
+plugins: [{PLUGIN}]
+training: {{epochs: 5, milestones: [3], batch_size: 32, reported_epoch: best_validation_accuracy}}
+blocks:
+  - {{datasets: [tagged], models: [{{mlp: {{hidden: 12}}}}], losses: [sigmoid, brier_of_labels]}}
+""")
+    store = str(tmp_path / "store")
+    output = calibsweep("run", str(sweep), "--store", store)
+    assert "hamming" in output and "Hamming loss" in output
+    frame = Store(store).trials().set_index("loss")
+    assert frame.loc["sigmoid", "key"] == trial_of("sigmoid").key
+    assert "Subset error" in calibsweep("tables", str(sweep), "--store", store, "--format", "md")
+    calibsweep("store", "verify", "--store", store, "--plugin", str(PLUGIN))
