@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from trainables.calibration import score
 from trainables.calibrators.continuous_temperature import nll_temperature
 from trainables.catalogue import METRICS
 from trainables.errors import ConfigurationError
 from trainables.metrics import compute
 from trainables.metrics.bins import top_label
 from trainables.metrics.smooth_ece import gap_spectrum, smoothed_gap
+from trainables.registry.plugins import PLUGINS
 
 from .record_metrics import CASES, TARGET, drawn
 
@@ -92,12 +94,12 @@ def test_debiasing_takes_away_what_chance_adds() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_parts_add_up_to_the_score_and_scaling_changes_only_one(name: str) -> None:
     logits, labels = map(torch.from_numpy, drawn(*CASES[name]))
-    for score in ("nll", "brier"):
+    for whole in ("nll", "brier"):
         parts = [
-            compute(f"{score}_{part}", logits.softmax(1), labels) for part in ("refinement", "calibration")
+            compute(f"{whole}_{part}", logits.softmax(1), labels) for part in ("refinement", "calibration")
         ]
-        assert sum(parts) == pytest.approx(compute(score, logits.softmax(1), labels))
-        scaled = compute(f"{score}_refinement", (logits / 1.7).softmax(1), labels)
+        assert sum(parts) == pytest.approx(compute(whole, logits.softmax(1), labels))
+        scaled = compute(f"{whole}_refinement", (logits / 1.7).softmax(1), labels)
         assert scaled == pytest.approx(parts[0])
 
 
@@ -118,6 +120,22 @@ def test_one_sure_sample_has_a_value_or_none_by_definition(metric: str) -> None:
     value = compute(metric, torch.tensor([[0.0, 1.0, 0.0]]), torch.tensor([1]))
     best = 1.0 if METRICS[metric].spec.direction == "higher" or "confiden" in metric else 0.0
     assert value == pytest.approx(best, abs=1e-6) or (metric in ("aurc", "augrc") and math.isnan(value))
+
+
+def test_a_metric_of_a_plug_in_can_be_in_every_row(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PLUGINS, "_files", PLUGINS.files)
+    file = tmp_path / "least.py"
+    file.write_text(
+        "from trainables.registry import register\n"
+        "@register('least', kind='metric',\n"
+        "          spec={'title': 'Least', 'meaning': 'Least probability', 'at_commit': True})\n"
+        "def least(probabilities, labels):\n"
+        "    return float(probabilities.min())\n"
+    )
+    PLUGINS.add([file])
+    logits, labels = map(torch.from_numpy, drawn(*CASES["seven"]))
+    expected = (logits / 2).softmax(dim=1).min().item()
+    assert score(logits, labels, 2.0)["least"] == pytest.approx(expected)
 
 
 def test_bins_are_for_metrics_that_have_them() -> None:

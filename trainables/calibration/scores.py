@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from trainables.calibrators.temperature import CRITERIA, TEMPERATURES, best, criterion_curves
+from trainables.catalogue import METRICS
 from trainables.errors import InputError
-from trainables.metrics import BINS
+from trainables.metrics import BINS, compute
 from trainables.metrics.bins import equal_mass_gap, equal_width_edges, weighted_gap
 from trainables.metrics.brier import brier_scores
 from trainables.metrics.checks import checked_logits
@@ -39,7 +40,8 @@ def score(logits: Tensor, labels: Tensor, temperature: float = 1.0) -> dict[str,
     Returns:
         error, nll (nats, mean), brier, ece, adaptive_ece, classwise_ece, mce, top_1_accuracy, top_5_accuracy
         (1 where K <= 5), confident_share (of samples with confidence above 0.99), confident_accuracy (theirs,
-        NaN where there are none) and mean_confidence. All but nll and brier are fractions.
+        NaN where there are none) and mean_confidence, and each metric of a plug-in that is marked as
+        `at_commit`. All but nll and brier are fractions.
 
     Raises:
         InputError: Logits or labels that have no scores, or a temperature that is not positive.
@@ -102,7 +104,12 @@ def _score(logits: Tensor, labels: Tensor, temperature: float) -> dict[str, floa
         "confident_accuracy": accuracy,
         "mean_confidence": confidences.mean(),
     }
-    return dict(zip(scores, torch.stack(list(scores.values())).tolist(), strict=True))
+    found = dict(zip(scores, torch.stack(list(scores.values())).tolist(), strict=True))
+    others = [name for name in METRICS.names() if METRICS[name].spec.at_commit and name not in found]
+    if others:
+        probabilities = torch.cat([part for part, _ in probabilities_of(logits, labels, temperature)])
+        found |= {name: compute(name, probabilities, labels) for name in others}
+    return found
 
 
 @dataclass(frozen=True)
