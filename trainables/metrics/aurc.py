@@ -53,10 +53,11 @@ def _wrong(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     confidences, correct = top_label(*checked_probabilities(probabilities, labels))
     ordered, order = confidences.double().sort()
     errors = 1 - correct.double()[order]
-    _, groups, counts = same_but_for_rounding(ordered).unique_consecutive(
-        return_inverse=True, return_counts=True
-    )
-    means = torch.zeros_like(counts, dtype=torch.float64).index_add_(0, groups, errors) / counts
+    alike = same_but_for_rounding(ordered)
+    groups = torch.zeros_like(order)
+    groups[1:] = (alike.diff() > 0).cumsum(dim=0)
+    counts = torch.bincount(groups)
+    means = torch.bincount(groups, errors) / counts
     coverages = torch.arange(1, len(errors) + 1, dtype=torch.float64, device=errors.device) / len(errors)
     return means[groups].flip(0).cumsum(dim=0) / len(errors), coverages
 
