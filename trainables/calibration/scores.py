@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from trainables import tasks
 from trainables.calibrators.temperature import CRITERIA, TEMPERATURES, best, criterion_curves
 from trainables.catalogue import METRICS
 from trainables.errors import InputError
@@ -105,7 +106,8 @@ def _score(logits: Tensor, labels: Tensor, temperature: float) -> dict[str, floa
         "mean_confidence": confidences.mean(),
     }
     found = dict(zip(scores, torch.stack(list(scores.values())).tolist(), strict=True))
-    others = [name for name in METRICS.names() if METRICS[name].spec.at_commit and name not in found]
+    specs = {name: METRICS[name].spec for name in METRICS.names() if name not in found}
+    others = [name for name, spec in specs.items() if spec.at_commit and spec.task == tasks.DEFAULT]
     if others:
         probabilities = torch.cat([part for part, _ in probabilities_of(logits, labels, temperature)])
         found |= {name: compute(name, probabilities, labels) for name in others}
