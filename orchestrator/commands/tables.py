@@ -47,7 +47,7 @@ CRITERIA = ("ece", "adaptive_ece", "nll")
     multiple=True,
     metavar="NAME",
     shell_complete=completion.scores,
-    help="Only this table, as ece. May be given several times.",
+    help="Only this table, as ece or 'ece(bins=20)'. May be given several times.",
 )
 @click.option("--standalone", is_flag=True, help="LaTeX: a whole document that compiles as it is.")
 @set_option

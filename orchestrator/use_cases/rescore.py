@@ -11,7 +11,7 @@ from orchestrator.commands import copied
 from results.scoring.layer import FOLDER, Scorer, filled
 from results.scoring.rescoring import due
 from results.scoring.rescoring import rescore as compute
-from results.scoring.scores import UNCALIBRATED, Score
+from results.scoring.scores import SEPARATION, UNCALIBRATED, Score, chosen
 from results.store.errors import StoreError
 from results.store.store import Store
 from results.tables.table import only
@@ -71,15 +71,16 @@ def rescore(
     # A sweep file may name plug-ins.
     trials = load(sweep).trials if sweep else None
     known = [name for name in METRICS.names() if METRICS[name].spec.task == tasks.DEFAULT]
-    of_metrics = list(dict.fromkeys(metrics)) or known
+    of_metrics = list(dict.fromkeys(metric.name for metric in chosen(metrics))) or known
     under = list(dict.fromkeys(calibrators)) or [UNCALIBRATED]
-    for registry, names in ((METRICS, of_metrics), (CALIBRATORS, under)):
-        for name in names:
-            registry[name]
-    for name in of_metrics:
-        if name not in known:
+    for name in under:
+        CALIBRATORS[name]
+    for metric in chosen(of_metrics):
+        if metric.name in SEPARATION:
+            raise ConfigurationError(f"{metric.name} compares two data sets: only a run computes it.")
+        if metric.task != tasks.DEFAULT:
             raise ConfigurationError(
-                f"metric {name!r} is for the task {METRICS[name].spec.task!r}: only those of classification "
+                f"metric {metric.name!r} is for the task {metric.task!r}: only those of classification "
                 "are computed from stored predictions."
             )
     opened = Store(store)

@@ -24,6 +24,7 @@ from results.store.files import Folder
 from results.store.snapshot import side_by_side
 from trainables import source
 from trainables.catalogue import CALIBRATORS, METRICS
+from trainables.metrics import parsed
 from trainables.registry import Registry
 from trainables.trial import digest
 
@@ -69,8 +70,9 @@ class Scorer:
     @functools.cached_property
     def folder(self) -> str:
         """Where its scores lie in a store."""
+        name, bins = parsed(self.metric)
         made_of = {
-            "metric": _identity(METRICS, self.metric),
+            "metric": {**_identity(METRICS, name), **({} if bins is None else {"bins": bins})},
             "calibrator": _identity(CALIBRATORS, self.calibrator),
         }
         return f"{FOLDER}/{self.metric}-{self.calibrator}-{digest(made_of)[:DIGEST_LENGTH]}"

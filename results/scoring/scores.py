@@ -17,6 +17,7 @@ from typing import Literal
 from trainables import tasks
 from trainables.catalogue import CALIBRATORS, METRICS
 from trainables.errors import ConfigurationError
+from trainables.metrics import BINS, parsed
 from trainables.registry import Entry, closest
 from trainables.registry.specs import MetricSpec
 
@@ -38,6 +39,7 @@ class Metric:
         bins: Whether it depends on the number of bins.
         at_commit: Whether each finished trial of its task has it in its row.
         task: The task whose predictions it measures.
+        number: Of its bins.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Metric:
     bins: bool = False
     at_commit: bool = False
     task: str = tasks.DEFAULT
+    number: int = BINS
 
     @classmethod
     def of(cls, entry: Entry[MetricSpec]) -> Metric:
@@ -124,12 +127,24 @@ def temperature_by(criterion: str) -> str:
 
 
 def chosen(names: Iterable[str]) -> list[Metric]:
-    """The metrics of these names. Raises ConfigurationError for a name that does not exist."""
+    """The metrics of these names: 'ece', 'ece(bins=20)'.
+
+    Raises ConfigurationError for a name that does not exist, or bins for a metric that has none.
+    """
     names, known = list(names), {**known_metrics(), **SEPARATION}
+    found = []
     for name in names:
-        if name not in known:
+        plain, bins = parsed(name)
+        if plain not in known:
             raise ConfigurationError(f"there is no metric {name!r}.{closest(name, known)}")
-    return [known[name] for name in names]
+        metric = known[plain]
+        if bins is not None:
+            title = f"{metric.title} ({bins} bins)"
+            metric = dataclasses.replace(
+                metric, name=f"{plain}(bins={bins})", title=title, number=bins, at_commit=False
+            )
+        found.append(metric)
+    return found
 
 
 SEPARATION = {

@@ -31,7 +31,6 @@ from results.tables.rendering import FORMATS, render
 from results.tables.statistics import CELL, Settings, described, differing, settings_of_variants, summarise
 from trainables import tasks
 from trainables.catalogue import CALIBRATORS
-from trainables.metrics import BINS
 
 __all__ = ["FORMATS", "Cell", "Row", "Table", "build", "render"]
 
@@ -207,13 +206,14 @@ def _caption(metric: Metric, calibrator: str, full: int, rows: Iterable[Row], da
     cells = [cell for row in rows for cell in row.cells if cell is not None]
     title = f" ({metric.title})" if metric.title not in metric.meaning else ""
     facts = [f"in {metric.printed_unit}"] if metric.printed_unit else []
-    facts += [f"{BINS} bins"] if metric.bins else []
+    number = f"{metric.number} bins"
+    facts += [number] if metric.bins and number not in metric.title else []
     facts += [f"{metric.direction} is better"] if metric.direction else []
     sentences = [", ".join([f"{metric.meaning}{title} on {data}", *facts]) + "."]
     changed = metric.changed_by(calibrator)
     if changed and (criterion := criterion_of(calibrator)):
         by = known_metrics()[criterion]
-        bins = f" ({BINS} bins)" if by.bins else ""
+        bins = f" ({by.number} bins)" if by.bins else ""
         there = any(not math.isnan(cell.temperature) for cell in cells)
         brackets = "mean temperature in brackets, " if there else ""
         sentences.append(

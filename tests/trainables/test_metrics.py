@@ -140,7 +140,11 @@ def test_a_metric_of_a_plug_in_can_be_in_every_row(tmp_path, monkeypatch: pytest
 
 def test_bins_are_for_metrics_that_have_them() -> None:
     probabilities, labels = case("two")
-    assert compute("ece", probabilities, labels, bins=3) != compute("ece", probabilities, labels)
+    three = compute("ece", probabilities, labels, bins=3)
+    assert three == compute("ece(bins=3)", probabilities, labels) != compute("ece", probabilities, labels)
+    assert compute("ece(bins=15)", probabilities, labels) == compute("ece", probabilities, labels)
+    with pytest.raises(ConfigurationError, match="bins"):
+        compute("nll(bins=3)", probabilities, labels)
     for name in METRICS.names():
         if not METRICS[name].spec.bins:
             with pytest.raises(ConfigurationError, match="bins"):

@@ -7,6 +7,7 @@ predicted class is the first of the most probable ones, the confidence its proba
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from trainables.catalogue import METRICS
@@ -19,16 +20,37 @@ BINS = 15
 """Bins of every binned metric, unless others are asked for: as in the papers."""
 
 
+_WITH_BINS = re.compile(r"(?P<name>.+)\(bins=(?P<bins>[1-9][0-9]{0,4})\)")
+
+
+def parsed(name: str) -> tuple[str, int | None]:
+    """A metric's name and number of bins: 'ece' and 20 from 'ece(bins=20)', None for the usual number.
+
+    Raises:
+        ConfigurationError: Bins for a metric that has none, or that there is not.
+    """
+    match = _WITH_BINS.fullmatch(name)
+    if match is None:
+        return name, None
+    if not METRICS[match["name"]].spec.bins:
+        raise ConfigurationError(f"metric {match['name']!r} has no bins.")
+    bins = int(match["bins"])
+    return match["name"], None if bins == BINS else bins
+
+
 def compute(name: str, probabilities: Tensor, labels: Tensor, **params: Any) -> float:
     """The metric called `name` of probabilities [N, K] and labels [N], a fraction, or nats.
 
     Args:
+        name: As 'ece', or with a number of bins as 'ece(bins=20)'.
         params: The metric's own parameters, and `bins` for one that bins.
 
     Raises:
         ConfigurationError: An unknown name or parameter, with the nearest right one.
         InputError: Probabilities or labels for which the metric has no value.
     """
+    name, bins = parsed(name)
+    params = params if bins is None else {"bins": bins, **params}
     if "bins" in params and not METRICS[name].spec.bins:
         raise ConfigurationError(f"metric {name!r} has no bins.")
     value: float = METRICS.build(name, probabilities=probabilities, labels=labels, **params)
