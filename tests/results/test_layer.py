@@ -201,3 +201,13 @@ def test_a_wrong_name_and_an_empty_store_are_refused(older: Store, tmp_path: Pat
     empty.mkdir()
     with pytest.raises(StoreError):
         rescore(str(empty))
+
+
+def test_another_number_of_bins_is_another_score(older: Store) -> None:
+    rescore(older.uri, ["ece(bins=4)", "ece(bins=15)"], ["none", "temperature_nll"])
+    four, usual = (values(older, Scorer(name, "temperature_nll")) for name in ("ece(bins=4)", "ece"))
+    assert four.keys() == usual.keys() and four != usual
+    built = tables(older.uri, metrics=["ece(bins=4)"], calibrator="temperature_nll").on_test_set
+    assert built[0].metric.number == 4 and "4 bins" in built[0].caption and "15" not in built[0].metric.title
+    with pytest.raises(ConfigurationError, match="bins"):
+        rescore(older.uri, ["nll(bins=4)"])
