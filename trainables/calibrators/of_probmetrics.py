@@ -33,7 +33,10 @@ class OfProbmetrics(Calibrator):
         self.fitted = self.made(_package("calibrators"))
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
-            self.fitted.fit_torch(self._distribution(logits), labels.cpu())
+            try:
+                self.fitted.fit_torch(self._distribution(logits), labels.cpu())
+            except (ValueError, RuntimeError) as error:
+                raise InputError(f"{type(self).__name__} cannot be fitted: {error}") from error
         for each in told:
             # It would go on with the parameters that it began with.
             if "Not updating" in str(each.message):
