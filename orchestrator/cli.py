@@ -13,13 +13,16 @@ import click
 from orchestrator.commands import mistakes
 from orchestrator.commands.base import NAME, app
 from orchestrator.commands.check_loss import check_loss
-from orchestrator.commands.cluster import launch, logs, status, stop
 from orchestrator.commands.completion import OPTIONS
 from orchestrator.commands.data import data
+from orchestrator.commands.launch import launch
 from orchestrator.commands.listing import list_
+from orchestrator.commands.logs import logs
 from orchestrator.commands.plan import plan
 from orchestrator.commands.run import run
 from orchestrator.commands.score import score
+from orchestrator.commands.status import status
+from orchestrator.commands.stop import stop
 from orchestrator.commands.store import store
 from orchestrator.commands.tables import tables
 from orchestrator.commands.trial import trial

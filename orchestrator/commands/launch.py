@@ -1,0 +1,45 @@
+"""`calibsweep launch`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from orchestrator.commands.base import Command
+from orchestrator.commands.options import data_option, json_option, retry_option
+from orchestrator.commands.target import EXAMPLE, target_options, way_out
+from orchestrator.screen.terminal import console
+
+
+@click.command(cls=Command, example=EXAMPLE.format("launch"))
+@target_options
+@data_option
+@retry_option
+@json_option
+def launch(
+    sweep: str,
+    store: str,
+    cluster: Path | None,
+    address: str | None,
+    overrides: tuple[str, ...],
+    data: Path | None,
+    retry_failed: bool,
+    json: bool,
+) -> None:
+    """Runs a sweep on a cluster, as a job there that outlives this terminal.
+
+    The code at hand goes along, plug-ins too. Again, after whatever died, goes on with what is missing.
+    """
+    from orchestrator.screen.as_json import as_json
+    from orchestrator.screen.launched import print_launched
+    from orchestrator.use_cases import launch as use_case
+
+    given = click.get_current_context().params
+    target = use_case.Target(sweep, store, overrides, cluster, address)
+    with way_out(given):
+        launched = use_case.launch(target, data, retry_failed)
+    if json:
+        click.echo(as_json(launched), nl=False)
+    else:
+        print_launched(launched, target, given, console())
