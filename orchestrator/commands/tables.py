@@ -64,6 +64,8 @@ def tables(
     json: bool,
 ) -> None:
     """Regenerates the result tables from the store alone."""
+    from orchestrator.commands.copied import typed
+    from orchestrator.use_cases.rescore import MissingScoresError
     from orchestrator.use_cases.tables import tables
     from trainables.errors import ConfigurationError
 
@@ -75,9 +77,14 @@ def tables(
     from results.tables.screen import ON_SCREEN
 
     shown = metric if metric or format or json else ON_SCREEN
-    made = tables(
-        store, sweep, metrics=shown, criterion=criterion, calibrator=calibrator, overrides=overrides
-    )
+    try:
+        made = tables(
+            store, sweep, metrics=shown, criterion=criterion, calibrator=calibrator, overrides=overrides
+        )
+    except MissingScoresError as error:
+        asked = {"store": store, "metric": error.metrics, "calibrator": error.calibrators}
+        way = f"This computes it from the stored logits: {typed('store rescore', asked)}"
+        raise ConfigurationError(f"{error}. {way}") from error
     warn_of(made)
     if json:
         from orchestrator.screen.as_json import as_json

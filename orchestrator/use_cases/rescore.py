@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.commands import copied
 from results.scoring.layer import FOLDER, Scorer, filled
 from results.scoring.rescoring import due
 from results.scoring.rescoring import rescore as compute
@@ -23,6 +22,21 @@ from trainables.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class MissingScoresError(ConfigurationError):
+    """Scores that neither the rows nor the layer have; `rescore` computes them.
+
+    Args:
+        missing: How many trials lack a score, by the scorer that computes it.
+    """
+
+    def __init__(self, missing: Mapping[Scorer, int]):
+        self.metrics = tuple(dict.fromkeys(scorer.metric for scorer in missing))
+        self.calibrators = tuple(dict.fromkeys(scorer.calibrator for scorer in missing))
+        first, number = next(iter(missing.items()))
+        under = "" if first.calibrator == UNCALIBRATED else f" after {first.calibrator}"
+        super().__init__(f"{counted(number, 'trial')} without {first.metric}{under}")
 
 
 @dataclass(frozen=True)
@@ -116,18 +130,10 @@ def with_scores(
         keys: Of the trials that need them; None for all.
 
     Raises:
-        ConfigurationError: A score that is nowhere, with the command that computes it.
+        MissingScoresError: A score that is nowhere.
         StoreError: A store that cannot be read.
     """
     found = filled(store.folder, frame, scores, keys)
     if not found.lacking:
         return found.frame
-    metrics = list(dict.fromkeys(scorer.metric for scorer in found.lacking))
-    calibrators = list(dict.fromkeys(scorer.calibrator for scorer in found.lacking))
-    given = {"store": store.uri, "metric": metrics, "calibrator": calibrators}
-    first, number = next(iter(found.lacking.items()))
-    under = "" if first.calibrator == UNCALIBRATED else f" after {first.calibrator}"
-    raise ConfigurationError(
-        f"{counted(number, 'trial')} without {first.metric}{under}. This computes it from the stored logits: "
-        f"{copied.typed('store rescore', given)}"
-    )
+    raise MissingScoresError(found.lacking)

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from orchestrator.cli import app
-from orchestrator.use_cases.rescore import rescore
+from orchestrator.use_cases.rescore import MissingScoresError, rescore
 from orchestrator.use_cases.tables import tables
 from results.scoring import layer, rescoring
 from results.scoring.commit import TASK, tensors
@@ -174,9 +174,12 @@ def test_tables_name_the_command_and_take_what_it_computed(older: Store) -> None
     assert show("ece")
     # A row says of some scores that they have no value.
     assert show("confident_accuracy")
-    with pytest.raises(ConfigurationError) as raised:
+    with pytest.raises(MissingScoresError) as raised:
         show("ece", "brier", "mce")
-    command = str(raised.value).partition("calibsweep ")[2]
+    assert (raised.value.metrics, raised.value.calibrators) == (("brier", "mce"), ("none", "temperature_nll"))
+    asked = ["tables", "--store", older.uri, "--criterion", "nll"]
+    asked += [word for metric in ("ece", "brier", "mce") for word in ("--metric", metric)]
+    command = str(CliRunner().invoke(app, asked).exception).partition("calibsweep ")[2]
     assert command.startswith("store rescore ")
     done = CliRunner().invoke(app, shlex.split(command))
     assert done.exit_code == 0, done.output
