@@ -83,8 +83,7 @@ def tables(
         )
     except MissingScoresError as error:
         asked = {"store": store, "metric": error.metrics, "calibrator": error.calibrators}
-        way = f"This computes it from the stored logits: {typed('store rescore', asked)}"
-        raise ConfigurationError(f"{error}. {way}") from error
+        raise ConfigurationError(f"{error}: {typed('store rescore', asked)}") from error
     warn_of(made)
     if json:
         from orchestrator.screen.as_json import as_json

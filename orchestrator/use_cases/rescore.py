@@ -36,7 +36,9 @@ class MissingScoresError(ConfigurationError):
         self.calibrators = tuple(dict.fromkeys(scorer.calibrator for scorer in missing))
         first, number = next(iter(missing.items()))
         under = "" if first.calibrator == UNCALIBRATED else f" after {first.calibrator}"
-        super().__init__(f"{counted(number, 'trial')} without {first.metric}{under}")
+        super().__init__(
+            f"{counted(number, 'trial')} without {first.metric}{under}; rescore computes it from its logits"
+        )
 
 
 @dataclass(frozen=True)

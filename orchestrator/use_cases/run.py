@@ -145,7 +145,8 @@ def run(
     """
     observer, request = observer or Observer(), request or StopRequest()
     data = data or default_root()
-    loaded, place = load(sweep, overrides), Store(store)
+    loaded = load(sweep, overrides)
+    place = Store(store)
     place.tidying.tell = observer.warn
     with observer.busy(f"looking at what the store {store} has of {loaded.name}"):
         standing = Standing.of(loaded, place)
