@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -133,13 +134,14 @@ def test_its_trials_are_committed_verified_and_printed_beside_those_of_classific
 @pytest.mark.slow
 def test_a_sweep_of_it_runs_on_ray_and_prints_its_tables(calibsweep: Command, tmp_path: Path) -> None:
     sweep = tmp_path / "tags.yaml"
-    sweep.write_text(f"""\
+    shutil.copy(PLUGIN, tmp_path)
+    sweep.write_text("""\
 name: tags
 seeds: [2]
-plugins: [{PLUGIN}]
-training: {{epochs: 5, milestones: [3], batch_size: 32, reported_epoch: best_validation_accuracy}}
+plugins: [multi_label.py]
+training: {epochs: 5, milestones: [3], batch_size: 32, reported_epoch: best_validation_accuracy}
 blocks:
-  - {{datasets: [tagged], models: [{{mlp: {{hidden: 12}}}}], losses: [sigmoid, brier_of_labels]}}
+  - {datasets: [tagged], models: [{mlp: {hidden: 12}}], losses: [sigmoid, brier_of_labels]}
 """)
     store = str(tmp_path / "store")
     output = calibsweep("run", str(sweep), "--store", store)
