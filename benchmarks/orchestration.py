@@ -27,7 +27,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -58,7 +57,7 @@ def sleeping() -> type:
     from orchestrator.driver.reports import Done, Latest, Running
 
     class Sleeping(tune.Trainable):
-        def setup(self, config: dict[str, Any], settings: Any, trials: Mapping[str, Any]) -> None:
+        def setup(self, config: dict[str, Any], settings: Any) -> None:
             # Whoever drives it, a trial that trains has torch loaded.
             import torch  # noqa: F401
 
@@ -97,6 +96,7 @@ def ours(number: int, scratch: Path) -> None:
     from orchestrator.driver import tune_driver
     from orchestrator.driver.progress import Progress
     from orchestrator.driver.stop_request import StopRequest
+    from orchestrator.driver.trial_source import ListedTrials
     from results.store.store import Store
     from sweeps.expand import load
 
@@ -108,7 +108,13 @@ def ours(number: int, scratch: Path) -> None:
     start_ray([trial.key for trial in trials])
     with Progress(trials, 0, Terminal(file=StringIO())) as progress:
         outcome = tune_driver.fit(
-            sweep, trials, Store(str(scratch / "store")), scratch, progress, scratch, "", StopRequest()
+            sweep,
+            ListedTrials(trials),
+            Store(str(scratch / "store")),
+            scratch,
+            progress,
+            scratch,
+            StopRequest(),
         )
     assert (outcome.done, outcome.failed, outcome.left) == (number, 0, 0)
 
@@ -121,7 +127,7 @@ def plain(number: int, scratch: Path) -> None:
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     keys = [str(position) for position in range(number)]
     start_ray(keys)
-    trainable = tune.with_parameters(sleeping(), settings=None, trials={})
+    trainable = tune.with_parameters(sleeping(), settings=None)
     results = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([{"CPU": 0.01, "GPU": 1}])),
         param_space={"key": tune.grid_search(keys)},

@@ -59,7 +59,7 @@ class Progress:
     """Counts of a running sweep, the lines that show them, and the time still to go.
 
     Args:
-        trials: What is to run.
+        trials: Those that are known to run; further ones count once they start.
         already_done: Trials of the sweep that were finished before.
         console: Where to print. Where nothing can be drawn again, all is plain lines.
         expected: How many seconds a trial is thought to take, before any tells; None where nobody knows.
@@ -78,14 +78,16 @@ class Progress:
     running: dict[str, Run] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.by_key = {trial.key: trial for trial in self.trials}
-        self.left = set(self.by_key)
+        self.by_key: dict[str, Trial] = {}
+        self.left: set[str] = set()
         self.told = time.monotonic()
         self.what = ""
         self.most_running = 0
         # Sums, since what is left is told with every trial that ends: by cell, and by cell and epochs.
-        self.one_of = {_cell(trial): trial for trial in self.trials}
-        self.left_of = Counter(_size(trial) for trial in self.trials)
+        self.one_of: dict[Cell, Trial] = {}
+        self.left_of: Counter[tuple[Cell, int]] = Counter()
+        for trial in self.trials:
+            self._expect(trial)
         self.finished_epochs: Counter[Cell] = Counter()
         self.finished_seconds: dict[Cell, float] = defaultdict(float)
         self.expected_of: dict[Cell, float | None] = {}
@@ -119,10 +121,19 @@ class Progress:
         self.told = time.monotonic()
         self.console.print(line, highlight=False, soft_wrap=True)
 
-    def start(self, key: str, patience_seconds: float = math.inf) -> None:
-        """A trial that runs from now on, and how long it may stand still."""
+    def _expect(self, trial: Trial) -> None:
+        """Counts a trial as one that is to run."""
+        self.by_key[trial.key] = trial
+        self.left.add(trial.key)
+        self.one_of.setdefault(_cell(trial), trial)
+        self.left_of[_size(trial)] += 1
+
+    def start(self, trial: Trial, patience_seconds: float = math.inf) -> None:
+        """A trial that runs from now on, and how long it may stand still. It need not be known before."""
+        if trial.key not in self.by_key:
+            self._expect(trial)
         now = time.monotonic()
-        self.running[key] = Run(now, heard=now, patience_seconds=patience_seconds)
+        self.running[trial.key] = Run(now, heard=now, patience_seconds=patience_seconds)
         self.most_running = max(self.most_running, len(self.running))
         self.what = ""
 
@@ -166,7 +177,7 @@ class Progress:
             self.note(f"failed: {trial}: {told}")
         else:
             left = "" if self.redraws or not self.left else f"; {self.time_left()} left"
-            self.tell(f"[{self.done + self.failed}/{len(self.trials)}] {trial}: {told}{left}")
+            self.tell(f"[{self.done + self.failed}/{len(self.by_key)}] {trial}: {told}{left}")
 
     def tell_if_due(self) -> None:
         """Says which trials have come to stand still; in plain lines, after a while, where all stands."""
@@ -251,7 +262,7 @@ class Progress:
             self.done,
             self.failed,
             self.already_done,
-            len(self.trials),
+            len(self.by_key),
             time.monotonic() - self.started,
             self.time_left(),
         )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import heapq
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from ray.tune.search import Searcher
 
 from orchestrator.cluster.placement import Needs
+from orchestrator.driver.reports import Done, Failed
 from orchestrator.driver.stop_request import StopRequest
+from orchestrator.driver.trial_source import TrialSource
+from trainables.trial import Trial
 
 MOST_WAITING = 64
 """Trials of equal needs that wait for a place at once: enough for an autoscaler to see what is wanted, few
@@ -29,29 +32,31 @@ class TrialQueue(Searcher):
     without the others noticing.
 
     Args:
-        configs: What Tune is to know of each trial, by key, in the order in which they should start.
-        needs: What each trial reserves. Trials of other needs do not queue behind each other.
+        source: Gives the trials, in the order in which they should start.
+        gpus: The GPUs that a trial reserves.
+        cpus: The CPU cores that each of its workers reserves. Trials of different needs do not queue behind
+            each other.
         request: Once it has come, no further trial is handed out.
         clock: Seconds that only grow.
     """
 
     def __init__(
         self,
-        configs: Mapping[str, dict[str, Any]],
-        needs: Mapping[str, Needs],
+        source: TrialSource,
+        gpus: Callable[[Trial], float],
+        cpus: float,
         request: StopRequest,
         clock: Callable[[], float] = time.monotonic,
     ):
         super().__init__()
-        self.configs = configs
-        self.needs = needs
+        self.source = source
+        self.gpus = gpus
+        self.cpus = cpus
         self.clock = clock
         self.request = request
+        self.unsettled: dict[str, Trial] = {}
         self.ready: dict[Needs, deque[str]] = defaultdict(deque)
-        for key in configs:
-            self.ready[needs[key]].append(key)
-        self.unsettled = {key for queue in self.ready.values() for key in queue}
-        self.waiting: dict[Needs, set[str]] = {needs: set() for needs in self.ready}
+        self.waiting: dict[Needs, set[str]] = defaultdict(set)
         self.paused: list[tuple[float, str]] = []
         # Of each trial that died: how often without an epoch done between, and how far it had come.
         self.deaths: dict[str, tuple[int, int]] = {}
@@ -60,36 +65,52 @@ class TrialQueue(Searcher):
         self, trial_id: str
     ) -> dict[str, Any] | str | None:
         """The next trial, None if there is none at this moment, FINISHED once no trial is left."""
-        if self.request.asked is not None or not self.unsettled:
-            finished: str = Searcher.FINISHED
+        finished: str = Searcher.FINISHED
+        if self.request.asked is not None:
+            return finished
+        while (trial := self.source.next()) is not None:
+            self.unsettled[trial.key] = trial
+            self.ready[self._needs(trial)].append(trial.key)
+        if not self.unsettled:
             return finished
         while self.paused and self.paused[0][0] <= self.clock():
             _, key = heapq.heappop(self.paused)
             if key in self.unsettled:
-                self.ready[self.needs[key]].appendleft(key)
+                self.ready[self._needs(self.unsettled[key])].appendleft(key)
         open_ = [n for n, queue in self.ready.items() if queue and len(self.waiting[n]) < MOST_WAITING]
         if not open_:
             return None
         needs = min(open_, key=lambda needs: len(self.waiting[needs]))
         key = self.ready[needs].popleft()
         self.waiting[needs].add(key)
-        return {"key": key, **self.configs[key]}
+        return self._config(self.unsettled[key])
 
-    def started(self, key: str) -> None:
-        self.waiting[self.needs[key]].discard(key)
+    def _needs(self, trial: Trial) -> Needs:
+        return Needs.of(self.gpus(trial), self.cpus)
 
-    def settled(self, key: str) -> None:
+    def _config(self, trial: Trial) -> dict[str, Any]:
+        """A trial as it travels: whole, and in labels for the programs that draw curves."""
+        labels = {"dataset": trial.dataset.label, "model": trial.model.label, "loss": trial.loss.label}
+        also = {"seed": trial.seed, "protocol": trial.protocol, "key": trial.key}
+        return {"trial": trial, "gpus": self.gpus(trial), **labels, **also}
+
+    def started(self, trial: Trial) -> None:
+        self.waiting[self._needs(trial)].discard(trial.key)
+
+    def settled(self, trial: Trial, result: Done | Failed) -> None:
         """A trial that is done or has failed by its own fault: it does not come again."""
-        self.started(key)
-        self.unsettled.discard(key)
+        self.started(trial)
+        if self.unsettled.pop(trial.key, None) is not None:
+            self.source.settled(trial, result)
 
-    def died(self, key: str, epoch: int) -> tuple[int, float]:
+    def died(self, trial: Trial, epoch: int) -> tuple[int, float]:
         """A trial whose process died after so many epochs: it comes again, unless it is settled.
 
         Returns:
             How often in a row it died without an epoch done between, and the seconds that it waits now.
         """
-        self.started(key)
+        self.started(trial)
+        key = trial.key
         deaths, reached = self.deaths.get(key, (0, -1))
         deaths = 1 if epoch > reached else deaths + 1
         self.deaths[key] = deaths, max(epoch, reached)

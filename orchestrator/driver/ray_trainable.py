@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,20 +23,17 @@ from trainables.trial import Trial
 
 
 class RayTrial(tune.Trainable):
-    """Trains the trial whose key Tune gives it.
+    """Trains the trial of its config.
 
     An exception of the trial's own code becomes a row in failures/ and a report, so that neither Tune retries
     it nor the process is lost: what Tune sees fail is the machinery alone.
     """
 
-    def setup(  # type: ignore[override]  # the last two come from tune.with_parameters
-        self,
-        config: dict[str, Any],
-        settings: WorkerSettings,
-        trials: Mapping[str, Trial],
+    def setup(  # type: ignore[override]  # the last comes from tune.with_parameters
+        self, config: dict[str, Any], settings: WorkerSettings
     ) -> None:
         PLUGINS.install(settings.plugins)
-        self.settings, self.trials = settings, trials
+        self.settings = settings
         self.store = Store(settings.store)
         self.store.folder.sit_out_outages()
         self.notes: list[Note] = []
@@ -61,7 +57,8 @@ class RayTrial(tune.Trainable):
                 worker_exit.end_later()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.trial, self.gpus = self.trials[new_config["key"]], new_config["gpus"]
+        self.trial: Trial = new_config["trial"]
+        self.gpus: float = new_config["gpus"]
         self.begun = False
         return True
 

@@ -21,7 +21,7 @@ from orchestrator.driver.progress import Progress
 from orchestrator.driver.ray_start import configure_ray
 from orchestrator.driver.scratch import Scratch
 from orchestrator.driver.stop_request import StopRequest
-from results.store import provenance
+from orchestrator.driver.trial_source import ListedTrials
 from results.store.store import Store
 from sweeps.expand import Sweep
 from trainables.trial import Trial
@@ -102,10 +102,8 @@ def run_missing(
                 progress.doing("starting the first processes")
                 from orchestrator.driver.tune_driver import fit
 
-                commit = provenance.source_commit()
+                source, folder = ListedTrials(trials), scratch.folder / "tune"
                 with request.trials():
-                    return fit(
-                        sweep, trials, store, data_root, progress, scratch.folder / "tune", commit, request
-                    )
+                    return fit(sweep, source, store, data_root, progress, folder, request)
         finally:
             scratch.delete()

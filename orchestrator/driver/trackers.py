@@ -9,7 +9,7 @@ import importlib.util
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,8 @@ class TensorBoard(Callback):
         folder: Where they come to lie, as data set/model/loss/seed and key.
     """
 
-    def __init__(self, folder: Path, trials: Mapping[str, Trial]):
+    def __init__(self, folder: Path):
         self.folder = folder
-        self.trials = trials
         self.writers: dict[str, SummaryWriter] = {}
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
@@ -56,9 +55,9 @@ class TensorBoard(Callback):
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         curves = {name: result[name] for name in result if name in CURVES}
-        key = trial.config["key"]
+        asked: Trial = trial.config["trial"]
+        key = asked.key
         if curves and key not in self.writers:
-            asked = self.trials[key]
             place = Path(Address.of(asked).path("x")).parent.relative_to("x")
             own = self.folder / place / f"seed-{asked.seed}-{key}"
             before = len(list(own.glob("events.*")))
@@ -71,7 +70,7 @@ class TensorBoard(Callback):
             self._close(key)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._close(trial.config["key"])
+        self._close(trial.config["trial"].key)
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         for key in list(self.writers):
@@ -135,7 +134,6 @@ def callbacks(
     asked: Iterable[Watch],
     name: str,
     store: Store,
-    trials: Mapping[str, Trial],
     tell: Callable[[str], None],
 ) -> list[Callback]:
     """What Tune tells of each report.
@@ -159,7 +157,7 @@ def callbacks(
         match program:
             case "tensorboard":
                 folder = _local_folder(store) / name
-                callback = Outside(program, TensorBoard(folder, trials), tell)
+                callback = Outside(program, TensorBoard(folder), tell)
                 where = _tensorboard(folder)
             case "mlflow":
                 from ray.air.integrations.mlflow import MLflowLoggerCallback

@@ -14,6 +14,7 @@ from orchestrator.driver import progress as progress_module
 from orchestrator.driver import tune_driver
 from orchestrator.driver.progress import Progress
 from orchestrator.driver.stop_request import StopRequest
+from orchestrator.driver.trial_source import ListedTrials
 from results.store.store import Store
 from results.terminal import Terminal
 from sweeps.expand import load
@@ -31,7 +32,8 @@ def kept_of_each(sweep_seeds: int, folder: Path, monkeypatch: pytest.MonkeyPatch
     sweep = load("quickstart", [f"seeds={sweep_seeds}", "run.gpus_per_trial=2", "run.cpus_per_trial=3"])
     trials = list(sweep.trials)
     with Progress(trials, 0, Terminal(file=StringIO())) as shown:
-        tune_driver.fit(sweep, trials, Store(str(folder)), folder, shown, folder, "", StopRequest())
+        source = ListedTrials(trials)
+        tune_driver.fit(sweep, source, Store(str(folder)), folder, shown, folder, StopRequest())
     config = handed["search_alg"].suggest("first")
     assert handed["resources"](config) == tune_driver.reservation(Needs(2, 3.0, 1.0))
 
@@ -67,7 +69,7 @@ def test_the_time_left_is_that_of_each_trial_by_its_data_set_and_model(
 
         def trained(trial: Trial, seconds: float, failed: bool = False) -> None:
             nonlocal now
-            shown.start(trial.key)
+            shown.start(trial)
             now += seconds
             shown.finish(trial.key, "", failed=failed)
 
@@ -77,7 +79,7 @@ def test_the_time_left_is_that_of_each_trial_by_its_data_set_and_model(
         # How long a trial took that failed says nothing of the others.
         trained(slow[1], 3, failed=True)
         for trial in (fast[2], slow[2], unknown[0]):
-            shown.start(trial.key)
+            shown.start(trial)
         now += 30
     mean = (10 + 14 + 100) / 3
     # Of each trial that runs, what is left of the mean of its data set and model, or of all.

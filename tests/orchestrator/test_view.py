@@ -136,7 +136,7 @@ def test_only_what_can_be_drawn_again_is(
     with Progress(trials, 3, console) as shown:
         shown.doing("starting Ray")
         for trial in trials:
-            shown.start(trial.key)
+            shown.start(trial)
             shown.epoch(trial.key, 1, error=0.25, seconds_per_epoch=1.0)
         if shown.view:
             shown.view.refresh()
@@ -169,7 +169,7 @@ def test_the_time_to_go_is_what_was_planned_until_epochs_say_better(monkeypatch:
     now += 5
     assert shown.seconds_left() == START_SECONDS - 5 + 2 * 600
     for trial in trials[:2]:
-        shown.start(trial.key)
+        shown.start(trial)
     now += 30
     assert shown.seconds_left() == 2 * 600 - 30
     # Of what runs, and of those to come, an epoch takes as long as the last ones did.

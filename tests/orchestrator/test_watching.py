@@ -31,12 +31,12 @@ SWEEP = """
 
 def test_event_files_have_what_was_reported(tmp_path: Path) -> None:
     trials = [resolve("digits", "mlp", "focal_1", seed) for seed in (0, 1)]
-    board = TensorBoard(tmp_path, {trial.key: trial for trial in trials})
+    board = TensorBoard(tmp_path)
     for epoch in (3, 7, 12):
         for trial in trials:
             told = {"test_error": trial.seed + epoch / 100, "train_loss": 2.5, "time_total_s": 1.0}
             report = {**told, "epoch": epoch, "done": epoch == 12 and trial.seed == 0}
-            board.on_trial_result(0, [], SimpleNamespace(config={"key": trial.key}), report)
+            board.on_trial_result(0, [], SimpleNamespace(config={"trial": trial}), report)
     assert list(board.writers) == [trials[1].key]
     board.on_experiment_end([])
     for trial in trials:
@@ -51,10 +51,10 @@ def test_curves_of_a_trial_that_was_interrupted_are_one(tmp_path: Path) -> None:
     trial = resolve("digits", "mlp", "focal_1", 0)
 
     def run(epochs: range, offset: float) -> None:
-        board = TensorBoard(tmp_path, {trial.key: trial})
+        board = TensorBoard(tmp_path)
         for epoch in epochs:
             report = {"test_error": epoch + offset, "epoch": epoch, "done": False}
-            board.on_trial_result(0, [], SimpleNamespace(config={"key": trial.key}), report)
+            board.on_trial_result(0, [], SimpleNamespace(config={"trial": trial}), report)
         board.on_experiment_end([])
 
     run(range(1, 8), 0.0)
@@ -73,7 +73,7 @@ def test_curves_of_a_bucket_lie_in_one_place_of_this_machine(
     lines: list[str] = []
     for _ in range(2):
         store = Store("s3://my-bucket/results?region=eu-west-1")
-        callbacks([("tensorboard", {})], "watched", store, {}, lines.append)
+        callbacks([("tensorboard", {})], "watched", store, lines.append)
     place = tmp_path / ".cache/calibsweep/tensorboard/s3/my-bucket/results/watched"
     assert lines == [f"Curves while it runs: tensorboard --logdir {place}"] * 2
 
@@ -102,7 +102,7 @@ def test_what_draws_curves_is_offered_as_it_can_be_had(
     )
     lines: list[str] = []
     store = Store(str(tmp_path / "int st"))
-    callbacks([("tensorboard", {})], "a", store, {}, lines.append)
+    callbacks([("tensorboard", {})], "a", store, lines.append)
     look = f"tensorboard --logdir '{tmp_path}/int st/tensorboard/a'"
     assert lines == [f"Curves while it runs: {'' if there else 'pip install tensorboard && '}{look}"]
 

@@ -1,0 +1,159 @@
+"""Hears what Tune reports of the trials that run, and tells the display, the queue and the store."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from ray.tune import Callback
+
+from orchestrator.driver.blame import DEATHS, Blame
+from orchestrator.driver.deaths import Death, autopsy, living_nodes
+from orchestrator.driver.outcome import Outcome
+from orchestrator.driver.progress import Progress
+from orchestrator.driver.queue import TrialQueue
+from orchestrator.driver.reports import Done, Failed, Report, Running, Stopped, StoreLost, StoreRefused
+from orchestrator.driver.worker_check import failed_start
+from results.store.checkpoints import StoredCheckpoints
+from results.store.errors import StoreError
+from results.store.store import Store
+from results.store.tidying import NOTE
+from trainables.trial import Trial
+
+
+class Listener(Callback):
+    """Tells the progress display and the queue what Tune reports, and records what died.
+
+    Args:
+        errors: What Tune saw when a trial's process ended, as `errors_of_trials` gives it.
+        patience_seconds: How long a trial may stand still at first.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        store: Store,
+        outcome: Outcome,
+        queue: TrialQueue,
+        errors: dict[str, Exception],
+        patience_seconds: float,
+    ):
+        self.patience_seconds = patience_seconds
+        self.errors = errors
+        self.blame = Blame(living_nodes)
+        self.progress = progress
+        self.store = store
+        self.outcome = outcome
+        self.queue = queue
+        self.checkpoints = StoredCheckpoints(store)
+        self.told: set[str] = set()
+
+    def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
+        # Tune writes a copy of everything to its scratch folder, which is never read again.
+        return Callback, ()
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self.progress.tell_if_due()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        started: Trial = trial.config["trial"]
+        self.queue.started(started)
+        self.progress.start(started, self.patience_seconds)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        told: Trial = trial.config["trial"]
+        key = told.key
+        report: Report = result["report"]
+        self.blame.runs(key, report.node)
+        for note in report.notes:
+            if note.kind == NOTE:
+                self.store.tidying.tell_once(note.text)
+            else:
+                self.progress.note(note.text)
+        match report:
+            case Running(latest, patience):
+                error = latest.curves.get("validation_error")
+                self.progress.epoch(key, latest.epoch, patience, latest.seconds_per_epoch, error)
+            case Done(summary=summary, left=left):
+                if left:
+                    self._tell_left(told, ", ".join(left))
+                numbers = "a result that was committed before stands"
+                if summary is not None:
+                    numbers = ", ".join(f"{name} {value:.2%}" for name, value in summary.items())
+                self._settle(told, report, f"done, {numbers}")
+            case Failed():
+                self._settle(told, report, f"{report.failure_class}: {report.message}")
+            case Stopped():
+                self.blame.ended(key)
+                self.progress.stop(key)
+            case StoreRefused(message):
+                self._lost_store(told, message, ended=False)
+            case StoreLost(message, kept):
+                self._lost_store(told, message, ended=True, kept=kept)
+
+    def _lost_store(self, trial: Trial, why: str, ended: bool, kept: bool = False) -> None:
+        """Results cannot be kept, and training on would be for nothing: all that runs is to end.
+
+        What was trained since the last checkpoints can be kept if the store comes back for a moment.
+        """
+        if self.outcome.store_error is None:
+            self.outcome.store_error = why
+            self.progress.note(why)
+        elif ended and not kept:
+            self.progress.note(f"{trial}: no checkpoint could be kept: {why}")
+        if ended:
+            self.progress.stop(trial.key)
+        self.queue.request.ask()
+
+    def _tell_left(self, trial: Trial, left: str) -> None:
+        """Tells once of each loss, model and data set what its trials leave in their processes."""
+        cell = f"{trial.dataset.label} / {trial.model.label} / {trial.loss.label}"
+        if cell not in self.told:
+            self.told.add(cell)
+            self.progress.note(f"{cell} leaves in its process: {left}; each such process is replaced")
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A process or node that died, or a process that was ended."""
+        died: Trial = trial.config["trial"]
+        error = self.errors.pop(trial.trial_id, None)
+        if told := failed_start(str(error)):
+            # Tried again it would end no better, here or with another trial.
+            self.progress.stop(died.key)
+            self.outcome.worker_error = self.outcome.worker_error or told
+            self.queue.request.ask()
+            return
+        try:
+            self._record(died, autopsy(error))
+        except StoreError as store_error:
+            self._lost_store(died, str(store_error), ended=True)
+
+    def _record(self, trial: Trial, death: Death) -> None:
+        key = trial.key
+        run = self.progress.running.get(key)
+        if self.queue.request.asked is not None:
+            # What was told to end together with us: it is interrupted, as all are.
+            self.progress.stop(key)
+            return
+        # Which may have done more than it has told of.
+        done = max(run.epoch if run else 0, self.checkpoints.epochs_done(key))
+        deaths, pause = self.queue.died(trial, done)
+        own = self.blame.died(key, death, deaths)
+        failed = death.at_once or own >= DEATHS
+        failure_class = death.failure_class if failed else "preempted"
+        message = death.message if death.at_once or not failed else f"{death.message}, {own} times in a row"
+        failure = Failed(failure_class, message, death.traceback, socket.gethostname())
+        self.store.record_failure(trial, failure_class, message, failure.traceback, failure.host)
+        if failed:
+            if death.by_code:
+                self.checkpoints.forbid(key)
+            self._settle(trial, failure, f"{failure_class}: {message}")
+        else:
+            self.progress.stop(key)
+            self.progress.note(f"{trial}: {death.message}; it goes on in {pause:.0f} s")
+
+    def _settle(self, trial: Trial, result: Done | Failed, told: str) -> None:
+        self.queue.settled(trial, result)
+        self.blame.ended(trial.key)
+        self.progress.finish(trial.key, told, failed=isinstance(result, Failed))
