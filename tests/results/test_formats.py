@@ -119,6 +119,17 @@ def test_a_row_with_a_column_of_a_later_version_counts_and_keeps_it(store: Store
     assert not inspected(store).wrong
 
 
+def test_a_score_that_this_version_does_not_know_or_that_a_row_lacks_is_no_difference(store: Store) -> None:
+    commit(store, TRIAL)
+    row = path_of(store, TRIAL, "trials")
+    table = rows.from_parquet(store.folder.read(row))
+    scores = {**dict(table["scores"][0].as_py()), "test_of_tomorrow": 0.5}
+    del scores["test_brier"]
+    store.folder.write(row, rows.to_parquet(rows.scored_anew(table, scores, {})))
+    assert not inspected(store).findings
+    assert store.trials()["test_of_tomorrow"].tolist() == [0.5]
+
+
 def test_a_bit_of_an_unknown_column_is_damage_like_any_other(store: Store) -> None:
     commit(store, TRIAL)
     row = path_of(store, TRIAL, "trials")

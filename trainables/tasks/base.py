@@ -122,14 +122,16 @@ class Task(ABC, Generic[P]):
     ) -> dict[str, tuple[float, float]]:
         """Committed scores that predictions do not give, as (committed, anew).
 
+        A score that this version does not know, or that the row lacks, is not compared.
+
         Args:
             off: How far arithmetic alone may put a number in [0, 1].
         """
         anew = self.scores(validation, test)
         return {
-            name: (value, anew.get(name, float("nan")))
+            name: (value, anew[name])
             for name, value in scores.items()
-            if not _equal(value, anew.get(name), off)
+            if name in anew and not _equal(value, anew[name], off)
         }
 
     def elsewhere(self, outputs: Tensor, targets: Tensor, sample_ids: Tensor, same_targets: bool) -> P:
@@ -156,8 +158,6 @@ class Task(ABC, Generic[P]):
         raise NotImplementedError
 
 
-def _equal(committed: float, anew: float | None, off: float) -> bool:
-    if anew is None:
-        return False
+def _equal(committed: float, anew: float, off: float) -> bool:
     both_undefined = committed != committed and anew != anew
     return both_undefined or abs(committed - anew) <= off * max(1.0, abs(committed))
