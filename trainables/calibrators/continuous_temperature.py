@@ -57,8 +57,13 @@ def nll_temperature(logits: Tensor, labels: Tensor) -> float:
         weights = (gaps * math.exp(log_inverse)).softmax(dim=1)
         return float((weights * gaps).sum(dim=1).mean() - true)
 
-    if slope(WIDEST) <= 0:
-        return math.exp(-WIDEST)
-    if slope(-WIDEST) >= 0:
-        return math.exp(WIDEST)
-    return math.exp(-float(brentq(slope, -WIDEST, WIDEST, xtol=1e-12)))
+    low, high = -1.0, 1.0
+    while slope(high) <= 0:
+        if high >= WIDEST:
+            return math.exp(-WIDEST)
+        high *= 2
+    while slope(low) >= 0:
+        if low <= -WIDEST:
+            return math.exp(WIDEST)
+        low *= 2
+    return math.exp(-float(brentq(slope, low, high, xtol=1e-10)))

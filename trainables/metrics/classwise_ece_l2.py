@@ -11,6 +11,8 @@ from trainables.metrics.checks import checked_bins, checked_probabilities
 from trainables.metrics.ece_l2 import squared_gaps
 from trainables.registry import register
 
+ELEMENTS_AT_ONCE = 2**22
+
 
 @register(
     "classwise_ece_l2",
@@ -53,18 +55,16 @@ def classwise_ece_l2_debiased(probabilities: Tensor, labels: Tensor, bins: int =
 def _binned(probabilities: Tensor, labels: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor]:
     """Counts, sums of probabilities and true labels of each class's bins, float64 [K, bins]."""
     probabilities, labels = checked_probabilities(probabilities, labels)
-    edges = equal_width_edges(checked_bins(bins), labels.device)
+    inner = equal_width_edges(checked_bins(bins), labels.device)[1:-1]
     classes = probabilities.shape[1]
-    # One class at a time: all N x K positions at once would take as much again as the probabilities.
-    rows = []
-    for number in range(classes):
-        values = probabilities[:, number].double().contiguous()
-        chosen = torch.bucketize(values, edges[1:-1])
-        true = (labels == number).double()
-        rows.append(
-            torch.stack(
-                [torch.bincount(chosen, weight, bins) for weight in (torch.ones_like(true), values, true)]
-            )
-        )
-    counts, sums, hits = torch.stack(rows, dim=1)
-    return counts, sums, hits
+    first = torch.arange(classes, device=labels.device) * bins
+    counts, sums = torch.zeros(2, classes * bins, dtype=torch.float64, device=labels.device)
+    # Positions of all N x K probabilities at once would take as much again as these.
+    for part in probabilities.split(max(1, ELEMENTS_AT_ONCE // classes)):
+        values = part.double()
+        chosen = (torch.bucketize(values, inner) + first).flatten()
+        counts += torch.bincount(chosen, minlength=classes * bins)
+        sums += torch.bincount(chosen, values.flatten(), classes * bins)
+    true = probabilities.gather(1, labels[:, None]).squeeze(1).double()
+    hits = torch.bincount(first[labels] + torch.bucketize(true, inner), minlength=classes * bins).double()
+    return counts.view(classes, bins), sums.view(classes, bins), hits.view(classes, bins)
