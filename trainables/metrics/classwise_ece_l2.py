@@ -60,8 +60,9 @@ def _binned(probabilities: Tensor, labels: Tensor, bins: int) -> tuple[Tensor, T
     first = torch.arange(classes, device=labels.device) * bins
     counts, sums = torch.zeros(2, classes * bins, dtype=torch.float64, device=labels.device)
     # Positions of all N x K probabilities at once would take as much again as these.
-    for part in probabilities.split(max(1, ELEMENTS_AT_ONCE // classes)):
-        values = part.double()
+    rows = max(1, ELEMENTS_AT_ONCE // classes)
+    for start in range(0, len(probabilities), rows):
+        values = probabilities[start : start + rows].double()
         chosen = (torch.bucketize(values, inner) + first).flatten()
         counts += torch.bincount(chosen, minlength=classes * bins)
         sums += torch.bincount(chosen, values.flatten(), classes * bins)
