@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sweeps.spec import selected
 from trainables.catalogue import LOSSES
-from trainables.losses.conformance import Finding, check
+from trainables.losses.testing import Finding, check
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from trainables.errors import ConfigurationError
-from trainables.losses import conformance
+from trainables.losses import testing as conformance
 from trainables.registry import Registry
 from trainables.registry.specs import LossSpec
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -10,9 +11,10 @@ from torch.nn import functional
 
 from trainables.catalogue import LOSSES
 from trainables.errors import ConfigurationError
-from trainables.losses import conformance
+from trainables.losses import testing as conformance
 from trainables.losses.base import Loss
 from trainables.losses.cross_entropy import CrossEntropy
+from trainables.registry.specs import LossSpec
 
 
 @pytest.mark.parametrize("name", LOSSES.names())
@@ -225,3 +227,67 @@ def test_an_innocent_loss_is_accused_of_one_thing_only():
     assert {finding.check for finding in conformance.check_loss(AlwaysMean)} == {"reduction"}
     assert {finding.check for finding in conformance.check_loss(ReadsInHook)} == {"device"}
     assert {finding.check for finding in conformance.check_loss(HookOfOneArgument)} == {"hooks"}
+
+
+def found_with(bad, **spec):
+    return {finding.check for finding in conformance.check_loss(bad, LossSpec(**spec))}
+
+
+class TwiceTheGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(context, losses):
+        return losses.clone()
+
+    @staticmethod
+    def backward(context, gradient):
+        return 2 * gradient
+
+
+class DetachedAndWrong(Detached):
+    def per_sample(self, logits, labels):
+        return TwiceTheGradient.apply(super().per_sample(logits, labels))
+
+
+class SigmoidPerClass(Loss):
+    def per_sample(self, logits, labels):
+        targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
+        return functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(dim=1)
+
+
+class PenaltyOnLargeLogits(CrossEntropy):
+    def per_sample(self, logits, labels):
+        return super().per_sample(logits, labels) + (logits.amax(dim=1) - 10).clamp_min(0)
+
+
+class WeighsClassesAndSamples(CrossEntropy):
+    def __init__(self, reduction="sum", *, class_counts):
+        super().__init__(reduction)
+        self.register_buffer("weights", 1 / class_counts.double())
+
+    def per_sample(self, logits, labels, sample_ids):
+        losses = super().per_sample(logits, labels)
+        return losses * self.weights[labels].to(losses.dtype) * (1 + sample_ids % 2)
+
+
+def test_a_declared_stop_gradient_is_checked_with_its_factors_frozen():
+    assert found_with(Detached, stop_gradient=True) == set()
+    assert "gradient" in found_with(DetachedAndWrong, stop_gradient=True)
+    assert found_with(CrossEntropy, stop_gradient=True) == {"gradient"}
+
+
+def test_a_loss_that_depends_on_more_than_the_softmax_has_to_say_so():
+    for loss in (SigmoidPerClass, PenaltyOnLargeLogits):
+        assert found_with(loss) == {"shift"}
+        assert found_with(loss, softmax=False) == set()
+
+
+def test_a_loss_gets_the_context_that_it_names():
+    def build(*, reduction):
+        return WeighsClassesAndSamples(reduction, class_counts=torch.arange(1, 8))
+
+    assert conformance.check_loss(build) == []
+
+
+class TestFocal(conformance.LossConformance):
+    name = "focal"
+    params = MappingProxyType({"gamma": 0.5})

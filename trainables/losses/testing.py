@@ -9,18 +9,26 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from trainables.catalogue import LOSSES
+from trainables.errors import ConfigurationError
 from trainables.losses.base import Loss, Reduction
+from trainables.losses.stop_gradient import difference
+from trainables.registry.specs import LossSpec
+from trainables.testing import CLASSES, Conformance, random_logits
+from trainables.texts import closest
+from trainables.training.trainer import asked_with_each_batch
 
 GUIDE = "docs/adding-a-loss.md"
 EPOCHS = 10
-SAMPLES, CLASSES = 24, 7
 REDUCTIONS: tuple[Reduction, Reduction] = ("sum", "mean")
+
+
+Check = Callable[["Build", LossSpec], Iterator[str]]
 
 
 class Build(Protocol):
@@ -60,15 +68,49 @@ def check(name: str, **params: object) -> list[Finding]:
     entry = LOSSES[name]
     example = {} if entry.preset else entry.spec.example
     chosen = LOSSES.resolve(name, {**example, **params})
-    return check_loss(lambda *, reduction: LOSSES.build(entry.component, reduction=reduction, **chosen))
+    counts = 10 * torch.arange(1, CLASSES + 1)
+
+    def build(*, reduction: Reduction) -> Loss:
+        loss: Loss = LOSSES.build(entry.component, reduction=reduction, class_counts=counts, **chosen)
+        return loss
+
+    return check_loss(build, entry.spec)
 
 
-def check_loss(build: Build) -> list[Finding]:
-    """What is wrong with the losses that `build(reduction=...)` makes; an empty list if nothing is."""
+def check_loss(build: Build, spec: LossSpec | None = None) -> list[Finding]:
+    """What is wrong with the losses that `build(reduction=...)` makes; an empty list if nothing is.
+
+    Args:
+        spec: As a mark declares it.
+    """
+    spec = spec or LossSpec()
+
+    def with_context(*, reduction: Reduction) -> Loss:
+        loss = build(reduction=reduction)
+        if asked_with_each_batch(loss):
+            loss.register_forward_pre_hook(_add_context, with_kwargs=True)
+        return loss
+
+    return _findings(with_context, spec)
+
+
+def _add_context(loss: Loss, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """What the loss asks for with each batch. A sample keeps its id in whatever order it comes."""
+    logits = given[0].detach()
+    ids = (logits[:, 0] - logits[:, 1]).argsort().argsort()
+    offered = {"sample_ids": ids}
+    asked = asked_with_each_batch(loss)
+    for name in asked:
+        if name not in offered:
+            raise ConfigurationError(f"no task offers {name!r} with a batch.{closest(name, offered)}")
+    return given, {**named, **{name: offered[name] for name in asked}}
+
+
+def _findings(build: Build, spec: LossSpec) -> list[Finding]:
     findings = []
     for name, run in CHECKS.items():
         try:
-            problems = list(run(build))
+            problems = list(run(build, spec))
         except Exception as error:
             problems = [f"{type(error).__name__}: {_first_line(error)}"]
         findings += [Finding(name, problem, f"{GUIDE}#{name}") for problem in problems]
@@ -81,7 +123,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _scalar(build: Build) -> Iterator[str]:
+def _scalar(build: Build, spec: LossSpec) -> Iterator[str]:
     for dtype in (torch.float32, torch.float64):
         logits, labels = _batch(dtype)
         for reduction in REDUCTIONS:
@@ -94,7 +136,7 @@ def _scalar(build: Build) -> Iterator[str]:
                 return
 
 
-def _reduction(build: Build) -> Iterator[str]:
+def _reduction(build: Build, spec: LossSpec) -> Iterator[str]:
     logits, labels = _batch()
     total, mean = (build(reduction=reduction)(logits, labels) for reduction in REDUCTIONS)
     if not torch.allclose(total, mean * len(labels), rtol=1e-9):
@@ -102,9 +144,14 @@ def _reduction(build: Build) -> Iterator[str]:
         yield f"the sum is {total.item():.6g}, but {len(labels)} samples times the mean are {expected:.6g}"
 
 
-def _gradient(build: Build) -> Iterator[str]:
+def _gradient(build: Build, spec: LossSpec) -> Iterator[str]:
     for when, loss in (("new", build(reduction="sum")), ("after its hooks", _exercised(build))):
         logits, labels = _batch()
+        if spec.stop_gradient:
+            if told := difference(loss, logits, labels):
+                yield f"{when}: {told}"
+                return
+            continue
         logits.requires_grad_()
         try:
             torch.autograd.gradcheck(loss, (logits, labels))
@@ -113,7 +160,7 @@ def _gradient(build: Build) -> Iterator[str]:
             return
 
 
-def _order(build: Build) -> Iterator[str]:
+def _order(build: Build, spec: LossSpec) -> Iterator[str]:
     loss = _exercised(build)
     logits, labels = _batch()
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(1))
@@ -122,26 +169,32 @@ def _order(build: Build) -> Iterator[str]:
         yield f"another order of the samples changes {value.item():.6g} to {shuffled.item():.6g}"
 
 
-def _shift(build: Build) -> Iterator[str]:
+def _shift(build: Build, spec: LossSpec) -> Iterator[str]:
+    if not spec.softmax:
+        return
     loss = _exercised(build)
     logits, labels = _batch()
     offsets = torch.linspace(-3, 4, len(labels), dtype=torch.float64)[:, None]
-    value, shifted = loss(logits, labels), loss(logits + offsets, labels)
-    if not torch.allclose(value, shifted, rtol=1e-8):
-        yield (
-            f"a constant added to each sample's logits changes the value from {value.item():.6g} to "
-            f"{shifted.item():.6g}, though it changes no probability"
-        )
+    # Large ones too, for what sets in only there.
+    for scale in (1, 30):
+        value, shifted = loss(scale * logits, labels), loss(scale * (logits + offsets), labels)
+        if not torch.allclose(value, shifted, rtol=1e-8):
+            yield (
+                f"a constant of up to {4 * scale} added to each sample's logits changes the value from "
+                f"{value.item():.6g} to {shifted.item():.6g}, though it changes no probability; a loss that "
+                'means to depend on it says so: spec={"softmax": False}'
+            )
+            return
 
 
-def _saturated(build: Build) -> Iterator[str]:
+def _saturated(build: Build, spec: LossSpec) -> Iterator[str]:
     labels = torch.arange(6) % 3
-    right = torch.nn.functional.one_hot(labels, 3).float()
+    right = torch.nn.functional.one_hot(labels, CLASSES).float()
     batches = {
         "all sure and right": right,
         "all sure and wrong": -right,
         "half right": right * torch.tensor([1.0, -1.0]).repeat(3)[:, None],
-        "all equal": torch.zeros(6, 3),
+        "all equal": torch.zeros(6, CLASSES),
     }
     for when, loss in (
         ("new", build(reduction="sum")),
@@ -161,7 +214,7 @@ def _saturated(build: Build) -> Iterator[str]:
                         return
 
 
-def _hooks(build: Build) -> Iterator[str]:
+def _hooks(build: Build, spec: LossSpec) -> Iterator[str]:
     loss = build(reduction="sum")
     logits, labels = _batch(torch.float32)
     for epoch in range(EPOCHS):
@@ -174,7 +227,7 @@ def _hooks(build: Build) -> Iterator[str]:
     loss.on_epoch_start(0, 1)
 
 
-def _state(build: Build) -> Iterator[str]:
+def _state(build: Build, spec: LossSpec) -> Iterator[str]:
     loss = _exercised(build)
     logits, labels = _batch()
     restored = build(reduction="sum")
@@ -192,7 +245,7 @@ def _state(build: Build) -> Iterator[str]:
             one.on_validation(*_validation(torch.float64, seed=EPOCHS))
 
 
-def _device(build: Build) -> Iterator[str]:
+def _device(build: Build, spec: LossSpec) -> Iterator[str]:
     # Tensors on the 'meta' device have no values: whatever would read one, and so make a GPU wait, fails.
     loss = build(reduction="sum").to("meta")
     logits, labels = (tensor.to("meta") for tensor in _batch(torch.float32))
@@ -211,13 +264,13 @@ def _device(build: Build) -> Iterator[str]:
             return
 
 
-def _precision(build: Build) -> Iterator[str]:
+def _precision(build: Build, spec: LossSpec) -> Iterator[str]:
     narrow, wide = (_exercised(build, dtype)(*_batch(dtype)) for dtype in (torch.float32, torch.float64))
     if not torch.allclose(narrow.double(), wide, rtol=1e-4):
         yield f"float32 gives {narrow.item():.8g}, but float64 {wide.item():.8g}"
 
 
-def _copy(build: Build) -> Iterator[str]:
+def _copy(build: Build, spec: LossSpec) -> Iterator[str]:
     loss = _exercised(build)
     logits, labels = _batch()
     before = loss(logits, labels)
@@ -229,7 +282,7 @@ def _copy(build: Build) -> Iterator[str]:
         yield "hooks of a deep copy change the original: they share state"
 
 
-CHECKS: dict[str, Callable[[Build], Iterator[str]]] = {
+CHECKS: dict[str, Check] = {
     "scalar": _scalar,
     "hooks": _hooks,
     "reduction": _reduction,
@@ -248,11 +301,8 @@ FIRST = ("scalar", "hooks")
 
 
 def _batch(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
-    """Random logits [24, 7], about half of them predicting the label [24], all probabilities represented."""
-    generator = torch.Generator().manual_seed(0)
-    logits = 2 * torch.randn(SAMPLES, CLASSES, generator=generator, dtype=torch.float64)
-    labels = torch.randint(CLASSES, (SAMPLES,), generator=generator)
-    labels[::2] = logits[::2].argmax(dim=1)
+    """Random logits [24, 7], about half of them predicting the label [24]."""
+    logits, labels = random_logits()
     return logits.to(dtype), labels
 
 
@@ -277,3 +327,26 @@ def _exercised(build: Build, dtype: torch.dtype = torch.float64) -> Loss:
     loss = build(reduction="sum")
     _run_hooks(loss, dtype)
     return loss
+
+
+class LossConformance(Conformance):
+    """What training asks of a loss: each check of this kit as a test."""
+
+    registry = LOSSES
+
+    def _passes(self, name: str) -> None:
+        findings = [
+            str(finding) for finding in check(self.entry.name, **self.params) if finding.check == name
+        ]
+        assert not findings, "; ".join(findings)
+
+
+def _as_test(name: str) -> Callable[[LossConformance], None]:
+    def test(self: LossConformance) -> None:
+        self._passes(name)
+
+    return test
+
+
+for _name in CHECKS:
+    setattr(LossConformance, f"test_{_name}", _as_test(_name))

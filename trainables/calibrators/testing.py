@@ -1,0 +1,54 @@
+"""The conformance kit of calibrators."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainables.catalogue import CALIBRATORS
+from trainables.testing import Conformance, random_logits
+
+FITTED, APPLIED = 400, 24
+
+
+class CalibratorConformance(Conformance):
+    """What scores ask of a calibrator."""
+
+    registry = CALIBRATORS
+
+    def fitted(self) -> Tensor:
+        """log p of other logits than those that it was fitted to, from a calibrator fitted anew."""
+        calibrator = self.build()
+        logits, labels = random_logits(FITTED, seed=1)
+        before = logits.clone(), labels.clone()
+        calibrator.fit(logits, labels)
+        assert torch.equal(logits, before[0]) and torch.equal(labels, before[1]), "fit changes its inputs"
+        self.calibrator = calibrator
+        found: Tensor = calibrator.log_probabilities(self.logits)
+        return found
+
+    @property
+    def logits(self) -> Tensor:
+        return random_logits(APPLIED)[0]
+
+    def test_probabilities(self) -> None:
+        """The result are log-probabilities, float64 [N, K]: their exponentials sum to one."""
+        found = self.fitted()
+        assert found.shape == self.logits.shape and found.dtype == torch.float64
+        assert torch.allclose(found.exp().sum(dim=1), torch.ones(APPLIED, dtype=torch.float64))
+
+    def test_order_of_classes(self) -> None:
+        """Where the mark says `keeps_order`, each sample keeps its predicted class."""
+        found = self.fitted()
+        if self.entry.spec.keeps_order:
+            assert torch.equal(found.argmax(dim=1), self.logits.argmax(dim=1))
+
+    def test_samples(self) -> None:
+        """Each sample is mapped by itself, whatever others there are."""
+        found = self.fitted()
+        alone = torch.cat([self.calibrator.log_probabilities(one[None]) for one in self.logits])
+        assert torch.allclose(found, alone)
+
+    def test_repeated(self) -> None:
+        """Fitted to the same again, it maps to the same."""
+        assert torch.allclose(self.fitted(), self.fitted(), rtol=1e-9)

@@ -1,0 +1,42 @@
+"""The conformance kit of samplers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainables.catalogue import SAMPLERS
+from trainables.testing import CLASSES, Conformance
+
+SAMPLES = 101
+
+
+class SamplerConformance(Conformance):
+    """What training asks of a sampler."""
+
+    registry = SAMPLERS
+
+    def epoch(self, seed: int) -> Tensor:
+        labels = torch.arange(SAMPLES) % CLASSES * (torch.arange(SAMPLES) % 3) % CLASSES
+        counts = torch.bincount(labels, minlength=CLASSES)
+        sampler = self.build(samples=SAMPLES, labels=labels, class_counts=counts)
+        positions: Tensor = sampler.epoch(torch.Generator().manual_seed(seed))
+        return positions
+
+    def test_positions(self) -> None:
+        """An epoch is a list of positions in the training part, int64 on the CPU, not empty."""
+        positions = self.epoch(0)
+        assert positions.dtype == torch.int64 and positions.dim() == 1 and len(positions) > 0
+        assert positions.device.type == "cpu"
+        assert int(positions.min()) >= 0 and int(positions.max()) < SAMPLES
+
+    def test_generator(self) -> None:
+        """An epoch follows from its generator alone: a resumed trial goes on with the same samples."""
+        torch.manual_seed(1)
+        first = self.epoch(5)
+        torch.manual_seed(2)
+        assert torch.equal(first, self.epoch(5))
+
+    def test_epochs_differ(self) -> None:
+        """Two epochs have another order."""
+        assert not torch.equal(self.epoch(0), self.epoch(1))
