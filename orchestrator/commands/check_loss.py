@@ -13,9 +13,9 @@ from orchestrator.screen.terminal import console
 @click.command("check-loss", cls=Command, example="calibsweep check-loss focal_1")
 @click.argument(
     "loss",
-    metavar="NAME",
+    metavar="NAME|FILE",
     shell_complete=completion.losses,
-    help="A loss, as a sweep file would name it (`calibsweep list losses`).",
+    help="A loss, as a sweep file would name it (`calibsweep list losses`), or a Python file with losses.",
 )
 @json_option
 def check_loss(loss: str, json: bool) -> int:
@@ -31,5 +31,5 @@ def check_loss(loss: str, json: bool) -> int:
         for finding in checked.findings:
             screen.print(str(finding), style="bad", highlight=False, soft_wrap=True)
         if not checked.findings:
-            screen.print(f"{checked.loss} keeps every promise of a loss.", style="good")
+            screen.print(f"{checked.loss}: every promise of a loss is kept.", style="good")
     return 1 if checked.findings else 0

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from orchestrator.cluster.jobs import LAUNCHED, shipped
 from orchestrator.commands import base, copied
 from orchestrator.commands.base import app
+from orchestrator.use_cases.check_loss import check_loss
 from results.store.store import Store
 from sweeps.expand import load
 from trainables.errors import ConfigurationError
@@ -103,6 +104,19 @@ def test_what_is_shipped_reads_as_it_does_here(
         PLUGINS.add(plugins)
         assert [trial.key for trial in load(file).trials] == keys
         assert all(plugin.path.is_relative_to(folder.resolve()) for plugin in PLUGINS.files)
+
+
+def test_check_loss_takes_a_file(sweep: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(LOSS.replace('"none"', '"sum"'), encoding="utf-8")
+    codes = []
+    for path in (tmp_path / "mine" / "halved.py", wrong, tmp_path / "one_layer.py"):
+        PLUGINS._files = ()
+        try:
+            codes.append(bool(check_loss(str(path)).findings))
+        except ConfigurationError:
+            codes.append(None)
+    assert codes == [False, True, None]
 
 
 def test_lines_to_be_copied_name_the_plugins_again(sweep: Path, tmp_path: Path) -> None:
