@@ -75,6 +75,12 @@ def scores(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return _fitting(known_metrics(), incomplete)
 
 
+def criteria(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from results.scoring.scores import criteria
+
+    return _fitting(criteria(), incomplete)
+
+
 def settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from sweeps.spec import SETTINGS
 

@@ -12,7 +12,6 @@ from orchestrator.commands.options import json_option, set_option, store_option
 from orchestrator.screen.terminal import console
 
 FORMATS = ("md", "latex", "html", "csv")
-CRITERIA = ("ece", "adaptive_ece", "nll")
 
 
 @click.command(
@@ -33,8 +32,9 @@ CRITERIA = ("ece", "adaptive_ece", "nll")
 )
 @click.option(
     "--criterion",
-    type=Choice(CRITERIA),
-    help="What temperatures minimise. Without it, as the protocol says.",
+    metavar="NAME",
+    shell_complete=completion.criteria,
+    help="The metric that temperatures minimise, as nll. Without it, as the protocol says.",
 )
 @click.option(
     "--calibrator",

@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from orchestrator.cli import app
+from orchestrator.use_cases.listing import KINDS
 from results.store.store import Store
 from sweeps.spec import SETTINGS
 from trainables.calibration import evaluate
@@ -79,7 +80,7 @@ def test_whatever_can_be_given_has_a_text_and_one_meaning() -> None:
 @pytest.mark.parametrize(
     ("command", "keys"),
     [
-        ("list", {"losses", "sweeps"}),
+        ("list", {*KINDS}),
         ("list losses", {"name", "parameters", "required"}),
         ("list datasets", {"name", "summary"}),
         ("list metrics", {"name", "unit", "title"}),
@@ -95,6 +96,7 @@ def test_json_is_the_result_and_nothing_else(command: str, keys: set[str]) -> No
     printed = json.loads(done.stdout)
     for value in printed if isinstance(printed, list) else [printed]:
         assert value.keys() >= keys
+    assert command != "list" or printed.keys() == keys
 
 
 @pytest.mark.parametrize(

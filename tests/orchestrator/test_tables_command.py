@@ -36,6 +36,7 @@ def printed(*arguments: str, columns: int = 160) -> str:
         (["--metric", "nonsense"], "no metric 'nonsense'"),
         (["--metric", "nonsense", "--format", "md"], "no metric 'nonsense'"),
         (["--metric", "ece", "--metric", "nl"], "Did you mean 'nll'?"),
+        (["--criterion", "adaptive_eec"], "Did you mean 'adaptive_ece'?"),
         (["--metric", "auroc_entropy"], "scored out of distribution"),
         (["--standalone"], "--format latex"),
         (["--standalone", "--format", "html"], "--format latex"),
