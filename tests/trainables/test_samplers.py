@@ -56,6 +56,8 @@ def test_classes_are_drawn_in_proportion_to_a_power_of_their_counts(power: float
 def test_what_cannot_be_resampled_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="power"):
         samplers.build("resampled", power=1.5, labels=LABELS)
+    with pytest.raises(ConfigurationError, match=r"'class_balanced' asks for 'labels'.*there is: samples"):
+        samplers.build("class_balanced", samples=5)
     with pytest.raises(ConfigurationError, match="one class"):
         samplers.build("class_balanced", labels=torch.ones(5, 3))
     with pytest.raises(ConfigurationError, match="'class_balanced'"):

@@ -110,12 +110,20 @@ class Registry(Generic[Spec]):
         return f"{name}({','.join(f'{key}={_short(value)}' for key, value in params.items())})"
 
     def build(self, name: str, /, **params: Any) -> Any:
-        """Imports the component's file and builds it. Context parameters may be among `params`."""
+        """Imports the component's file and builds it. Context parameters may be among `params`.
+
+        Raises ConfigurationError as `resolve` does, and for a context parameter that is needed and not given.
+        """
         entry = self[name]
         context = {k: v for k, v in params.items() if k in self.context}
         chosen = self.resolve(name, {k: v for k, v in params.items() if k not in context})
         target = getattr(importlib.import_module(entry.module), entry.attribute)
-        accepted = _accepted(target)
+        accepted, required = _accepted(target)
+        for missing in sorted((required & self.context) - context.keys()):
+            raise ConfigurationError(
+                f"{self.kind} {name!r} asks for {missing!r}, which is not there; there is: "
+                f"{', '.join(sorted(context)) or 'nothing'}."
+            )
         built = target(**chosen, **{k: v for k, v in context.items() if k in accepted})
         module, _, attribute = self.base.partition(":")
         base = getattr(importlib.import_module(module), attribute)
@@ -149,9 +157,12 @@ class Registry(Generic[Spec]):
 
 
 @functools.cache
-def _accepted(target: Callable[..., Any]) -> frozenset[str]:
+def _accepted(target: Callable[..., Any]) -> tuple[frozenset[str], frozenset[str]]:
+    """Names of the parameters that a component takes, and of those without a default."""
     # What a component takes from its context may be inherited: only the class itself can tell.
-    return frozenset(inspect.signature(target).parameters)
+    parameters = inspect.signature(target).parameters.values()
+    required = (p.name for p in parameters if p.default is inspect.Parameter.empty)
+    return frozenset(p.name for p in parameters), frozenset(required)
 
 
 def _place(entry: Entry[Any]) -> str:
