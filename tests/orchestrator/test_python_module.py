@@ -1,4 +1,4 @@
-"""`import calibsweep`: light to import, and every example of docs/python.md works as it stands."""
+"""`orchestrator.api`: light to import, and every example of docs/python.md works as it stands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import calibsweep
+from orchestrator import api as calibsweep
 
 from .conftest import REPOSITORY
 
@@ -29,7 +29,7 @@ def python(code: str, folder: Path) -> str:
 
 
 def test_to_import_it_loads_nothing_else(tmp_path: Path) -> None:
-    code = "import sys, calibsweep\nprint({'torch', 'ray', 'pandas', 'orchestrator'} & sys.modules.keys())"
+    code = "import sys, orchestrator.api\nprint({'torch', 'ray', 'pandas', 'click'} & sys.modules.keys())"
     assert python(code, tmp_path) == "set()\n"
 
 

@@ -1,4 +1,4 @@
-"""calibsweep in Python: each command as a function that takes data and returns data, as docs/python.md tells.
+"""calibsweep in Python: each command as a function of data that returns data; docs/python.md documents it.
 
 Nothing here prints. A function's result is a frozen dataclass, the one that the command's `--json` prints.
 What a function needs is imported when it is first asked for.
