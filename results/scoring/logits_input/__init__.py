@@ -1,4 +1,4 @@
-"""Logits and labels in the files that people have, as what can be scored.
+"""Reads logits and labels from the files that people have, in a form that can be scored.
 
 Files are read without ever unpickling (`files`). An array's name says which part it is of, and whether it has
 logits or labels (`names`). What is in it is checked and brought to one form: logits [N, K] and class numbers

@@ -1,4 +1,4 @@
-"""An array in a file: known by its header, read when it is asked for."""
+"""An array in a file. Its header is read first, its data on demand."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Array:
     """One array of a file.
 
     Attributes:
-        file: Where it lies.
-        name: As the file names it; the file's own name without suffix where it holds this array alone.
-        shape: As its header says.
-        dtype: What `load` gives.
-        load: Reads it, and raises DataError where the file turns out to be damaged.
-        part: The part that the file itself says it is of, as a column `split` does.
-        role: What it is, where the file says it otherwise than by the name.
+        file: Its file.
+        name: Its name in the file; the name of the file without suffix if it has only this array.
+        shape: Shape in the header.
+        dtype: Dtype of the result of `load`.
+        load: Reads the data; raises DataError if the file is damaged.
+        part: Its part, if the file tells it, for example in a column `split`.
+        role: Its role, if the file tells it in another way than by the name.
     """
 
     file: Path
@@ -40,7 +40,7 @@ class Array:
 
     @property
     def size(self) -> int:
-        """How many numbers it has, also where no machine could hold them."""
+        """Number of elements, even if no machine could hold them."""
         return math.prod(self.shape)
 
     def __str__(self) -> str:

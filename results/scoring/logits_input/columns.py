@@ -1,4 +1,4 @@
-"""Which columns of a table are the label, the logits of each class, and the part of a row."""
+"""Finds the columns of a table with the label, the logits of each class, and the part of a row."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ NO_LOGITS = re.compile(
     r"|confidence|loss|correct|fold|epoch|seed",
     re.IGNORECASE,
 )
-"""Columns of numbers that are no class's logits, where no name says which are."""
+"""Numeric columns that are not logits, if no name tells which are."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a table that scores need.
+    """The columns needed for scores.
 
     Attributes:
-        labels: That of the label.
-        logits: Those of the classes 0 to K-1, or one of lists of K.
-        called: What the logits are called together.
-        guessed: Whether they were taken only because nothing else was left.
-        split: That of the part that a row is of, if there is one.
+        labels: Column of the labels.
+        logits: Columns of the classes 0 to K-1, or one column of lists.
+        called: Common name of the logits.
+        guessed: Whether they were chosen only because nothing else was left.
+        split: Column of the part of a row, if any.
     """
 
     labels: str
@@ -44,7 +44,7 @@ class Columns:
 
 
 def columns(kinds: Mapping[str, Kind], names: Names, file: Path, *, probabilities: bool = False) -> Columns:
-    """Finds the columns that scores need by what they hold and by their names.
+    """Finds these columns by content and name.
 
     Raises:
         ConfigurationError: A name in `names` that no column has.
@@ -73,14 +73,13 @@ def _labels(kinds: Mapping[str, Kind], names: Names, file: Path) -> str:
         return best[0]
     if best:
         raise InputError(
-            f"{file}: {' and '.join(map(repr, best))} may be the label: --names labels=NAME says which."
+            f"{file}: {' and '.join(map(repr, best))} may be the label: choose one with --names labels=NAME."
         )
     wrong = names.of("labels")
     if wrong:
         raise ConfigurationError(f"{file} has no column {wrong[0]!r} for labels.{closest(wrong[0], kinds)}")
     raise InputError(
-        f"{file}: no column of labels; there is {shortened(list(kinds))}. "
-        "--names labels=NAME says which it is."
+        f"{file}: no column of labels; there is {shortened(list(kinds))}. name it with --names labels=NAME."
     )
 
 
@@ -101,7 +100,7 @@ def _logits(
     if names.of("logits"):
         wrong = names.of("logits")[0]
         raise ConfigurationError(
-            f"{file} has no columns of numbers whose names begin with {wrong!r}.{closest(wrong, kinds)}"
+            f"{file} has no numeric columns with the prefix {wrong!r}.{closest(wrong, kinds)}"
         )
     families: dict[str, list[str]] = {name: [name] for name in lists}
     for name in numbers:
@@ -111,13 +110,13 @@ def _logits(
     if not families:
         single = [name for name in numbers if (known := role_of(name)) is not None and known[0] == "logits"]
         left = [name for name in numbers if not NO_LOGITS.fullmatch(name) and name not in single]
-        # Beside columns that may be classes, a prediction is the predicted one.
+        # Beside columns of classes, a prediction is the predicted class.
         if len(single) == 1 and (not left or role_of(single[0]) != ("logits", PREDICTIONS)):
             return (single[0],), single[0], False
         if len(left) < 2:
             raise InputError(
                 f"{file}: no columns of logits; there is {shortened(list(kinds))} beside the label. "
-                "--names logits=BEGINNING says how their names begin."
+                "give the prefix of their names with --names logits=PREFIX."
             )
         return tuple(left), "logits", True
     prefix = _surest(list(families), file, probabilities)
@@ -137,7 +136,7 @@ def _surest(prefixes: Sequence[str], file: Path, probabilities: bool) -> str:
     if len(best) > 1:
         raise InputError(
             f"{file}: columns {' and '.join(repr(each) for each in best)} may be logits: "
-            "--names logits=BEGINNING says which, by how their names begin."
+            "choose some with --names logits=PREFIX."
         )
     return best[0]
 
@@ -148,7 +147,7 @@ def _number(name: str) -> int | None:
 
 
 def _family(those: Sequence[str], prefix: str, file: Path) -> list[str]:
-    """Columns numbered from 0 or 1 on, in the order of their numbers and not of the file."""
+    """Columns numbered from 0 or 1, in the order of their numbers."""
     by_number = {_number(name): name for name in those}
     first = min(number for number in by_number if number is not None)
     wanted = range(first, first + len(those))

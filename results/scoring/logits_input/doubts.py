@@ -1,4 +1,4 @@
-"""What may make scores mean less than they seem to: told with them, never a refusal."""
+"""Warnings about scores that may mean less than they seem. They never prevent scoring."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from results.wording import counted
 from trainables.metrics import BINS
 
 PER_BIN = 20
-"""Samples that a bin should have on average: the accuracy of 20 is known to about 0.1."""
+"""Desired mean number of samples per bin: with 20, accuracy is known to about 0.1."""
 
 SAME = 1e-12
-"""Confidences that differ by less are the same but for the order of summation."""
+"""Smaller differences of confidence are due to the order of summation."""
 
 BEYOND_CHANCE = 2.0
 """Standard errors."""
@@ -27,10 +27,10 @@ TITLES = {"val": "validation", "test": "test"}
 
 
 def doubts(parts: Mapping[str, Part], scores: Mapping[str, float], grid: Sequence[float]) -> list[Note]:
-    """What to warn of, given the parts ('val' and 'test', or the latter alone) and their scores.
+    """Warnings for the parts ("val" and "test", or only "test") and their scores.
 
     Args:
-        scores: As `trainables.calibration.evaluate` gives them.
+        scores: Result of `trainables.calibration.evaluate`.
         grid: The temperatures that were searched.
     """
     found = _grid_ends(scores, grid) if "val" in parts else []
@@ -46,7 +46,7 @@ def _grid_ends(scores: Mapping[str, float], grid: Sequence[float]) -> list[Note]
         if temperature in (grid[0], grid[-1]):
             beyond = "lower" if temperature == grid[0] else "higher"
             line = (
-                f"the temperature by {metric.title}, {temperature:.1f}, is the end of those that are tried: "
+                f"the temperature by {metric.title}, {temperature:.1f}, is at the end of the searched range: "
                 f"a {beyond} one may be better. Are these logits, unscaled?"
             )
             found.append(warning("grid_end", line))
@@ -63,15 +63,15 @@ def _of_part(labels: str, title: str, part: Part) -> list[Note]:
         found.append(warning("absent_class", line))
     if len(part.labels) < BINS * PER_BIN:
         line = (
-            f"the {title} part has {counted(len(part.labels), 'sample')} for {BINS} bins: binned scores of "
-            f"fewer than {BINS * PER_BIN} are mostly chance."
+            f"the {title} part has {counted(len(part.labels), 'sample')} for {BINS} bins: binned scores with "
+            f"fewer than {BINS * PER_BIN} are mostly noise."
         )
         found.append(warning("few_samples", line))
     confidences = _confidences(part)
     if len(confidences) > 1 and float(np.ptp(confidences)) < SAME:
         line = (
-            f"every sample of the {title} part has the confidence {confidences[0]:.4g}: one bin holds "
-            f"them all, and {known_metrics()['adaptive_ece'].title} says nothing."
+            f"every sample of the {title} part has the confidence {confidences[0]:.4g}: one bin contains "
+            f"them all, and {known_metrics()['adaptive_ece'].title} is meaningless."
         )
         found.append(warning("one_confidence", line))
     return found
@@ -83,7 +83,7 @@ def _scaling_hurts(val: Part, test: Part, scores: Mapping[str, float]) -> list[N
     before, after = scores["test_nll"], scores["test_nll_after_nll"]
     if not (scores["validation_nll"] > scores["validation_nll_after_nll"] and after > before):
         return []
-    # Of few samples, a hard one can make any temperature better, or worse, and says nothing of the others.
+    # With few samples, a single hard one can decide the effect of any temperature.
     if not all(_beyond_chance(part, scores["temperature_nll"]) for part in (val, test)):
         return []
     line = (
@@ -95,7 +95,7 @@ def _scaling_hurts(val: Part, test: Part, scores: Mapping[str, float]) -> list[N
 
 
 def _beyond_chance(part: Part, temperature: float) -> bool:
-    """Whether the mean change of the loss is more than what differs from sample to sample makes of none."""
+    """Whether the mean change of the loss is significant, given its variation between samples."""
     change = _losses(part, temperature) - _losses(part, 1.0)
     return abs(float(change.mean())) > BEYOND_CHANCE * float(change.std()) / math.sqrt(len(change))
 
@@ -113,10 +113,10 @@ def _losses(part: Part, temperature: float) -> npt.NDArray[np.float64]:
 
 
 def _gaps(part: Part) -> Iterator[npt.NDArray[np.float64]]:
-    """How far each logit is below the greatest of its row, some rows at a time."""
+    """Distance of each logit to the maximum of its row, in chunks of rows."""
     blocks = (part.logits[start : start + ROWS] for start in range(0, len(part.labels), ROWS))
     for block in blocks:
-        # A gap beyond float64 is of a class with probability 0, like many a smaller one.
+        # A gap that overflows float64 means probability 0, like many smaller ones.
         with np.errstate(over="ignore"):
             gaps = block.astype(np.float64) - block.max(axis=1, keepdims=True)
         yield gaps

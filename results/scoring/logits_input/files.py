@@ -1,4 +1,4 @@
-"""Which reader a file needs. Its first bytes decide; a suffix may say anything."""
+"""Chooses the reader of a file by its first bytes, since a suffix may be wrong."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from results.scoring.logits_input.torch_files import torch_file
 from trainables.errors import DataError, InputError
 
 LEGACY_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
-"""How torch.save began files before torch 1.6, and does on demand."""
+"""Start of files in the old format of torch.save, before torch 1.6 and on request."""
 
 
 def read(
     paths: Sequence[Path], names: Names, *, probabilities: bool = False
 ) -> tuple[list[Array], list[Note]]:
-    """All arrays of the files, most of them not read yet, and what to tell of them.
+    """All arrays of the files, most of them unread, and notes on them.
 
     Raises:
         DataError: A file that is missing or damaged.
@@ -44,7 +44,7 @@ def _read(path: Path, names: Names, probabilities: bool) -> tuple[list[Array], l
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}.") from error
     except IsADirectoryError as error:
-        raise InputError(f"{path} is a folder: name the files in it.") from error
+        raise InputError(f"{path} is a folder: give the files in it.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
     if not start:
@@ -66,4 +66,4 @@ def _is_torch(path: Path) -> bool:
         with zipfile.ZipFile(path) as file:
             return any(name.endswith("/data.pkl") for name in file.namelist())
     except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise DataError(f"{path} is damaged or not whole: {error}") from error
+        raise DataError(f"{path} is damaged or incomplete: {error}") from error

@@ -1,4 +1,4 @@
-"""Labels as people write them, as class numbers 0 to K-1."""
+"""Converts labels in common forms to class numbers 0 to K-1."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ SOFT = (
 )
 
 SUM_TOLERANCE = 1e-2
-"""How far from 1 the numbers of a row may sum: some are published with three decimals."""
+"""Tolerance for the sum of a row of probabilities: some are published with three decimals."""
 
 
 def class_numbers(
     labels: AnyArray, form: Form, part: str, ignore: int | None = None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], list[Note]]:
-    """Class numbers of all samples, and which of these count.
+    """Class numbers of all samples, and which samples count.
 
     Args:
-        labels: As in the file.
+        labels: Values from the file.
         part: 'val' or 'test', for what is told.
-        ignore: The label of samples that do not count.
+        ignore: Label of ignored samples.
 
     Raises:
         InputError: Labels that are not one class each of 0 to K-1.
@@ -36,7 +36,7 @@ def class_numbers(
     name, notes = f"{part}_labels", []
     if labels.shape != form.positions and not form.rows_of_labels:
         notes.append(
-            Note("labels_column", f"{name} have shape {list(labels.shape)}: taken as one label a row.")
+            Note("labels_column", f"{name} have shape {list(labels.shape)}: taken as one label per row.")
         )
     values = form.labels(labels)
     if form.rows_of_labels:
@@ -45,7 +45,7 @@ def class_numbers(
         notes.append(Note("labels_one_hot", line))
     elif values.dtype.kind == "b":
         values = values.astype(np.int64)
-        notes.append(Note("labels_true_false", f"{name} are true or false: taken as 1 and 0."))
+        notes.append(Note("labels_true_false", f"{name} are booleans: taken as 1 and 0."))
     counts = np.ones(len(values), dtype=np.bool_) if ignore is None else values != ignore
     if ignore is not None:
         left_out = counted(len(values) - int(counts.sum()), "sample")
@@ -54,16 +54,14 @@ def class_numbers(
             raise InputError(f"{name} are {ignore} everywhere: --ignore leaves nothing to score.")
     if values.dtype.kind == "f":
         _check_whole(values, counts, form, name)
-        notes.append(
-            Note("labels_floats", f"{name} are {values.dtype}: taken as the whole numbers that they are.")
-        )
+        notes.append(Note("labels_floats", f"{name} are {values.dtype}: taken as integers."))
     _check_range(values[counts], form, name)
-    # What does not count may be any number.
+    # Ignored labels may have any value.
     return np.where(counts, values, 0).astype(np.int64), counts, notes
 
 
 def _from_rows(rows: AnyArray, form: Form, name: str) -> AnyArray:
-    """The place of the 1 in each row [N, K]."""
+    """Position of the 1 in each row [N, K]."""
     ones = rows == 1
     if bool((ones.sum(axis=1) == 1).all()) and bool((rows[~ones] == 0).all()):
         places: AnyArray = ones.argmax(axis=1)
@@ -71,12 +69,12 @@ def _from_rows(rows: AnyArray, form: Form, name: str) -> AnyArray:
     shape = f"{name} have a row of {rows.shape[1]} numbers for each sample"
     if bool(((rows == 0) | ones).all()):
         raise InputError(
-            f"{shape}, some with more or less than one 1: several labels a sample are not scored here."
+            f"{shape}, some with more or less than one 1: multi-label samples are not supported."
         )
     sums = rows.sum(axis=1, dtype=np.float64)
     if bool((rows >= 0).all()) and bool((np.abs(sums - sums[0]) < SUM_TOLERANCE * max(sums[0], 1)).all()):
         raise InputError(f"{name} are soft, a probability for each class: {SOFT}.")
-    raise InputError(f"{shape} that are no labels: save one class number for each sample, from 0 on.")
+    raise InputError(f"{shape} that are not labels: save one class number per sample, starting from 0.")
 
 
 def _check_whole(values: AnyArray, counts: npt.NDArray[np.bool_], form: Form, name: str) -> None:
@@ -84,10 +82,10 @@ def _check_whole(values: AnyArray, counts: npt.NDArray[np.bool_], form: Form, na
     if not wrong.any():
         return
     first = int(wrong.argmax())
-    what = f"{name} are no whole numbers: {form.place(first)} (from 0 on) has {values[first]}"
+    what = f"{name} are not integers: {form.place(first)} (from 0 on) has {values[first]}"
     if bool(((values >= 0) & (values <= 1))[counts].all()):
         raise InputError(f"{what}. If they are soft, probabilities of class 1: {SOFT}.")
-    raise InputError(f"{what}, where a class number from 0 on is needed.")
+    raise InputError(f"{what}, where a class number starting from 0 is needed.")
 
 
 def _check_range(values: AnyArray, form: Form, name: str) -> None:
@@ -103,7 +101,7 @@ def _check_range(values: AnyArray, form: Form, name: str) -> None:
             if first == 1
             else ("logits have a column for each class, and predicted classes are none")
         )
-        raise InputError(f"{run}, but with one logit a sample they are 0 or 1: {cause}.")
+        raise InputError(f"{run}, but with one logit per sample they must be 0 or 1: {cause}.")
     outside = np.unique(values[(values < 0) | (values >= classes)]).tolist()
     if first == 1 and last == classes:
         mend = "they seem to count from 1, so subtract 1"
@@ -111,4 +109,4 @@ def _check_range(values: AnyArray, form: Form, name: str) -> None:
         mend = f"--ignore {int(outside[0])} leaves those samples out"
     else:
         mend = "are the labels of the same data set as the logits, and has every class a column?"
-    raise InputError(f"{run}, but with {classes} columns of logits they are 0 to {classes - 1}: {mend}.")
+    raise InputError(f"{run}, but with {classes} columns of logits they must be 0 to {classes - 1}: {mend}.")

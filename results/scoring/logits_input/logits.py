@@ -1,4 +1,4 @@
-"""Logits as people write them, as finite numbers [N, K] whose softmax is the probabilities meant."""
+"""Converts logits in common forms to finite numbers [N, K] whose softmax is the intended probabilities."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from trainables.errors import InputError
 Floats = npt.NDArray[np.floating]
 
 ROWS = 2**16
-"""How many samples are looked at together, so that what that takes is small beside the logits."""
+"""Samples per chunk, so that temporary memory is small compared with the logits."""
 
 MASKED = 1e4
-"""How far below all others the logit of a class that is masked out is put, at least."""
+"""Minimum gap between the logit of a masked class and all others."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What can be scored: logits [N, K], float32 or float64 and finite, and class numbers [N]."""
+    """Input for scoring: finite logits [N, K], float32 or float64, and class numbers [N]."""
 
     logits: Floats
     labels: npt.NDArray[np.int64]
@@ -41,14 +41,14 @@ def checked(
     flatten: bool = False,
     ignore: int | None = None,
 ) -> tuple[dict[str, Part], list[Note]]:
-    """The parts ('val' and 'test', or the latter alone) as they are scored, and what to tell of them.
+    """The parts ("val" and "test", or only "test") in the form for scoring, and notes on them.
 
     All shapes are looked at before any data is read.
 
     Args:
         probabilities: Whether they are probabilities or log-probabilities.
         flatten: Whether each position of logits of more than two axes is a sample.
-        ignore: The label of samples that are left out.
+        ignore: Label of ignored samples.
 
     Raises:
         InputError: Logits or labels that have no scores; the text says where.
@@ -84,7 +84,7 @@ def _checked(
     kind = _kind(logits)
     if form.axis is None:
         notes.append(
-            Note("binary", f"{part}_logits have one number a sample: taken as that of class 1 of two.")
+            Note("binary", f"{part}_logits have one number per sample: taken as the logit of class 1 of two.")
         )
     if probabilities and kind != "log-probabilities":
         logits = _log(logits, where)
@@ -98,7 +98,7 @@ def _checked(
         notes.append(Note("log_probabilities", line))
     elif kind == "probabilities" and not probabilities:
         what = "lie from 0 to 1" if form.axis is None else "are at least 0 and sum to 1 in each row"
-        line = f"{part}_logits {what}, as probabilities do: if they are, --probabilities scores them as such."
+        line = f"{part}_logits {what}, like probabilities: if they are, use --probabilities."
         notes.append(warning("looks_like_probabilities", line))
     logits, masked = _unmasked(logits, labels, where)
     if masked:
@@ -109,7 +109,7 @@ def _checked(
 
 @dataclass(frozen=True)
 class _Places:
-    """Says where a logit is in the file, after samples were left out."""
+    """Names the place of a logit in the file, after samples were removed."""
 
     name: str
     form: Form
@@ -122,9 +122,9 @@ class _Places:
 
 
 def _floats(logits: AnyArray) -> Floats:
-    """In float32 where that holds them exactly, else in float64; writable, as torch wants it."""
+    """float32 if it is exact, else float64; writable, as torch requires."""
     exact = logits.dtype.kind == "f" and logits.dtype.itemsize <= 4
-    # A longdouble beyond float64 becomes infinite, and is named as that.
+    # A longdouble that overflows float64 becomes infinite, and is reported as such.
     with np.errstate(over="ignore"):
         return np.require(logits, np.float32 if exact else np.float64, ("C", "W"))
 
@@ -134,12 +134,12 @@ def _check_numbers(logits: Floats, where: _Places) -> None:
         found = _first(wrong(logits))
         if found is not None:
             raise InputError(
-                f"{where.of(*found)} is {what}: a logit is a number, or -inf for a class masked out."
+                f"{where.of(*found)} is {what}: a logit must be a number, or -inf for a masked class."
             )
 
 
 def _first(wrong: npt.NDArray[np.bool_]) -> tuple[int, int] | None:
-    """Row and column of the first that is true."""
+    """Row and column of the first true value."""
     if not wrong.any():
         return None
     row, column = np.unravel_index(int(wrong.argmax()), wrong.shape)
@@ -147,7 +147,7 @@ def _first(wrong: npt.NDArray[np.bool_]) -> tuple[int, int] | None:
 
 
 def _kind(logits: Floats) -> Literal["logits", "probabilities", "log-probabilities"]:
-    """What [N, K] look like, or one number a sample [N, 1]."""
+    """What the values [N, K], or [N, 1] with one number per sample, look like."""
     one_each = logits.shape[1] == 1
     least, greatest = float(logits.min()), float(logits.max())
     if least >= 0 and greatest <= 1 + SUM_TOLERANCE:
@@ -163,14 +163,14 @@ def _kind(logits: Floats) -> Literal["logits", "probabilities", "log-probabiliti
 
 
 def _log(values: Floats, where: _Places) -> Floats:
-    """Logarithms [N, K] of probabilities [N, K], or of p and 1 - p for [N, 1]."""
+    """Logarithms [N, K] of probabilities [N, K], or of 1 - p and p for [N, 1]."""
     outside = _first(~((values >= 0) & (values <= 1 + SUM_TOLERANCE)))
     if outside is not None:
-        raise InputError(f"{where.of(*outside)} is {values[outside]:.4g}, which is no probability.")
+        raise InputError(f"{where.of(*outside)} is {values[outside]:.4g}, which is not a probability.")
     values = values.astype(np.float64)
     with np.errstate(divide="ignore"):
         if values.shape[1] == 1:
-            # The probability of the other class, with no digits lost where this one is small.
+            # The probability of the other class, without cancellation if this one is small.
             return np.column_stack([np.log1p(-values.clip(max=1)), np.log(values)])
         sums = values.sum(axis=1)
         wrong = np.abs(sums - 1) > SUM_TOLERANCE
@@ -181,7 +181,7 @@ def _log(values: Floats, where: _Places) -> Floats:
 
 
 def _unmasked(logits: Floats, labels: npt.NDArray[np.int64], where: _Places) -> tuple[Floats, int]:
-    """The logits with finite numbers for -inf, and how many those were."""
+    """Replaces -inf by finite logits, and counts them."""
     masked = np.isneginf(logits)
     number = int(masked.sum())
     if not number:
@@ -189,13 +189,13 @@ def _unmasked(logits: Floats, labels: npt.NDArray[np.int64], where: _Places) -> 
     nothing_left = masked.all(axis=1)
     if nothing_left.any():
         row = int(nothing_left.argmax())
-        raise InputError(f"{where.of(row)}: all classes are masked out by -inf; leave the sample out.")
+        raise InputError(f"{where.of(row)}: all classes are masked by -inf; exclude the sample.")
     true = masked[np.arange(len(labels)), labels]
     if true.any():
         row = int(true.argmax())
         raise InputError(
             f"{where.of(row)}: the true class, {labels[row]}, has probability 0, so the NLL is infinite; "
-            "unmask it, leave the sample out, or save logits if probabilities were rounded to 0."
+            "unmask it, exclude the sample, or save logits if probabilities were rounded to 0."
         )
     # Scores are computed from finite logits. A gap of 1e4 is one of 1e3 at the greatest temperature, and
     # exp(-1e3) is exactly 0 in float64, whose least number is exp(-744.4): the probability is 0 at every

@@ -1,4 +1,4 @@
-"""Refusing, before anything is read, what cannot fit in memory."""
+"""Refuses data that does not fit in memory, before it is read."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import psutil
 from trainables.errors import InputError
 
 BYTES_PER_NUMBER = 64
-"""What scoring takes for each logit at its peak, the array as read included."""
+"""Peak memory of scoring per logit, in bytes, including the array as read."""
 
 BYTES_PER_SAMPLE = 8192
-"""And for each sample, whose confidence at each of 100 temperatures is kept."""
+"""Peak memory per sample, in bytes, for its confidence at each of 100 temperatures."""
 
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 def available() -> int:
-    """Bytes that this process can still take: what the machine has free, or what its container is left."""
+    """Free memory of the machine or of its container, in bytes."""
     free = int(psutil.virtual_memory().available)
     try:
         limit = int((CONTROL_GROUP / "memory.max").read_text())
@@ -29,12 +29,12 @@ def available() -> int:
 
 
 def check_fits(numbers: int, samples: int, what: object) -> None:
-    """Raises InputError if so many logits, of so many samples, cannot be scored in what memory is free."""
+    """Raises InputError if the free memory does not suffice for so many logits and samples."""
     needed, free = numbers * BYTES_PER_NUMBER + samples * BYTES_PER_SAMPLE, available()
     if needed > free:
         raise InputError(
-            f"{what} holds {numbers:,} numbers, and scoring them takes about {_told(needed)} of memory where "
-            f"{_told(free)} are free: score a part of the samples, or on a larger machine."
+            f"{what} holds {numbers:,} numbers, and scoring needs about {_told(needed)} of memory, but only "
+            f"{_told(free)} are free: score part of the samples, or use a larger machine."
         )
 
 

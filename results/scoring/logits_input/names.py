@@ -1,4 +1,4 @@
-"""Which array is what: by the names that `--names` gives, else by the words that names are made of."""
+"""Assigns arrays to parts and roles, by `--names` or by the words in their names."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ LOGIT_WORDS = (
     {"prob", "probs", "probability", "probabilities", "softmax", "softmaxes", "proba"},
     {"pred", "preds", "prediction", "predictions", "hat"},
 )
-"""Words for what a network gives, the surest first: beside logits, `predictions` are predicted classes."""
+"""Words for the output of a network, the most certain first. Beside logits, `predictions` are classes."""
 
 PROBABILITIES, PREDICTIONS = 2, 3
-"""Their places in `LOGIT_WORDS`."""
+"""Their positions in `LOGIT_WORDS`."""
 
 LABEL_WORDS = {
     *("label", "labels", "target", "targets", "class", "classes"),
     *("true", "truth", "truths", "gt", "groundtruth"),
 }
 WEAK_LABEL_WORDS = {"y"}
-"""Of labels where no other word says otherwise: y_pred is none."""
+"""Words for labels, unless another word contradicts, as in y_pred."""
 
 POSITIONS: tuple[tuple[str, ...], ...] = (
     ("logits", "labels"),
     ("val_logits", "val_labels", "test_logits", "test_labels"),
 )
 UNNAMED = re.compile(r"(?:arr_)?(\d)(?:_(\d))?")
-"""Arrays that have a place and no name: in a tuple, or given to numpy.savez without one."""
+"""Arrays without a name: in a tuple, or passed to numpy.savez by position."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """What `--names` says.
+    """The value of `--names`.
 
     Attributes:
         given: Name in the files for each of `KEYS` that was given; for `val` and `test` that of a file.
@@ -81,13 +81,13 @@ class Names:
         return cls(given)
 
     def of(self, role: Role) -> list[str]:
-        """All names that are given for logits, or for labels."""
+        """All names given for logits, or for labels."""
         return [name for key, name in self.given.items() if key.endswith(role)]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The two arrays of one part, not read yet."""
+    """The two arrays of one part, unread."""
 
     logits: Array
     labels: Array
@@ -99,13 +99,13 @@ def words(name: str) -> list[str]:
 
 
 def part_of(name: str) -> PartName | None:
-    """The part that a name speaks of, if it speaks of one alone."""
+    """The part that a name tells, if it is exactly one."""
     found = {PART_WORDS[word] for word in words(name) if word in PART_WORDS}
     return found.pop() if len(found) == 1 else None
 
 
 def role_of(name: str) -> tuple[Role, int] | None:
-    """What a name says an array is, and how sure that is: 0 is surest."""
+    """The role that a name suggests, and its rank: 0 is the most certain."""
     there = set(words(name))
     sureness = [place for place, known in enumerate(LOGIT_WORDS) if there & known]
     if there & LABEL_WORDS:
@@ -117,7 +117,7 @@ def role_of(name: str) -> tuple[Role, int] | None:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """An array, the name by which it is known, and the part that it is of as far as one can tell."""
+    """An array, its name, and its part if known."""
 
     array: Array
     name: str
@@ -147,7 +147,7 @@ def chosen(
                 if one is not None:
                     found[part, role] = one
     for role in ROLES:
-        # What says of no part that it is its own is of the test part.
+        # Arrays without a part belong to the test part.
         unclear = found.pop((None, role), None)
         if unclear is not None:
             found.setdefault(("test", role), unclear)
@@ -156,8 +156,8 @@ def chosen(
         if validation is None:
             raise _unclear("no logits or labels by their names", arrays)
         raise InputError(
-            f"{_files(arrays)}: a validation part alone, but scores are of a test part; "
-            "--names test=FILE, or test_logits=NAME,test_labels=NAME, scores it as one."
+            f"{_files(arrays)}: only a validation part, but scores need a test part; "
+            "--names test=FILE, or test_logits=NAME,test_labels=NAME, makes it one."
         )
     pairs = {"test": test} if validation is None else {"val": validation, "test": test}
     return pairs, _told(pairs, candidates)
@@ -184,7 +184,7 @@ def _candidates(arrays: Sequence[Array], names: Names) -> list[_Candidate]:
 
 
 def _by_place(names: Sequence[str]) -> dict[str, str]:
-    """What arrays without names are by their order, as most write them: logits before labels, test last."""
+    """Roles of unnamed arrays by their usual order: logits before labels, test last."""
     if not all(UNNAMED.fullmatch(name) for name in names):
         return {}
     ordered = sorted(names)
@@ -226,7 +226,7 @@ def _given(candidates: Sequence[_Candidate], names: Names) -> dict[tuple[PartNam
             if len(those) > 1:
                 raise InputError(
                     f"{_listed([each.array for each in those])} are all named {name!r}: "
-                    "--names val=FILE,test=FILE says which part each file is."
+                    "--names val=FILE,test=FILE assigns files to parts."
                 )
             if those:
                 found[of_part, role] = those[0].array
@@ -234,7 +234,7 @@ def _given(candidates: Sequence[_Candidate], names: Names) -> dict[tuple[PartNam
 
 
 def _surest(candidates: Sequence[_Candidate], role: Role, probabilities: bool) -> Array | None:
-    """The one array that its name makes logits, or labels."""
+    """The only array whose name suggests logits, or labels."""
     sureness: dict[Array, int] = {}
     for candidate in candidates:
         known = (candidate.array.role, 0) if candidate.array.role else role_of(candidate.name)
@@ -248,7 +248,7 @@ def _surest(candidates: Sequence[_Candidate], role: Role, probabilities: bool) -
     if len(those) > 1:
         files = len({array.file for array in those}) > 1
         mend = (
-            "--names val=FILE,test=FILE says which part each is"
+            "--names val=FILE,test=FILE assigns files to parts"
             if files
             else f"--names {role}=NAME says which"
         )
@@ -269,7 +269,7 @@ def _pair(
 
 
 def _unclear(what: str, arrays: Sequence[Array]) -> InputError:
-    """An error that says what is lacking, what there is, and how to say which is which."""
+    """An error with the missing array, the existing ones, and the option that assigns them."""
     names = list(dict.fromkeys(array.name for array in arrays))
     keys = what.removeprefix("no ") if what.endswith(("_logits", "_labels")) else "logits=NAME,labels"
     return InputError(

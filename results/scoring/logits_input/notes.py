@@ -1,4 +1,4 @@
-"""What a person is told of a file that was taken: plain values, so that the screen and JSON say the same."""
+"""Notes on files, as plain values, so that screen and JSON agree."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Note:
-    """One thing to know of scores.
+    """A note on scores.
 
     Attributes:
-        code: Which kind of thing, for programs.
-        line: The same in words.
+        code: Its kind, for programs.
+        line: Its text.
         kind: 'note' says how something was taken, 'warning' that the scores may not mean what they seem to.
     """
 
@@ -26,6 +26,6 @@ def warning(code: str, line: str) -> Note:
 
 
 def shortened(items: list[str], most: int = 12) -> str:
-    """'a, b, c', with the number of those that are left out."""
+    """'a, b, c', with the number of omitted items."""
     more = f" and {len(items) - most:,} more" if len(items) > most else ""
     return ", ".join(items[:most]) + more

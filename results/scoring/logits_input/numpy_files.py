@@ -1,4 +1,4 @@
-"""Arrays of .npz and .npy files, by their headers: a shape is known before a byte of data is unpacked."""
+"""Arrays of .npz and .npy files. Headers give the shapes before any data is unpacked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from results.scoring.logits_input.arrays import AnyArray, Array
 from trainables.errors import DataError, InputError
 
 HEADER = 2**16
-"""Bytes of a file in which the header of an array must end; NumPy reads none that is longer than 10,000."""
+"""Largest header of an array, in bytes. NumPy refuses more than 10,000."""
 
 DAMAGES = (
     OSError,
@@ -27,11 +27,11 @@ DAMAGES = (
     NotImplementedError,
     MemoryError,
 )
-"""What reading a damaged or encrypted file may raise."""
+"""Exceptions from reading a damaged or encrypted file."""
 
 
 def npy_file(path: Path) -> list[Array]:
-    """The one array of an .npy file, under the file's own name."""
+    """The array of an .npy file, named like the file."""
     with path.open("rb") as file:
         shape, dtype, start = _header(file, path)
     array = Array(path, path.stem, shape, dtype, lambda: _loaded(path, None))
@@ -56,12 +56,12 @@ def npz_file(path: Path) -> list[Array]:
     except DAMAGES as error:
         raise _damaged(path, error) from error
     if not arrays:
-        raise InputError(f"{path} is a zip file without an array: save one with numpy.savez.")
+        raise InputError(f"{path} is a zip file without arrays: save them with numpy.savez.")
     return list(arrays.values())
 
 
 def _header(file: IO[bytes], what: object) -> tuple[tuple[int, ...], np.dtype[Any], int]:
-    """Shape, dtype and length in bytes of the header that a file begins with."""
+    """Shape, dtype and length of the header at the start of a file."""
     start = io.BytesIO(file.read(HEADER))
     try:
         version = npy.read_magic(start)
@@ -69,22 +69,22 @@ def _header(file: IO[bytes], what: object) -> tuple[tuple[int, ...], np.dtype[An
         shape, _, dtype = read(start)
     except KeyError as error:
         raise InputError(
-            f"{what} is a record of named fields: save its logits and labels as arrays."
+            f"{what} is a structured array: save its logits and labels as separate arrays."
         ) from error
     except (ValueError, EOFError, SyntaxError, RecursionError, MemoryError) as error:
         raise _damaged(what, error) from error
     if any(length < 0 for length in shape):
-        raise DataError(f"{what} is damaged: its header claims the shape {list(shape)}.")
+        raise DataError(f"{what} is damaged: its header has the shape {list(shape)}.")
     return shape, dtype, start.tell()
 
 
 def _check(array: Array, there: int) -> None:
-    """Raises DataError if a header claims another number of bytes than there are after it."""
+    """Raises DataError if a header disagrees with the number of bytes after it."""
     claimed = array.size * array.dtype.itemsize
-    # Python objects are a pickle, of any length.
+    # Python objects are pickled, with any length.
     if not array.dtype.hasobject and claimed != there:
         raise DataError(
-            f"{array} is damaged or not whole: its header claims {claimed:,} bytes for the shape "
+            f"{array} is damaged or incomplete: its header claims {claimed:,} bytes for the shape "
             f"{list(array.shape)}, but {there:,} are there."
         )
 
@@ -103,4 +103,4 @@ def _loaded(path: Path, name: str | None) -> AnyArray:
 
 def _damaged(what: object, error: Exception) -> DataError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return DataError(f"{what} is damaged, encrypted or not whole: {reason}")
+    return DataError(f"{what} is damaged, encrypted or incomplete: {reason}")

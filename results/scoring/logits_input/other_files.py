@@ -1,4 +1,4 @@
-"""Files that hold logits in a form that is not read: each is refused with the line that converts it."""
+"""Refuses files in unsupported formats, with a command that converts them."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ STARTS = {
     b"BZh": "compressed with bzip2",
     b"\x28\xb5\x2f\xfd": "compressed with zstandard",
 }
-"""How files begin, and what they then are."""
+"""Formats by the first bytes of a file."""
 
 PICKLES = {".p", ".pkl", ".pickle"}
 PROTOCOLS = [bytes([protocol]) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)]
 
 
 def refuse(path: Path, start: bytes) -> None:
-    """Raises InputError, with what to do, for a file that by these first bytes is no CSV."""
+    """Raises InputError with the remedy if these first bytes are not those of a CSV file."""
     if (start[:1] == b"\x80" and start[1:2] in PROTOCOLS) or path.suffix.lower() in PICKLES:
         line = _line(str(Path(__file__).with_name("unpickle.py")), path=path)
         raise InputError(
-            f"{path} is a pickle, and opening one can run any code: this takes the arrays out of it, and "
+            f"{path} is a pickle, and loading it can run any code: this extracts its arrays, and "
             f"runs nothing: {line}"
         )
     if start.lstrip()[:1] in (b"{", b"["):
         line = _line("-c", _FROM_JSON, path=path)
-        raise InputError(f"{path} is JSON: if it is one object of named lists, this converts it: {line}")
+        raise InputError(f"{path} is JSON: if it is a single object of named lists, this converts it: {line}")
     for beginning, kind in STARTS.items():
         if start.startswith(beginning):
-            raise InputError(f"{path} is {kind}, which is not read: {_advice(kind)}")
+            raise InputError(f"{path} is {kind}, which is not supported: {_advice(kind)}")
     if any(byte < 9 or 13 < byte < 32 for byte in start):
-        raise InputError(f"{path} is of a kind that is not read: save arrays with numpy.savez.")
+        raise InputError(f"{path} has an unsupported format: save arrays with numpy.savez.")
 
 
 def _advice(kind: str) -> str:
@@ -54,5 +54,5 @@ def _advice(kind: str) -> str:
 
 
 def _line(*program: str, path: Path) -> str:
-    # -P: what lies in the current folder is not imported.
+    # -P: imports nothing from the current folder.
     return shlex.join([sys.executable, "-P", *program, str(path), str(path.with_suffix(".npz"))])

@@ -1,4 +1,4 @@
-"""What the shapes of logits and labels say: known from headers alone, before any data is read."""
+"""Interprets the shapes of logits and labels, from headers alone."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Form:
     """How the logits and labels of one part make samples.
 
     Attributes:
-        positions: Shape of what is one sample each: [N], or [N, H, W].
-        classes: How many there are; 2 for one logit a sample.
-        axis: Along which classes lie in the logits; None where there is one logit a sample.
-        rows_of_labels: Whether the labels have a row [K] each, such as one-hot.
+        positions: Shape of the samples: [N], or [N, H, W].
+        classes: Number of classes; 2 for one logit per sample.
+        axis: Axis of the classes in the logits; None for one logit per sample.
+        rows_of_labels: Whether each label is a row [K], such as one-hot.
     """
 
     positions: Shape
@@ -32,13 +32,13 @@ class Form:
     rows_of_labels: bool = False
 
     def samples(self, logits: AnyArray) -> AnyArray:
-        """The logits as [N, K], or [N, 1] where there is one a sample."""
+        """The logits as [N, K], or [N, 1] for one per sample."""
         if self.axis is None:
             return logits.reshape(-1, 1)
         return np.moveaxis(logits, self.axis, -1).reshape(-1, self.classes)
 
     def labels(self, labels: AnyArray) -> AnyArray:
-        """The labels as [N], or [N, K] where they are rows."""
+        """The labels as [N], or [N, K] if they are rows."""
         return labels.reshape(-1, self.classes) if self.rows_of_labels else labels.reshape(-1)
 
     def place(self, sample: int) -> str:
@@ -68,7 +68,7 @@ def form_of(part: str, pair: Pair, *, flatten: bool = False) -> Form:
         if array.size == 0:
             raise InputError(f"{role} ({array}) are empty: shape {list(array.shape)}.")
     if pair.logits.dtype.kind == "b":
-        raise InputError(f"{part}_logits ({pair.logits}) are true or false, which are no logits.")
+        raise InputError(f"{part}_logits ({pair.logits}) are booleans, not logits.")
     form = _form(part, pair.logits.shape, pair.labels.shape)
     samples = math.prod(form.positions)
     check_fits(pair.logits.size, samples, pair.logits)
@@ -81,14 +81,14 @@ def form_of(part: str, pair: Pair, *, flatten: bool = False) -> Form:
 
 
 NUMBERS = "biuf"
-"""NumPy's kinds of numbers that are taken: whole, floating, and true or false as labels."""
+"""Supported kinds of NumPy dtypes: integers, floats, and booleans as labels."""
 
 
 def _kind(array: Array) -> str:
     if array.dtype.kind in "US":
         return "text, where a label is the number of its column of logits, from 0 on"
     if array.dtype.hasobject:
-        return "Python objects, which only unpickling reads"
+        return "Python objects, which requires unpickling"
     return f"of type {array.dtype}"
 
 
@@ -108,14 +108,12 @@ def _form(part: str, logits: Shape, labels: Shape) -> Form:
     if len(logits) > 2:
         return _flattened(shapes, logits, labels)
     if len(logits) == 1 and len(labels) == 2:
-        raise InputError(
-            f"{shapes}: they seem to be swapped; --names logits=...,labels=... says which is which."
-        )
+        raise InputError(f"{shapes}: they seem to be swapped; --names logits=...,labels=... assigns them.")
     if len(logits) == 2 and labels[:1] == logits[1:] and logits[0] < logits[1]:
-        raise InputError(f"{shapes}: a column for each sample; save the logits transposed, as [N, K].")
+        raise InputError(f"{shapes}: one column per sample; save the logits transposed, as [N, K].")
     if logits[0] != labels[0]:
         raise InputError(
-            f"{shapes}: {logits[0]:,} samples, but {labels[0]:,} labels; save those of the same samples."
+            f"{shapes}: {logits[0]:,} samples, but {labels[0]:,} labels; save both for the same samples."
         )
     raise InputError(f"{shapes}: logits are [N, K] and labels [N].")
 

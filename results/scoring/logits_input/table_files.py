@@ -1,4 +1,4 @@
-"""CSV and Parquet: a row for each sample, a column of labels, and K columns of logits or one of lists."""
+"""CSV and Parquet: one row per sample, a column of labels, and K columns of logits or one column of lists."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from results.scoring.logits_input.notes import Note, shortened
 from trainables.errors import DataError, InputError
 
 HEADER = 2**22
-"""Bytes in which the first line of a CSV file must end: the names of 300,000 columns."""
+"""Longest first line of a CSV file, in bytes: enough for the names of 300,000 columns."""
 
 BLOCK = 2**20
 
@@ -48,7 +48,7 @@ def csv_file(path: Path, names: Names, *, probabilities: bool = False) -> tuple[
             schema = reader.schema
         found = columns(_kinds(schema) | _not_all_numbers(schema), names, path, probabilities=probabilities)
         check_fits(lines * len(found.logits), lines, path)
-        # The first rows may mislead about the others: 1 and then 1.5, or a label that is text further down.
+        # The first rows may be misleading: 1 before 1.5, or text labels only further down.
         types = {name: pa.float64() for name in found.logits}
         types |= {name: pa.string() for name in (found.labels, found.split) if name is not None}
         converting = pyarrow.csv.ConvertOptions(
@@ -69,24 +69,24 @@ def parquet_file(path: Path, names: Names, *, probabilities: bool = False) -> tu
             wanted = [name for name in (*found.logits, found.labels, found.split) if name is not None]
             table = file.read(columns=wanted)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is damaged or not whole: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{path} is damaged or incomplete: {str(error).splitlines()[0]}") from error
     return _arrays(path, table, found)
 
 
 def _separator(path: Path) -> str:
-    """What separates columns of a CSV file. Raises InputError if its first line has no names of columns."""
+    """The separator of a CSV file. Raises InputError if its first line has no names of columns."""
     with path.open("rb") as file:
         first = file.read(HEADER).partition(b"\n")
     if len(first[0]) == HEADER:
-        raise InputError(f"{path} is no CSV file: its first line does not end.")
+        raise InputError(f"{path} is not a CSV file: its first line does not end.")
     try:
         line = first[0].decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is of a kind that is not read: save arrays with numpy.savez.") from error
+        raise InputError(f"{path} has an unsupported format: save arrays with numpy.savez.") from error
     separator = max(SEPARATORS, key=line.count)
     cells = next(csv.reader([line], delimiter=separator), [])
     if len(cells) < 2:
-        raise InputError(f"{path} is no table: its first line has no names of columns, as in {EXAMPLE}.")
+        raise InputError(f"{path} is not a table: its first line has no names of columns, as in {EXAMPLE}.")
     if all(_is_number(cell) for cell in cells):
         raise InputError(
             f"{path} begins with numbers: write names of columns in its first line, as in {EXAMPLE}."
@@ -115,7 +115,7 @@ def _lines(path: Path) -> int:
 
 
 def _values(metadata: pq.FileMetaData, names: Sequence[str]) -> int:
-    """How many numbers the columns of these names hold, by the file's own account."""
+    """Number of values in these columns, according to the file."""
     groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
     chunks = (group.column(place) for group in groups for place in range(metadata.num_columns))
     wanted = set(names)
@@ -127,7 +127,7 @@ def _kinds(schema: pa.Schema) -> dict[str, Kind]:
 
 
 def _not_all_numbers(schema: pa.Schema) -> dict[str, Kind]:
-    """Columns of logits with something else in them, which is then told by the column's name."""
+    """Columns of logits with non-numeric values, for the error message."""
     texts = [name for name, kind in _kinds(schema).items() if kind == "text"]
     return {
         name: "number"
@@ -141,7 +141,7 @@ def _kind(type_: pa.DataType) -> Kind:
         return _kind(type_.value_type)
     is_a = pa.types
     if is_a.is_null(type_):
-        # Nothing but empty cells, as far as was read.
+        # Only empty cells so far.
         return "number"
     if is_a.is_integer(type_) or is_a.is_floating(type_) or is_a.is_decimal(type_) or is_a.is_boolean(type_):
         return "number"
@@ -199,7 +199,7 @@ def _logits(path: Path, table: pa.Table, found: Columns) -> AnyArray:
 
 
 def _labels(column: pa.ChunkedArray) -> AnyArray:
-    """The labels as numbers, or as what they are where they are none."""
+    """The labels as numbers if possible, else unchanged."""
     if _kind(column.type) == "text":
         for type_ in (pa.int64(), pa.float64(), pa.bool_()):
             try:
@@ -217,5 +217,5 @@ def _numbers(column: pa.Array | pa.ChunkedArray) -> AnyArray:
     values: AnyArray = (
         column.to_numpy() if isinstance(column, pa.ChunkedArray) else column.to_numpy(zero_copy_only=False)
     )
-    # Booleans with an empty cell come as objects.
+    # Booleans with empty cells arrive as objects.
     return values.astype(np.float64) if values.dtype.hasobject else values

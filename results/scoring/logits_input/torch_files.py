@@ -1,4 +1,4 @@
-"""Tensors of .pt and .pth files, read without running code that a file may bring (`weights_only`)."""
+"""Tensors of .pt and .pth files, read without executing code from them (`weights_only`)."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ SAVE = "torch.save({'logits': logits, 'labels': labels}, 'FILE.pt')"
 
 def torch_file(path: Path) -> list[Array]:
     """The tensors of a file, each named by its keys: {'val': {'logits': ...}} has val_logits."""
-    # Costs two seconds, which no other format needs to wait for.
+    # The import takes two seconds, which other formats should not wait for.
     import torch
 
     zipped = zipfile.is_zipfile(path)
     try:
         if zipped:
             _check_unpacked(path)
-        # Mapped into memory, data is read when it is asked for, and only shapes are looked at before.
+        # Memory mapping reads data on demand; until then only shapes are needed.
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True if zipped else None)
     except (DataError, InputError):
         raise
     except Exception as error:
-        # Whatever torch raises, and it may be anything, the file is at fault.
+        # torch may raise any exception. The file is at fault.
         other = re.search(r"GLOBAL ([\w.]+)", str(error))
         if other:
             raise InputError(
-                f"{path} holds more than tensors ({other[1]}), which only unpickling reads: "
-                f"where you trust it, load it and save tensors alone with {SAVE}."
+                f"{path} contains more than tensors ({other[1]}), which requires unpickling: "
+                f"if you trust it, load it and save only its tensors with {SAVE}."
             ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path} cannot be read as tensors, save them with {SAVE}: {reason}") from error
+        raise DataError(f"{path} cannot be read as tensors; save them with {SAVE}: {reason}") from error
     arrays = [_array(path, name or path.stem, tensor) for name, tensor in _tensors(content)]
     if not arrays:
-        raise InputError(f"{path} holds no tensor: save logits and labels with {SAVE}.")
+        raise InputError(f"{path} has no tensors: save logits and labels with {SAVE}.")
     return arrays
 
 
 def _check_unpacked(path: Path) -> None:
-    """torch stores its data as it is, so nothing in a file of its own is larger than the file."""
+    """torch stores data uncompressed, so no member may be larger than the file."""
     with zipfile.ZipFile(path) as file:
         unpacked = sum(member.file_size for member in file.infolist())
     if unpacked > path.stat().st_size:
-        raise DataError(f"{path} is compressed, which torch.save does not do: save the tensors with {SAVE}.")
+        raise DataError(f"{path} is compressed, unlike files of torch.save: save the tensors with {SAVE}.")
 
 
 def _tensors(content: object, name: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -84,6 +84,6 @@ def _numpy(tensor: Tensor) -> AnyArray:
     try:
         values: AnyArray = tensor.numpy()
     except TypeError:
-        # NumPy has no bfloat16 and no float8; float32 holds their numbers exactly.
+        # NumPy has neither bfloat16 nor float8; float32 represents them exactly.
         values = tensor.float().numpy()
     return values

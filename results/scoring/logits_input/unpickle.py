@@ -27,16 +27,16 @@ BYTES = {"_codecs.encode"}
 
 
 class NoArrays(Exception):
-    """A pickle of anything but numbers in arrays, lists, tuples and dictionaries. Its text says what."""
+    """The pickle contains anything but numbers in arrays, lists, tuples and dictionaries."""
 
 
 class Kept:
-    """In place of an object of whatever class a pickle names, or of what a function would return.
+    """Placeholder for an object of any class in a pickle, or for the result of a function.
 
     Attributes:
-        path: The name of that class or function.
-        given: Its arguments.
-        state: What it would be set to after that.
+        path: Name of the class or function.
+        given: Arguments.
+        state: State to be set afterwards.
     """
 
     path = ""
@@ -51,7 +51,7 @@ class Kept:
 
 
 class Keeper(pickle.Unpickler):
-    """Unpickles without looking up a name."""
+    """Unpickles without importing anything."""
 
     def find_class(self, module: str, name: str) -> type[Kept]:
         path = f"{module}.{name}"
@@ -59,7 +59,7 @@ class Keeper(pickle.Unpickler):
 
 
 def arrays(content: object, way: tuple[str, ...] = ()) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    """Name and array of all that an unpickled object holds. Raises NoArrays."""
+    """Names and arrays in an unpickled object. Raises NoArrays."""
     if isinstance(content, tuple) or (isinstance(content, list) and not _is_numbers(content)):
         content = dict(enumerate(content))
     if not isinstance(content, dict):
@@ -70,7 +70,7 @@ def arrays(content: object, way: tuple[str, ...] = ()) -> Iterator[tuple[str, np
 
 
 def _is_numbers(content: object) -> bool:
-    """Whether lists hold numbers, or rows, and no arrays that have names of their own."""
+    """Whether lists contain numbers or rows, and no named arrays."""
     if isinstance(content, list):
         return all(map(_is_numbers, content))
     return isinstance(content, int | float) or (isinstance(content, Kept) and len(_shape(content)) < 2)
@@ -105,19 +105,19 @@ def _shape(content: Kept) -> tuple[int, ...]:
 def _dtype(content: Kept) -> np.dtype[Any]:
     dtype: np.dtype[Any] = np.dtype(content.given[0])
     if dtype.kind not in NUMBERS:
-        raise NoArrays(f"it holds an array of type {dtype}")
+        raise NoArrays(f"it contains an array of type {dtype}")
     return dtype.newbyteorder(content.state[1])
 
 
 def _bytes(data: object) -> bytes:
     if isinstance(data, Kept) and data.path in BYTES:
         data = data.given[0]
-    # Python 2 had no bytes, and older protocols have none: each is a character.
+    # Python 2 and older protocols have no bytes; each byte is a character.
     return data.encode("latin1") if isinstance(data, str) else bytes(data)  # type: ignore[call-overload]
 
 
 def main() -> None:
-    """Reads the first file and writes the second, which must not be there yet."""
+    """Reads the first file and writes the second, which must not exist."""
     source, target = map(Path, sys.argv[1:])
     try:
         with source.open("rb") as file:
@@ -127,15 +127,15 @@ def main() -> None:
     except FileExistsError:
         fail(f"there is a file {target} already.")
     except NoArrays as error:
-        fail(f"{source} is not converted: {error}, and only numbers in arrays are taken.")
+        fail(f"{source} cannot be converted: {error}; only numeric arrays are supported.")
     except Exception as error:
-        # Whatever a damaged pickle leads to.
+        # A damaged pickle can raise any exception.
         fail(f"{source} cannot be read as a pickle of arrays: {error!r}")
     sys.stdout.write(shown(f"{target} has {', '.join(found)}.") + "\n")
 
 
 def shown(line: str) -> str:
-    """With what a terminal would act on written out: names are whatever the pickle says."""
+    """Escapes characters that a terminal would act on, since names come from the pickle."""
     return line if line.isprintable() else repr(line)[1:-1]
 
 

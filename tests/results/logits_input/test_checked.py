@@ -144,14 +144,14 @@ def test_a_binary_map_is_flattened() -> None:
         (LOGITS, [0, 1, NAN, 2], {}, "row 2 (from 0 on) has nan"),
         (LOGITS, PROBABILITIES, {}, "are soft"),
         (LOGITS, [[5, 3, 2], [0, 0, 10], [1, 9, 0], [0, 10, 0]], {}, "are soft"),
-        (LOGITS, [[1, 1, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1]], {}, "several labels a sample"),
-        (LOGITS, -LOGITS, {}, "one class number for each sample"),
+        (LOGITS, [[1, 1, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1]], {}, "multi-label"),
+        (LOGITS, -LOGITS, {}, "one class number per sample"),
         (LOGITS, ["cat", "dog", "cow", "cat"], {}, "are text"),
         (LOGITS, LABELS[:3], {}, "4 samples, but 3 labels"),
         (LOGITS.T, LABELS, {}, "transposed"),
         (LABELS, LOGITS, {}, "swapped"),
         (LOGITS[:0], LABELS[:0], {}, "empty"),
-        (LOGITS > 0, LABELS, {}, "true or false"),
+        (LOGITS > 0, LABELS, {}, "booleans"),
         (LOGITS.astype(complex), LABELS, {}, "of type complex"),
         (LOGITS, np.array([{}] * 4), {}, "unpickling"),
         (LOGITS[:, 0], [-1, 1, 1, -1], {}, "write -1 as 0"),
@@ -172,7 +172,7 @@ def test_a_binary_map_is_flattened() -> None:
         (np.full((2, 3, 5, 7), NAN), np.zeros((2, 5, 7)), {"flatten": True}, "position [0, 0, 0], column 0"),
     ],
 )  # fmt: skip
-def test_what_has_no_scores_is_refused_by_its_place_and_cause(
+def test_unusable_values_are_refused_with_place_and_cause(
     logits: object, labels: object, options: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(InputError, match=re.escape(told)):

@@ -59,14 +59,14 @@ def test_probabilities_are_preferred_where_they_are_asked_for() -> None:
         ("a b c", "", InputError, "no column of labels; there is a, b, c"),
         ("label target z0 z1", "", InputError, "'label' and 'target' may be the label"),
         ("label id", "", InputError, "no columns of logits"),
-        ("label a0 a1 b0 b1", "", InputError, "--names logits=BEGINNING"),
+        ("label a0 a1 b0 b1", "", InputError, "--names logits=PREFIX"),
         ("label z0 z2 z3", "", InputError, "z1 is missing"),
         ("label z2 z3", "", InputError, "z1 is missing"),
         ("lable z0 z1", "labels=lable2", ConfigurationError, "Did you mean 'lable'?"),
         ("label logit_0 logit_1", "logits=lgit", ConfigurationError, "Did you mean 'logit_1'?"),
     ],
 )
-def test_what_cannot_be_told_is_refused_with_what_there_is(
+def test_ambiguous_columns_are_refused_with_the_candidates(
     names: str, given: str, error: type[CalibsweepError], told: str
 ) -> None:
     with pytest.raises(error, match=re.escape(told)):
