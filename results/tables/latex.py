@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from results.tables.layout import Cell, Row, Table
 
 COLUMNS = 10
-"""Columns of numbers side by side in one panel, at most."""
+"""Largest number of numeric columns in one panel."""
 
 LINES, LINES_SHRUNK = 33.0, 44.0
 """Height of one float, at most, in lines: a float cannot break over pages. Tables with `COLUMNS` columns of
@@ -108,7 +108,7 @@ def _floats(table: Table) -> Iterator[str]:
             r"\centering",
             rf"\caption{{{escaped(table.caption + part)}}}",
             rf"\label{{{label}}}\medskip",
-            # Shrunk to the width of the text if it is wider, never blown up.
+            # Scaled down to the width of the text if necessary, never up.
             r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{ll*{{{width}}}{{c}}}}",
             r"\toprule",
@@ -122,7 +122,7 @@ def _floats(table: Table) -> Iterator[str]:
 
 
 def _panels(table: Table) -> list[range]:
-    """The losses of each panel, by position, as evenly many as can be."""
+    """Distributes the losses evenly over panels, by position."""
     most = COLUMNS // len(table.scalings)
     count = -(-len(table.losses) // most)
     edges = [round(panel * len(table.losses) / count) for panel in range(count + 1)]
@@ -130,7 +130,7 @@ def _panels(table: Table) -> list[range]:
 
 
 def _chunks(table: Table, panels: int) -> list[list[Row]]:
-    """The rows of each float, as many as fit."""
+    """Distributes the rows over floats, as many per float as fit."""
     room = (LINES_SHRUNK if panels > 1 and table.scaled else LINES) / panels - HEADING
     chunks: list[list[Row]] = []
     height = 0.0

@@ -1,4 +1,4 @@
-"""How data sets, models and losses are called in print, and the order in which tables list them.
+"""Printed names of data sets, models and losses, and their order in tables.
 
 A label that is not here is printed as it is, after those that are, in alphabetical order: a new component
 needs no edit here. Labels of rows that somebody else wrote may be any text, which is made visible.
@@ -64,5 +64,5 @@ def loss(label: str) -> str:
 
 
 def rank(labels: dict[str, str], label: str) -> tuple[int, str]:
-    """Sorts labels in the order of one of the mappings above, unknown ones behind, alphabetically."""
+    """Sorts labels in the order of one of the mappings above, then unknown ones alphabetically."""
     return (list(labels).index(label) if label in labels else len(labels), label)

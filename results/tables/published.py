@@ -1,4 +1,4 @@
-"""The numbers that the two papers printed, to set ours beside."""
+"""The numbers printed in the two papers, for comparison."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PAPERS = {
 
 
 def published(paper: str, dataset: str, model: str) -> pd.DataFrame:
-    """What a paper printed of a data set and model: one row for each loss, metric and scaling.
+    """A paper's numbers for a data set and model: one row per loss, metric and scaling.
 
     Args:
         paper: One of `PAPERS`.
-        dataset: As in print: 'SST Binary'.
-        model: Likewise: 'Tree-LSTM'.
+        dataset: Its printed name, such as 'SST Binary'.
+        model: Its printed name, such as 'Tree-LSTM'.
 
     Returns:
         `loss` and `metric` as in print ('FLSD-53', 'AdaECE'); `scaling`, 'none', 'before' or 'after'; `value`
@@ -30,7 +30,7 @@ def published(paper: str, dataset: str, model: str) -> pd.DataFrame:
         without doubt.
 
     Raises:
-        ConfigurationError: An unknown paper, or one that has no such row.
+        ConfigurationError: The paper is unknown, or has no such row.
     """
     if paper not in PAPERS:
         raise ConfigurationError(f"there is no paper {paper!r}.{closest(paper, PAPERS)}")
@@ -40,7 +40,7 @@ def published(paper: str, dataset: str, model: str) -> pd.DataFrame:
     if row.empty:
         known = [f"{one} / {other}" for one, other in zip(cells["dataset"], cells["model"], strict=True)]
         near = closest(f"{dataset} / {model}", dict.fromkeys(known))
-        raise ConfigurationError(f"{paper} printed nothing of {dataset} / {model}.{near}")
+        raise ConfigurationError(f"{paper} has no numbers for {dataset} / {model}.{near}")
     scalings = {"pre": "before", "post": "after", "none": "none"}
     row = row.assign(scaling=row["temperature_scaling"].map(scalings))
     row = row.assign(doubt=row["doubt"].fillna("")).sort_values(

@@ -23,13 +23,13 @@ from results.tables.table import build
 from trainables.catalogue import CALIBRATORS
 
 ON_SCREEN = ("error", "ece", "adaptive_ece", "nll", "mce")
-"""From left to right, which is from the last to be left out to the first."""
+"""From left to right. On a narrow terminal the rightmost are omitted first."""
 
 ALWAYS_WITH_DEVIATION = 3
-"""The columns of this many scores keep their deviations where there is no room for those of all."""
+"""This many scores keep their deviations if there is no room for all deviations."""
 
 LABEL_SHARE, SHORTEST_LABEL = 4, 12
-"""No number is left out for what a label takes beyond a quarter of the width, or twelve letters."""
+"""Labels beyond a quarter of the width, or twelve letters, never displace numbers."""
 
 
 @dataclass(frozen=True)

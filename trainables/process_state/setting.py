@@ -1,4 +1,4 @@
-"""One thing that is global in a process: how it is read, and how it is put back."""
+"""A global setting of a process, with functions that read and restore it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ OURS = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Setting:
-    """One thing that is global.
+    """A global setting.
 
     Attributes:
-        read: Its value now: something that can be compared, and does not change with it.
-        write: Makes it a value that was read. None: it cannot be put back. Where what is read afterwards
-            still differs, or an error is raised, it could not be put back either.
+        read: Returns the current value, comparable and independent of later changes.
+        write: Restores a value; None if that is impossible. It also counts as impossible if `write` raises,
+            or the value still differs afterwards.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Setting:
 
 @functools.cache
 def is_library(path: str) -> bool:
-    """Whether a file or folder is of Python's own or an installed library, and of none of our packages."""
+    """Whether a file or folder belongs to Python or an installed library, and not to our packages."""
     if OURS in Path(path).parents:
         return False
     installed = "/site-packages" in path or "/dist-packages" in path

@@ -1,12 +1,12 @@
-"""A trial leaves nothing behind in its process: what is global is compared before and after, and put back.
+"""Restores the global state of a process after each trial.
 
     state = ProcessState()
     state.begin(modules)    # before a trial
     left = state.end()      # after it
 
-What cannot be put back (threads that run on, an inference mode that nobody leaves) is told: the process must
-then be replaced. What runs only code of installed libraries counts as a service of the process and stays: the
-thread of a progress bar, compilers that wait for work.
+State that cannot be restored (running threads, an inference mode that was never left) is reported; then the
+process must be replaced. Threads and processes that run only code of installed libraries count as services
+and stay: the thread of a progress bar, idle compilers.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from trainables.training import seeds
 SETTINGS = [*TORCH, *PYTHON]
 
 ROUNDS = 4
-"""How often what differs is written, since some settings are one thing by several names."""
+"""How often differing settings are written, since some are aliases of one another."""
 
 GRACE_SECONDS = 0.2
-"""How long threads and child processes have to end, that were about to."""
+"""How long to wait for threads and child processes that are about to end."""
 
 
 @dataclass(frozen=True)
 class Left:
-    """What a trial left behind.
+    """State that a trial left behind.
 
     Attributes:
-        put_back: Names of what was changed and is again as before, generators aside.
-        lasting: What could not be put back, in words. The process must not be used again.
+        put_back: Names of restored settings, except generators.
+        lasting: State that could not be restored, as text. The process must not be reused.
     """
 
     put_back: tuple[str, ...] = ()
@@ -53,33 +53,33 @@ class Left:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """In place of the value of a setting that cannot be read: a folder that is gone, two names at odds."""
+    """Placeholder for the value of an unreadable setting: a deleted folder, contradicting aliases."""
 
     error: str
 
 
 @dataclass
 class ProcessState:
-    """What is global in this process, as it was before a trial. All calls come from one thread.
+    """The global state of this process before a trial. Use it from one thread only.
 
     Attributes:
-        imported: By module: the settings that importing it changed, with their values before and after. A
-            module is imported once, so this is repeated for each further trial that uses it.
+        imported: By module: the settings changed by its import, with their values before and after. Python
+            imports a module once, so these changes are repeated for each further trial that uses it.
     """
 
     functions: Functions = field(default_factory=Functions)
     imported: dict[str, list[tuple[Setting, Any, Any]]] = field(default_factory=dict)
 
     def begin(self, modules: Iterable[str] = ()) -> None:
-        """Takes down how things are, and imports what a trial is made of.
+        """Records the state, then imports the components of a trial.
 
         Args:
-            modules: Of its components. One that cannot be imported is passed over: it fails where it is used.
+            modules: Modules of the components. Import errors are ignored here: they recur when it is used.
         """
         self.values = _values()
         self.generators = None
         with contextlib.suppress(Exception):
-            # A GPU may be full, which is then told where the trial needs it.
+            # A GPU may be full; the trial reports that when it needs the GPU.
             self.generators = seeds.generator_states()
         self.threads = _threads()
         self.children = _children()
@@ -95,9 +95,9 @@ class ProcessState:
             self.imported[module] = [change for change in changes if change[1] != change[2]]
 
     def end(self) -> Left:
-        """Puts back what differs from how it was at `begin`."""
+        """Restores everything that has changed since `begin`."""
         lasting = changed = _differing(self.values, range(len(SETTINGS)))
-        # What is put back in torch may change other settings of torch's.
+        # Restoring a setting of torch may change others.
         of_torch = range(len(TORCH)) if changed and changed[0] < len(TORCH) else ()
         to_check = sorted({*changed, *of_torch})
         for _ in range(ROUNDS):
@@ -141,7 +141,7 @@ def _repeat(setting: Setting, before: Any, after: Any) -> None:
     with contextlib.suppress(Exception):
         now = setting.read()
         if isinstance(now, dict):
-            # Of environment variables some are another's business.
+            # Environment variables may also have changed for other reasons.
             after = now | {name: value for name, value in after.items() if before.get(name) != value}
         elif now != before:
             return
@@ -154,7 +154,7 @@ def _threads() -> set[threading.Thread]:
 
 
 def _own_thread(thread: threading.Thread) -> str | None:
-    """Name of a thread that runs other code than libraries', as far as can be seen."""
+    """The name of a thread that visibly runs code from outside of libraries."""
     frame = sys._current_frames().get(thread.ident or 0)
     if frame is None:
         return None
@@ -176,7 +176,7 @@ def _children() -> set[int]:
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
-        # Asked first, since it is the usual case and costs nothing.
+        # Checked first: the usual case, at no cost.
         return set()
     found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
@@ -186,7 +186,7 @@ def _children() -> set[int]:
 
 
 def _own_child(child: int) -> str | None:
-    """Command line of a process that is none of a library's programs; None also for one that has ended."""
+    """The command line of a process, unless it is a library's program or has ended."""
     try:
         arguments = Path(f"/proc/{child}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
     except OSError:
@@ -199,7 +199,7 @@ def _own_child(child: int) -> str | None:
 def _still_there(
     before: set[Any], now: Callable[[], set[Any]], own: Callable[[Any], str | None], kind: str
 ) -> list[str]:
-    """What was started meanwhile and runs on, by name."""
+    """Names of threads or processes that were started during the trial and still run."""
     end = time.monotonic() + GRACE_SECONDS
     while names := [name for one in now() - before if (name := own(one)) is not None]:
         if time.monotonic() > end:
