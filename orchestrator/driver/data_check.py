@@ -64,7 +64,7 @@ class DataCheck:
         self.request = request
 
     def __enter__(self) -> DataCheck:
-        # `-P`: what lies in the current folder is none of ours.
+        # `-P`: import nothing from the current folder.
         path = os.pathsep.join(filter(None, [*own_code.search_path(), os.environ.get("PYTHONPATH")]))
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "orchestrator.driver.data_check"],

@@ -15,7 +15,7 @@ from results.store.store import Store
 CHANGES_SECONDS, SECONDS = 3.0, 10.0
 
 END_SECONDS = 10.0
-"""How long to wait for a last word on its way, which a store out of reach keeps on its way for minutes."""
+"""How long to wait for the last write. An unreachable store can delay it for minutes."""
 
 
 @contextlib.contextmanager

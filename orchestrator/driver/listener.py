@@ -133,7 +133,7 @@ class Listener(Callback):
         key = trial.key
         run = self.progress.running.get(key)
         if self.queue.request.asked is not None:
-            # What was told to end together with us: it is interrupted, as all are.
+            # It was terminated together with us, so it counts as interrupted.
             self.progress.stop(key)
             return
         # Which may have done more than it has told of.

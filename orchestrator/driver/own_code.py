@@ -1,4 +1,4 @@
-"""Where this code lies, and which code it is: workers are to run the very same, whatever lies about."""
+"""Location and identity of this code, so that workers run exactly the same code."""
 
 from __future__ import annotations
 

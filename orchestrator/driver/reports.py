@@ -118,7 +118,7 @@ class StoreLost(_Report):
 
 @dataclass(frozen=True)
 class WorkersLost(_Report):
-    """The other workers of the trial are out of reach."""
+    """The other workers of the trial are unreachable."""
 
     message: str
 

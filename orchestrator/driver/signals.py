@@ -133,7 +133,7 @@ def _write(descriptor: int, text: str) -> None:
 
 
 class LastingStream(io.TextIOBase):
-    """Standard output or error of a command that goes on where nobody reads it any more.
+    """Standard output or error of a command that continues without a reader.
 
     A terminal that was closed, or a `tee` that the same signal has ended, makes each write fail.
     """

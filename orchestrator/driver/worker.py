@@ -49,7 +49,7 @@ REPORT_SECONDS = 1.0
 """At most one report a second from each trial: a report costs the driver time that trials could use."""
 
 OUTAGE_SHARE = 0.5
-"""Of the time that a trial may stand still: for so long it waits for a store out of reach."""
+"""Fraction of the stall limit for which a trial waits for an unreachable store."""
 
 STEP_SECONDS = 15.0
 """The longest that training goes on without a report: within an epoch a GPU stands still for each."""

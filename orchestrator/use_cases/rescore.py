@@ -71,7 +71,7 @@ def rescore(
     processes: int | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Rescored:
-    """Computes what neither the rows nor the layer have. Running it again goes on where it was ended.
+    """Computes what neither the rows nor the layer have. Rerun it to resume.
 
     Args:
         metrics: Their names; all there are if none is given.

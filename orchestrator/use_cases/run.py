@@ -216,7 +216,7 @@ def _stopped(standing: Standing, outcome: Outcome, told: int) -> CalibsweepError
 
 
 def _tidy(store: Store, trials: Sequence[Trial], checkpoints: StoredCheckpoints) -> None:
-    """Deletes what trials could not: nothing of an ended sweep lies about."""
+    """Deletes leftovers of trials, so that none remain after a sweep."""
     left = {info.path.split("/")[1] for info in store.folder.list("checkpoints")}
     for trial in trials:
         if trial.key in left and store.is_done(trial) and not scored_sets.lacking(store.folder, trial):

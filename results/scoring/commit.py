@@ -90,7 +90,7 @@ def task_of(predictions: pa.Table) -> Task[Any]:
     """The task that stored predictions are of.
 
     Raises:
-        ConfigurationError: There is none of its name here.
+        ConfigurationError: The name is unknown here.
     """
     told = (predictions.schema.metadata or {}).get(TASK.encode(), tasks.DEFAULT.encode())
     return tasks.build(told.decode("utf-8", "replace"))

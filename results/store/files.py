@@ -59,7 +59,7 @@ class Folder:
     def sit_out_outages(
         self, tell: Callable[[str], None] | None = None, seconds: float | None = None
     ) -> None:
-        """From now on an object store that is out of reach is waited for, as long as is worth while in a run.
+        """From now on, waits out outages of an object store, as long as a run should.
 
         Args:
             tell: Called, in any thread, with a line that says for how long it has been so; None for a warning
@@ -71,7 +71,7 @@ class Folder:
 
     @contextlib.contextmanager
     def briefly(self) -> Iterator[None]:
-        """While this is open, this thread does not wait long for an object store that is out of reach."""
+        """Inside this context, this thread does not wait long for an unreachable object store."""
         if isinstance(self._files, ObjectStore):
             with self._files.outages.briefly():
                 yield

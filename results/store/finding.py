@@ -12,7 +12,7 @@ class Kind:
     Attributes:
         title: As a heading has it.
         follows: What the next `run` would make of it.
-        wrong: Whether something is damaged or false. Else it only lies about.
+        wrong: Whether something is damaged or false; otherwise it is harmless.
     """
 
     title: str

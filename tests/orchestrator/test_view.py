@@ -141,13 +141,13 @@ def test_only_what_can_be_drawn_again_is(
         if shown.view:
             shown.view.refresh()
         shown.finish(trials[0].key, "done, error 3.00%, ECE 2.00%")
-        shown.note("the store is out of reach")
+        shown.note("store unreachable")
         shown.finish(trials[1].key, "crashed: it died", failed=True)
     told = file.getvalue()
     drawing = re.findall(r"\x1b\[(?:\d+A|2K|\?25l)", told)
     assert bool(drawing) == redraws
     plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", told)
-    said = ["[1/2] digits / mlp / brier / seed 0: done, error 3.00%, ECE 2.00%", "the store is out of reach"]
+    said = ["[1/2] digits / mlp / brier / seed 0: done, error 3.00%, ECE 2.00%", "store unreachable"]
     for line in [*said, "failed: digits / mlp / brier / seed 1: crashed: it died"]:
         assert plain.count(line) == 1
     if redraws:

@@ -137,7 +137,7 @@ REFUSED = {
         ("[plain]", "[plain]\n    training: {epochs: many}"),
         "a.yaml: blocks[0].training: training.epochs must be a whole number, not 'many'.",
     ),
-    "setting that is none of the choices": (
+    "setting that is not one of the choices": (
         ("seeds: 1", "training: {precision: float16}"),
         "a.yaml: training: training.precision must be 'float32' or 'bfloat16', not 'float16'.",
     ),

@@ -249,7 +249,7 @@ def test_a_checkpoint_that_does_not_fit_is_passed_over() -> None:
         kept = Kept(*states)
         going_on = started(trial, kept)
         assert going_on.epoch == resumed_from
-        assert len(kept.passed_over) == len(unfit) and "is none of" in kept.passed_over[2]
+        assert len(kept.passed_over) == len(unfit) and "belongs to trial" in kept.passed_over[2]
         while not going_on.done:
             going_on.advance()
         assert_equal(going_on.result(), expected)

@@ -1,4 +1,4 @@
-"""What every loss is."""
+"""Base class of all losses."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Reduction = Literal["sum", "mean"]
 class Loss(nn.Module):
     """A training loss `loss(logits [N, K], labels [N]) -> scalar`.
 
-    A subclass gives `per_sample`, or `forward` where the loss is no sum over samples. Whatever changes during
-    training is a buffer, so that a checkpoint carries it. Nothing in a loss may read a tensor's value on the
-    host (`.item()`, `if tensor`): that would make a GPU wait at each step.
+    A subclass implements `per_sample`, or `forward` if the loss is not a sum over samples. State that changes
+    during training must be a buffer, so that checkpoints contain it. A loss must not read a tensor's value on
+    the host (`.item()`, `if tensor`), which would synchronise a GPU at each step.
 
     A loss that needs more says so in its signatures. `__init__` may name `class_counts` (how many labels of
     each class are trained on, int64 [K]); `per_sample` or `forward`, after logits and labels, `sample_ids`

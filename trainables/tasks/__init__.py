@@ -16,7 +16,7 @@ def build(name: str) -> Task[Any]:
     """The task called `name`.
 
     Raises:
-        ConfigurationError: There is none of this name.
+        ConfigurationError: The name is unknown.
     """
     task: Task[Any] = TASKS.build(name)
     return task

@@ -25,7 +25,7 @@ class Predictions:
 
     Attributes:
         logits: float32 [N, K].
-        labels: int64 [N]; -1 where a sample's class is none of the K.
+        labels: int64 [N]; -1 if the class of a sample is not one of the K.
         sample_ids: int64 [N], each sample's position in the published data set.
     """
 

@@ -172,7 +172,7 @@ def gpu_evaluation_batch(shape: tuple[int, ...]) -> int:
 def use_ieee_float32() -> None:
     """From here on float32 means float32 on a GPU: no TF32, whose products have a mantissa of 10 bits.
 
-    torch itself allows TF32 in convolutions, not in matrix products. Who wants speed asks for bfloat16 by
+    torch itself allows TF32 in convolutions, not in matrix products. For speed, ask for bfloat16 by
     name; `precision: float32` is what the benchmarks' numbers are compared with.
     """
     # These two names and not the newer `fp32_precision`: after they are set both can be read, the other way

@@ -54,7 +54,7 @@ def told(gpus: float, fitting: float | None) -> str:
 
 
 def fitting_share(reserved: int, requested: int, total: int) -> float | None:
-    """The least fraction of a GPU, in steps of 0.05, that a trial could have gone on with.
+    """The smallest fraction of a GPU, in steps of 0.05, that would have sufficed for a trial.
 
     None where not even the whole of it would do.
 

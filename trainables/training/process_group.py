@@ -259,4 +259,4 @@ def _reaching(together: Callable[[], object]) -> None:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        raise WorkerLostError(f"another worker of this trial is out of reach: {error}") from error
+        raise WorkerLostError(f"another worker of this trial is unreachable: {error}") from error

@@ -219,7 +219,7 @@ class TrialRun:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Raises ValueError for a state of another trial, or that lacks something."""
         if state["key"] != self.trial.key:
-            raise ValueError(f"a checkpoint of trial {state['key']} is none of {self.trial.key}")
+            raise ValueError(f"the checkpoint belongs to trial {state['key']}, not to {self.trial.key}")
         self.trainer.restore(state)
         self.reported.restore(state["reported"], self.device)
         seeds.restore_generators(state["generators"])
