@@ -1,8 +1,8 @@
-"""Every private part of Ray that is used here, patched parts included; nothing else touches one.
+"""Every use of Ray's private parts, patches included. No other module uses any.
 
-Each function says why the public interface does not do. They hold for Ray `VERSION`: for another one run
-tests/orchestrator/test_ray_private.py, then the slow tests of the folder. No part of Ray is loaded before a
-function is called.
+Each function says why the public interface does not suffice. They are valid for Ray `VERSION`: for another
+one run tests/orchestrator/test_ray_private.py, then the slow tests of the folder. Nothing of Ray is loaded
+before a function is called.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 from unittest import mock
 
 VERSION = "2.60.0"
-"""The release of Ray that all of this is tested with."""
+"""The tested release of Ray."""
 
 UPLOAD_LOGGERS = ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging")
-"""The loggers by which Ray tells a person of each package that it uploads."""
+"""Ray's loggers for the packages that it uploads."""
 
 IN_THIS_PROCESS: dict[str, Any] = {"_remote": False}
 """Options of `tune.run`, which through ray:// would else run on the cluster, away from our signals."""
@@ -30,7 +30,7 @@ NAMESPACE = b"calibsweep"
 
 
 def init_options(temporary: Path, object_store: Path, reconnect_seconds: float) -> dict[str, Any]:
-    """Options of `ray.init` for a Ray of our own: where its files lie, and how long workers outlive it.
+    """Options of `ray.init` for a local Ray: the folders of its files, and how long workers outlive it.
 
     Args:
         temporary: Its folder for sockets and logs.
@@ -41,7 +41,7 @@ def init_options(temporary: Path, object_store: Path, reconnect_seconds: float) 
         "_temp_dir": str(temporary),
         "_plasma_directory": str(object_store),
         "_system_config": {
-            # Else `ray.init` waits, deaf to signals, for first processes, even if these have died.
+            # Else `ray.init` waits for the first workers, ignoring signals, even if they have died.
             "prestart_worker_first_driver": False,
             "gcs_rpc_server_reconnect_timeout_s": int(reconnect_seconds) + 60,
             "raylet_death_check_interval_milliseconds": int(1000 * reconnect_seconds),
@@ -51,17 +51,17 @@ def init_options(temporary: Path, object_store: Path, reconnect_seconds: float) 
 
 @contextlib.contextmanager
 def lean() -> Iterator[None]:
-    """While this is open, `ray.init` starts no dashboard, autoscaler or log monitor, and a smaller agent.
+    """Inside this context, `ray.init` starts no dashboard, autoscaler or log monitor, and a smaller agent.
 
-    Together they take as long to start as the rest of Ray, which has no public way to leave them out: its
-    `include_dashboard=False` starts the dashboard's process all the same, and waits for it.
+    Together they take as long to start as the rest of Ray. It has no public option to omit them: even with
+    `include_dashboard=False` it starts the dashboard's process and waits for it.
     """
     from ray._private import parameter, services, utils
 
     with contextlib.ExitStack() as stack:
         for target, name, replacement in (
             (services, "start_api_server", lambda *_, **__: (None, None)),
-            # With this the agent of each node leaves out the parts that report to a dashboard.
+            # Makes each node's agent skip the parts that report to a dashboard.
             (utils, "get_dashboard_dependency_error", lambda: ImportError("no dashboard is wanted")),
             (
                 parameter,
@@ -75,7 +75,7 @@ def lean() -> Iterator[None]:
 
 @contextlib.contextmanager
 def servers_started_by(start: Callable[..., Any]) -> Iterator[None]:
-    """While this is open, `ray.init` starts its servers by `start`, called as `subprocess.Popen` is.
+    """Inside this context, `ray.init` starts its servers with `start`, called like `subprocess.Popen`.
 
     Ray has no option for the session or the signals of its servers.
     """
@@ -123,7 +123,7 @@ def job_config(search_path: Sequence[str]) -> Any:
 
 
 def through_client() -> bool:
-    """Whether the connection is by ray://, so that this machine is no node of the cluster."""
+    """Whether the connection uses ray://, so this machine is not a node of the cluster."""
     import ray.util.client
 
     connected: bool = ray.util.client.ray.is_connected()  # type: ignore[no-untyped-call]
@@ -131,14 +131,14 @@ def through_client() -> bool:
 
 
 def draining_nodes() -> set[str]:
-    """Ids of the nodes that will be gone soon. Ray's own Train library asks in this way."""
+    """Ids of the draining nodes. Ray has no public call; its own Train library asks in this way."""
     from ray._private import state
 
     return set(state.state.get_draining_nodes())
 
 
 def put_word(name: str, word: bytes) -> None:
-    """Keeps a word in the cluster's head. Ray has no public key-value store."""
+    """Stores a word in the cluster's head. Ray has no public key-value store."""
     from ray.experimental import internal_kv
 
     internal_kv._internal_kv_put(name, word, namespace=NAMESPACE)
@@ -157,13 +157,13 @@ def delete_word(name: str) -> None:
 
 
 def actor_id(handle: Any) -> str:
-    """The id of an actor, hexadecimal, by its handle."""
+    """The hexadecimal id of an actor, from its handle."""
     found: str = handle._actor_id.hex()
     return found
 
 
 def actor_end(actor: str) -> tuple[str, int, bool] | str:
-    """How an actor ended, asked within its cluster. The public state API needs a dashboard.
+    """How an actor ended. Call it within the cluster. The public state API needs a dashboard.
 
     Returns:
         The id of its node, its process id and whether its node died; the actor's state while it is not dead.
@@ -178,7 +178,7 @@ def actor_end(actor: str) -> tuple[str, int, bool] | str:
 
 
 def logs_folder() -> Path:
-    """Where Ray keeps the output of the workers of this node."""
+    """The folder with the output of this node's workers."""
     from ray._private import worker
 
     node: Any = worker._global_node
@@ -186,7 +186,7 @@ def logs_folder() -> Path:
 
 
 def is_own_exit(error: SystemExit) -> bool:
-    """Whether it is the exception by which Ray ends a worker process."""
+    """Whether this is the exception with which Ray ends a worker process."""
     return hasattr(error, "ray_terminate_msg")
 
 
