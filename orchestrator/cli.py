@@ -26,8 +26,8 @@ from orchestrator.commands.trial import trial
 app.params += OPTIONS
 app.add("A sweep, on this machine or on a cluster", [plan, run, status])
 app.add("A sweep as a job of a cluster", [launch, logs, stop])
-app.add("What came out", [tables, store, score])
-app.add("What it is made of", [list_, data, trial, check_loss])
+app.add("Results", [tables, store, score])
+app.add("Components and data", [list_, data, trial, check_loss])
 click.version_option(None, "-V", "--version", package_name=NAME, message="%(prog)s %(version)s")(app)
 
 

@@ -56,8 +56,7 @@ def plugin_option() -> click.Option:
         envvar=PLUGINS_VARIABLE,
         metavar="FILE",
         show_envvar=True,
-        help="A Python file with losses, models, data sets or other components of your own. May be given "
-        "several times.",
+        help="A Python file with your own losses, models, data sets or other components. Repeatable.",
     )
 
 
@@ -108,7 +107,7 @@ class Group(click.Group):
                 formatter.write_dl([(f"{c.name:<{width}}", c.get_short_help_str(200)) for c in commands])
 
 
-app = Group(NAME, help="Finds out which training loss gives a network whose confidence can be trusted.")
+app = Group(NAME, help="Find the training loss that gives a network with trustworthy confidence.")
 """The command line. `orchestrator/cli.py` adds the commands, which may name one another by it."""
 
 

@@ -15,11 +15,11 @@ from orchestrator.screen.terminal import console
     "loss",
     metavar="NAME|FILE",
     shell_complete=completion.losses,
-    help="A loss, as a sweep file would name it (`calibsweep list losses`), or a Python file with losses.",
+    help="A loss (`calibsweep list losses`), or a Python file with losses.",
 )
 @json_option
 def check_loss(loss: str, json: bool) -> int:
-    """Tries a loss against all that training asks of one. Exit code 1 if it falls short."""
+    """Test a loss against every requirement of training. Exit code 1 if it fails one."""
     from orchestrator.screen.as_json import as_json
     from orchestrator.use_cases.check_loss import check_loss
 

@@ -163,7 +163,7 @@ OPTIONS: Sequence[click.Option] = tuple(
         help=help,
     )
     for name, callback, help in (
-        ("--install-completion", install_option, "Has your shell complete words: bash, zsh or fish."),
-        ("--show-completion", show_option, "Prints what the shell would read for that."),
+        ("--install-completion", install_option, "Install completion for your shell: bash, zsh or fish."),
+        ("--show-completion", show_option, "Print the completion script."),
     )
 )

@@ -11,7 +11,7 @@ from orchestrator.commands.base import Command, Group
 from orchestrator.commands.options import data_option, json_option
 from orchestrator.screen.terminal import console
 
-data = Group("data", help="Makes data sets ready.")
+data = Group("data", help="Prepare data sets.")
 
 
 @click.command(cls=Command, example="calibsweep data prepare cifar10 --data ./data")
@@ -24,7 +24,7 @@ data = Group("data", help="Makes data sets ready.")
 @data_option
 @json_option
 def prepare(name: str, data: Path | None, json: bool) -> None:
-    """Downloads, verifies and unpacks a data set once, before a cluster needs it. Run again, it goes on."""
+    """Download, verify and unpack a data set once, before a cluster needs it. Rerun to resume."""
     from orchestrator.screen.as_json import as_json
     from orchestrator.screen.bars import bars_by_step
     from orchestrator.use_cases.data import prepare

@@ -27,9 +27,9 @@ def launch(
     retry_failed: bool,
     json: bool,
 ) -> None:
-    """Runs a sweep on a cluster, as a job there that outlives this terminal.
+    """Run a sweep as a job on a cluster. The job survives this terminal.
 
-    The code at hand goes along, plug-ins too. Again, after whatever died, goes on with what is missing.
+    Ships this code and its plug-ins. Rerun after any failure to resume the sweep.
     """
     from orchestrator.screen.as_json import as_json
     from orchestrator.screen.launched import print_launched

@@ -9,17 +9,17 @@ from orchestrator.commands.options import json_option
 from orchestrator.screen.terminal import console
 
 KINDS = {
-    "losses": "what a network can be trained on, with parameters",
+    "losses": "training losses, with parameters",
     "models": "networks, with parameters",
-    "datasets": "data sets to train on, or to be scored on",
-    "samplers": "which samples each epoch trains on, in which order",
-    "protocols": "how a paper trains and splits, which a sweep names",
-    "metrics": "scores that tables are made of, for --metric",
-    "calibrators": "maps from logits to probabilities that are fitted to validation data",
-    "settings": "what --set takes, with defaults",
-    "sweeps": "benchmarks that come along, ready to run",
+    "datasets": "data sets for training or evaluation",
+    "samplers": "samples and order of an epoch",
+    "protocols": "training settings and splits of a paper",
+    "metrics": "scores in tables, for --metric",
+    "calibrators": "maps from logits to probabilities, fitted on validation data",
+    "settings": "settings for --set, with defaults",
+    "sweeps": "bundled benchmarks, ready to run",
 }
-"""What can be listed."""
+"""The kinds that can be listed."""
 
 
 @click.command("list", cls=Command, example="calibsweep list losses")
@@ -32,7 +32,7 @@ KINDS = {
 )
 @json_option
 def list_(kind: str | None, json: bool) -> None:
-    """Lists what there is of a kind; without one, the kinds."""
+    """List the components of a kind; without a kind, list the kinds."""
     from orchestrator.screen.as_json import as_json
     from orchestrator.screen.listing import print_kinds, print_listing
     from orchestrator.use_cases.listing import listing

@@ -13,7 +13,7 @@ from orchestrator.screen.terminal import console
 
 @click.command(cls=Command, example=EXAMPLE.format("logs"))
 @target_options
-@click.option("--follow/--no-follow", default=True, show_default=True, help="Goes on until the driver ends.")
+@click.option("--follow/--no-follow", default=True, show_default=True, help="Follow until the driver ends.")
 def logs(
     sweep: str,
     store: str,
@@ -22,7 +22,7 @@ def logs(
     overrides: tuple[str, ...],
     follow: bool,
 ) -> None:
-    """Prints what a launched sweep's driver prints."""
+    """Print the output of a launched sweep's driver."""
     from orchestrator.use_cases import launch as use_case
 
     shown = console()

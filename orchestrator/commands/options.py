@@ -36,8 +36,8 @@ store_option = click.option(
     metavar="URI",
     show_default=True,
     show_envvar=True,
-    help="Where results are: a folder, or s3://, gs://, az://. May be left out on this machine; for a "
-    "cluster name one that all its machines reach.",
+    help="Store of results: a folder, or s3://, gs://, az://. Optional on this machine; for a "
+    "cluster, a store that all its machines reach.",
 )
 
 
@@ -48,7 +48,7 @@ def set_option_of(what: str) -> Callable[[Any], Any]:
         multiple=True,
         metavar="PATH=VALUE",
         shell_complete=completion.settings,
-        help=f"Changes a setting of {what}, as training.epochs=3. May be given several times. "
+        help=f"Change a setting of {what}, such as training.epochs=3. Repeatable. "
         "`calibsweep list settings` has all.",
     )
 
@@ -61,29 +61,29 @@ data_option = click.option(
     envvar="CALIBSWEEP_DATA",
     metavar="FOLDER",
     show_envvar=True,
-    help="Where data sets lie; on a cluster, on its machines. [default: ~/.cache/calibsweep/data]",
+    help="Folder of the data sets; on a cluster, on its machines. [default: ~/.cache/calibsweep/data]",
 )
 
 address_option = click.option(
     "--address",
     metavar="ADDRESS",
-    help="A Ray cluster that runs: auto for the one that this machine is part of, ray://HOST:10001 by its "
-    "client port, http://HOST:8265 by its dashboard (not for `run`). Without it, this machine.",
+    help="A running Ray cluster: auto for this machine's own, ray://HOST:10001 by its "
+    "client port, http://HOST:8265 by its dashboard (not for `run`). Default: this machine.",
 )
 
 cluster_option = click.option(
     "--cluster",
     type=FILE,
     metavar="FILE",
-    help="The cluster that Ray's launcher makes from this file, instead of one at an --address.",
+    help="A file for Ray's cluster launcher, instead of an --address.",
 )
 
 retry_option = click.option(
-    "--retry-failed", is_flag=True, help="Also runs trials that failed by their own fault."
+    "--retry-failed", is_flag=True, help="Also run trials that failed by their own fault."
 )
 
 gpus_option = click.option(
-    "--gpus", type=Amount(), metavar="N", help="Tells how long the rest takes on so many GPUs."
+    "--gpus", type=Amount(), metavar="N", help="Estimate the time of the remaining trials on N GPUs."
 )
 
 price_option = click.option(
@@ -91,9 +91,7 @@ price_option = click.option(
     "price",
     type=Amount(),
     metavar="X",
-    help="Tells what the rest costs, in any currency.",
+    help="Estimate the cost of the remaining trials, in any currency.",
 )
 
-json_option = click.option(
-    "--json", "json", is_flag=True, help="Prints the result as JSON, for programs to read."
-)
+json_option = click.option("--json", "json", is_flag=True, help="Print the result as JSON.")

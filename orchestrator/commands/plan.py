@@ -24,7 +24,7 @@ from orchestrator.screen.terminal import console
 @sweep_argument
 @store_option
 @set_option
-@click.option("--failures", is_flag=True, help="Also shows the last traceback of failed trials.")
+@click.option("--failures", is_flag=True, help="Also show the last traceback of failed trials.")
 @gpus_option
 @price_option
 @click.option(
@@ -32,16 +32,16 @@ from orchestrator.screen.terminal import console
     "budget",
     type=Amount(),
     metavar="X",
-    help="Exit code 1 if the rest needs more.",
+    help="Exit code 1 if the remaining trials need more.",
 )
 @click.option(
     "--gpu-card",
     "card",
     metavar="NAME",
-    help="Takes GPU-hours from what this card was measured to do, as H100. [default: the latest measured]",
+    help="Estimate GPU-hours from measurements of this card, such as H100. [default: the latest measured]",
 )
 @click.option(
-    "--pilot", is_flag=True, help="First measures some steps of each data set and model on this machine."
+    "--pilot", is_flag=True, help="First measure some steps of each data set and model on this machine."
 )
 @data_option
 @json_option
@@ -58,10 +58,10 @@ def plan(
     data: Path | None,
     json: bool,
 ) -> int:
-    """Shows what would run, what is done, what failed and what the rest costs.
+    """Show finished, failed and missing trials, and the cost of the rest.
 
-    Starts and changes nothing. Only --pilot trains something, a few steps in this process, and keeps how long
-    they took in the store. A store that is named must be there, so plan without --store before the first run.
+    Starts nothing. Only --pilot trains: a few steps in this process, and keeps their times in the store. A
+    store that you name must exist, so leave --store out before the first run.
     """
     from orchestrator.screen.as_json import as_json
     from orchestrator.screen.cost import print_pilot

@@ -43,10 +43,10 @@ def run(
     retry_failed: bool,
     json: bool,
 ) -> int:
-    """Runs what is missing of a sweep, then prints its tables.
+    """Run the missing trials of a sweep, then print its tables.
 
-    Running the same command again is how one recovers from anything: finished trials are skipped, interrupted
-    ones go on from their last checkpoint. Exit code 1 if a trial failed.
+    To recover from anything, run the same command again: it skips finished trials and resumes the others from
+    their last checkpoint. Exit code 1 if a trial failed.
     """
     from orchestrator.cluster import addresses
     from orchestrator.cluster.jobs import LAUNCHED_VARIABLE

@@ -24,15 +24,17 @@ from orchestrator.screen.terminal import console
     "--names",
     multiple=True,
     metavar="KEY=NAME,...",
-    help="What is what: logits=predictions,labels=y. Keys: logits, labels, the same of one part (val_logits "
-    "...), and val and test for files. May be given several times.",
+    help="Names of arrays: logits=predictions,labels=y. Keys: logits, labels, those of one part (val_logits "
+    "...), and val and test for files. Repeatable.",
 )
-@click.option("--probabilities", is_flag=True, help="They are probabilities or their logarithms, not logits.")
+@click.option(
+    "--probabilities", is_flag=True, help="The arrays are probabilities or their logarithms, not logits."
+)
 @click.option("--flatten", is_flag=True, help="Each position of [N, K, H, W] or [N, L, K] is a sample.")
 @click.option(
-    "--ignore", type=int, metavar="LABEL", help="Leaves out samples with this label, as -100 or 255."
+    "--ignore", type=int, metavar="LABEL", help="Leave out samples with this label, such as -100 or 255."
 )
-@click.option("--json", "json", is_flag=True, help="Prints fractions and nats, as JSON.")
+@click.option("--json", "json", is_flag=True, help="Print fractions and nats, as JSON.")
 def score(
     files: tuple[Path, ...],
     names: tuple[str, ...],
@@ -41,11 +43,11 @@ def score(
     ignore: int | None,
     json: bool,
 ) -> None:
-    """Scores anyone's logits, before scaling and after each of the three temperatures.
+    """Score your own logits, before and after temperature scaling.
 
-    Files have val_logits [N, K], val_labels [N], test_logits [M, K] and test_labels [M], by these names or
-    others that say as much; docs/scoring.md has all forms. Temperatures are chosen on the validation part,
-    scores are of the test part. A test part alone is scored before scaling.
+    Files hold val_logits [N, K], val_labels [N], test_logits [M, K] and test_labels [M], by these or similar
+    names; docs/scoring.md lists all formats. Temperatures are fitted on the validation part, scores are
+    of the test part. A test part alone is scored before scaling.
     """
     from orchestrator.screen.as_json import as_json
     from orchestrator.use_cases.score import score

@@ -27,10 +27,10 @@ def status(
     price: float | None,
     json: bool,
 ) -> int:
-    """Shows how a sweep stands: what is done, running, failed and missing; of a launched one its job, too.
+    """Count the finished, running, failed and missing trials of a sweep; show the job of a launched one.
 
-    Without --cluster and --address it tells what the store says, wherever the sweep runs. Exit code 1 if a
-    job failed.
+    Without --cluster and --address it reads the store alone, wherever the sweep runs. Exit code 1 if a job
+    failed.
     """
     from orchestrator.screen.as_json import as_json
     from orchestrator.screen.launched import print_job

@@ -23,7 +23,7 @@ def stop(
     overrides: tuple[str, ...],
     json: bool,
 ) -> None:
-    """Ends a launched sweep, with a checkpoint of every trial that runs. `launch` goes on from there."""
+    """Stop a launched sweep, with a checkpoint of every running trial. `launch` resumes it."""
     from orchestrator.screen.as_json import as_json
     from orchestrator.screen.launched import print_stopped
     from orchestrator.use_cases import launch as use_case

@@ -1,4 +1,4 @@
-"""`calibsweep store`: what looks after a store of results."""
+"""`calibsweep store`: maintain a store of results."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from orchestrator.commands.base import Command, Group
 from orchestrator.commands.options import json_option, store_option
 from orchestrator.screen.terminal import console, warn
 
-store = Group("store", help="Looks after a store of results.")
+store = Group("store", help="Maintain a store of results.")
 
 
 @click.command(cls=Command, example="calibsweep store compact --store ./store")
 @store_option
 @json_option
 def compact(store: str, json: bool) -> None:
-    """Gathers the rows of all finished trials in one file, so that thousands are read at once."""
+    """Copy the rows of all finished trials into one file, for speed with thousands of trials."""
     from orchestrator.screen.as_json import as_json
     from orchestrator.use_cases.compact import compact
     from results.wording import counted
@@ -33,10 +33,10 @@ def compact(store: str, json: bool) -> None:
 @store_option
 @json_option
 def verify(store: str, json: bool) -> int:
-    """Looks at every file of a store, and scores every finished trial anew from its stored logits.
+    """Check every file of a store, and recompute the scores of every finished trial from its logits.
 
-    All that is found is told by kind, with what the next run makes of it. Exit code 1 if anything differs
-    from what was committed, or is damaged.
+    Lists the findings by kind, each with what the next run does about it. Exit code 1 if a file is damaged or
+    a score differs.
     """
     from orchestrator.screen.as_json import as_json
     from orchestrator.screen.bars import bar
@@ -57,9 +57,9 @@ def verify(store: str, json: bool) -> int:
 @store_option
 @json_option
 def ls(store: str, json: bool) -> None:
-    """Shows what a store holds: which seeds of which data set, model and loss are done or failed.
+    """List the contents of a store: finished and failed seeds by data set, model and loss.
 
-    With the size of their files, and what they were made with.
+    With the size of their files, and the versions that made them.
     """
     from orchestrator.screen.as_json import as_json
     from orchestrator.screen.contents import print_contents
@@ -81,7 +81,7 @@ def ls(store: str, json: bool) -> None:
     required=False,
     metavar="[SWEEP]",
     shell_complete=completion.sweeps,
-    help="Only the trials of this sweep file or bundled sweep.",
+    help="Only the trials of this sweep (a file or a bundled one).",
 )
 @store_option
 @click.option(
@@ -89,20 +89,20 @@ def ls(store: str, json: bool) -> None:
     multiple=True,
     metavar="NAME",
     shell_complete=completion.metrics,
-    help="Only this metric (`calibsweep list metrics`). May be given several times.",
+    help="Only this metric (`calibsweep list metrics`). Repeatable.",
 )
 @click.option(
     "--calibrator",
     multiple=True,
     metavar="NAME",
     shell_complete=completion.calibrators,
-    help="Under this calibrator. May be given several times. [default: none, as trained]",
+    help="Under this calibrator (`calibsweep list calibrators`). Repeatable. [default: none]",
 )
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
     metavar="N",
-    help="So many trials side by side. [default: as many as there are cores]",
+    help="Number of parallel processes. [default: the number of cores]",
 )
 @json_option
 def rescore(
@@ -113,10 +113,10 @@ def rescore(
     processes: int | None,
     json: bool,
 ) -> int:
-    """Computes metrics under calibrators from the stored logits, for tables of scores that rows lack.
+    """Compute metrics under calibrators from the stored logits, for tables of scores that rows lack.
 
-    They go into a folder of their own, rescored/, which may be deleted. What was committed is not touched.
-    After an interruption the same command goes on. Exit code 1 if a trial could not be scored.
+    Writes to the folder rescored/ of the store, which you may delete. Never changes a committed file. Rerun
+    to resume. Exit code 1 if a trial cannot be scored.
     """
     from orchestrator.screen.as_json import as_json
     from orchestrator.screen.bars import bar

@@ -22,34 +22,34 @@ FORMATS = ("md", "latex", "html", "csv")
     required=False,
     metavar="[SWEEP]",
     shell_complete=completion.sweeps,
-    help="Only the trials of this sweep file or bundled sweep, and those missing of it.",
+    help="Only the trials of this sweep (a file or a bundled one), the missing ones marked.",
 )
 @store_option
 @click.option(
     "--format",
     type=Choice(FORMATS),
-    help="Prints all tables in this format. Without it, a compact view for the screen.",
+    help="Print all tables in this format. [default: a compact view for the screen]",
 )
 @click.option(
     "--criterion",
     metavar="NAME",
     shell_complete=completion.criteria,
-    help="The metric that temperatures minimise, as nll. Without it, as the protocol says.",
+    help="The metric that temperatures minimise, such as nll. [default: the protocol's]",
 )
 @click.option(
     "--calibrator",
     metavar="NAME",
     shell_complete=completion.calibrators,
-    help="What to show the effect of instead of a temperature (`calibsweep list calibrators`).",
+    help="Show this calibrator instead of a temperature (`calibsweep list calibrators`).",
 )
 @click.option(
     "--metric",
     multiple=True,
     metavar="NAME",
     shell_complete=completion.scores,
-    help="Only this table, as ece or 'ece(bins=20)'. May be given several times.",
+    help="Only this table, such as ece or 'ece(bins=20)'. Repeatable.",
 )
-@click.option("--standalone", is_flag=True, help="LaTeX: a whole document that compiles as it is.")
+@click.option("--standalone", is_flag=True, help="LaTeX: a whole document that compiles.")
 @set_option
 @json_option
 def tables(
@@ -63,7 +63,7 @@ def tables(
     overrides: tuple[str, ...],
     json: bool,
 ) -> None:
-    """Regenerates the result tables from the store alone."""
+    """Regenerate the result tables from the store alone."""
     from orchestrator.commands.copied import typed
     from orchestrator.use_cases.rescore import MissingScoresError
     from orchestrator.use_cases.tables import tables

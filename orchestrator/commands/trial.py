@@ -21,7 +21,7 @@ def _component(name: str, noun: str, complete: Callable[..., Any]) -> Callable[[
         required=True,
         metavar="NAME",
         shell_complete=complete,
-        help=f"A {noun}, as a sweep file would name it.",
+        help=f"A {noun}, by its name in a sweep file.",
     )
 
 
@@ -38,7 +38,7 @@ def _component(name: str, noun: str, complete: Callable[..., Any]) -> Callable[[
     show_default=True,
     metavar="NAME",
     shell_complete=completion.samplers,
-    help="Which samples each epoch trains on, as a sweep file would name it.",
+    help="The sampler of each epoch, by its name in a sweep file.",
 )
 @click.option(
     "--seed",
@@ -46,7 +46,7 @@ def _component(name: str, noun: str, complete: Callable[..., Any]) -> Callable[[
     default=0,
     show_default=True,
     metavar="N",
-    help="What initialisation and the order of batches come from: a whole number from 0 on.",
+    help="Seed of the initialisation and the order of batches: a whole number from 0.",
 )
 @click.option(
     "--protocol",
@@ -54,7 +54,7 @@ def _component(name: str, noun: str, complete: Callable[..., Any]) -> Callable[[
     show_default=True,
     metavar="NAME",
     shell_complete=completion.protocols,
-    help="What says how it is trained (`calibsweep list protocols`).",
+    help="Protocol of training (`calibsweep list protocols`).",
 )
 @set_option_of("this trial")
 @data_option
@@ -62,7 +62,7 @@ def _component(name: str, noun: str, complete: Callable[..., Any]) -> Callable[[
     "--store",
     callback=is_place,
     metavar="URI",
-    help="Commits the result to this store. Without it nothing is kept, whatever CALIBSWEEP_STORE says.",
+    help="Commit the result to this store. [default: keep nothing, whatever CALIBSWEEP_STORE says]",
 )
 @json_option
 def trial(
@@ -77,7 +77,7 @@ def trial(
     store: str | None,
     json: bool,
 ) -> None:
-    """Trains one trial in this process, without Ray: for a debugger, or a first look at a new loss."""
+    """Train one trial in this process, without Ray: for a debugger, or a first look at a new loss."""
     from orchestrator.screen.as_json import as_json
     from orchestrator.screen.trial import print_epoch, print_finished, print_start
     from orchestrator.use_cases.trial import trial
