@@ -77,7 +77,7 @@ def _attention(plan: Plan) -> Iterator[str]:
 
 
 def _warnings(plan: Plan) -> Iterator[str]:
-    yield from map(warnings.changed_code, plan.changed_code)
+    yield from warnings.changed_code(plan.changed_code)
     yield from warnings.loose_rows(plan.store, plan.loose_rows)
     yield from warnings.slow_bfloat16(plan.slow_in_bfloat16)
 

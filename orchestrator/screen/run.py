@@ -38,8 +38,8 @@ class Shown(Observer):
         self.console.print(_opening(opening), highlight=False)
         for line in warnings.slow_bfloat16(opening.slow_in_bfloat16):
             self.warn(line)
-        for change in opening.changed_code:
-            self.warn(warnings.changed_code(change))
+        for line in warnings.changed_code(opening.changed_code):
+            self.warn(line)
         if opening.to_run:
             # Of a driver that is no job the store alone knows, wherever the trials run.
             where = self.given if "cluster" in self.given else {**self.given, "address": None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestrator.commands import copied
 from orchestrator.use_cases.changed_code import ChangedCode
@@ -28,16 +28,32 @@ def loose_rows(store: str, rows: int) -> Iterator[str]:
         yield f"{rows:,} rows were read one by one; faster after: {command}"
 
 
-def changed_code(change: ChangedCode) -> str:
+def changed_code(changes: Sequence[ChangedCode]) -> Iterator[str]:
+    """A line for each component that computes other numbers, and one for all that may."""
+    for change in changes:
+        if change.certain:
+            trials = counted(change.trials, "finished trial")
+            what = (
+                f"{_component(change)} ({change.file} or its imports)" if change.file else _component(change)
+            )
+            yield f"{trials}: {what} has changed since, and computes other numbers. {_advice(change)}"
+    unsure = [change for change in changes if not change.certain]
+    if unsure:
+        trials = counted(max(change.trials for change in unsure), "finished trial")
+        yield (
+            f"{trials}: code has changed since, and they keep too little to tell whether its numbers did: "
+            f"{', '.join(map(_component, unsure))}. If they did, raise the version of the component."
+        )
+
+
+def _component(change: ChangedCode) -> str:
     if change.kind == "training":
-        by = "other training code than today's"
-        advice = "to have all made by one code, run them into another --store"
-    else:
-        kind = "data set" if change.kind == "dataset" else change.kind
-        by = f"another {change.file}, or what it imports, than today's"
-        advice = f"raise the version of {kind} {change.name!r}"
-    trials = "trials were" if change.trials > 1 else "trial was"
-    told = f"{change.trials} finished {trials} made by {by}"
-    if change.certain:
-        return f"{told}, which computes other numbers: {advice}."
-    return f"{told}: if its numbers changed, {advice}."
+        return "the training code"
+    kind = "data set" if change.kind == "dataset" else change.kind
+    return f"{kind} {change.name}"
+
+
+def _advice(change: ChangedCode) -> str:
+    if change.kind == "training":
+        return "Run all trials into another --store to have them made by one code."
+    return "Raise its version to train them again."

@@ -364,15 +364,17 @@ class Newcomer(Loss):
     calibsweep("run", sweep, "--store", str(store), "--retry-failed", code=1)
     assert sorted(Store(str(store)).trials()["loss"]) == ["brier", *mended]
     plan = calibsweep("plan", sweep, "--store", str(store))
-    assert "attempt 2" in plan and "than today's" not in plan
+    assert "attempt 2" in plan and "has changed since" not in plan
 
     # A comment changes nothing; a factor does, and is told also by a run that makes another seed.
     path = source / "trainables" / "losses" / "brier.py"
     path.write_text(path.read_text(encoding="utf-8") + "# Changed since.\n", encoding="utf-8")
-    assert "than today's" not in calibsweep("plan", sweep, "--store", str(store))
+    assert "has changed since" not in calibsweep("plan", sweep, "--store", str(store))
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace(".square().sum(dim=1)", ".square().mean(dim=1)"), encoding="utf-8")
-    told = "1 finished trial was made by another brier.py, or what it imports, than today's, which computes"
+    told = (
+        "1 finished trial: loss brier (brier.py or its imports) has changed since, and computes other numbers"
+    )
     assert told in calibsweep("plan", sweep, "--store", str(store))
     both = calibsweep("run", sweep, "--store", str(store), "--set", "seeds=[0, 1]", code=1)
     assert told in both and "Digits / MLP / Brier Loss (loss)" in both
