@@ -1,1 +1,1 @@
-"""What came out: the store (Parquet), scores, statistics, tables. Loads neither torch nor Ray at start-up."""
+"""Results: the store (Parquet), scores, statistics, tables. Loads neither torch nor Ray at start-up."""

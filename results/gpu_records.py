@@ -1,7 +1,7 @@
-"""How fast networks train on the cards that benchmarks/gpu.py was run on.
+"""Training speeds of networks on the cards measured by benchmarks/gpu.py.
 
-Its files are kept in benchmarks/recorded/ of the source tree, as gpu-<card>-<date>.json. An installed
-package has none: it guesses, and says so.
+Its files are in benchmarks/recorded/ of the source tree, as gpu-<card>-<date>.json. An installed package has
+none: callers then guess, and say so.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast a network trains.
+    """Training speed of a network.
 
     Attributes:
-        model: Label, as a trial has it.
+        model: Label, as in a trial.
         compile: Whether its step was compiled.
-        flops_per_second: Operations of training done, forward and backward.
+        flops_per_second: Operations per second in training, forward and backward.
     """
 
     model: str
@@ -38,11 +38,11 @@ class Speed:
 
 @dataclass(frozen=True)
 class GpuRecord:
-    """One file.
+    """The contents of one file.
 
     Attributes:
-        card: As its driver calls it, e.g. 'NVIDIA H100 80GB HBM3'.
-        date: When it was measured, in UTC (YYYY-MM-DD).
+        card: The driver's name for it, e.g. 'NVIDIA H100 80GB HBM3'.
+        date: Date of measurement, in UTC (YYYY-MM-DD).
     """
 
     card: str
@@ -50,10 +50,10 @@ class GpuRecord:
     speeds: tuple[Speed, ...]
 
     def nearest(self, model: str, precision: str, compile: bool) -> Speed | None:
-        """The speed of a model, or, where it was not measured, of the one most like it.
+        """The speed of a model, or of the most similar measured one.
 
-        That is the one with the nearest name ('resnet50' for 'resnet50_tiny'); where none is near, the one
-        that gets least out of the card. None where nothing was measured in this way.
+        That is the one with the nearest name ('resnet50' for 'resnet50_tiny'), or else the slowest one. None
+        if there are no measurements with these settings.
         """
         known = {s.model: s for s in self.speeds if (s.precision, s.compile) == (precision, compile)}
         if model in known:
@@ -65,11 +65,11 @@ class GpuRecord:
 
 
 def chosen(card: str | None, folder: Path | None = None) -> GpuRecord | None:
-    """The latest record of the cards whose name contains `card`, or of all; None where there is no record.
+    """The latest record among cards whose name contains `card`, or among all; None if there are no records.
 
     Raises:
-        ConfigurationError: A card that no record is of.
-        DataError: A file that is no record of a card.
+        ConfigurationError: No record matches the card.
+        DataError: A file is not a record of a card.
     """
     records = sorted(recorded(folder or FOLDER), key=lambda record: record.date)
     if card is None:
@@ -87,7 +87,7 @@ def recorded(folder: Path) -> Iterator[GpuRecord]:
     """All records.
 
     Raises:
-        DataError: A file that is no record of a card.
+        DataError: A file is not a record of a card.
     """
     for path in sorted(folder.glob("gpu-*.json")):
         try:
@@ -115,6 +115,6 @@ def _record(content: dict[str, Any]) -> GpuRecord:
 
 
 def _common(one: str, other: str) -> int:
-    """How many of the first parts of two names are the same: one of 'resnet50' and 'resnet50_tiny'."""
+    """Number of leading parts that two names share: one for 'resnet50' and 'resnet50_tiny'."""
     pairs = zip(one.split("_"), other.split("_"), strict=False)
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -1,4 +1,4 @@
-"""The terminal: in which colours commands print, how wide, and what is made of characters that it lacks."""
+"""The terminal: colours and width of output, and substitutes for unsupported characters."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from rich.theme import Theme
 from trainables.texts import visible
 
 PLAIN_WIDTH = 160
-"""Of what is no terminal, and so has no width of its own: enough for every column."""
+"""Width of output other than a terminal, which has no width of its own: enough for every column."""
 
 LINES_AND_TABS = "\n\t"
 
 ASCII = str.maketrans({"±": "~", "—": "-", "†": "+", "…": "."})
 
-# Of the 256 colours that are the same in every terminal these alone, and 98, hold 4.5:1 on white and black.
-# That makes them equally bright: what they say is said without them too.
+# Of the 256 colours that are the same in every terminal, only these and 98 have a contrast of 4.5:1 on white
+# and on black. They are equally bright, so colour never carries information alone.
 GREEN, BLUE, RED, MAGENTA, GREY = (f"color({number})" for number in (29, 63, 131, 163, 243))
 
 STYLES = {
@@ -44,24 +44,23 @@ STYLES = {
     "progress.elapsed": GREY,
     "status.spinner": BLUE,
 }
-"""By what they tell; below, the names that Rich's own bars ask for."""
+"""Styles by meaning; below, the names that Rich's own bars use."""
 
 THEME = Theme(
-    # Rich's own colours are those of the terminal, which are as pale on white as it likes; so is what is dim.
+    # Rich's own colours are the terminal's, which may be pale on white; so are dim texts.
     {**{name: style.without_color + Style(dim=False) for name, style in DEFAULT_STYLES.items()}, **STYLES},
     inherit=False,
 )
 
 
 class Terminal(Console):
-    """Rich's console as commands print on it, to a terminal or to what stands in its place.
+    """Rich's console as used by the commands, for a terminal or another output.
 
-    Texts are shown as they are: what looks like markup is none, and characters that a terminal acts on are
-    written out. Where there are but 16 colours, whose shades the terminal chooses, none is used, as with
-    NO_COLOR.
+    Texts are shown unchanged: markup is not interpreted, and characters that a terminal acts on are escaped.
+    With only 16 colours, whose shades the terminal chooses, none is used, as with NO_COLOR.
 
     Args:
-        plain_width: Columns where it is no terminal and COLUMNS says nothing; None as Rich has it.
+        plain_width: Columns if the output is not a terminal and COLUMNS is unset; None for Rich's default.
         options: As for `rich.console.Console`.
     """
 
@@ -74,11 +73,11 @@ class Terminal(Console):
             self._take_width(plain_width)
 
     def _take_width(self, plain_width: int | None) -> None:
-        said = "COLUMNS" in self._environ
+        is_set = "COLUMNS" in self._environ
         if self.is_dumb_terminal:
-            # Rich takes each to have 80 columns. Emacs's has more, and says so.
+            # Rich assumes 80 columns. Emacs's terminal has more, and reports it.
             self.size = shutil.get_terminal_size((80, 25))
-        elif said or not (self.file.isatty() or plain_width is None):
+        elif is_set or not (self.file.isatty() or plain_width is None):
             self.width = shutil.get_terminal_size((plain_width or 80, 25)).columns
 
     def status(self, status: RenderableType, *, spinner: str = "dots", **options: Any) -> Status:
@@ -89,7 +88,7 @@ class Terminal(Console):
         return super().render_str(visible(text, LINES_AND_TABS), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """As Rich's, for whatever it is that was given to be printed."""
+        """Extends Rich's method to any printed object."""
         plain = (options or self.options).ascii_only
         for segment in super().render(renderable, options):
             text = segment.text

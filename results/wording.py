@@ -1,4 +1,4 @@
-"""How numbers are told."""
+"""Formats numbers as text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ def counted(number: int, noun: str) -> str:
 
 
 def clock(seconds: float) -> str:
-    """1:02:03 or 2:03, hours and minutes only where there are any."""
+    """1:02:03 or 2:03; hours only if there are any."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def duration(seconds: float) -> str:
-    """'under a minute', '12 min', '3 h 5 min', '11 days 14 h': an estimate is not told to the second."""
+    """'under a minute', '12 min', '3 h 5 min', '11 days 14 h': estimates have no seconds."""
     if seconds < 60:
         return "under a minute"
     minutes = round(seconds / 60)
@@ -27,8 +27,8 @@ def duration(seconds: float) -> str:
     if hours < 24:
         return f"{hours} h {rest} min" if rest else f"{hours} h"
     days, rest = divmod(round(minutes / 60), 24)
-    told = counted(days, "day")
-    return f"{told} {rest} h" if rest else told
+    text = counted(days, "day")
+    return f"{text} {rest} h" if rest else text
 
 
 def work(hours: float, unit: str) -> str:

@@ -1,1 +1,1 @@
-"""What to run: sweep files (YAML) and the code that reads, checks and expands them."""
+"""Sweep files (YAML), and the code that reads, checks and expands them."""

@@ -1,4 +1,4 @@
-"""The sweep files that come with calibsweep."""
+"""The sweep files bundled with calibsweep."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ FOLDER = Path(__file__).parent
 
 
 def bundled_paths() -> dict[str, Path]:
-    """The path of each, by its name."""
+    """Maps the name of each bundled sweep to its path."""
     return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}

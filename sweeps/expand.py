@@ -1,4 +1,4 @@
-"""Turns a sweep file into its trials."""
+"""Expands a sweep file into its trials."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_TRIALS = 1_000_000
-"""Of a block."""
+"""Limit for one block."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """All trials that a sweep file asks for, each once, and how to run them.
+    """The trials of a sweep file, without duplicates, and how to run them.
 
     Attributes:
-        run: What changes no trial's numbers: resources and checkpoints.
-        gpus: How many GPUs each trial reserves, by its key: a fraction below 1, or a whole number.
-        temperature_criterion: What tables fit temperatures by: that of the first trial's protocol.
+        run: Settings that change no trial's numbers: resources and checkpoints.
+        gpus: Number of GPUs that each trial reserves, by its key: a fraction below 1, or a whole number.
+        temperature_criterion: The criterion that tables fit temperatures by: that of the first trial's
+            protocol.
     """
 
     name: str
@@ -45,18 +46,18 @@ class Sweep:
 
 
 def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
-    """The sweep of a file, or the bundled one of a name.
+    """Loads a sweep file, or a bundled sweep by its name.
 
-    A trial asked for twice, by two blocks or by two names, is one trial: it stands where it came first, with
-    the GPUs that it was given there.
+    A trial requested twice, by two blocks or under two names, is one trial: it keeps its first position, and
+    the GPUs that it got there.
 
     Args:
         overrides: `path=value` from the command line, e.g. 'training.epochs=3', 'seeds=[0]' or
-            'run.checkpoint_every=5'. They win over the file and over every block of it.
+            'run.checkpoint_every=5'. They take precedence over the file and all its blocks.
 
     Raises:
-        ConfigurationError: The file or an override is wrong, or asks for what cannot be. One line: the file,
-            the place in it, the first problem and how many more there are.
+        ConfigurationError: The file or an override is wrong, or asks for something impossible. One line per
+            problem: the file, the place in it and the problem.
     """
     file, changes = read(path_or_name), read_overrides(overrides)
     problems: dict[str, str] = {}
@@ -101,7 +102,7 @@ def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
 
 
 def expected_frame(trials: Iterable[Trial]) -> pd.DataFrame:
-    """One row per trial, as tables tell them apart: its key, variant, labels, seed, identity and task."""
+    """One row per trial with the columns that tables need: key, variant, labels, seed, identity and task."""
     import pandas as pd
 
     columns = ["key", "variant", "dataset", "model", "loss", "seed", "identity", "task"]
@@ -123,7 +124,7 @@ def _refuse_too_many(block: Block, place: str) -> None:
 
 
 def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Trial]:
-    """The trials of a block that says everything. Adds to `problems`, one line for each different message."""
+    """The trials of a complete block. Adds one line to `problems` for each different message."""
     used: set[int] = set()
     every = itertools.chain.from_iterable
     for dataset, model, loss in itertools.product(
@@ -138,12 +139,12 @@ def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Tr
                 fitting = {i for i, exclusion in enumerate(block.exclude) if _fits(exclusion, complete)}
                 used |= fitting
                 if not fitting:
-                    # Only the seed differs then, so the rest is worked out once.
+                    # Only the seed differs here, so the rest is resolved once.
                     score_on = every(block.score_on)
                     first = of_cell(cell, block.seeds[0], block.protocol, block.training, score_on, sampler)
                     yield from (dataclasses.replace(first, seed=seed) for seed in block.seeds)
         except ConfigurationError as error:
-            # Cells often share a problem: a data set and a model that do not fit have it with each loss.
+            # Cells often share a problem: an incompatible data set and model fail with each loss.
             problems.setdefault(f"{place}: {error}", f"{where}: {error}")
     for i in range(len(block.exclude)):
         if i not in used and not problems:
@@ -161,7 +162,7 @@ def _fits(exclusion: Exclusion, cell: tuple[Component, Component, Component, Com
 
 
 def _is(component: Component, registry: Registry[Any], asked: Asked) -> bool:
-    """Whether this is the component of that name, with those parameters and whatever others."""
+    """Whether this is the component of that name, with those parameters and any others."""
     name, params = (asked, {}) if isinstance(asked, str) else asked
     chosen = registry.chosen(name, params)
     return registry[name].component == component.name and chosen.items() <= dict(component.params).items()

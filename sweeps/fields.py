@@ -1,4 +1,4 @@
-"""What the fields of a sweep file may say, and what becomes of it."""
+"""The fields of a sweep file: validation and normalisation."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from trainables.texts import why_no_name
 from trainables.trial import Asked, TrainingSettings
 
 WATCHERS = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
-"""Programs that draw curves while a sweep runs, and the package that each needs."""
+"""Programs that plot curves during a sweep, and the package that each needs."""
 
 MOST_SEEDS = 100_000
 MOST_CHOICES = 100_000
-"""Of one entry of a list, by lists of values of its parameters."""
+"""Limit for one entry of a list, expanded over lists of values of its parameters."""
 
 SECRETS = ("api_key", "tracking_token")
 
@@ -35,7 +35,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def selected(registry: Registry[Any], value: Any) -> tuple[Asked, ...]:
-    """What one entry of a list asks for: several where a parameter is given as a list of values."""
+    """The components requested by one entry of a list: several if a parameter has a list of values."""
     if isinstance(value, str):
         value = {value: {}}
     if not isinstance(value, dict) or len(value) != 1:
@@ -44,7 +44,7 @@ def selected(registry: Registry[Any], value: Any) -> tuple[Asked, ...]:
     known = registry[name].parameters
     choices: list[list[Any]] = []
     for key, given in _mapping(params).items():
-        # Where a parameter is itself a list, only a list of lists is several values of it.
+        # If a parameter is itself a list, only a list of lists means several values.
         takes_list = key in known and "tuple[" in known[key].annotation
         several = isinstance(given, list) and (not takes_list or any(isinstance(one, list) for one in given))
         if several and not given:

@@ -1,4 +1,4 @@
-"""Everything that `--set` takes: names, kinds of value and defaults, and what is written of each."""
+"""All settings of `--set`: names, kinds of value, defaults and descriptions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Setting:
     """One setting.
 
     Attributes:
-        path: As `--set` takes it, e.g. 'training.epochs'.
-        default: Where neither the sweep file nor, for training, the protocol says otherwise, as one would
+        path: As in `--set`, e.g. 'training.epochs'.
+        default: The value if neither the sweep file nor, for training, the protocol sets it, as one would
             type it.
-        text: What it is, in one paragraph.
+        text: Its description, in one paragraph.
     """
 
     path: str
@@ -29,7 +29,7 @@ class Setting:
 
 
 def settings() -> Iterator[Setting]:
-    """All of them, in the order in which sweep files have them."""
+    """All settings, in the order of sweep files."""
     texts = _texts(Overrides)
     for name in ("protocol", "seeds"):
         yield Setting(name, _typed(SweepFile.model_fields[name].default), texts[name])
@@ -44,7 +44,7 @@ def settings() -> Iterator[Setting]:
 
 
 def _texts(described: type) -> dict[str, str]:
-    """What a docstring says of each attribute."""
+    """The descriptions of attributes in a docstring."""
     _, _, attributes = inspect.getdoc(described).partition("Attributes:\n")  # type: ignore[union-attr]
     found: dict[str, str] = {}
     name = ""
@@ -53,12 +53,12 @@ def _texts(described: type) -> dict[str, str]:
             name, found[start[1]] = start[1], start[2]
         elif name:
             found[name] += f" {line.strip()}"
-    # As YAML has it.
+    # In YAML's spelling.
     return {name: re.sub(r"\bNone\b", "null", text) for name, text in found.items()}
 
 
 def _typed(value: Any) -> str:
-    """A value as YAML has it."""
+    """A value in YAML's spelling."""
     if isinstance(value, tuple):
         return f"[{', '.join(_typed(entry[0] if isinstance(entry, tuple) else entry) for entry in value)}]"
     if value is None or isinstance(value, bool):

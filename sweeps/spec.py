@@ -1,4 +1,4 @@
-"""Reads a sweep file: what it may say, and a line that helps for whatever it may not."""
+"""Reads sweep files, and refuses invalid ones with helpful lines."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ from trainables.registry.plugins import PLUGINS
 from trainables.trial import NATURAL, TrainingSettings
 
 MOST_BYTES = 2**20
-"""Of a sweep file."""
+"""Size limit of a sweep file."""
 
 MOST_LISTED = 50
-"""Problems of a sweep file."""
+"""Most problems listed for a sweep file."""
 
 MOST_EPOCHS, MOST_MINUTES, MOST_HOURS = 10_000_000, 1e6, 1e5
 
@@ -49,13 +49,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Part(BaseModel):
-    """Part of a sweep file. Nothing is guessed: no unknown keys, no text where a number belongs."""
+    """Part of a sweep file. Nothing is guessed: unknown keys, or text in place of a number, are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Exclusion(_Part):
-    """Cells of a block that are left out: those that all of the given names and parameters fit."""
+    """Cells of a block to exclude: those that match all given names and parameters."""
 
     dataset: Datasets = ()
     model: Models = ()
@@ -73,10 +73,10 @@ class Exclusion(_Part):
 
 
 class Block(_Part):
-    """A matrix of data sets, models, losses and samplers. What it leaves open is as the file has it.
+    """A matrix of data sets, models, losses and samplers. Fields that it omits are inherited from the file.
 
     Attributes:
-        samplers: Which samples each epoch trains on, in which order.
+        samplers: Choose the samples of each epoch, and their order.
         gpus: GPUs that each of its trials reserves, instead of `run.gpus_per_trial`; changes no numbers.
     """
 
@@ -96,16 +96,17 @@ class Run(_Part):
     """How trials are run. Nothing here changes a trial's numbers or its key.
 
     Attributes:
-        cpus_per_trial: CPU cores a trial reserves, for each GPU where it has several; fractions share a core.
-        gpus_per_trial: GPUs a trial reserves; fractions share a GPU. A block's own `gpus` wins.
+        cpus_per_trial: CPU cores that a trial reserves, per GPU if it has several; fractions share a core.
+        gpus_per_trial: GPUs that a trial reserves; fractions share a GPU. A block's own `gpus` takes
+            precedence.
         checkpoint_every: Epochs from one checkpoint to the next.
-        checkpoint_minutes: Minutes after which one is due all the same, in the middle of an epoch if need be.
-        hours_per_trial: Wall-clock time after which a trial that is not done has failed; None for no limit. A
-            trial that was interrupted has all of it again.
-        stalled_minutes: Minutes, or ten of the trial's own epochs where these are longer, after which a trial
-            of which no batch has come is ended, and taken up again from its checkpoint: after three such ends
-            in a row without an epoch done between it has failed. Twice as long until its first epoch is done.
-        watch: Programs that draw curves while it runs: tensorboard, mlflow, wandb, by name or with the
+        checkpoint_minutes: Minutes after which a checkpoint is due anyway, even within an epoch.
+        hours_per_trial: Wall-clock time after which an unfinished trial has failed; None for no limit. An
+            interrupted trial gets the full time again.
+        stalled_minutes: Minutes without a batch, or ten of the trial's own epochs if these are longer, after
+            which a trial is ended and resumed from its checkpoint. It has failed after three such ends in a
+            row without a finished epoch in between. The limit is doubled until its first epoch is finished.
+        watch: Programs that plot curves during the run: tensorboard, mlflow, wandb, by name or with the
             options of Tune's callback for it, e.g. `[tensorboard, {mlflow: {tracking_uri: "http://..."}}]`.
     """
 
@@ -122,7 +123,7 @@ class SweepFile(_Part):
     """A whole sweep file.
 
     Attributes:
-        plugins: Files with components of one's own, as paths relative to the sweep file.
+        plugins: Files with additional components, as paths relative to the sweep file.
     """
 
     name: Name
@@ -136,11 +137,12 @@ class SweepFile(_Part):
 
 
 class Overrides(_Part):
-    """What the command line sets: it wins over the file and over every block of it.
+    """Settings from the command line, which take precedence over the file and all its blocks.
 
     Attributes:
-        protocol: How a paper trains and splits, which training settings and the data's parts come from.
-        seeds: A list of seeds, or how many from 0 on. Each seed is a trial of every cell.
+        protocol: The training and splits of a paper: it determines the training settings and the data's
+            parts.
+        seeds: A list of seeds, or the number of seeds from 0 on. Each seed is a trial of every cell.
     """
 
     protocol: ProtocolName = ""
@@ -155,20 +157,20 @@ SETTINGS = (
     *(f"training.{name}" for name in TrainingSettings.__annotations__),
     *(f"run.{name}" for name in Run.model_fields),
 )
-"""All that `--set` takes."""
+"""All paths that `--set` accepts."""
 
 
 def bundled() -> dict[str, tuple[Path, str]]:
-    """Path and description of each sweep that comes with calibsweep, by name."""
+    """Path and description of each bundled sweep, by name."""
     return {name: (path, read(path).description) for name, path in bundled_paths().items()}
 
 
 def read(path_or_name: Path | str) -> SweepFile:
-    """The sweep file at a path, or the bundled one of a name.
+    """Reads a sweep file, or a bundled one by its name.
 
     Raises:
-        ConfigurationError: There is no such file, or what it says cannot be understood. A line for each
-            problem: the file, the place in it, what is wrong and the nearest right name.
+        ConfigurationError: The file does not exist or is invalid. One line per problem: the file, the place
+            in it, the problem and the nearest valid name.
     """
     source = str(path_or_name)
     try:
@@ -186,7 +188,7 @@ def read(path_or_name: Path | str) -> SweepFile:
 
 
 def _load_plugins(raw: Any, path: Path, source: str) -> None:
-    """Makes known what the rest of the file may name. What is no list of texts is refused with the rest."""
+    """Loads the plug-ins that the rest of the file may name. An invalid list is refused later."""
     named = raw.get("plugins") if isinstance(raw, dict) else None
     problems: list[str] = []
     for i, plugin in enumerate(named if isinstance(named, list) else ()):
@@ -205,9 +207,9 @@ def _load_plugins(raw: Any, path: Path, source: str) -> None:
 
 
 def read_overrides(assignments: Sequence[str]) -> Overrides:
-    """What `path=value` assignments from the command line set, e.g. 'training.epochs=3' or 'seeds=[0]'.
+    """Parses `path=value` assignments from the command line, e.g. 'training.epochs=3' or 'seeds=[0]'.
 
-    Raises ConfigurationError for paths that cannot be set and values of the wrong type, a line for each.
+    Raises ConfigurationError for unknown paths and values of the wrong type, one line each.
     """
     raw: dict[str, Any] = {}
     problems: list[str] = []
@@ -244,9 +246,9 @@ def _assigned(assignment: str) -> tuple[str, Any]:
 
 
 def selected(registry: Registry[Any], text: str, place: str) -> tuple[str, dict[str, Any]]:
-    """The one component that a text from the command line asks for, written as in a sweep file.
+    """The single component that a text from the command line asks for, written as in a sweep file.
 
-    Raises ConfigurationError for a name or parameter that does not exist, or for several components.
+    Raises ConfigurationError if a name or parameter does not exist, or for several components.
     """
     try:
         asked = fields.selected(registry, parsed(text, place))
@@ -260,7 +262,7 @@ def selected(registry: Registry[Any], text: str, place: str) -> tuple[str, dict[
 
 
 def refusal(problems: Iterable[str]) -> ConfigurationError:
-    """A line for each of several problems, or for the first ones of very many."""
+    """An error with one line per problem, or with the first ones of very many."""
     lines = list(dict.fromkeys(problems))
     if len(lines) > MOST_LISTED:
         lines[MOST_LISTED:] = [f"and {len(lines) - MOST_LISTED} more problems."]
@@ -268,10 +270,10 @@ def refusal(problems: Iterable[str]) -> ConfigurationError:
 
 
 def located(source: str) -> Path:
-    """The path of a sweep file, or of the bundled one of a name.
+    """The path of a sweep file, or of a bundled one by its name.
 
     Raises:
-        ConfigurationError: There is no such file.
+        ConfigurationError: The file does not exist.
     """
     path, known = Path(source), bundled_paths()
     try:
@@ -291,7 +293,7 @@ def _checked(model: type[Model], raw: Any, prefix: str) -> Model:
         return model.model_validate(raw)
     except ValidationError as error:
         found = error.errors(include_url=False)
-        # A misspelt key is also a missing one: the spelling is what helps.
+        # A misspelt key is also reported as missing: the spelling is more helpful.
         misspelt = {
             (*location, near)
             for *location, key in (p["loc"] for p in found if p["type"] == "extra_forbidden")
@@ -302,7 +304,7 @@ def _checked(model: type[Model], raw: Any, prefix: str) -> Model:
 
 
 def _lines(problem: ErrorDetails, model: type[BaseModel], prefix: str) -> list[str]:
-    """pydantic's finding as a person would say it; of a mapping as many lines as it has mistakes."""
+    """Describes a finding of pydantic for users; one line per mistake if a mapping has several."""
     location = problem["loc"]
     if problem["type"] in ("extra_forbidden", "missing"):
         location = location[:-1]
@@ -343,7 +345,7 @@ def _expected(kind: str, details: Mapping[str, Any]) -> str:
 
 
 def _keys(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    """The keys that may stand at a place."""
+    """The valid keys at a place."""
     parts: dict[str, type[BaseModel]] = {"blocks": Block, "exclude": Exclusion, "run": Run}
     names = [step for step in location if isinstance(step, str)]
     return list((parts[names[-1]] if names else model).model_fields)

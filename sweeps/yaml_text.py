@@ -1,4 +1,4 @@
-"""YAML as people write it, from a file or the command line: read, or refused in one line."""
+"""Parses YAML from a file or the command line, or refuses it in one line."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import yaml
 from trainables.errors import ConfigurationError
 
 DEEPEST = 20
-"""Lists and mappings in one another. A sweep file has seven at most."""
+"""Deepest nesting of lists and mappings. A sweep file has at most seven levels."""
 
 MOST_VALUES = 100_000
-"""Values with every alias written out: nine lines of aliases of aliases would make a thousand million."""
+"""Most values after expanding aliases: nine lines of nested aliases would give a thousand million."""
 
 MOST_DIGITS = 100
-"""Of a whole number. Python writes none that has thousands."""
+"""Limit for a whole number. Python refuses to print thousands."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as people expect it: 1e-3 is a number, as in YAML 1.2, and nothing is turned into a date."""
+    """YAML with intuitive values: 1e-3 is a number, as in YAML 1.2, and nothing becomes a date."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -39,11 +39,11 @@ _Loader.add_implicit_resolver(
 
 
 def parsed(text: str, source: str) -> Any:
-    """The value that a YAML text stands for.
+    """The value of a YAML text.
 
     Raises:
-        ConfigurationError: No YAML, a key given twice, or what no sweep needs: values deep in one another, or
-            thousands by aliases. The line begins with `source`.
+        ConfigurationError: The text is not YAML, has a duplicate key, or exceeds the needs of a sweep: deep
+            nesting, or thousands of values by aliases. The line begins with `source`.
     """
     try:
         loader = _Loader(text)
@@ -66,14 +66,14 @@ def parsed(text: str, source: str) -> Any:
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         if isinstance(error, ConfigurationError):
             raise
-        # What PyYAML lets through for a tag such as !!int before a text that is no number.
+        # PyYAML raises these for a tag such as !!int on a text that is not a number.
         raise ConfigurationError(
             f"{source}: has a value that is not of the type it is marked as, or a number too long to read."
         ) from error
 
 
 class _Checked:
-    """Counts what is below each node, and refuses what must not be there."""
+    """Counts the values below each node, and refuses invalid ones."""
 
     def __init__(self, source: str):
         self.source = source
@@ -81,7 +81,7 @@ class _Checked:
         self.open: set[int] = set()
 
     def size(self, node: yaml.Node, depth: int) -> int:
-        """How many values a node stands for, itself among them, with aliases written out."""
+        """Number of values of a node, including itself, with aliases expanded."""
         line = f"{self.source}, line {node.start_mark.line + 1}"
         if id(node) in self.open:
             raise ConfigurationError(f"{line}: an alias stands for what it is part of.")

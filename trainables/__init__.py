@@ -1,5 +1,5 @@
-"""What a trial is: data sets, models, losses, protocols, training and calibration, in plain PyTorch.
+"""Trials: data sets, models, losses, protocols, training and calibration, in plain PyTorch.
 
-Nothing here knows Ray, YAML or Parquet. Importing this package loads no torch: only the modules that
+Nothing here depends on Ray, YAML or Parquet. Importing this package loads no torch: only the modules that
 train (`training`, `losses.*`, `models.*`, `datasets.*`, `calibration`) do.
 """

@@ -1,4 +1,4 @@
-"""Whether torch and torchvision, which are built for each other, are of one build here."""
+"""Checks that the installed torch and torchvision are compatible builds."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from trainables.trial import Component
 
 
 def check_builds() -> None:
-    """Raises ConfigurationError where torchvision cannot be imported beside this torch."""
+    """Raises ConfigurationError if torchvision cannot be imported with this torch."""
     import torch
 
     try:
         importlib.import_module("torchvision")
     except (ImportError, OSError, RuntimeError) as error:
-        # 'operator torchvision::nms does not exist', mostly: its compiled part did not load.
+        # Mostly 'operator torchvision::nms does not exist': its compiled part did not load.
         what = str(error).partition("\n")[0]
         raise ConfigurationError(
             f"torchvision {_version()} does not fit beside torch {torch.__version__} ({what}): "
@@ -28,7 +28,7 @@ def check_builds() -> None:
 
 
 def check_builds_for(models: Iterable[Component]) -> None:
-    """As `check_builds`, if one of these models needs torchvision."""
+    """Calls `check_builds` if one of these models needs torchvision."""
     if any(MODELS[model.name].spec.torchvision for model in models):
         check_builds()
 

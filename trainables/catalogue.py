@@ -1,4 +1,4 @@
-"""The kinds of component that a trial and its scores are made of. Reading this loads no torch."""
+"""The kinds of component behind a trial and its scores. Importing this loads no torch."""
 
 from trainables.registry import Registry
 from trainables.registry.specs import (

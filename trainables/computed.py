@@ -1,7 +1,7 @@
-"""A few numbers that tell what a trial's code computes, so that a change of its text alone is none.
+"""A few numbers computed by a trial's code, which change with its results, not with its text.
 
-Each list is small, made from fixed inputs on the CPU in a fraction of a second, and the same on every machine
-but for rounding (`agree`).
+Each list is short, computed from fixed inputs on the CPU in a fraction of a second, and the same on every
+machine up to rounding (`agree`).
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ _on_samples: dict[tuple[Component, Component], tuple[float, ...]] = {}
 def numbers(
     trial: Trial, dataset: Dataset | None = None, clean: Callable[[], object] | None = None
 ) -> dict[str, list[float]]:
-    """Of the trial's loss, model and training code, by these names, and of its data set where it is at hand.
+    """Numbers for the trial's loss, model and training code, by these names, and for its data set if given.
 
-    A model that takes no images, and so needs word vectors or pretrained weights, is left out without the
-    data set. Whatever raises is left out, since the trial itself tells why.
+    A model that takes no images, and so needs word vectors or pretrained weights, is skipped without the data
+    set. Failing code is skipped, since the trial itself reports the error.
 
     Args:
-        clean: Makes what is global as it is without a trial, for as long as this takes.
+        clean: Removes a running trial's changes to global state, for the duration of this call.
     """
     with _process_kept():
         if clean is not None:
             clean()
-        # Sums would hang on their number.
+        # The rounding of sums depends on the number of threads.
         torch.set_num_threads(1)
         found = {
-            # What a person is the likeliest to add comes last, since it may change what is global.
+            # Last come the parts that users add most, since these may change global state.
             "training": _attempt(_of_training, _small(trial.training), trial.sampler),
             "dataset": _attempt(_of_dataset, dataset),
             "model": _attempt(_of_model_of_images, trial.model, trial.dataset.name)
@@ -64,7 +64,7 @@ def _reduction(settings: TrainingSettings) -> str:
 
 
 def _small(settings: TrainingSettings) -> TrainingSettings:
-    """The settings of a few steps on a CPU that stand for those of a trial."""
+    """The settings of a few steps on a CPU that represent those of a trial."""
     return replace(
         settings,
         epochs=2,
@@ -84,7 +84,7 @@ def _attempt(of: Callable[..., tuple[float, ...]], *arguments: object) -> tuple[
 
 
 def _of_dataset(dataset: Dataset | None) -> tuple[float, ...]:
-    """The first training samples, as they are and augmented; nothing if they are no tensors."""
+    """The first training samples, unchanged and augmented; nothing if they are not tensors."""
     if dataset is None:
         return ()
     inputs, _ = dataset.train.first(SAMPLES).to(CPU).batch(torch.arange(SAMPLES))
@@ -96,11 +96,11 @@ def _of_dataset(dataset: Dataset | None) -> tuple[float, ...]:
 
 @functools.cache
 def _of_loss(component: Component, reduction: str) -> tuple[float, ...]:
-    """Value and gradient at fixed logits, as it starts and after it has seen a validation."""
+    """Value and gradient at fixed logits, before and after a validation."""
     counts = 10 * torch.arange(1, CLASSES + 1)
     loss = losses.build(component.name, **dict(component.params), reduction=reduction, class_counts=counts)
     fixed = 3 * _waves(SAMPLES, CLASSES)
-    # Some right and some wrong, of which losses may take different care.
+    # Some right and some wrong, since losses may treat them differently.
     labels = torch.where(torch.arange(SAMPLES) % 2 == 0, fixed.argmax(dim=1), torch.arange(SAMPLES) % CLASSES)
     validation = 2 * _waves(60, CLASSES), torch.arange(60) % CLASSES
     found = []
@@ -127,7 +127,7 @@ def _of_model_of_images(component: Component, dataset: str) -> tuple[float, ...]
 
 
 def _of_model_on(trial: Trial, dataset: Dataset | None) -> tuple[float, ...]:
-    """The same on samples of the data set itself."""
+    """Outputs on samples of the data set itself, from seeded weights."""
     case = trial.model, trial.dataset
     if dataset is not None and case not in _on_samples:
         inputs, _ = dataset.test.first(SAMPLES).to(CPU).batch(torch.arange(SAMPLES))
@@ -160,12 +160,12 @@ def _of_training(settings: TrainingSettings, sampler: Component) -> tuple[float,
 
 
 def _waves(*shape: int) -> Tensor:
-    """A tensor of this shape with values in [-1, 1] that look like nothing in particular."""
+    """A tensor of this shape with irregular values in [-1, 1]."""
     return torch.sin(torch.arange(math.prod(shape), dtype=torch.float64) ** 1.5).reshape(shape).float()
 
 
 def _summary(tensor: Tensor) -> tuple[float, ...]:
-    """Mean, root mean square and a weighted mean: three numbers that a change of any value would move."""
+    """Mean, root mean square and a weighted mean: a change of any value would change them."""
     values = tensor.detach().double().flatten().cpu()
     weighted = values * torch.cos(torch.arange(len(values), dtype=torch.float64))
     return values.mean().item(), values.square().mean().sqrt().item(), weighted.mean().item()

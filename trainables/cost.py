@@ -1,4 +1,4 @@
-"""What a trial costs: counted from its network, or measured on a few of its steps."""
+"""The cost of a trial: counted from its network, or measured on a few of its steps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def forward_flops(dataset: str, model: str, params: Iterable[tuple[str, Any]] = 
     """Floating-point operations of one sample's forward pass; a multiplication and an addition count as two.
 
     Args:
-        dataset: One whose mark tells the shape of its samples.
+        dataset: A data set whose mark states the shape of its samples.
     """
     spec = DATASETS[dataset].spec
     shape, classes = spec.image_shape, spec.classes
@@ -40,10 +40,10 @@ def forward_flops(dataset: str, model: str, params: Iterable[tuple[str, Any]] = 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a pilot found.
+    """The measurements of a pilot.
 
     Attributes:
-        seconds_per_epoch: Of training, validation and test together.
+        seconds_per_epoch: For training, validation and test together.
         device: Name of the GPU, or 'cpu'.
     """
 
@@ -53,10 +53,10 @@ class Measured:
 
 
 def pilot(trial: Trial, root: Path | str | None, device: torch.device) -> Measured:
-    """Trains some steps of a trial and says how long a whole epoch would take.
+    """Trains some steps of a trial and estimates the duration of a whole epoch.
 
-    All three parts are cut in the same proportion, so that an epoch of what is left has its share of each.
-    The first, which warms up, does not count.
+    All three parts are cut in the same proportion, so that a shortened epoch has its share of each. The first
+    epoch is a warm-up and does not count.
     """
     dataset = load_dataset(trial, root, device)
     share = min(1.0, PILOT_STEPS * trial.training.batch_size / len(dataset.train))
@@ -65,7 +65,7 @@ def pilot(trial: Trial, root: Path | str | None, device: torch.device) -> Measur
     seconds = []
     for _ in range(1 + PILOT_REPEATS):
         started = time.perf_counter()
-        # Ends with numbers on the host, so there is nothing left to wait for.
+        # It ends with numbers on the host, so no synchronisation is needed.
         run.advance()
         seconds.append(time.perf_counter() - started)
     measurements = run.result().measurements

@@ -1,4 +1,4 @@
-"""The errors that a person using calibsweep can cause, or must be told of in one line."""
+"""Errors that a user can cause, or must be informed of in one line."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from trainables.shell import quoted
 
 
 class CalibsweepError(Exception):
-    """Something a user can mend. Each of its arguments is one line that says what is wrong and what to do."""
+    """An error that a user can fix. Each argument is one line that states the problem and the remedy."""
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Of several mistakes one each."""
+        """One line per problem."""
         return tuple(map(str, self.args))
 
     def __str__(self) -> str:
@@ -20,16 +20,16 @@ class CalibsweepError(Exception):
 
 
 class ConfigurationError(CalibsweepError, ValueError):
-    """A name, a parameter or a combination that does not exist or cannot work."""
+    """A name, parameter or combination that does not exist or cannot work."""
 
 
 class DataError(CalibsweepError):
-    """Data that is missing, damaged, or not what it claims to be. The text names the file.
+    """Data that is missing, damaged, or not as declared. The text names the file.
 
     Args:
-        message: What is wrong.
-        dataset: The data set of ours that is to be made ready again: the line then ends with the command.
-        root: The folder that data sets are looked for in; None for the default one.
+        message: The problem.
+        dataset: The data set to prepare again, if it is one of ours: the line then ends with the command.
+        root: The folder of the data sets; None for the default one.
     """
 
     def __init__(self, message: str, dataset: str = "", root: Path | None = None):
@@ -44,13 +44,13 @@ class DataError(CalibsweepError):
         return (f"{message}: {quoted('calibsweep', 'data', 'prepare', dataset, *place)}",)
 
     def below(self, root: Path | None) -> DataError:
-        """The same, of data sets in this folder."""
+        """The same error, for data sets in this folder."""
         message, dataset, _ = self.args
         return DataError(message, dataset, root)
 
 
 class InputError(CalibsweepError, ValueError):
-    """Logits, labels or probabilities for which a metric has no value. The text names the argument."""
+    """Logits, labels or probabilities for which a metric is undefined. The text names the argument."""
 
 
 class TrialDiverged(CalibsweepError):

@@ -1,29 +1,30 @@
-"""The least time that an image can take in training: what a network has to compute, and what it has to move.
+"""The least time that an image can take in training, from the work and the memory traffic of a network.
 
-A share of this floor says how well a GPU is used, whatever GPU it is. The floor of an image is the greater of
+The ratio of this floor to the measured time says how well a GPU is used, whatever GPU it is. The floor of an
+image is the greater of
 
 - its operations over the card's rate of matrix products in that precision, and
 - the bytes that its training step reads and writes over the card's bandwidth,
 
-as if the two overlapped perfectly and nothing else took any time. Both rates are to be measured on the card
-itself, not taken from its data sheet.
+as if the two overlapped perfectly and everything else were free. Measure both rates on the card itself; do
+not take them from its data sheet.
 
-Operations are those of the forward pass, as torch counts them, and twice as many for the backward pass. Bytes
-are counted layer by layer, as kernels of one layer each have to move them, forward and backward together:
+Operations are those of the forward pass, as torch counts them, plus twice as many for the backward pass.
+Bytes are counted layer by layer, as kernels for single layers must move them, forward and backward together:
 
-- A convolution or linear layer reads its input and writes its output; reads the output's gradient for that of
-  the input, which it writes; reads both once more for the gradient of its weights. Three times each.
+- A convolution or linear layer reads its input and writes its output; reads the output's gradient and writes
+  the input's; reads input and output gradient again for the gradient of its weights. Three times each.
 - Batch normalisation reads its input for the moments, again to normalise it, and writes; reads the gradient
   and its input for two sums, both again for the gradient of the input, which it writes. Input five times,
   output three times.
-- An addition reads and writes once, since its gradient is that of both its inputs. Joining and pooling read
-  and write once forward and once backward.
-- Activations are free, for they can be done within the layer before them. So are augmentation and the loss.
+- An addition reads and writes once, since its gradient is that of both its inputs. Concatenation and pooling
+  read and write once forward and once backward.
+- Activations are free, since they can be fused into the layer before them. So are augmentation and the loss.
 - Each parameter is read twice, its gradient written, read for the norm, scaled, and used by SGD with
-  momentum: 11 times its 4 bytes, once a step.
+  momentum: 11 times its 4 bytes, once per step.
 
-Activations have 2 bytes in bfloat16. Kernels that do several layers at once, or find in a cache what the
-layer before has left there, can go below such a floor.
+Activations have 2 bytes in bfloat16. Kernels that fuse several layers, or find the previous layer's output in
+a cache, can be faster than this floor.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ TIMES_MOVED: Mapping[str, tuple[int, int]] = {
     "max_pool2d_with_indices": (2, 2),
     "_adaptive_avg_pool2d": (2, 2),
 }
-"""How often a training step reads or writes a layer's activations: those it takes, and those it gives."""
+"""How often a training step reads or writes a layer's activations: its inputs, and its outputs."""
 
 PARAMETER_BYTES = 11 * 4
 ACTIVATION_BYTES = {"float32": 4, "bfloat16": 2}
@@ -62,11 +63,11 @@ Precision = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class Rates:
-    """What a card was seen to do.
+    """Measured rates of a card.
 
     Attributes:
-        bytes_per_second: Read and written together, of a copy within its memory.
-        flops_per_second: Of a product of matrices, by precision.
+        bytes_per_second: Read and written together, for a copy within its memory.
+        flops_per_second: For a matrix product, by precision.
     """
 
     bytes_per_second: float
@@ -75,12 +76,12 @@ class Rates:
 
 @dataclass(frozen=True)
 class Work:
-    """What training on one image takes.
+    """Work of training on one image.
 
     Attributes:
-        flops: Operations of the forward pass; a multiplication and an addition are two.
+        flops: Operations of the forward pass; a multiplication and an addition count as two.
         activations: Numbers read and written in both passes.
-        parameters: Of the network.
+        parameters: Number of parameters of the network.
     """
 
     flops: float
@@ -96,7 +97,7 @@ class Work:
         return self.activations * ACTIVATION_BYTES[precision] + self.parameters * PARAMETER_BYTES / batch_size
 
     def floor_seconds(self, rates: Rates, precision: Precision, batch_size: int) -> float:
-        """The least time that an image takes."""
+        """The least time per image."""
         return max(
             self.training_flops / rates.flops_per_second[precision],
             self.moved_bytes(precision, batch_size) / rates.bytes_per_second,
@@ -104,7 +105,7 @@ class Work:
 
 
 def work(name: str, num_classes: int, shape: tuple[int, ...], **params: Any) -> Work:
-    """What an image of `shape` [C, H, W] takes of a model, counted on a network without values."""
+    """The work of a model on an image of `shape` [C, H, W], counted on a network without values."""
     with torch.device("meta"):
         model = models.build(name, num_classes, input_shape=shape, **params).train()
         with torch.no_grad(), FlopCounterMode(display=False) as counter, _Activations() as activations:
@@ -113,7 +114,7 @@ def work(name: str, num_classes: int, shape: tuple[int, ...], **params: Any) -> 
 
 
 def work_of(trial: Trial) -> Work | None:
-    """What an image takes of a trial's network; None where the data set's mark does not tell its shape."""
+    """The work of a trial's network on an image; None if the data set's mark does not state its shape."""
     spec = DATASETS[trial.dataset.name].spec
     shape, classes = spec.image_shape, spec.classes
     if shape is None or classes is None:

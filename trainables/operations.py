@@ -1,4 +1,4 @@
-"""How many operations an epoch of a trial takes. What is known here is told without torch."""
+"""Operations of an epoch of a trial. Recorded numbers are returned without loading torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from trainables.catalogue import DATASETS
 from trainables.trial import Trial
 
 BACKWARD = 2
-"""Times the operations of a forward pass that a backward pass takes."""
+"""Operations of a backward pass relative to a forward pass."""
 
 FORWARD: Mapping[str, Mapping[str, int]] = {
     "cifar10": {
@@ -49,7 +49,7 @@ FORWARD: Mapping[str, Mapping[str, int]] = {
 }
 """Floating-point operations of one sample's forward pass, by data set and model.
 
-As `trainables.cost.forward_flops` counts them, which needs torch; a test counts them anew.
+As counted by `trainables.cost.forward_flops`, which needs torch; a test repeats the count.
 """
 
 
@@ -59,9 +59,9 @@ def are_recorded(trial: Trial) -> bool:
 
 
 def flops_per_epoch(trial: Trial) -> float | None:
-    """Floating-point operations of one epoch: training, and one look at validation and test part.
+    """Floating-point operations of one epoch: training, and one pass over the validation and test part.
 
-    A multiplication and an addition count as two. None where the data set's mark does not tell the shape and
+    A multiplication and an addition count as two. None if the data set's mark does not state the shape and
     number of its samples: those of documents vary.
     """
     spec = DATASETS[trial.dataset.name].spec

@@ -1,4 +1,4 @@
-"""From the names that a person writes to a trial: checked, with every setting filled in."""
+"""Resolves names to a trial: checked, with every setting filled in."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ def resolve(
     score_on: Iterable[Asked] = (),
     sampler: Asked = NATURAL.name,
 ) -> Trial:
-    """The trial that a person asks for, with names checked and every setting filled in.
+    """The requested trial, with names checked and every setting filled in.
 
     Args:
-        training: Settings that differ from what the protocol says for this cell.
-        score_on: Data sets out of distribution to score the trained network on.
+        training: Settings that override the protocol's for this cell.
+        score_on: Data sets out of distribution on which to score the trained network.
         sampler: Chooses the samples of each epoch, and their order.
 
     Raises:
-        ConfigurationError: A name, parameter or combination that does not exist, with the nearest right one.
+        ConfigurationError: A name, parameter or combination does not exist; the message names the nearest
+            valid one.
     """
     cell = resolve_cell(protocol, dataset, model, loss)
     return of_cell(cell, seed, protocol, training, score_on, sampler)
@@ -47,7 +48,7 @@ def of_cell(
     score_on: Iterable[Asked] = (),
     sampler: Asked = NATURAL.name,
 ) -> Trial:
-    """What `resolve` does, from the cell that `resolve_cell` gave for this protocol."""
+    """Like `resolve`, from the cell that `resolve_cell` returned for this protocol."""
     data, network, criterion = cell
     _refuse_impossible(data, network, criterion)
     rules = PROTOCOLS.build(protocol)
@@ -65,14 +66,14 @@ def of_cell(
 
 
 def checked_seed(seed: int) -> int:
-    """Raises ConfigurationError for what the store and torch's generators cannot hold."""
+    """Raises ConfigurationError for a seed that the store or torch's generators cannot hold."""
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise ConfigurationError(f"a seed is a whole number from 0 to 2^63 - 1, not {seed!r}.")
     return seed
 
 
 def in_order(components: Iterable[Component]) -> tuple[Component, ...]:
-    """Each once, in an order that does not depend on that in which they were asked for."""
+    """Removes duplicates and sorts, so that the result does not depend on the given order."""
     return tuple(sorted(set(components), key=lambda component: canonical_json(component.identity())))
 
 
@@ -99,7 +100,7 @@ def _refuse_to_score(other: Component, trained_on: Component) -> None:
 def resolve_cell(
     protocol: str, dataset: Asked, model: Asked, loss: Asked
 ) -> tuple[Component, Component, Component]:
-    """Data set, model and loss as a protocol fixes them."""
+    """Data set, model and loss, with the parameters that a protocol fixes."""
     rules = PROTOCOLS.build(protocol)
     data = Component.resolve(DATASETS, rules.asked_dataset(dataset))
     network = Component.resolve(MODELS, model)
@@ -108,15 +109,15 @@ def resolve_cell(
 
 
 def _loss_label(loss: Component, dataset: str) -> str:
-    """The name under which the default protocol has this loss on this data set, if there is one.
+    """The name of this loss on this data set in the default protocol, if it has one.
 
-    FLSc on Tiny-ImageNet has steps of its own, yet belongs in the column of FLSc.
+    FLSc on Tiny-ImageNet has its own steps, yet belongs in the column of FLSc.
     """
     for name, params in _names_there(LOSSES[loss.name], dataset):
         if params == loss.params:
             return name
         if loss.label == name:
-            # What the name means elsewhere must not be taken for what it means here.
+            # Elsewhere the name means other parameters, so show those that differ.
             unusual = {k: v for k, v in loss.params if (k, v) not in params}
             return LOSSES.described(name, unusual)
     return loss.label
@@ -124,7 +125,7 @@ def _loss_label(loss: Component, dataset: str) -> str:
 
 @functools.cache
 def _names_there(loss: Entry[Any], dataset: str) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
-    """Each name that a loss has by itself, with the parameters that the default protocol gives it there."""
+    """Each name of a loss without required parameters, and those that the default protocol sets there."""
     usual = PROTOCOLS.build(DEFAULT_PROTOCOL)
     found = []
     for name in (name for name in LOSSES.names() if LOSSES[name].component == loss.component):

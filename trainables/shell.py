@@ -1,4 +1,4 @@
-"""Words as a shell takes them."""
+"""Quotes words for a shell."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 
 
 def quoted(*words: str) -> str:
-    """A line that a shell splits into these words again; copied from a terminal, too.
+    """A line that a shell splits into these words again, even when copied from a terminal.
 
-    What a terminal might not show as it is, line ends, direction marks or what it has no letter for, is
+    Characters that a terminal might not show as they are (line ends, direction marks, missing glyphs) are
     written as $'...', which bash and zsh understand.
     """
     return " ".join(map(_quoted, words))
@@ -27,11 +27,11 @@ def _escaped(letter: str) -> str:
         return "\\" + letter
     if _shown(letter):
         return letter
-    # Of the bytes that the system was given where they are no text. Octal, which ends after three digits.
+    # Encode undecodable bytes as the system passed them. Octal, which ends after three digits.
     return "".join(f"\\{byte:03o}" for byte in os.fsencode(letter))
 
 
 def _shown(text: str) -> bool:
-    """Whether a terminal shows this as it is."""
+    """Whether a terminal shows this text unchanged."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.isprintable() and (text.isascii() or encoding.lower().startswith("utf"))

@@ -1,4 +1,4 @@
-"""Which files a piece of code depends on, by reading them: ours, plug-ins, and those of other packages.
+"""Finds the files that a piece of code depends on, by parsing them: ours, plug-ins, and other packages'.
 
 Loads no torch.
 """
@@ -17,14 +17,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "trainables"
 
 TRAINING = "trainables.training.run"
-"""What trains every trial, by its task and its sampler."""
+"""The code that trains every trial, by its task and its sampler."""
 
 
 @functools.cache
 def digest(*module: str) -> str:
-    """SHA-256 over the files of modules and of all that they import, one by another.
+    """SHA-256 over the files of modules and of their imports, recursively.
 
-    Of what they import, our own modules count, and those of the packages that the modules themselves are in.
+    Only imports from our own packages and from the packages of the modules themselves count.
     """
     sha = hashlib.sha256()
     for name, text in sorted(modules(*module).items()):
@@ -33,7 +33,7 @@ def digest(*module: str) -> str:
 
 
 def modules(*module: str) -> dict[str, bytes]:
-    """Modules, and all of ours and of their own packages that they import, with their texts."""
+    """Modules and their recursive imports, from our own and their own packages, with their texts."""
     found: dict[str, bytes] = {}
     waiting = [*module]
     own = {PACKAGE, *(name.partition(".")[0] for name in module)}
@@ -56,7 +56,7 @@ def _text(module: str) -> bytes | None:
 
 @functools.cache
 def _imports(text: bytes) -> tuple[str, ...]:
-    """Names that a file imports wherever in it, except for the sake of annotations; modules or not."""
+    """Names that a file imports anywhere, except only for annotations; modules or not."""
     return tuple(_imported(ast.parse(text)))
 
 

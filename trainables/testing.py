@@ -1,6 +1,6 @@
-"""What the conformance kits of all kinds share.
+"""The common part of the conformance kits of all kinds.
 
-Each kit is a class whose methods `test_*` look at one promise each, for pytest:
+Each kit is a class with methods `test_*` for pytest, which check one requirement each:
 
     from trainables.losses.testing import LossConformance
 
@@ -9,7 +9,7 @@ Each kit is a class whose methods `test_*` look at one promise each, for pytest:
         params = {"epsilon": 2.0}
         plugins = ["poly.py"]
 
-There are `LossConformance`, `ModelConformance`, `DatasetConformance`, `MetricConformance`,
+The kits are `LossConformance`, `ModelConformance`, `DatasetConformance`, `MetricConformance`,
 `CalibratorConformance` and `SamplerConformance`, each in the `testing` of its kind's package.
 """
 
@@ -29,13 +29,13 @@ SAMPLES, CLASSES = 24, 7
 
 
 class Conformance:
-    """The promises that components of one kind keep.
+    """The requirements on components of one kind.
 
     Attributes:
-        registry: Of the kind.
-        name: Of the component.
+        registry: The registry of the kind.
+        name: Name of the component.
         params: Its own parameters, where they differ from its defaults.
-        plugins: Files that it comes from, if it is none of calibsweep's own.
+        plugins: Files that define it, if it does not belong to calibsweep.
     """
 
     registry: ClassVar[Registry[Any]]
@@ -49,15 +49,15 @@ class Conformance:
         return self.registry[self.name]
 
     def build(self, **context: Any) -> Any:
-        """The component, built anew.
+        """Builds a new component.
 
         Args:
-            context: What the kind is given by whoever builds it. A component takes what it names.
+            context: Context parameters of the kind. The component gets those that it names.
         """
         return self.registry.build(self.entry.name, **self.params, **context)
 
     def test_mark(self) -> None:
-        """The mark can be read, and the docstring begins with a sentence that says what the component is."""
+        """The mark can be read, and the docstring starts with a sentence that describes the component."""
         assert self.entry.summary.endswith("."), "the docstring must start with one sentence"
 
 

@@ -1,4 +1,4 @@
-"""Texts from outside: what may be a name, and how anything else comes to be seen."""
+"""External texts: validates names, and makes other texts visible."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Iterable
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 LONGEST_NAME = 200
-"""Of what sweeps and components are called by, in letters. Files are called by it, with an ending: a file
-system takes 255 bytes.
+"""Most letters in the name of a sweep or component. Files are named after it, with an ending: a file system
+allows 255 bytes.
 """
 
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode's categories of what a terminal, a browser or an editor acts on instead of showing it: control and
-direction characters, characters without a width, half characters, separators of lines.
+"""Unicode's categories of characters that a terminal, browser or editor acts on instead of showing them:
+control and direction characters, characters without width, surrogates, line separators.
 """
 
 
 def why_no_name(text: str) -> str | None:
-    """What is wrong with a text as the name of a sweep or a component; None if nothing is."""
+    """Why a text cannot name a sweep or a component; None if it can."""
     if len(text) > LONGEST_NAME:
         return f"may have {LONGEST_NAME} letters, not {len(text)}."
     if not NAME.fullmatch(text):
@@ -29,10 +29,10 @@ def why_no_name(text: str) -> str | None:
 
 
 def visible(text: str, kept: str = "") -> str:
-    r"""A text with each character that would act and not be seen written out: '\x1b', '\u202e', '\n'.
+    r"""Escapes characters that would act instead of being shown: '\x1b', '\u202e', '\n'.
 
     Args:
-        kept: Characters that stay, as the line ends of a text of several lines.
+        kept: Characters to keep, such as the line ends of a text of several lines.
     """
     if text.isprintable():
         return text
@@ -45,7 +45,7 @@ def visible(text: str, kept: str = "") -> str:
 
 
 def closest(wrong: str, known: Iterable[str]) -> str:
-    """' Did you mean x?' for the nearest known name, or what there is if none is near."""
+    """' Did you mean x?' for the nearest known name, or a list of all if none is near."""
     names = sorted(known)
     near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else f" There is: {', '.join(names) or 'none'}."

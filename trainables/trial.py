@@ -1,4 +1,4 @@
-"""What one trial is: frozen data, and a key that digests all that changes its numbers and nothing else."""
+"""A trial as frozen data, with a key that digests everything that changes its numbers, and nothing else."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from trainables.values import coerced
 
 Params = Mapping[str, Any]
 Asked = str | tuple[str, Params]
-"""A component as a person asks for it: a name, or a name with parameters."""
+"""A requested component: a name, or a name with parameters."""
 
 MOST = 10_000_000
-"""Epochs, or samples of a batch: what is more is a slip of the hand."""
+"""Most epochs, or samples in a batch: more must be a typing error."""
 
 KEY_LENGTH = 20
-"""Hexadecimal digits of a trial's key: 80 bits, no collision among any number of trials one could run."""
+"""Hexadecimal digits of a trial's key: 80 bits, so no collision in any feasible number of trials."""
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How a network is trained: one cell of a protocol, after everything is resolved.
+    """How a network is trained: one cell of a protocol, fully resolved.
 
     Attributes:
         epochs: Passes over the training part.
-        batch_size: Samples of one step. The last, smaller batch is kept unless `drop_last`.
-        drop_last: Whether the last batch of an epoch is left out where it is smaller than the others.
-        optimizer: What takes the steps.
-        learning_rate: Of the optimizer, at the start.
-        momentum: Of SGD; Adam and AdaGrad have none.
-        weight_decay: L2 penalty on the weights, as torch's optimisers add it to the gradient.
-        milestones: The learning rate is multiplied by `milestone_factor` after each of these epochs.
-        milestone_factor: What the learning rate is multiplied by.
+        batch_size: Samples per step. The last, smaller batch is kept unless `drop_last`.
+        drop_last: Whether to drop the last batch of an epoch if it is smaller than the others.
+        optimizer: The optimizer.
+        learning_rate: Initial learning rate of the optimizer.
+        momentum: Momentum of SGD; Adam and AdaGrad have none.
+        weight_decay: L2 penalty on the weights, which torch's optimisers add to the gradient.
+        milestones: Epochs after each of which the learning rate is multiplied by `milestone_factor`.
+        milestone_factor: The factor of the learning rate at each milestone.
         gradient_clip_norm: Total L2 norm to which the gradient is clipped at each step; None for no clipping.
-        loss_reduction: Whether a loss is summed or averaged over the labels of a batch, or, where samples
-            have several labels each, summed over them and averaged over the samples. With clipping this
-            matters: a summed loss is nearly always clipped, an averaged one rarely (docs/protocol.md, 4).
+        loss_reduction: Whether a loss is summed or averaged over the labels of a batch, or, if samples have
+            several labels each, summed over them and averaged over the samples. With clipping this matters: a
+            summed loss is nearly always clipped, an averaged one rarely (docs/protocol.md, 4).
         reported_epoch: The epoch whose logits are the trial's result.
-        precision: Arithmetic of the forward pass; weights are always float32. float32 is that of IEEE on a
+        precision: Arithmetic of the forward pass; weights are always float32. float32 is IEEE float32 on a
             GPU too: TensorFloat-32, which torch allows in convolutions, is turned off.
-        embedding_learning_rate: Where embeddings are trained apart from the rest, by plain SGD without weight
-            decay, the rate of that; None where `optimizer` trains them like the rest.
-        compile: Whether training runs through torch.compile: the same mathematics with fewer, larger kernels,
-            whose rounding is another.
+        embedding_learning_rate: Learning rate of embeddings if they are trained separately, by plain SGD
+            without weight decay; None if `optimizer` trains them like the rest.
+        compile: Whether training uses torch.compile: the same mathematics in fewer, larger kernels, with
+            different rounding.
     """
 
     epochs: int = 350
@@ -69,7 +69,7 @@ class TrainingSettings:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        # Settings are in the trial's key: 1 and 1.0, or a list and a tuple, must not make two of one trial.
+        # Settings are part of the key: 1 and 1.0, or a list and a tuple, must not give two trials.
         for name in _annotations():
             object.__setattr__(self, name, self.checked(name, getattr(self, name)))
         for name in ("epochs", "batch_size"):
@@ -92,10 +92,10 @@ class TrainingSettings:
             )
 
     def identity(self) -> dict[str, Any]:
-        """The settings as a trial's key digests them.
+        """The settings as digested by a trial's key.
 
-        What was added after trials had been stored is left out where it has its default, so that their keys
-        stay as they are.
+        Settings added after trials had been stored are omitted at their default, so that stored keys stay
+        valid.
         """
         settings = {name: getattr(self, name) for name in _annotations()}
         for name in ("embedding_learning_rate", "compile"):
@@ -104,7 +104,7 @@ class TrainingSettings:
         return settings
 
     def override(self, changes: Mapping[str, Any]) -> TrainingSettings:
-        """These settings with some changed by name. Milestones scale with `epochs` unless given themselves.
+        """These settings with some changes by name. Milestones scale with `epochs` unless they are given too.
 
         Raises ConfigurationError for an unknown name or a value of the wrong type.
         """
@@ -113,13 +113,13 @@ class TrainingSettings:
         checked = {name: TrainingSettings.checked(name, value) for name, value in changes.items()}
         if "epochs" in checked and "milestones" not in checked and checked["epochs"] >= 1:
             scaled = (round(milestone * checked["epochs"] / self.epochs) for milestone in self.milestones)
-            # In very short runs milestones fall together or to zero: each epoch can have one drop at most.
+            # In very short runs milestones may coincide or become zero: each epoch has at most one drop.
             checked["milestones"] = tuple(sorted({milestone for milestone in scaled if milestone >= 1}))
         return dataclasses.replace(self, **checked)
 
     @staticmethod
     def checked(name: str, value: Any) -> Any:
-        """`value` as the setting `name` holds it.
+        """Checks and normalises a value of the setting `name`.
 
         Raises ConfigurationError for an unknown name or a value of the wrong type.
         """
@@ -139,7 +139,7 @@ def _annotations() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Component:
-    """A data set, model or loss with every parameter resolved. `label` is how tables call it."""
+    """A data set, model or loss with every parameter resolved. `label` is its name in tables."""
 
     name: str
     params: tuple[tuple[str, Any], ...]
@@ -159,19 +159,19 @@ class Component:
 
 
 NATURAL = Component("natural", (), 1, "natural")
-"""The sampler of a trial that asks for no other."""
+"""The default sampler of a trial."""
 
 
 @dataclass(frozen=True)
 class Trial:
     """One training of one model on one data set with one loss and one seed.
 
-    Two trials with equal `key` have equal numbers on the same kind of machine. The protocol is in the key
-    through what it resolves to: two protocols that agree on a cell share its trials.
+    Two trials with equal `key` have equal numbers on the same kind of machine. The key contains the resolved
+    settings instead of the protocol: two protocols that agree on a cell share its trials.
 
     Attributes:
-        score_on: Data sets that the trained network is to be scored on besides, each once, sorted. They
-            change none of the trial's numbers, so they are no part of what it is.
+        score_on: Further data sets on which to score the trained network, without duplicates, sorted. They do
+            not change the trial's numbers, so they are not part of its identity.
         sampler: Chooses the samples of each epoch, and their order.
     """
 
@@ -196,7 +196,7 @@ class Trial:
         }
 
     def _unusual(self) -> dict[str, Any]:
-        """What was added after trials had been stored, where it is not the default: their keys stay."""
+        """Entries added after trials had been stored, unless they are the default: stored keys stay valid."""
         return {} if self.sampler == NATURAL else {"sampler": self.sampler.identity()}
 
     @functools.cached_property
@@ -205,7 +205,7 @@ class Trial:
 
     @functools.cached_property
     def variant(self) -> str:
-        """Digest of how it is trained: trials of one cell and seed that differ only here are variants."""
+        """Digest of the training method: trials of one cell and seed that differ only here are variants."""
         training = self.training.identity()
         versions = [self.dataset.version, self.model.version, self.loss.version]
         return digest({"training": training, "versions": versions, **self._unusual()})[:KEY_LENGTH]

@@ -1,4 +1,4 @@
-"""Values as their annotations have them: checked, and in one form whatever way they were written."""
+"""Values normalised by their annotations: checked, and independent of how they were written."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ WORDS = {
     "str": ("text", "texts"),
     "None": ("null", "null"),
 }
-"""How a person is told of an annotation: one of it, several of it."""
+"""Descriptions of annotations in messages: singular, plural."""
 
 
 def coerced(value: Any, annotation: str, where: str) -> Any:
-    """`value` as the annotation has it (1 -> 1.0, lists -> tuples), so that equal settings are equal.
+    """`value` normalised by the annotation (1 -> 1.0, lists -> tuples), so that equal settings are equal.
 
-    Understands int, float, bool, str, None, Literal, tuple and their unions. Under any other annotation a
-    value stays as it is, but it must be plain data: text, a number, true, false, null, or a list of these.
+    Understands int, float, bool, str, None, Literal, tuple and their unions. With any other annotation the
+    value is unchanged, but it must be plain data: text, a number, true, false, null, or a list of these.
 
     Raises ConfigurationError for a value of another type, and for a number that is not finite.
     """
@@ -40,7 +40,7 @@ def coerced(value: Any, annotation: str, where: str) -> Any:
 
 @functools.cache
 def _alternatives(annotation: str) -> tuple[ast.expr, ...]:
-    """The members of a union. float comes before int: where both are allowed, 1 and 1.0 are one setting."""
+    """The members of a union. float comes before int: if both are allowed, 1 and 1.0 are one setting."""
 
     def members(node: ast.expr) -> list[ast.expr]:
         if isinstance(node, ast.BinOp):
@@ -52,7 +52,7 @@ def _alternatives(annotation: str) -> tuple[ast.expr, ...]:
 
 
 def _fitted(value: Any, kind: ast.expr, where: str) -> tuple[bool, Any]:
-    """Whether `value` is of this kind, and what it then becomes."""
+    """Whether `value` is of this kind, and its normalised form."""
     name = _name(kind)
     if name == "None":
         return value is None, None
@@ -65,7 +65,7 @@ def _fitted(value: Any, kind: ast.expr, where: str) -> tuple[bool, Any]:
             raise ConfigurationError(f"{where} must fit into 64 bits, not {value!r}.")
         if not math.isfinite(value):
             raise ConfigurationError(f"{where} must be finite, not {value!r}.")
-        # Adding zero makes 0.0 of -0.0, which is equal to it but prints differently.
+        # Adding zero turns -0.0 into 0.0, which is equal but prints differently.
         return (True, float(value) + 0.0) if name == "float" else (float(value).is_integer(), int(value))
     if name == "Literal":
         return any(type(value) is type(choice) and value == choice for choice in _choices(kind)), value

@@ -1,1 +1,1 @@
-"""Scores of stored predictions, and of anyone's logits."""
+"""Scores of stored predictions, and of any user's logits."""

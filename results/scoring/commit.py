@@ -1,9 +1,9 @@
-"""From predictions to scores: what a finished trial commits, and the same again from what is stored.
+"""Scores predictions: when a finished trial is committed, and again from the store.
 
-Columns and scores are the task's: see `trainables.tasks.base`. A table of predictions says in its schema
-which task that is, unless it is classification.
+The task defines columns and scores: see `trainables.tasks.base`. The schema of a table of predictions names
+its task, unless it is classification.
 
-The only room of `results` that needs torch.
+This is the only part of `results` that needs torch.
 """
 
 from __future__ import annotations
@@ -33,36 +33,36 @@ if TYPE_CHECKING:
     from trainables.trial import Component
 
 FEW_SAMPLES = 10_000
-"""Fewer are scored as fast by one thread as by several."""
+"""One thread scores fewer samples as fast as several do."""
 
 PARTS, SCORED = ("validation", "test"), "scored"
 
 TASK = "calibsweep.task"
-"""The name of the task, in the metadata of a table's schema."""
+"""Key of the task's name in the metadata of a table's schema."""
 
 ARITHMETIC, FLOAT64 = "scores_arithmetic", "float64"
-"""What a row's provenance says of how its scores were computed. Older rows say nothing: that was float32."""
+"""Entry of a row's provenance: the arithmetic of its scores. Older rows lack it: they used float32."""
 
 
 def predictions_table(task: str, validation: Any, test: Any) -> pa.Table:
-    """Predictions of a trial's own parts as stored: split, and the task's columns.
+    """Predictions on a trial's own parts in stored form: split, and the task's columns.
 
     Args:
         task: Its name.
-        validation, test: Predictions as the task has them.
+        validation, test: Predictions in the form of the task.
     """
     tables = [_part_table(task, part, each) for part, each in zip(PARTS, (validation, test), strict=True)]
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
 def epochs_table(epochs: list[Curves]) -> pa.Table:
-    """Learning curves as stored: one row an epoch, null where a measure has no value."""
+    """Learning curves in stored form: one row per epoch, null where a measure is undefined."""
     schema = pa.schema([(name, pa.int64() if name == "epoch" else pa.float64()) for name in epochs[0]])
     return pa.Table.from_pylist(epochs, schema=schema)
 
 
 def scored_table(task: str, predictions: Any) -> pa.Table:
-    """Predictions of a set out of distribution as stored: like those of a trial's own parts."""
+    """Predictions on a set out of distribution in stored form, like those on a trial's own parts."""
     return _part_table(task, SCORED, predictions)
 
 
@@ -87,17 +87,17 @@ def _as_array(values: np.ndarray[Any, Any]) -> pa.Array:
 
 
 def task_of(predictions: pa.Table) -> Task[Any]:
-    """The task that stored predictions are of.
+    """The task of stored predictions.
 
     Raises:
         ConfigurationError: The name is unknown here.
     """
-    told = (predictions.schema.metadata or {}).get(TASK.encode(), tasks.DEFAULT.encode())
-    return tasks.build(told.decode("utf-8", "replace"))
+    name = (predictions.schema.metadata or {}).get(TASK.encode(), tasks.DEFAULT.encode())
+    return tasks.build(name.decode("utf-8", "replace"))
 
 
 def part_of(predictions: pa.Table, part: str) -> Any:
-    """Stored predictions of one part ('validation', 'test' or 'scored'), as their task has them."""
+    """Stored predictions on one part ('validation', 'test' or 'scored'), in the form of their task."""
     return task_of(predictions).from_columns(_columns(predictions, part))
 
 
@@ -117,18 +117,18 @@ def _as_tensor(column: pa.Array) -> torch.Tensor:
 
 
 def tensors(predictions: pa.Table, part: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """logits [N, K] and labels [N] of one part of the stored predictions of a classification."""
+    """logits [N, K] and labels [N] of one part of the stored predictions for classification."""
     columns = _columns(predictions, part)
     return columns["logits"], columns["label"]
 
 
 def score_predictions(predictions: pa.Table) -> dict[str, float]:
-    """All scores of stored predictions: the same numbers as were committed with them."""
+    """All scores of stored predictions, equal to those committed with them."""
     return task_of(predictions).scores(*(part_of(predictions, part) for part in PARTS))
 
 
 def score_scored(predictions: pa.Table, scored: pa.Table) -> dict[str, float]:
-    """Scores of a set out of distribution, from a trial's own stored predictions and those of the set."""
+    """Scores on a set out of distribution, from a trial's own stored predictions and those on the set."""
     return _scored_again(score_predictions(predictions), predictions, scored)
 
 
@@ -143,10 +143,10 @@ def commit_finished(
     predictions_on: Callable[[Component], Any],
     provenance: dict[str, str],
 ) -> bool:
-    """Commits a finished trial, then what it says of each set out of distribution that is lacking.
+    """Commits a finished trial, then its predictions on each missing set out of distribution.
 
     Args:
-        predictions_on: What the trained network says of a set.
+        predictions_on: Returns the trained network's predictions on a set.
 
     Returns:
         False if a result of the trial was committed before. It stands, and sets are scored against it.
@@ -155,7 +155,7 @@ def commit_finished(
     standing = None
     for other in scored_sets.lacking(store.folder, result.trial):
         if not committed and standing is None:
-            # In last digits it may be another: then scores of both would not follow from what is stored.
+            # The committed result may differ in last digits: scores must follow from its stored predictions.
             with contextlib.suppress(StoreError):
                 standing = store.predictions(Address.of(result.trial))
         commit_scored(store, result, other, predictions_on(other), provenance, standing)
@@ -173,7 +173,7 @@ def commit_scored(
     """Scores a finished trial on a set out of distribution and commits that. Returns as `commit_result`.
 
     Args:
-        standing: The trial's predictions that are stored, where they are not this result's.
+        standing: The trial's stored predictions, if they differ from this result's.
     """
     task = tasks.name_of(result.trial.dataset.name)
     own = predictions_table(task, result.validation, result.test) if standing is None else standing
@@ -183,7 +183,7 @@ def commit_scored(
 
 
 def commit_result(store: Store, result: TrialResult, provenance: dict[str, str]) -> bool:
-    """Scores a finished trial and commits it. Scores are computed from the very table that is stored.
+    """Scores a finished trial and commits it. The scores are computed from the stored table itself.
 
     Returns:
         False if the trial was committed before: that commit stands.
@@ -208,12 +208,12 @@ def commit_result(store: Store, result: TrialResult, provenance: dict[str, str])
 
 
 def rescore(store: Store, path: str) -> None:
-    """Writes a row of trials/ or scored/ anew, with the scores that the stored logits give, if it has others.
+    """Rewrites a row of trials/ or scored/ with the scores of the stored logits, if they differ.
 
-    What was there is set aside. After a trial's follow those of its sets, which hang on its temperatures.
+    The old row is set aside. After a trial's row come those of its sets, which depend on its temperatures.
 
     Raises:
-        StoreError: A row or logits that are not what was committed, or a store that cannot be written.
+        StoreError: A row or logits are damaged, or the store cannot be written.
     """
     folder = path.partition("/")[2].rpartition("/")[0]
     key = stem(path).partition("-")[0]
@@ -228,7 +228,7 @@ def rescore(store: Store, path: str) -> None:
         _replace(store, path, row, scores)
     for info in store.folder.list(f"{scored_sets.ROWS}/{folder}"):
         if key in info.path:
-            # One that is damaged is found and made again as such.
+            # The check for damage handles damaged rows.
             with contextlib.suppress(StoreError):
                 _rescore_set(store, info.path, scores, predictions)
 
@@ -263,11 +263,10 @@ def _replace(store: Store, path: str, row: pa.Table, scores: Mapping[str, float]
 def trial_differs(
     scores: Mapping[str, float], provenance: Mapping[str, Any], predictions: pa.Table
 ) -> dict[str, tuple[float, float]]:
-    """Scores of a trial that its stored predictions do not give, as (committed, anew).
+    """Scores of a trial that do not follow from its stored predictions, as (committed, computed).
 
-    By more than arithmetic explains (`trainables.calibration.agreement`), that is: where the provenance says
-    that they were computed in float64 by more than 1e-11 of each probability, in older rows by more than
-    float32's 4e-6.
+    Only differences beyond those of arithmetic count (`trainables.calibration.agreement`): errors of 1e-11
+    in each probability if the provenance says float64, and of float32's 4e-6 in older rows.
     """
     validation, test = (part_of(predictions, part) for part in PARTS)
     with _threads_for(predictions.num_rows):
@@ -281,11 +280,11 @@ def scored_differs(
     predictions: pa.Table,
     scored: pa.Table,
 ) -> dict[str, tuple[float, float]]:
-    """As `trial_differs`, of a set out of distribution.
+    """Like `trial_differs`, for a set out of distribution.
 
     Args:
         committed: Scores of the set.
-        scores: Of the trial, as its own row has them.
+        scores: Scores of the trial, from its own row.
         predictions: The trial's own.
     """
     task, test, other = task_of(predictions), part_of(predictions, "test"), part_of(scored, SCORED)
@@ -295,7 +294,7 @@ def scored_differs(
 
 @contextlib.contextmanager
 def _threads_for(samples: int) -> Iterator[None]:
-    """One thread for few samples: several mostly wait for each other, all the more on a busy machine."""
+    """Uses one thread for few samples: several mostly wait for each other, even more so on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if samples < FEW_SAMPLES else threads)
     try:

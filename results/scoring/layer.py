@@ -1,10 +1,10 @@
-"""Scores that no row has: any metric under any calibrator, computed from stored logits and kept in the store.
+"""Scores that rows lack: any metric under any calibrator, computed from stored logits and kept in the store.
 
-    rescored/<metric>-<calibrator>-<digest>/<digest of the file>.parquet   one line a trial and evaluation
+    rescored/<metric>-<calibrator>-<digest>/<digest of the file>.parquet   one line per trial and evaluation
 
-The first digest is the scorer's: versions, parameters and source of metric and calibrator. What other code
-computed is never read. All of rescored/ may be deleted, and `calibsweep store rescore` makes it again; the
-rows in trials/ stay as they were committed.
+The first digest is the scorer's: versions, parameters and source of metric and calibrator. Scores computed by
+other code are never read. rescored/ may be deleted as a whole, and `calibsweep store rescore` recreates it;
+the rows in trials/ stay as committed.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ SCHEMA = pa.schema(
         ("value", pa.float64()),
     ]
 )
-"""Of a file. A value is for the predictions with this digest alone."""
+"""Schema of a file. A value is valid only for the predictions with this digest."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One score of one trial, in the unit of the metric; NaN where it has no value."""
+    """One score of one trial, in the unit of the metric; NaN if undefined."""
 
     key: str
     predictions_digest: str
@@ -61,7 +61,7 @@ class Scorer:
     """A metric under a calibrator, by name.
 
     Raises:
-        ConfigurationError: By `folder`, for a name that does not exist.
+        ConfigurationError: From `folder`, if a name does not exist.
     """
 
     metric: str
@@ -69,7 +69,7 @@ class Scorer:
 
     @functools.cached_property
     def folder(self) -> str:
-        """Where its scores lie in a store."""
+        """The folder of its scores in a store."""
         name, bins = parsed(self.metric)
         made_of = {
             "metric": {**_identity(METRICS, name), **({} if bins is None else {"bins": bins})},
@@ -87,16 +87,16 @@ def _identity(registry: Registry[Any], name: str) -> dict[str, Any]:
         "component": entry.component,
         "version": entry.version,
         "params": registry.resolve(name),
-        # Its own file, wherever it is from, and all of ours that it imports.
+        # The component's own file, from any source, and our modules that it imports.
         "source": [entry.source_digest, source.digest(entry.module)],
     }
 
 
 def read(folder: Folder, scorer: Scorer) -> dict[tuple[str, str, str], float]:
-    """What is kept of a scorer: values by key, digest of the predictions and evaluation.
+    """The stored values of a scorer, by key, digest of the predictions and evaluation.
 
     Raises:
-        StoreError: A store that cannot be read.
+        StoreError: The store cannot be read.
     """
 
     def lines(path: str) -> list[tuple[Any, ...]]:
@@ -104,7 +104,7 @@ def read(folder: Folder, scorer: Scorer) -> dict[tuple[str, str, str], float]:
             table = rows.fitted(_table(path, folder.read(path)), SCHEMA)
             return list(zip(*(table[name].to_pylist() for name in SCHEMA.names), strict=True))
         except (FileNotFoundError, rows.DamagedFileError, pa.ArrowException, ValueError):
-            return []  # Merged with others since it was listed, or damaged: it is soon made again.
+            return []  # Merged with others since the listing, or damaged: it is quickly recomputed.
 
     paths = [info.path for info in folder.list(scorer.folder)]
     found = [line for each in side_by_side(folder, lines, paths) for line in each]
@@ -118,10 +118,10 @@ def _table(path: str, content: bytes) -> pa.Table:
 
 
 def write(folder: Folder, scorer: Scorer, lines: Iterable[Line]) -> str:
-    """Adds scores to those that are kept. Returns the path of their file.
+    """Adds scores to the stored ones. Returns the path of their file.
 
     Raises:
-        StoreError: A store that cannot be written.
+        StoreError: The store cannot be written.
     """
     columns = [(line.key, line.predictions_digest, line.evaluation, line.value) for line in lines]
     ordered = zip(*sorted(columns, key=lambda line: line[:3]), strict=True)
@@ -131,13 +131,13 @@ def write(folder: Folder, scorer: Scorer, lines: Iterable[Line]) -> str:
 
 
 def merge(folder: Folder, scorer: Scorer) -> None:
-    """Makes one file of all of a scorer's, so that thousands of trials are read at once.
+    """Merges all files of a scorer into one, so that thousands of trials can be read at once.
 
-    A kill leaves files that say the same twice. Of two that merge at once, neither deletes what it has not
-    read, but for files whose scores the other has just written again.
+    A kill may leave files with duplicate scores. Of two concurrent merges, neither deletes a file that it has
+    not read, except files whose scores the other has just written again.
 
     Raises:
-        StoreError: A store that cannot be written.
+        StoreError: The store cannot be written.
     """
     before = [info.path for info in folder.list(scorer.folder)]
     if len(before) < 2:
@@ -150,11 +150,11 @@ def merge(folder: Folder, scorer: Scorer) -> None:
 
 @dataclass(frozen=True)
 class Filled:
-    """Trials with the scores that were asked for.
+    """Trials with the requested scores.
 
     Attributes:
-        frame: As it was given, with the layer's values where rows have none.
-        lacking: How many trials have no value in their rows and none in the layer, by scorer.
+        frame: The given frame, with the layer's values where rows have none.
+        lacking: Number of trials without a value in their rows or in the layer, by scorer.
     """
 
     frame: pd.DataFrame
@@ -164,15 +164,15 @@ class Filled:
 def filled(
     folder: Folder, frame: pd.DataFrame, scores: Iterable[Score], keys: Collection[str] | None = None
 ) -> Filled:
-    """Takes from the layer what rows lack.
+    """Fills missing scores of rows from the layer.
 
     Args:
-        frame: As `Snapshot.trials()` gives it.
-        scores: Those that are needed.
-        keys: Of the trials that need them; None for all.
+        frame: From `Snapshot.trials()`.
+        scores: The required scores.
+        keys: Keys of the trials that need them; None for all.
 
     Raises:
-        StoreError: A store that cannot be read.
+        StoreError: The store cannot be read.
     """
     wanted = [True] * len(frame) if keys is None else [key in keys for key in frame["key"]]
     changed: dict[str, list[float]] = {}
@@ -191,9 +191,9 @@ def filled(
         ]
         digests = frame["predictions_digest"]
         unknown = [row for row in empty if (frame["key"][row], digests[row], score.evaluation) not in kept]
-        # A row may say itself that a score has no value, as accuracy at confidence where none is confident.
-        said = _said(folder, frame, unknown, score.column) if score.column in frame else []
-        if missing := len(unknown) - sum(said):
+        # A row may record that a score is undefined: accuracy at confidence, without confident samples.
+        recorded = _said(folder, frame, unknown, score.column) if score.column in frame else []
+        if missing := len(unknown) - sum(recorded):
             lacking[scorer] = max(missing, lacking.get(scorer, 0))
         changed[score.column] = values
     return Filled(frame.assign(**changed) if changed else frame, lacking)
@@ -204,7 +204,7 @@ def _column(frame: pd.DataFrame, name: str) -> list[float]:
 
 
 def _said(folder: Folder, frame: pd.DataFrame, numbers: Sequence[int], column: str) -> list[bool]:
-    """Whether each of some rows has a score of this name, be it NaN."""
+    """Whether each of some rows has a score of this name, even NaN."""
 
     def has(number: int) -> bool:
         place = Address(*(str(frame[name][number]) for name in ("dataset", "model", "loss", "key")))

@@ -1,8 +1,8 @@
-"""Tables of data sets out of distribution, from what trials said of them alone.
+"""Tables for data sets out of distribution, from the stored predictions of trials alone.
 
 AUROC of the test set against each other set, as in Figure 6 of Ghosh et al., 'AdaFocal' (NeurIPS 2022), and,
-where the other set is the test set corrupted, calibration and error by severity. Corruptions of one severity
-are averaged within each trial first.
+if the other set is the corrupted test set, calibration and error by severity. Corruptions of one severity are
+first averaged within each trial.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ AVERAGED = "corruption"
 """The parameter of a set over which its scores are averaged."""
 
 SHIFTED = ("ece", "error")
-"""Scores of a corrupted test set, which has the labels that the network knows."""
+"""Scores on a corrupted test set, whose labels are those of the network."""
 
 
 def build(
     scored: pd.DataFrame, trials: Iterable[Trial] | None = None, calibrator: str = "temperature_ece"
 ) -> list[Table]:
-    """AUROC by two detectors and, if there are corrupted test sets, ECE and error; none without any scores.
+    """AUROC by two detectors and, for corrupted test sets, ECE and error; no tables without any scores.
 
     Args:
-        scored: As `scored_sets.frame()` gives it.
-        trials: Those of a sweep: others are left out, and what is not finished is shown as missing.
+        scored: From `scored_sets.frame()`.
+        trials: Those of a sweep: others are ignored, and unfinished ones are shown as missing.
     """
     expected = None if trials is None else _expected(trials)
     if expected is not None:
@@ -59,12 +59,12 @@ def _tables(
 ) -> list[Table]:
     built = tables.build(*frames, calibrator, metrics, data)
     averaged = any(AVERAGED in json.loads(text)["params"] for text in frames[0]["scored_on_identity"])
-    told = f" Of each trial the mean over each severity's {AVERAGED}s." if averaged else ""
+    note = f" Of each trial the mean over each severity's {AVERAGED}s." if averaged else ""
     return [
         replace(
             table,
             metric=replace(table.metric, title=f"{table.metric.title}, {data}"),
-            caption=table.caption + told,
+            caption=table.caption + note,
         )
         for table in built
     ]
@@ -94,18 +94,18 @@ def _expected(trials: Iterable[Trial]) -> pd.DataFrame:
 def _rows(
     scored: pd.DataFrame, expected: pd.DataFrame | None, form: str
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """Both with one row for each trial and group of sets, which takes the data set's place."""
+    """Both frames with one row per trial and group of sets; the group replaces the data set."""
     sizes = None if expected is None else _grouped(expected, form).groupby("key").size()
     found = _grouped(scored, form)
     if sizes is not None:
-        # The mean of some of the corruptions is not what was asked for.
+        # A mean over only some of the corruptions would be misleading.
         complete = found.groupby("key").size().eq(sizes)
         found = found[found["key"].map(complete).fillna(False).astype(bool)]
     numbers = [name for name in found.columns if name.startswith("test_")]
     others = ["trial_key", *CELL, "seed", "identity", "scored_on_identity"]
     groups = found.groupby("key", sort=False)
     means = groups[numbers].mean().join(groups[others].first()).reset_index()
-    # Temperatures are the trial's, and printed beside its own scores.
+    # Temperatures belong to the trial, and are printed with its own scores.
     means = means.assign(**{f"temperature_{name}": float("nan") for name in criteria()})
     if expected is None:
         return means, None
@@ -123,7 +123,7 @@ def _grouped(frame: pd.DataFrame, form: str) -> pd.DataFrame:
 
 
 def _group(identity: Mapping[str, Any]) -> str:
-    """'SVHN'; 'CIFAR-10-C, severity 3' of each corruption."""
+    """'SVHN'; 'CIFAR-10-C, severity 3' for each of its corruptions."""
     params = {name: value for name, value in identity["params"].items() if name != AVERAGED}
-    told = [f"{name} {value}" for name, value in params.items()]
-    return ", ".join([names.dataset(identity["name"]), *told])
+    parts = [f"{name} {value}" for name, value in params.items()]
+    return ", ".join([names.dataset(identity["name"]), *parts])

@@ -1,4 +1,4 @@
-"""Computing the layer of derived scores (`layer.py`): which are due, and many trials side by side."""
+"""Computes the layer of derived scores (`layer.py`): finds missing ones, and scores trials in parallel."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ALONE_SECONDS = 5.0
-"""What is scored by then is scored sooner than processes are started for it."""
+"""Starting processes takes longer than scoring for this long."""
 
 KEPT_SECONDS = 10.0
-"""How often results are written: a kill loses no more than that."""
+"""Interval between writes: a kill loses no more than that."""
 
 
 @dataclass(frozen=True)
 class Due:
-    """What a trial lacks."""
+    """The missing scores of a trial."""
 
     address: Address
     predictions_digest: str
@@ -43,10 +43,10 @@ class Due:
 
 @dataclass
 class Computed:
-    """What was done.
+    """The result of rescoring.
 
     Attributes:
-        scores: Values that were computed, each of one trial, scorer and evaluation.
+        scores: Number of computed values, each for one trial, scorer and evaluation.
         undefined: How many of them are NaN.
         failed: Why a trial could not be scored, by key.
     """
@@ -57,13 +57,13 @@ class Computed:
 
 
 def due(store: Store, frame: pd.DataFrame, scorers: Iterable[Scorer]) -> list[Due]:
-    """What neither the trials' rows nor the layer have.
+    """The scores that are neither in the trials' rows nor in the layer.
 
     Args:
-        frame: As `Snapshot.trials()` gives it.
+        frame: From `Snapshot.trials()`.
 
     Raises:
-        StoreError: A store that cannot be read.
+        StoreError: The store cannot be read.
     """
     lacking: dict[int, list[Scorer]] = defaultdict(list)
     for scorer in scorers:
@@ -87,10 +87,10 @@ def due(store: Store, frame: pd.DataFrame, scorers: Iterable[Scorer]) -> list[Du
 def rescore(
     store: Store, trials: Sequence[Due], processes: int, progress: Callable[[int, int], object]
 ) -> Computed:
-    """Computes what is due and writes it, every few seconds and at the end, however that comes.
+    """Computes missing scores and writes them, every few seconds and at the end, even after an error.
 
     Raises:
-        StoreError: A store that cannot be written, or a process that was killed.
+        StoreError: The store cannot be written, or a process was killed.
     """
     done = Computed()
     waiting: dict[Scorer, list[Line]] = defaultdict(list)
@@ -122,11 +122,11 @@ def rescore(
 
 
 Found = dict[Scorer, list[Line]] | str
-"""The scores of a trial, or why it has none."""
+"""The scores of a trial, or the reason for their absence."""
 
 
 def _scored(store: Store, trials: Sequence[Due], processes: int) -> Iterator[tuple[Due, Found]]:
-    """Each trial with what was found, in the order in which they are finished."""
+    """Yields each trial with its scores, in the order of completion."""
     begun = time.monotonic()
     rest = list(trials)
     with _one_thread():
@@ -153,7 +153,7 @@ def _scored(store: Store, trials: Sequence[Due], processes: int) -> Iterator[tup
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """As the processes of the pool have: a sum has the same last digit wherever it is computed."""
+    """Uses one thread, like the processes of the pool, so that sums have the same last digit everywhere."""
     import torch
 
     threads = torch.get_num_threads()
@@ -165,7 +165,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _start(uri: str, plugins: tuple[Plugin, ...]) -> None:
-    # Ctrl-C is for the process that was started by hand: it ends these.
+    # Ctrl-C is meant for the parent process, which ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch
 
@@ -175,7 +175,7 @@ def _start(uri: str, plugins: tuple[Plugin, ...]) -> None:
 
 
 _opened: list[Store] = []
-"""In a process of the pool: the one store."""
+"""In a process of the pool: its store."""
 
 
 def _in_process(each: Due) -> Found:
@@ -190,10 +190,10 @@ def _attempt(store: Store, each: Due) -> Found:
 
 
 def scores(store: Store, each: Due) -> dict[Scorer, list[Line]]:
-    """The scores of a trial that are due, from its stored logits. NaN for what has no value for them.
+    """The missing scores of a trial, from its stored logits. NaN if undefined.
 
     Raises:
-        StoreError: Logits that are missing or damaged, or predictions of another task than classification.
+        StoreError: Logits are missing or damaged, or the predictions are not for classification.
     """
     import torch
 
@@ -206,7 +206,7 @@ def scores(store: Store, each: Due) -> dict[Scorer, list[Line]]:
     try:
         task = task_of(predictions)
     except ConfigurationError as error:
-        # Other trials need no plug-in.
+        # Other trials do not need the plug-in.
         raise StoreError(str(error)) from error
     if not isinstance(task, Classification):
         raise StoreError("its task has no logits of classes, which metrics and calibrators are for.")
@@ -218,7 +218,7 @@ def scores(store: Store, each: Due) -> dict[Scorer, list[Line]]:
     for calibrator, scorers in by_calibrator.items():
         fitted: Any = None
         with contextlib.suppress(InputError), torch.random.fork_rng(devices=[]):
-            # Whoever draws numbers for a fit draws the same each time.
+            # Fits that use random numbers must be reproducible.
             torch.manual_seed(0)
             fitted = fit(calibrator, *parts["validation"])
         for evaluation, (logits, labels) in parts.items():
@@ -234,5 +234,5 @@ def scores(store: Store, each: Due) -> dict[Scorer, list[Line]]:
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,10 +1,10 @@
-"""What networks are judged on: metrics as tables need them, and the store's columns of scores.
+"""Measures for judging networks: metrics in the form that tables need, and the store's columns of scores.
 
 A score is a metric of an evaluation ('validation', 'test' or another set) under a calibrator. The metrics and
 calibrators are those of `trainables.metrics` and `trainables.calibrators`, read without importing them.
 
-The store holds fractions (NLL: nats). What is printed is a hundred times that: percent, and 100 x nats for
-NLL, as Mukhoti et al. (2020) and Ghosh et al. (2022) print theirs.
+The store holds fractions (NLL: nats). Printed numbers are a hundred times larger: percent, and 100 x nats for
+NLL, as in Mukhoti et al. (2020) and Ghosh et al. (2022).
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from trainables.registry import Entry, closest
 from trainables.registry.specs import MetricSpec
 
 UNCALIBRATED = "none"
-"""The calibrator that leaves probabilities as the network gives them."""
+"""The calibrator that leaves the network's probabilities unchanged."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric, as tables need it.
+    """A metric, with its properties for tables.
 
     Attributes:
         name: As in the store's columns.
-        title: As the papers head their tables.
-        meaning: In words, for captions.
-        unit: What is stored: 'percent' is stored as a fraction.
-        direction: Which way is good; None for a metric that describes and does not judge.
-        order_only: Whether it depends on the order of the classes alone.
+        title: As in the headings of the papers' tables.
+        meaning: Its meaning in words, for captions.
+        unit: Unit of the stored value; 'percent' is stored as a fraction.
+        direction: Which of two values is better; None for a descriptive metric.
+        order_only: Whether it depends only on the order of the classes.
         bins: Whether it depends on the number of bins.
-        at_commit: Whether each finished trial of its task has it in its row.
+        at_commit: Whether the row of each finished trial of its task contains it.
         task: The task whose predictions it measures.
-        number: Of its bins.
+        number: Number of its bins.
     """
 
     name: str
@@ -66,11 +66,11 @@ class Metric:
         return {"percent": "fraction", "nats": "nats", "none": ""}[self.unit]
 
     def printed(self, value: float) -> str:
-        """A stored value as it is printed: 0.04347 -> '4.35', and -1e-9 -> '0.00'."""
+        """A stored value as printed: 0.04347 -> '4.35', and -1e-9 -> '0.00'."""
         return f"{value:z.4f}" if self.unit == "none" else f"{100 * value:z.2f}"
 
     def changed_by(self, calibrator: str) -> bool:
-        """Whether it can differ before and after this calibrator, which takes logits of a classification."""
+        """Whether this calibrator, which takes logits for classification, can change it."""
         return self.task == tasks.DEFAULT and not (
             self.order_only and CALIBRATORS[calibrator].spec.keeps_order
         )
@@ -90,27 +90,27 @@ class Score:
 
     @property
     def column(self) -> str:
-        """The store's name for it: 'test_ece', 'test_ece_after_nll' at the temperature that NLL chose."""
+        """Its column in the store: 'test_ece', 'test_ece_after_nll' at the temperature chosen by NLL."""
         if self.calibrator == UNCALIBRATED:
             return f"{self.evaluation}_{self.metric}"
         return f"{self.evaluation}_{self.metric}_after_{criterion_of(self.calibrator) or self.calibrator}"
 
 
 def known_metrics() -> dict[str, Metric]:
-    """All metrics by name: those of the papers' tables first, then the others that rows have."""
+    """All metrics by name: first those of the papers' tables, then the others in rows."""
     names = {**dict.fromkeys(DEFAULT), **dict.fromkeys(METRICS.names())}
     found = [Metric.of(METRICS[name]) for name in names]
     return {metric.name: metric for metric in sorted(found, key=lambda metric: not metric.at_commit)}
 
 
 def criterion_of(calibrator: str) -> str | None:
-    """The metric by which a calibrator chooses a temperature of the grid, for one that does."""
+    """The metric by which a calibrator chooses a temperature of the grid; None for other calibrators."""
     criterion: str | None = CALIBRATORS[calibrator].preset.get("criterion")
     return criterion
 
 
 def criteria() -> dict[str, Metric]:
-    """The metrics that choose a trial's temperatures on validation data, of which rows have one for each."""
+    """The metrics that choose a temperature on validation data; rows have one temperature for each."""
     known = known_metrics()
     return {by: known[by] for name in CALIBRATORS.entries if (by := criterion_of(name))}
 
@@ -118,7 +118,7 @@ def criteria() -> dict[str, Metric]:
 def temperature_by(criterion: str) -> str:
     """The calibrator whose temperature is chosen by this metric.
 
-    Raises ConfigurationError if there is none.
+    Raises ConfigurationError if no calibrator does so.
     """
     for name in CALIBRATORS.entries:
         if criterion_of(name) == criterion:
@@ -127,9 +127,9 @@ def temperature_by(criterion: str) -> str:
 
 
 def chosen(names: Iterable[str]) -> list[Metric]:
-    """The metrics of these names: 'ece', 'ece(bins=20)'.
+    """The metrics with these names: 'ece', 'ece(bins=20)'.
 
-    Raises ConfigurationError for a name that does not exist, or bins for a metric that has none.
+    Raises ConfigurationError if a name does not exist, or a metric has no bins.
     """
     names, known = list(names), {**known_metrics(), **SEPARATION}
     found = []
@@ -164,17 +164,17 @@ SEPARATION = {
         ),
     )
 }
-"""Metrics of a data set out of distribution: how well confidence tells it from the test set."""
+"""Metrics for a data set out of distribution: how well confidence separates it from the test set."""
 
 DEFAULT = ("ece", "adaptive_ece", "nll", "mce", "error", "top_1_accuracy", "top_5_accuracy")
-"""The metrics that the papers have tables of."""
+"""The metrics with tables in the papers."""
 
 
 def shown_of(task: str, usual: Sequence[str] = DEFAULT) -> tuple[str, ...]:
-    """The metrics that a task has tables of where none is asked for.
+    """The default metrics in tables of a task.
 
     Args:
-        usual: Those of classification.
+        usual: Those for classification.
     """
     if task == tasks.DEFAULT:
         return tuple(usual)

@@ -1,4 +1,4 @@
-"""Checkpoints of unfinished trials, kept in the store, so that any machine can go on from them."""
+"""Checkpoints of unfinished trials, kept in the store, so that any machine can resume them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from results.store.store import Store
 from results.store.survey import CHECKPOINT_NAME
 
 VOID = b""
-"""In place of a checkpoint that nobody may go on from, where it cannot be deleted."""
+"""Replaces a checkpoint that must not be resumed, if it cannot be deleted."""
 
 
 class StoredCheckpoints:
-    """The latest checkpoint of each trial, its name carrying the digest of its content.
+    """The latest checkpoint of each trial, named by the digest of its content.
 
     Attributes:
-        passed_over: What could not be gone on from since `load` was called last, in words, the latest first.
+        passed_over: Unusable checkpoints since the last call of `load`, as text, the latest first.
     """
 
     def __init__(self, store: Store):
@@ -28,17 +28,17 @@ class StoredCheckpoints:
         self.tidying = store.tidying
         self.passed_over: list[str] = []
         self._kept: dict[str, list[str]] = {}
-        """What there is of a trial that was asked for here, where that is known: it need not be listed."""
+        """The known checkpoints of trials requested here, which need not be listed again."""
 
     def save(self, key: str, epoch: int, state: bytes, batch: int = 0) -> None:
-        """Keeps `state`, then forgets the checkpoints before it.
+        """Stores `state`, then deletes the checkpoints before it.
 
         Args:
-            epoch: How many epochs are done.
-            batch: And how many batches of the next.
+            epoch: Number of finished epochs.
+            batch: Number of finished batches of the next epoch.
 
         Raises:
-            StoreError: A store that cannot be written.
+            StoreError: The store cannot be written.
         """
         path = f"checkpoints/{key}/{epoch:06d}.{batch:06d}-{sha256(state)[:DIGEST_LENGTH]}.pt"
         self.store.folder.write(path, state)
@@ -47,12 +47,12 @@ class StoredCheckpoints:
         self.tidying.attempt(lambda: self._delete(key, before=path))
 
     def epochs_done(self, key: str) -> int:
-        """How many epochs are done in the latest one; 0 where none is kept."""
+        """Number of finished epochs in the latest checkpoint; 0 without one."""
         epochs = (re.match(r"\d+", info.path.rsplit("/", 1)[-1]) for info in self._listed(key))
         return max((int(epoch[0]) for epoch in epochs if epoch), default=0)
 
     def load(self, key: str) -> Iterator[bytes]:
-        """Whole checkpoints, the latest first; damaged ones are set aside."""
+        """Intact checkpoints, the latest first; damaged ones are set aside."""
         self.passed_over = []
         found = self._listed(key)
         self._kept[key] = [info.path for info in found]
@@ -70,31 +70,31 @@ class StoredCheckpoints:
                 self.tidying.attempt(lambda path=info.path: self.store.set_aside([path]))  # type: ignore[misc]
 
     def unusable(self, why: str) -> None:
-        """Notes that the checkpoint which `load` gave last cannot be gone on from."""
+        """Notes that training cannot resume from the checkpoint that `load` yielded last."""
         self.passed_over.append(f"that of {_moment(self.loaded.path)}: {why}")
 
     def delete(self, key: str) -> bool:
-        """Deletes what a trial has no use for any more. Returns whether it could."""
+        """Deletes the checkpoints of a trial. Returns whether it could."""
         return self.tidying.attempt(lambda: self._delete(key))
 
     def forbid(self, key: str) -> None:
-        """Sees to it that no run goes on from what there is of a trial, also where it cannot be deleted.
+        """Prevents any run from resuming a trial's checkpoints, even if they cannot be deleted.
 
         Raises:
-            StoreError: A store that cannot be written either.
+            StoreError: The store cannot be written either.
         """
         if not self.delete(key):
             for info in self._listed(key):
                 self.store.folder.write(info.path, VOID)
 
     def _listed(self, key: str) -> list[FileInfo]:
-        """Its checkpoints, and nothing else that lies there or to which a link may lead."""
+        """Its checkpoints, without any other files in the folder or behind links."""
         folder = f"checkpoints/{key}/"
         infos = self.store.folder.list(folder.removesuffix("/"))
         return [info for info in infos if CHECKPOINT_NAME.fullmatch(info.path.removeprefix(folder))]
 
     def _delete(self, key: str, before: str | None = None) -> None:
-        # What fails halfway is listed the next time.
+        # After a partial failure, list the checkpoints again.
         kept = self._kept.pop(key, None)
         if kept is None:
             kept = [info.path for info in self._listed(key)]
@@ -106,7 +106,7 @@ class StoredCheckpoints:
 
 
 def moments_set_aside(store: Store) -> dict[str, list[str]]:
-    """When the checkpoints were kept that turned out to be damaged, in words, by the keys of their trials."""
+    """When the damaged checkpoints were saved, as text, by the keys of their trials."""
     found: dict[str, list[str]] = {}
     for info in store.folder.list("damaged/checkpoints"):
         _, _, key, *name = info.path.split("/")
@@ -116,7 +116,7 @@ def moments_set_aside(store: Store) -> dict[str, list[str]]:
 
 
 def _moment(path: str) -> str:
-    """What a checkpoint's name says of when it was kept: 'epoch 12', or 'epoch 12, batch 40'."""
+    """The time of a checkpoint from its name: 'epoch 12', or 'epoch 12, batch 40'."""
     epoch, _, batch = path.rsplit("/", 1)[-1].partition("-")[0].partition(".")
     within = f", batch {int(batch)}" if batch.isdigit() and int(batch) else ""
     return f"epoch {int(epoch)}{within}" if epoch.isdigit() else path.rsplit("/", 1)[-1]

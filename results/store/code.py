@@ -1,8 +1,8 @@
-"""Whether trials were made by the same code, from what their rows keep of it.
+"""Decides whether trials were made by the same code, from records in their rows.
 
 A row has, for its data set, model, loss and the training code, a digest of the files (`code_*`) and a few
-numbers that tell what the code computes (`numbers_*`, JSON). Where digests differ the numbers decide: a
-comment changes none. Rows of before have the digest of the component's own file alone (`source_*`).
+numbers that identify the computation (`numbers_*`, JSON). If digests differ, the numbers decide: a comment
+changes none of them. Older rows have only the digest of the component's own file (`source_*`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 KINDS = ("dataset", "model", "loss", "training")
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-6
-"""How far numbers of the same code may lie apart: they come of float32 arithmetic, whose rounding depends on
-the processor and the version of torch. What changes a table changes them by more."""
+"""Tolerances between numbers of the same code: they use float32 arithmetic, whose rounding depends on the
+processor and the version of torch. Changes that affect a table exceed these."""
 
 DIGITS = 8
 
@@ -33,7 +33,7 @@ def as_text(numbers: Sequence[float]) -> str:
 
 @functools.cache
 def agree(one: str, other: str) -> bool:
-    """Whether two lists of numbers, as `as_text` wrote them, are the same but for rounding."""
+    """Whether two lists of numbers, written by `as_text`, are equal up to rounding."""
     first, second = json.loads(one), json.loads(other)
     return len(first) == len(second) and all(
         math.isclose(a, b, rel_tol=RELATIVE, abs_tol=ABSOLUTE) or (math.isnan(a) and math.isnan(b))
@@ -42,16 +42,16 @@ def agree(one: str, other: str) -> bool:
 
 
 def same(kind: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | None:
-    """Whether two rows were made by code of a kind that computes the same; None where nothing tells.
+    """Whether code of one kind computes the same for two rows; None if unknown.
 
-    Also where the rows' versions of torch differ.
+    Also covers rows with different versions of torch.
     """
 
     def both(column: str) -> tuple[str, str] | None:
         first, second = one.get(column), other.get(column)
-        # A column that a row does not have is None or NaN in it.
-        told = isinstance(first, str) and isinstance(second, str) and first and second
-        return (str(first), str(second)) if told else None
+        # A missing column is None or NaN in a row.
+        recorded = isinstance(first, str) and isinstance(second, str) and first and second
+        return (str(first), str(second)) if recorded else None
 
     data = both("dataset_fingerprint") if kind == "dataset" else None
     if data and data[0] != data[1]:
@@ -66,22 +66,22 @@ def same(kind: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | 
     if numbers:
         return agree(*numbers)
     if same_text:
-        # Nothing tells what another torch makes of it.
+        # Unknown: another torch may compute other numbers.
         return None
-    # The same data, if not what is drawn from it in training.
+    # The data is the same, though augmentations may differ.
     return data is not None
 
 
 def mixed(trials: pd.DataFrame, expected: pd.DataFrame | None = None) -> dict[tuple[Any, ...], list[str]]:
-    """The cells whose trials were made by code that does not compute the same, with the kinds of code.
+    """The cells whose trials were made by code that computes different numbers, with the kinds of code.
 
     Args:
-        trials, expected: As `statistics.summarise` takes them.
+        trials, expected: As in `statistics.summarise`.
 
     Returns:
         By (data set, model, loss, variant).
     """
-    # Loads pandas, which whoever has a data frame has done.
+    # It loads pandas, which callers with a data frame have already loaded.
     from results.tables.statistics import CELL
 
     wanted = [f"{what}_{kind}" for kind in KINDS for what in ("code", "source", "numbers")]

@@ -1,9 +1,9 @@
-"""The compacted copy: all rows of a folder in one file, so that thousands of trials are read at once.
+"""The compacted copy: all rows of a folder in one file, so that thousands of trials can be read at once.
 
     compacted/<folder>-<format>-<digest>.parquet
 
-A copy may be deleted at any time: the one-row files are the record. Each of its rows tells which file it is
-of, in which state, so that nothing is read off a copy that the file may no longer say.
+A copy may be deleted at any time: the one-row files are the record. Each of its rows states its source file
+and that file's version, so that outdated rows are never read from a copy.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 FOLDER = "compacted"
 FORMAT = 2
-"""A reader that meets another number leaves the copy alone."""
+"""A reader ignores copies with another number."""
 
 
 class OtherVersionError(Exception):
-    """A copy that is whole and that this version cannot read. It is passed over, never set aside."""
+    """An intact copy that this version cannot read. It is ignored, never set aside."""
 
 
 NAME = re.compile(r"(?:([a-z_]+)-)?([0-9]+)-([0-9a-f]+)\.parquet")
@@ -36,11 +36,11 @@ SOURCES = {
     "source_version": pa.string(),
     "source_digest": pa.string(),
 }
-"""Columns that a copy has beside those of its rows: the file of each, as it was listed, and its SHA-256."""
+"""Further columns of a copy: the source file of each row, its listing, and its SHA-256."""
 
 
 def is_of(folder: str, name: str) -> bool:
-    """Whether a file is, by its name, a copy of a folder's rows that this version reads."""
+    """Whether a file, by its name, is a readable copy of a folder's rows."""
     found = NAME.fullmatch(name.removeprefix(f"{FOLDER}/"))
     return found is not None and (found[1], int(found[2])) == (folder, FORMAT)
 
@@ -50,7 +50,7 @@ def path(folder: str, content: bytes) -> str:
 
 
 def written(frame: pd.DataFrame) -> bytes:
-    """The copy of rows as `rows.frame` gives them, with their sources."""
+    """The bytes of a copy of rows from `rows.frame`, with their sources."""
     ordered = frame.sort_values("source_path", ignore_index=True)
     return rows.to_parquet(pa.Table.from_pandas(ordered, preserve_index=False))
 
@@ -59,13 +59,13 @@ def read(folder: str, name: str, content: bytes, schema: pa.Schema) -> pd.DataFr
     """The rows of a copy.
 
     Args:
-        folder: Where the rows are.
-        name: The path of the copy, which digests it.
-        schema: Of the rows.
+        folder: Folder of the rows.
+        name: The path of the copy, which contains its digest.
+        schema: Schema of the rows.
 
     Raises:
-        DamagedFileError: Its bytes are not those that its name digests.
-        OtherVersionError: It lacks a column, or has one of another type. More columns do not matter.
+        DamagedFileError: Its bytes do not match the digest in its name.
+        OtherVersionError: A column is missing or has another type. Additional columns do not matter.
     """
     if name != path(folder, content):
         raise rows.DamagedFileError("its bytes are not those that its name digests")
@@ -76,7 +76,7 @@ def read(folder: str, name: str, content: bytes, schema: pa.Schema) -> pd.DataFr
 
 
 def _read(table: pa.Table, schema: pa.Schema) -> pd.DataFrame:
-    """Raises ValueError or ArrowException for a table that is no copy of rows with these columns."""
+    """Raises ValueError or ArrowException for a table that is not a copy of rows with these columns."""
     wanted = {**SOURCES, **{field.name: field.type for field in schema}}
     for column in (*rows.MAPS, "format"):
         del wanted[column]
@@ -86,13 +86,13 @@ def _read(table: pa.Table, schema: pa.Schema) -> pd.DataFrame:
     for field in known:
         if not _fits(field, wanted.get(field.name)):
             raise ValueError(f"column {field.name!r} is of another type")
-    # A copy that an earlier version wrote says nothing of what was added since.
+    # A copy written by an earlier version lacks the columns added since.
     if absent := wanted.keys() - set(table.schema.names):
         raise ValueError(f"it has no column {min(absent)!r}")
     if any(table[name].null_count for name in wanted if name not in rows.ADDED):
         raise ValueError("a value is missing in it")
     table = table.select([field.name for field in known])
-    # Text is not checked to be UTF-8 when a file is read.
+    # Arrow does not validate UTF-8 when it reads a file.
     table.validate(full=True)
     frame: pd.DataFrame = table.to_pandas()
     keys = frame["source_path"].str.extract(r"^(.+)/([^/]+)\.parquet$")[1]
@@ -111,6 +111,6 @@ def _fits(field: pa.Field, wanted: pa.DataType | None) -> bool:
         return bool(is_text if wanted == pa.string() else field.type == wanted)
     of = field.name.partition(".")[0]
     if of == "provenance":
-        # Null where no row has it.
+        # Null if no row has it.
         return bool(is_text or pa.types.is_null(field.type))
     return of in rows.MAPS and bool(pa.types.is_floating(field.type))

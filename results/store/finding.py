@@ -1,4 +1,4 @@
-"""What may be found in a store, and what the next `run` makes of it."""
+"""Possible findings in a store, and their consequences for the next `run`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kind:
-    """What may be found.
+    """A kind of finding.
 
     Attributes:
-        title: As a heading has it.
-        follows: What the next `run` would make of it.
+        title: Its heading.
+        follows: Its consequence for the next `run`.
         wrong: Whether something is damaged or false; otherwise it is harmless.
     """
 

@@ -1,7 +1,7 @@
-"""Every file of a store held against what it should be: what is damaged, what does not follow, what lies
-about.
+"""Compares every file of a store with its expected state, and reports damaged, inconsistent and stray files.
 
-Nothing is changed. One finding does not end it: all are told, each with what the next `run` would make of it.
+Nothing is changed. The inspection continues after a finding: all are reported, each with its consequence for
+the next `run`.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ from results.store.store import Store
 from results.store.survey import CHECKPOINT_NAME, FAILURE_NAME
 
 OF_DATA = rf"(-[0-9a-f]{{{DIGEST_LENGTH}}})?\.parquet"
-"""How the names of data files end; those of older stores without a digest."""
+"""Ending of the names of data files; those of older stores have no digest."""
 
 KINDS = ["predictions", "epochs", scored_sets.PREDICTIONS]
-"""Of data, in the order in which it is read."""
+"""Kinds of data, in the order of reading."""
 
 DATA_OF = {"predictions": "trials", "epochs": "trials", scored_sets.PREDICTIONS: scored_sets.ROWS}
-"""Of which rows each kind of data is."""
+"""The folder of the rows for each kind of data."""
 
 NAMES = {
     "trials": re.compile(r"([0-9a-f]+)\.parquet"),
@@ -66,20 +66,20 @@ NAMES = {
     pilots.FOLDER: re.compile(r".+\.parquet"),
     running.FOLDER: re.compile(r".+\.json"),
 }
-"""How the files of a kind are called. The first group of a row's and its data's is the row's key."""
+"""Names of the files of each kind. The first group in names of rows and data is the row's key."""
 
 NOT_INSPECTED = ("tables", "tensorboard", "findings", "rescored")
-"""Folders for people to look at, and what was found before."""
+"""Folders for human readers, and earlier findings."""
 
 
 @dataclass
 class Inspection:
-    """What was found, and how much was looked at.
+    """The findings, and the extent of the inspection.
 
     Attributes:
-        trials: Finished trials whose scores were computed anew.
-        scored: Likewise, their scores on sets out of distribution.
-        steps: How many files, or trials with all their files, there are to look at.
+        trials: Number of finished trials whose scores were recomputed.
+        scored: Number of their sets out of distribution whose scores were recomputed.
+        steps: The steps of the inspection, each for one file, or for a trial with all its files.
     """
 
     store: Store
@@ -90,11 +90,11 @@ class Inspection:
 
     @property
     def wrong(self) -> int:
-        """Findings of what is damaged or false."""
+        """Number of findings of damaged or false files."""
         return sum(finding.kind.wrong for finding in self.findings)
 
     def by_kind(self) -> dict[Kind, list[Finding]]:
-        """What is wrong comes first."""
+        """The findings by kind; damaged and false files come first."""
         found: dict[Kind, list[Finding]] = defaultdict(list)
         for finding in sorted(self.findings, key=lambda each: not each.kind.wrong):
             found[finding.kind].append(finding)
@@ -105,10 +105,10 @@ class Inspection:
 
 
 def inspection(store: Store) -> Inspection:
-    """Lists a store; each of `steps` then looks at a part of it.
+    """Lists a store; each of `steps` then inspects a part of it.
 
     Raises:
-        StoreError: A store that cannot be listed.
+        StoreError: The store cannot be listed.
     """
     made = Inspection(store)
     infos = list(store.folder.list(""))
@@ -119,13 +119,13 @@ def inspection(store: Store) -> Inspection:
 
 
 def look_again(store: Store, paths: Iterable[str]) -> Inspection:
-    """Looks at files again in which something was wrong, without listing the store.
+    """Inspects files with earlier findings again, without listing the store.
 
     Args:
-        paths: Those that a finding named. What can be no finding's is passed over.
+        paths: Paths from findings. Impossible ones are ignored.
 
     Raises:
-        StoreError: A server that is away.
+        StoreError: The server is unavailable.
     """
     made = Inspection(store)
     _Looker(made, None).plan_again(paths)
@@ -134,7 +134,7 @@ def look_again(store: Store, paths: Iterable[str]) -> Inspection:
 
 
 def row_of(path: str) -> str | None:
-    """The row, in trials/ or scored/, that a path is of or that names it as its data; None for all others."""
+    """The row, in trials/ or scored/, of a path to a row or its data; None for all other paths."""
     kind, _, rest = path.partition("/")
     folder, _, name = rest.rpartition("/")
     match = NAMES[kind].fullmatch(name) if kind in {*DATA_OF, *DATA_OF.values()} else None
@@ -144,13 +144,13 @@ def row_of(path: str) -> str | None:
 
 
 def trial_row_of(scored_path: str) -> str:
-    """The row of the trial that a row in scored/ is of."""
+    """The row of the trial that a row in scored/ belongs to."""
     folder = scored_path.removeprefix(f"{scored_sets.ROWS}/").rpartition("/")[0]
     return f"trials/{folder}/{key_of(scored_path)}.parquet"
 
 
 def key_of(row_path: str) -> str:
-    """Of the trial that a row in trials/ or scored/, or a record of a failure, is of."""
+    """The key of the trial that a row in trials/ or scored/, or a record of a failure, belongs to."""
     return _stem(row_path).partition("-")[0]
 
 
@@ -158,7 +158,7 @@ class _Looker:
     """The steps of an inspection.
 
     Args:
-        listed: All that is in the store; None where it was not listed.
+        listed: All paths in the store; None if it was not listed.
     """
 
     def __init__(self, made: Inspection, listed: Set[str] | None):
@@ -166,9 +166,9 @@ class _Looker:
         self.folder = made.store.folder
         self.read = self.folder.read
         self.order: list[str] = []
-        """What the steps will read, as far as it was listed."""
+        """The files that the steps will read, if they were listed."""
         self.data: dict[str, list[str]] = defaultdict(list)
-        """What is listed of the data of each row, by the row's path."""
+        """The listed data of each row, by the row's path."""
         self.looks: dict[str, Callable[[str], None]] = {
             "failures": self._failure,
             "checkpoints": self._checkpoint,
@@ -232,10 +232,10 @@ class _Looker:
             try:
                 look(path, *more)
             except FileNotFoundError:
-                return  # Gone since it was listed: a driver is at work.
+                return  # Deleted since the listing: a driver is running.
             except StoreError as error:
                 if not self.folder.is_local:
-                    raise  # No file of a server that is away can be read.
+                    raise  # Without its server, no file can be read.
                 self.made.found(UNREADABLE, path, str(error))
 
         self.made.steps.append(step)
@@ -285,14 +285,14 @@ class _Looker:
         try:
             found = differing()
         except (KeyError, ValueError) as error:
-            # What was committed, and yet no predictions.
+            # These bytes were committed, and yet are not predictions.
             self.made.found(DAMAGED, path, f"cannot be scored: {error}")
             return
-        for name, (committed, anew) in found.items():
-            self.made.found(DIFFERING, path, f"{name} is {committed}, but its predictions give {anew}")
+        for name, (committed, computed) in found.items():
+            self.made.found(DIFFERING, path, f"{name} is {committed}, but its predictions give {computed}")
 
     def _row(self, path: str, schema: pa.Schema) -> pa.Table | None:
-        """A row that is whole; None also for one that is gone since it was listed or found, or misplaced."""
+        """An intact row; None also if it was deleted since the listing, or is misplaced."""
         try:
             row = rows.checked_row(self.read(path), _stem(path), schema)
         except FileNotFoundError:
@@ -311,7 +311,7 @@ class _Looker:
         return None
 
     def _data_of(self, row_path: str, row: pa.Table, kinds: Iterable[str]) -> dict[str, pa.Table | None]:
-        """The data files of a committed row by kind; None where one is not what was committed."""
+        """The data files of a committed row by kind; None for damaged ones."""
         found, named = {}, set()
         for kind in kinds:
             digest = row[data_files.digest_column(kind)][0].as_py()
@@ -339,7 +339,7 @@ class _Looker:
         try:
             return path, rows.from_parquet(content)
         except rows.DamagedFileError as error:
-            # So it was committed.
+            # It was already committed in this state.
             self.made.found(DAMAGED, path, str(error))
             return path, None
 

@@ -1,9 +1,9 @@
-"""What `store verify` found wrong, kept in the store for the `plan` and `run` that come after it.
+"""The problems found by `store verify`, kept in the store for the next `plan` and `run`.
 
-    findings/latest.json   the files in which something was wrong
+    findings/latest.json   the files with problems
 
-A run does not read all data of an object store, nor score a trial again. It looks at these files as closely
-as `store verify` did, and mends what is still wrong with them: so the list is no more than a hint.
+A run neither reads all data of an object store nor scores a trial again. It inspects these files as closely
+as `store verify` did, and repairs those that still have problems: so the list is only a hint.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ FOLDER = "findings"
 PATH = f"{FOLDER}/latest.json"
 
 OF_ALL_SWEEPS = ("compacted", pilots.FOLDER, running.FOLDER)
-"""Folders that any run mends."""
+"""Folders that any run repairs."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Mending:
-    """What the next run of a sweep mends, of what `store verify` found.
+    """The repairs of a sweep's next run, from the findings of `store verify`.
 
     Attributes:
-        looked_at: The files that were looked at again.
-        damaged: Files of trials that are to be made again, by key.
-        aside: Others that are damaged: they are set aside, and the run does without them.
-        differing: Rows whose scores do not follow from their logits, with what is wrong.
+        looked_at: The files that were inspected again.
+        damaged: Files of trials to recompute, by key.
+        aside: Other damaged files: they are set aside, and the run does not need them.
+        differing: Rows whose scores do not follow from their logits, with the problem.
     """
 
     looked_at: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Mending:
     differing: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def added_to(self, survey: Survey) -> Survey:
-        """The survey with what is to be made again as missing."""
+        """The survey, with trials to recompute as missing."""
         damaged, states = dict(survey.damaged), dict(survey.states)
         for key, paths in self.damaged.items():
             damaged[key] = tuple(dict.fromkeys((*damaged.get(key, ()), *paths)))
@@ -58,26 +58,26 @@ class Mending:
         return Survey(states, survey.failures, damaged, leftover)
 
     def others(self, survey: Survey) -> list[str]:
-        """What is set aside besides what the survey names."""
+        """The files to set aside that the survey does not name."""
         named = {path for paths in survey.damaged.values() for path in paths}
         return [path for path in self.aside if path not in named]
 
 
 def keep(inspection: Inspection) -> None:
-    """Keeps what an inspection found wrong, in place of what the one before found.
+    """Stores the problems found by an inspection, in place of the earlier ones.
 
     Raises:
-        StoreError: A store that cannot be written.
+        StoreError: The store cannot be written.
     """
     paths = sorted({finding.path for finding in inspection.findings if finding.kind.wrong})
     _write(inspection.store.folder, paths)
 
 
 def mending(store: Store, trials: Iterable[Trial]) -> Mending:
-    """Looks again at what was found wrong with the trials of a sweep. Without findings this is one request.
+    """Inspects the files of a sweep with earlier findings again. Without findings this takes one request.
 
     Raises:
-        StoreError: A store that cannot be read.
+        StoreError: The store cannot be read.
     """
     found = _kept(store.folder)
     if not found:
@@ -94,7 +94,7 @@ def mending(store: Store, trials: Iterable[Trial]) -> Mending:
         if finding.kind == DIFFERING:
             differing[finding.path].append(finding.detail)
         elif finding.kind == DAMAGED and row_path is not None:
-            # Without its data a row counts for nothing.
+            # A row without its data does not count.
             damaged[key_of(row_path)] += [finding.path, row_path]
         elif finding.kind.wrong and finding.kind not in (NEWER, UNREADABLE):
             aside.append(finding.path)
@@ -107,16 +107,16 @@ def mending(store: Store, trials: Iterable[Trial]) -> Mending:
 
 
 def mend(store: Store, survey: Survey, found: Mending) -> dict[str, str]:
-    """Sets aside what is damaged, and writes rows anew whose scores do not follow from their logits.
+    """Sets damaged files aside, and rewrites rows whose scores do not follow from their logits.
 
     Args:
-        survey: What is damaged in it is set aside likewise. `found` has been added to it.
+        survey: Its damaged files are set aside too. It must include `found`.
 
     Returns:
-        Trials whose damaged files could not be moved, so that they cannot be made again now: why, by key.
+        Trials whose damaged files could not be moved, so that they cannot be recomputed now: reasons by key.
 
     Raises:
-        StoreError: A store that cannot be written.
+        StoreError: The store cannot be written.
     """
     stuck = {}
     for key, paths in survey.damaged.items():
@@ -140,7 +140,7 @@ def _write(folder: Folder, paths: Sequence[str]) -> None:
         folder.write(PATH, json.dumps({"wrong": paths}, indent=1).encode())
     elif folder.exists(PATH):
         with contextlib.suppress(StoreError), folder.briefly():
-            # It is no more than a hint.
+            # It is only a hint.
             folder.delete(PATH)
 
 
@@ -149,14 +149,14 @@ def _kept(folder: Folder) -> list[str]:
         paths = json.loads(folder.read(PATH))["wrong"]
         return [path for path in paths if isinstance(path, str)]
     except (FileNotFoundError, ValueError, LookupError, RecursionError, TypeError):
-        return []  # There is none, or it is not ours.
+        return []  # It does not exist, or is not ours.
 
 
 def _concerns(path: str, asked: Mapping[str, Collection[str]]) -> bool:
-    """Whether a run mends a file.
+    """Whether a run repairs a file.
 
     Args:
-        asked: The keys of its trials, each with those of the sets that it is to be scored on.
+        asked: The keys of its trials, each with those of the sets to score it on.
     """
     kind, _, rest = path.partition("/")
     if kind in OF_ALL_SWEEPS:

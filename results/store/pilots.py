@@ -1,8 +1,8 @@
-"""Pilots: how long an epoch of a data set and model took on some hardware, kept beside the results.
+"""Pilots: measured duration of an epoch of a data set and model on some hardware, kept beside the results.
 
     pilots/<data set>/<model>/<precision>-<device>.parquet   one row
 
-A later pilot of the same replaces the earlier one: unlike a trial's row, it is no result.
+A later pilot with the same path replaces the earlier one: unlike a trial's row, it is not a result.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Pilot:
     """One row.
 
     Attributes:
-        dataset, model: Labels, as a trial has them.
-        seconds_per_epoch: Training, validation and test together.
+        dataset, model: Labels, as in a trial.
+        seconds_per_epoch: For training, validation and test together.
         device: Name of the GPU, or 'cpu'.
-        occurred: When, in UTC (ISO 8601).
+        occurred: Time of measurement, in UTC (ISO 8601).
     """
 
     dataset: str
@@ -40,14 +40,14 @@ class Pilot:
 
 
 def keep(store: Store, pilot: Pilot) -> None:
-    """Raises StoreError for a store that cannot be written."""
+    """Raises StoreError if the store cannot be written."""
     names = (pilot.dataset, pilot.model, f"{pilot.precision}-{pilot.device}")
     path = "/".join(folder_name(name) for name in names)
     store.folder.write(f"{FOLDER}/{path}.parquet", rows.to_parquet(pa.Table.from_pylist([asdict(pilot)])))
 
 
 def kept(store: Store) -> list[Pilot]:
-    """All pilots of a store, the latest first. What is damaged is left out: a pilot is soon made again."""
+    """All pilots of a store, the latest first. Damaged ones are ignored: a pilot is quickly repeated."""
     found = []
     for info in store.folder.list(FOLDER):
         try:
@@ -58,10 +58,10 @@ def kept(store: Store) -> list[Pilot]:
 
 
 def read(content: bytes) -> Pilot:
-    """Raises DamagedFileError for anything that is not a pilot's row."""
+    """Raises DamagedFileError for anything but a pilot's row."""
     try:
         (row,) = rows.from_parquet(content).to_pylist()
-        # A later version may keep more of it.
+        # A later version may have more columns.
         pilot = Pilot(**{field.name: row[field.name] for field in fields(Pilot)})
     except (KeyError, ValueError) as error:
         raise rows.DamagedFileError("not one row with the columns that it should have") from error

@@ -1,4 +1,4 @@
-"""Where a number comes from: commit, versions, hardware, and the source of each component."""
+"""Provenance of a number: commit, versions, hardware, and the source of each component."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ PACKAGES = ("calibsweep", "torch", "numpy", "scikit-learn", "ray", "pyarrow")
 
 
 COMMIT_VARIABLE = "CALIBSWEEP_SOURCE_COMMIT"
-"""Tells the commit of a source tree that was sent to a cluster, where it is in no repository."""
+"""Names the commit of a source tree that was sent to a cluster, where it has no repository."""
 
 
 @functools.cache
 def source_commit() -> str:
-    """Commit of this source tree, with '-dirty' where it has changes in no commit; '' outside git."""
-    if told := os.environ.get(COMMIT_VARIABLE):
-        return told
+    """Commit of this source tree, with '-dirty' if it has uncommitted changes; '' outside git."""
+    if given := os.environ.get(COMMIT_VARIABLE):
+        return given
     folder = Path(__file__).resolve().parents[2]
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(folder), *arguments]
         done = subprocess.run(command, capture_output=True, check=True, timeout=30)
-        # Paths, in whatever encoding this system has them.
+        # Paths, in this system's encoding.
         return os.fsdecode(done.stdout).strip()
 
     try:
@@ -66,9 +66,9 @@ def machine() -> dict[str, str]:
 
 
 def sources(trial: Trial) -> dict[str, str]:
-    """What made a trial: SHA-256 of each component's file, and of all our code that it hangs on.
+    """Digests of a trial's code: SHA-256 of each component's file, and of all our code that it depends on.
 
-    `code_training` is that of the code that trains it, with its task and sampler.
+    `code_training` covers the training code, with the trial's task and sampler.
     """
     dataset, model, loss = DATASETS[trial.dataset.name], MODELS[trial.model.name], LOSSES[trial.loss.name]
     task, sampler = TASKS[tasks.name_of(trial.dataset.name)], SAMPLERS[trial.sampler.name]
@@ -89,11 +89,11 @@ def _sources(
 
 
 def of_trial(trial: Trial, commit: str, computed: Mapping[str, Sequence[float]]) -> dict[str, str]:
-    """What is written beside a trial's scores.
+    """The provenance stored with a trial's scores.
 
     Args:
-        commit: The driver's, since a worker may have no git.
-        computed: What today's code computes, by kind (`trainables.computed`).
+        commit: From the driver, since a worker may have no git.
+        computed: Numbers computed by the current code, by kind (`trainables.computed`).
     """
     numbers = {f"numbers_{kind}": code.as_text(values) for kind, values in computed.items() if values}
     return {"source_commit": commit, **machine(), **sources(trial), **numbers}

@@ -1,4 +1,4 @@
-"""Files read before they are asked for, many side by side, while what came before them is worked on."""
+"""Reads files before they are needed, many in parallel, while earlier ones are processed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from results.store.file_info import FileInfo
 from results.store.files import Folder
 
 MOST_BYTES = 256 * 2**20
-"""Read and not yet asked for. A single file may be larger."""
+"""Limit on bytes read in advance. A single file may be larger."""
 
 
 class ReadAhead:
     """Reads files of a folder.
 
     Args:
-        infos: In the order in which they will be asked for. Some may be left out then.
+        infos: In the order of later reads, some of which may be skipped.
     """
 
     def __init__(self, folder: Folder, infos: Iterable[FileInfo]):
@@ -30,14 +30,14 @@ class ReadAhead:
         self._executor: ThreadPoolExecutor | None = None
 
     def read(self, path: str) -> bytes:
-        """As `Folder.read`. To be called by one thread."""
+        """Like `Folder.read`. Call it from one thread only."""
         if path not in self._expected:
             return self.folder.read(path)
         while True:
             self._start_more()
             info, future = self._coming.popleft()
             self._bytes -= info.size
-            # Those before it are not asked for any more.
+            # Skipped files are not requested any more.
             self._expected.discard(info.path)
             if info.path == path:
                 break
@@ -49,7 +49,7 @@ class ReadAhead:
             raise
         except StoreError:
             if not self.folder.is_local and self._executor:
-                # A server that is away. This process would wait, at its end, for all that is still to come.
+                # The server is unavailable. Without this, the process would wait for all reads when it ends.
                 self._executor.shutdown(wait=False, cancel_futures=True)
                 self._expected.clear()
             raise

@@ -1,4 +1,4 @@
-"""The Parquet rows of the store: their schemas, how they are checked, and how many become one data frame."""
+"""The Parquet rows of the store: their schemas, their checks, and their conversion to a data frame."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 FORMAT = 1
-"""Of the row itself. Rows of this format and of all before it are read; a newer one is refused by that name.
+"""Format of the row itself. Rows of this and all older formats are read; newer ones are refused as such.
 
-Two things hold for every format, so that a newer row is told from a damaged one: a file has one row, and its
-`row_digest` is that of `_row_digest`, over all columns that the row has, known here or not.
+Two rules hold for every format, so that newer rows can be distinguished from damaged ones: a file has one
+row, and its `row_digest` is computed by `_row_digest`, over all columns of the row, known or not.
 """
 
 ADDED: frozenset[str] = frozenset()
-"""Columns added since the first rows of this format. A row without one is as good, and has null there."""
+"""Columns added since the first rows of this format. A row without one is valid, and has null there."""
 
-# Scores are a map and not a column each: opening a file costs time for every column it has, and a sweep
-# of thousands of trials is thousands of one-row files.
+# Scores are one map instead of a column each: opening a file costs time per column, and a sweep of thousands
+# of trials has thousands of one-row files.
 TRIAL_SCHEMA = pa.schema(
     [
         ("format", pa.int64()),
@@ -62,7 +62,7 @@ SCORED_SCHEMA = pa.schema(
         ("scored_on_identity", pa.string()),
     ]
 )
-"""Of a trial's scores on a data set out of distribution. `key` is the trial's, and a digest of that set."""
+"""Schema of a trial's scores on a data set out of distribution. `key`: the trial's, and the set's digest."""
 
 FAILURE_SCHEMA = pa.schema(
     [
@@ -83,15 +83,15 @@ FAILURE_SCHEMA = pa.schema(
 
 
 class DamagedFileError(Exception):
-    """A Parquet file that is cut short or altered: not the bytes that were committed."""
+    """A Parquet file that is truncated or altered: its bytes are not the committed bytes."""
 
 
 class NewerFormatError(StoreError):
-    """A row that is whole, in a format that this version does not know."""
+    """An intact row in a format that this version does not know."""
 
 
 def to_parquet(table: pa.Table) -> bytes:
-    """A table as the bytes of a Parquet file: equal tables, equal bytes (of one Arrow version)."""
+    """A table as the bytes of a Parquet file: equal tables give equal bytes (in one Arrow version)."""
     sink = pa.BufferOutputStream()
     many = table.num_rows > 1
     pq.write_table(table, sink, compression="zstd" if many else "none", write_statistics=many)
@@ -100,11 +100,11 @@ def to_parquet(table: pa.Table) -> bytes:
 
 
 def from_parquet(content: bytes) -> pa.Table:
-    """Raises DamagedFileError for anything that is not a whole Parquet file."""
+    """Raises DamagedFileError for anything but an intact Parquet file."""
     try:
         return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
     except (OSError, ValueError, pa.ArrowException) as error:
-        # ValueError: a column's name that is no longer UTF-8.
+        # ValueError: the name of a column is not valid UTF-8.
         raise DamagedFileError(str(error)) from error
 
 
@@ -116,7 +116,7 @@ def _only_row(content: bytes) -> tuple[pa.Table, dict[str, Any]]:
     try:
         return table, table.to_pylist()[0]
     except (ValueError, OverflowError, pa.ArrowException) as error:
-        # Text is checked to be UTF-8 here, not when the file is read.
+        # Arrow validates UTF-8 here, not when it reads the file.
         raise DamagedFileError(str(error)) from error
 
 
@@ -177,7 +177,7 @@ def _fields(
 
 
 def scored_anew(row: pa.Table, scores: Mapping[str, float], facts: Mapping[str, str]) -> pa.Table:
-    """A row of trials/ or scored/ with other scores, and with `facts` in its provenance."""
+    """A row of trials/ or scored/ with new scores, and with `facts` added to its provenance."""
     (fields,) = row.to_pylist()
     provenance = {**dict(fields["provenance"]), **facts}
     changed = {"scores": sorted(scores.items()), "provenance": sorted(provenance.items())}
@@ -185,20 +185,20 @@ def scored_anew(row: pa.Table, scores: Mapping[str, float], facts: Mapping[str, 
 
 
 def _sealed(row: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
-    # The digest is of the values as they are read back: a number given as an int is a float by then.
+    # The digest covers the values as they are read back: an int in a float column is a float by then.
     (stored,) = pa.Table.from_pylist([row], schema=schema).to_pylist()
     return pa.Table.from_pylist([{**stored, "row_digest": _row_digest(stored)}], schema=schema)
 
 
 def checked_row(content: bytes, key: str, schema: pa.Schema = TRIAL_SCHEMA) -> pa.Table:
-    """The one-row table of trial `key`, with all columns that it has.
+    """Checks the one-row table of trial `key`, and returns it with all its columns.
 
     Args:
-        schema: What is read of it. It may have more columns, and lack those of `ADDED`.
+        schema: The columns to read. The row may have more, and lack those of `ADDED`.
 
     Raises:
-        DamagedFileError: Another trial's row, or values that do not match the row's digest.
-        NewerFormatError: A row of a format that this version does not know.
+        DamagedFileError: The row belongs to another trial, or its values do not match its digest.
+        NewerFormatError: The row has a format that this version does not know.
     """
     table, row = _only_row(content)
     if row.get("row_digest") != _row_digest(row):
@@ -217,7 +217,7 @@ def checked_row(content: bytes, key: str, schema: pa.Schema = TRIAL_SCHEMA) -> p
 
 
 def _is_sound(table: pa.Table, row: Mapping[str, Any], schema: pa.Schema) -> bool:
-    """Whether this program may have written a row: anybody can give a false one the digest of its values."""
+    """Whether this program may have written a row: anybody can compute the digest of a false one."""
     needed = [name for name in schema.names if name not in ADDED]
     if any(row.get(name) is None for name in needed):
         return False
@@ -235,10 +235,10 @@ def _is_sound(table: pa.Table, row: Mapping[str, Any], schema: pa.Schema) -> boo
 
 
 def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Rows with the columns of `schema` alone. A column that a row lacks is null.
+    """Rows with only the columns of `schema`. Missing columns are null.
 
     Raises:
-        ArrowTypeError: A column of another type.
+        ArrowTypeError: A column has another type.
     """
     if table.schema.equals(schema):
         return table
@@ -252,9 +252,9 @@ def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _row_digest(row: Mapping[str, Any]) -> str:
-    """SHA-256 over all values of a row but the digest itself. This rule is for ever."""
+    """SHA-256 over all values of a row except the digest itself. This rule never changes."""
     values = sorted((name, value) for name, value in row.items() if name != "row_digest")
-    # repr of a float is its shortest round-trip text, and NaN (no confident sample) has one too.
+    # repr of a float is its shortest round-trip text, also defined for NaN (no confident sample).
     return hashlib.sha256(repr(values).encode()).hexdigest()
 
 
@@ -279,7 +279,7 @@ def failure_row(
 
 
 def failure_fields(content: bytes) -> dict[str, Any]:
-    """Raises DamagedFileError for anything that is not a failure's row."""
+    """Raises DamagedFileError for anything but a failure's row."""
     table, row = _only_row(content)
     if any(row.get(name) is None for name in FAILURE_SCHEMA.names):
         raise DamagedFileError("a value is missing in it")
@@ -291,9 +291,9 @@ def failure_fields(content: bytes) -> dict[str, Any]:
 
 
 def frame(tables: Sequence[pa.Table], schema: pa.Schema = TRIAL_SCHEMA) -> pd.DataFrame:
-    """Many one-row tables as one data frame, with a column for each score, measurement and provenance.
+    """Combines one-row tables into a data frame, with a column per score, measurement and provenance entry.
 
-    These are named by their map too, as in 'scores.test_ece'; `plain` takes that off.
+    The names of these columns start with their map, as in 'scores.test_ece'; `plain` removes the prefix.
     """
     import pandas as pd
 
@@ -306,16 +306,16 @@ def frame(tables: Sequence[pa.Table], schema: pa.Schema = TRIAL_SCHEMA) -> pd.Da
 
 
 def plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """A data frame of rows with its columns named as people know them, and in an order."""
+    """A data frame of rows with user-facing column names, in a fixed order."""
     named = frame.rename(columns=lambda name: name.partition(".")[2] or name)
-    # The row's own come first: no score can be called 'seed'.
+    # The row's own columns come first: no score can be called 'seed'.
     named = named.loc[:, ~named.columns.duplicated()]
     first = [name for name in TRIAL_SCHEMA.names if name in named.columns]
     return named[[*first, *sorted(set(named.columns) - set(first))]]
 
 
 def _map_columns(column: pa.ChunkedArray) -> pd.DataFrame:
-    """A map column as one column per key; a row without the key has none (NaN or None)."""
+    """Splits a map column into one column per key; a row without the key has NaN or None."""
     import pandas as pd
 
     if len(column) == 0:

@@ -1,6 +1,6 @@
-"""Which trials run at this moment: what the drivers at work say of themselves, for others to look at.
+"""The trials that are running now: the active drivers publish theirs for other processes.
 
-Nothing hangs on it. What is done, failed or missing is read off the results themselves.
+Nothing depends on this. The states done, failed and missing are determined from the results themselves.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from results.store.survey import State, Survey
 FOLDER = "running"
 
 NAME = re.compile(rf"{FOLDER}/[^/]+-[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}\.json")
-"""How a driver's file is called. Nothing else is deleted there, wherever a link may lead."""
+"""Name of a driver's file. Nothing else is deleted there, even behind links."""
 
 FRESH_SECONDS = 180.0
-"""A driver writes every ten seconds. What is older is of one that died; clocks may differ by some seconds."""
+"""A driver writes every ten seconds. Older files are from dead drivers; clocks may differ by some seconds."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Running:
-    """What is known of a trial that runs.
+    """The progress of a running trial.
 
     Attributes:
-        epochs: How many are done.
-        quiet_seconds: For how long no batch of it has come, where that is long; else None.
+        epochs: Number of finished epochs.
+        quiet_seconds: Time since its last batch, if that is long; else None.
     """
 
     epochs: int
@@ -38,20 +38,20 @@ class Running:
 
 
 def publish(store: Store, run: str, trials: Mapping[str, Running]) -> None:
-    """Tells which trials, by key, a driver has running.
+    """Publishes the running trials of a driver, by key.
 
     Raises:
-        StoreError: A store that cannot be written.
+        StoreError: The store cannot be written.
     """
-    told = {key: dataclasses.asdict(trial) for key, trial in trials.items()}
-    store.folder.write(f"{FOLDER}/{run}.json", json.dumps(told).encode())
+    entries = {key: dataclasses.asdict(trial) for key, trial in trials.items()}
+    store.folder.write(f"{FOLDER}/{run}.json", json.dumps(entries).encode())
 
 
 def withdraw(store: Store, run: str | None = None) -> None:
-    """Forgets the word of a driver, if one is named, and that of drivers that died.
+    """Deletes the file of a driver, if one is named, and those of dead drivers.
 
     Raises:
-        StoreError: A store that cannot be written.
+        StoreError: The store cannot be written.
     """
     for info in store.folder.list(FOLDER):
         stale = NAME.fullmatch(info.path) and not is_fresh(info.modified_ns)
@@ -60,37 +60,37 @@ def withdraw(store: Store, run: str | None = None) -> None:
 
 
 def running(store: Store) -> dict[str, Running]:
-    """Trials that run at this moment, by key."""
+    """Trials that are running now, by key."""
     found: dict[str, Running] = {}
     for info in store.folder.list(FOLDER):
         if is_fresh(info.modified_ns):
             try:
-                told = read(store.folder.read(info.path))
+                trials = read(store.folder.read(info.path))
             except (FileNotFoundError, ValueError):
-                continue  # withdrawn since it was listed, or not ours
+                continue  # withdrawn since the listing, or not ours
             age = max(0.0, time.time() - info.modified_ns / 1e9)
-            for key, run in told.items():
+            for key, run in trials.items():
                 quiet = None if run.quiet_seconds is None else run.quiet_seconds + age
                 found[key] = dataclasses.replace(run, quiet_seconds=quiet)
     return found
 
 
 def read(content: bytes) -> dict[str, Running]:
-    """A driver's word: what runs, by key. Raises ValueError for anything else."""
+    """Parses a driver's file: running trials by key. Raises ValueError for anything else."""
     try:
-        # A later version may say more.
-        told = {key: Running(run["epochs"], run["quiet_seconds"]) for key, run in json.loads(content).items()}
+        # A later version may have more entries.
+        runs = {key: Running(run["epochs"], run["quiet_seconds"]) for key, run in json.loads(content).items()}
     except (AttributeError, LookupError, RecursionError, TypeError) as error:
         raise ValueError("not trials by key") from error
-    for run in told.values():
+    for run in runs.values():
         numbers = [run.epochs] if run.quiet_seconds is None else [run.epochs, run.quiet_seconds]
         if not all(isinstance(number, int | float) and 0 <= number < math.inf for number in numbers):
             raise ValueError("no number of epochs, or of seconds")
-    return told
+    return runs
 
 
 def overlaid(survey: Survey, runs: Collection[str]) -> Survey:
-    """The survey with what runs shown as running instead of as missing or interrupted."""
+    """The survey with running trials shown as running instead of missing or interrupted."""
     states = {
         key: State.RUNNING if key in runs and state in (State.MISSING, State.INTERRUPTED) else state
         for key, state in survey.states.items()
@@ -99,5 +99,5 @@ def overlaid(survey: Survey, runs: Collection[str]) -> Survey:
 
 
 def is_fresh(modified_ns: int) -> bool:
-    """Whether a driver that wrote then is still at work."""
+    """Whether a driver that wrote at this time is still active."""
     return abs(time.time() - modified_ns / 1e9) < FRESH_SECONDS

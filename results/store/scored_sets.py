@@ -1,11 +1,11 @@
-"""What trials say of data sets out of distribution, kept beside their results.
+"""Predictions of trials on data sets out of distribution, stored beside their results.
 
     scored_predictions/<data set>/<model>/<loss>/<key>-<set>-<digest>.parquet   logits, labels and sample ids
     scored/<data set>/<model>/<loss>/<key>-<set>.parquet               one row: scores, provenance, digests
 
-`<set>` digests the set that was scored, `<digest>` the data. As with trials, the row comes last, is never
-replaced, and is the commit. A trained network is not kept, so a set that a finished trial lacks means that it
-is trained again.
+`<set>` digests the scored set, `<digest>` the data. As with trials, the row is written last, is never
+replaced, and is the commit. Trained networks are not stored, so a finished trial with a missing set is
+trained again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def commit(
     scores: Mapping[str, float],
     provenance: Mapping[str, str],
 ) -> bool:
-    """Writes what a trial says of a set. Returns False if it was written before: that commit stands."""
+    """Writes a trial's predictions on a set. Returns False if they exist already: that commit stands."""
     place = address(trial, scored_on)
     row_path = place.path(ROWS)
     content = rows.to_parquet(predictions)
@@ -50,14 +50,14 @@ def commit(
 
 
 def lacking(folder: Folder, trial: Trial) -> list[Component]:
-    """The sets that a trial is to be scored on and is not yet: a quick look, without checking the digests."""
+    """The missing sets of a trial: a quick look, without checking the digests."""
     if not trial.score_on:
         return []
-    # One request, where a sweep may ask for a hundred sets.
+    # One request, since a sweep may have a hundred sets.
     there = {info.path for info in folder.list(Address.of(trial).path(ROWS).rpartition("/")[0])}
     return [each for each in trial.score_on if address(trial, each).path(ROWS) not in there]
 
 
 def predictions(folder: Folder, place: Address) -> pa.Table:
-    """sample_id, label and logits [K] of each sample. Raises StoreError for what is missing or damaged."""
+    """sample_id, label and logits [K] of each sample. Raises StoreError if they are missing or damaged."""
     return data_files.committed(folder, place.path(ROWS), place.key, PREDICTIONS, rows.SCORED_SCHEMA)

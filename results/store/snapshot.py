@@ -1,4 +1,4 @@
-"""A store as it is at one moment: each folder listed once, each row read once, many side by side."""
+"""A store at one moment: each folder listed once, each row read once, many in parallel."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Rows:
     """The rows of a folder.
 
     Attributes:
-        frame: As `rows.frame` gives them, and for each the file that it is of (`copies.SOURCES`).
-        damaged: Files whose rows are not what was committed.
-        loose: How many of the rows are in no compacted copy.
+        frame: The rows from `rows.frame`, each with its source file (`copies.SOURCES`).
+        damaged: Files whose rows are damaged.
+        loose: Number of rows that are not in a compacted copy.
     """
 
     frame: pd.DataFrame
@@ -52,16 +52,16 @@ class Rows:
 
 
 class Snapshot:
-    """What a store holds, asked for when it is first needed and kept: a command makes one and hands it on.
+    """The contents of a store, read on first use and then kept: a command makes one and passes it on.
 
     Args:
-        like: Only trials of the data sets and models of these; None for all there are.
-        thorough: On a disk each row's file is read, and held against the compacted copy. Otherwise, and in an
-            object store, a file that is listed as it was when it was copied is taken to hold what it held.
-        before: An earlier one of the same: rows whose files have not changed are not read again.
+        like: Limits the trials to the data sets and models of these; None for all.
+        thorough: On a disk, reads each row's file and compares it with the compacted copy. Otherwise, and in
+            an object store, a file with the same listing as when it was copied is assumed to be unchanged.
+        before: An earlier snapshot of the same trials: rows with unchanged files are not read again.
 
     Raises:
-        StoreError: By each method: a store that cannot be read.
+        StoreError: In each method: the store cannot be read.
     """
 
     def __init__(
@@ -80,18 +80,18 @@ class Snapshot:
         self._rows: dict[str, Rows] = {}
 
     def again(self) -> Snapshot:
-        """The same as it is now."""
+        """A new snapshot of the same trials."""
         return Snapshot(self.folder, self.like, thorough=self.thorough, before=self)
 
     def trials(self) -> pd.DataFrame:
         """One row per finished trial: identity, `test_*` and `validation_*` scores, temperatures, provenance.
 
-        Fractions, and nats for NLL. Rows that are damaged are left out, named in `attrs["damaged"]`.
+        Fractions, and nats for NLL. Damaged rows are excluded, and listed in `attrs["damaged"]`.
         """
         return self._plain(TRIALS)
 
     def scored(self) -> pd.DataFrame:
-        """One row for each finished trial and set out of distribution, with trial_key and scored_on."""
+        """One row per finished trial and set out of distribution, with trial_key and scored_on."""
         if self.like is not None and not any(trial.score_on for trial in self.like):
             return rows.plain(rows.frame([], SCORED.schema))
         return self._plain(SCORED)
@@ -104,7 +104,7 @@ class Snapshot:
         return frame
 
     def files(self, *kinds: str) -> list[FileInfo]:
-        """The Parquet files of some kinds, without what operating systems and copying programs leave."""
+        """The Parquet files of some kinds, without leftovers of operating systems and copying programs."""
         infos = self.listed(*(folder for kind in kinds for folder in self.folders(kind)))
         return [i for i in infos if i.path.endswith(".parquet") and is_ours(i.path)]
 
@@ -116,16 +116,16 @@ class Snapshot:
         return [info for folder in folders for info in self._listed[folder]]
 
     def forget(self, *kinds: str) -> None:
-        """Has these folders listed anew when they are next asked for."""
+        """Lists these folders again on their next use."""
         for folder in list(self._listed):
             if folder.partition("/")[0] in kinds:
                 del self._listed[folder]
 
     def folders(self, kind: str) -> list[str]:
-        """Those of a kind in which its trials lie."""
+        """The folders of a kind that contain the trials."""
         if self.like is None:
             return [kind]
-        # What other sweeps left in other folders is not even listed.
+        # Other folders, with trials of other sweeps, are not even listed.
         return [f"{kind}/{cell}" for cell in self._cells]
 
     @functools.cached_property
@@ -134,7 +134,7 @@ class Snapshot:
 
     @property
     def loose(self) -> int:
-        """How many of the rows that were read are in no compacted copy."""
+        """Number of rows read so far that are not in a compacted copy."""
         return sum(found.loose for found in self._rows.values())
 
     def rows(self, of: RowFolder) -> Rows:
@@ -168,7 +168,7 @@ class Snapshot:
             return None
 
     def _copied(self, of: RowFolder) -> pd.DataFrame | None:
-        """The rows of a compacted copy, if there is one, whatever has become of their files."""
+        """The rows of a compacted copy, if there is one, even if their files have changed."""
         for info in self.listed(copies.FOLDER):
             if copies.is_of(of.name, info.path):
                 try:
@@ -178,17 +178,17 @@ class Snapshot:
         return None
 
     def _fresh(self, of: RowFolder, infos: Sequence[FileInfo]) -> tuple[pd.DataFrame, tuple[str, ...]]:
-        """Rows from their own files, and the files that are damaged."""
+        """Rows from their own files, and the damaged files."""
 
         def read(info: FileInfo) -> tuple[FileInfo, pa.Table | None, str] | None:
             try:
                 content = self.folder.read(info.path)
                 row = rows.checked_row(content, stem(info.path), of.schema)
                 if Address.of_row(row).path(of.name) != info.path:
-                    return None  # Somebody's copy of it, or a way to it by a link.
+                    return None  # A user's copy of it, or a path through a link.
                 return info, row, sha256(content)
             except FileNotFoundError:
-                return None  # Set aside since it was listed.
+                return None  # Set aside since the listing.
             except rows.DamagedFileError:
                 return info, None, ""
 
@@ -202,12 +202,12 @@ class Snapshot:
 
 
 def is_ours(path: str) -> bool:
-    """Whether a path is made of what `Address` makes paths of."""
+    """Whether a path could have been made by `Address`."""
     return path.isascii() and path.isprintable() and "/." not in path
 
 
 def side_by_side(folder: Folder, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """What a function that reads gives of each item, in their order. The first error ends it."""
+    """Applies a reading function to items in parallel, in their order. The first error ends it."""
     if len(items) < 2:
         return [function(item) for item in items]
     executor = ThreadPoolExecutor(min(folder.readers, len(items)))
@@ -218,7 +218,7 @@ def side_by_side(folder: Folder, function: Callable[[T], R], items: Sequence[T])
 
 
 def _source(info: FileInfo) -> tuple[str, int, str]:
-    """What a file was listed as; equal for two moments between which it has not changed."""
+    """The listing of a file; equal at two moments if the file did not change in between."""
     return info.path, info.size, info.version
 
 

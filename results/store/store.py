@@ -1,18 +1,19 @@
-"""The store: what each trial predicted and scored, one immutable Parquet file per trial and kind.
+"""The store: predictions and scores of trials, one immutable Parquet file per trial and kind.
 
     predictions/<data set>/<model>/<loss>/<key>-<digest>.parquet   logits, labels and sample ids of both parts
-    epochs/<data set>/<model>/<loss>/<key>-<digest>.parquet        the learning curves, one row an epoch
+    epochs/<data set>/<model>/<loss>/<key>-<digest>.parquet        the learning curves, one row per epoch
     trials/<data set>/<model>/<loss>/<key>.parquet        one row: identity, scores, provenance, digests
     failures/<data set>/<model>/<loss>/<key>-<n>.parquet  one row: why attempt n failed
-    scored/, scored_predictions/                          of sets out of distribution (scored_sets.py)
-    checkpoints/<key>/<epoch>-<digest>.pt                 where an interrupted trial goes on from
-    pilots/...                                            what an epoch was measured to cost (pilots.py)
-    damaged/...                                           files that were found altered, set aside
+    scored/, scored_predictions/                          on sets out of distribution (scored_sets.py)
+    checkpoints/<key>/<epoch>-<digest>.pt                 resume points of interrupted trials
+    pilots/...                                            measured costs of an epoch (pilots.py)
+    damaged/...                                           altered files, set aside
     compacted/<folder>-<format>-<digest>.parquet          all rows of a folder in one file (copies.py)
-    rescored/<scorer>/<digest>.parquet                    scores that rows lack (scoring/layer.py)
+    rescored/<scorer>/<digest>.parquet                    scores missing from rows (scoring/layer.py)
 
-The row in trials/ is written last, whole, and never replaced: it is the commit. No database, no locks: of two
-writers of one key the first commit stands, with its own data, in files named by digest (data_files.py).
+The row in trials/ is written last, atomically, and never replaced: it is the commit. It needs neither a
+database nor locks. Of two writers of one key the first commit stands, with its own data, in files named by
+digest (data_files.py).
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Store:
     """The results of any number of sweeps, in a folder or under an object-store URI.
 
     Raises:
-        StoreError: A place that cannot be read or written, in one line.
+        StoreError: The place cannot be read or written, in one line.
     """
 
     def __init__(self, uri: str):
@@ -52,7 +53,7 @@ class Store:
         self.tidying = Tidying(self.folder)
 
     def check_place(self) -> None:
-        """Raises StoreError if there is no such folder, or no such bucket: that is no empty store."""
+        """Raises StoreError if the folder or bucket does not exist: that is not an empty store."""
         if not self.folder.place_exists():
             raise StoreError(
                 f"there is no store {redacted(self.uri)}: check its name, or run a sweep into it first."
@@ -69,10 +70,10 @@ class Store:
         measurements: Mapping[str, float],
         provenance: Mapping[str, str],
     ) -> bool:
-        """Writes a finished trial: data first, then the row that makes it count.
+        """Writes a finished trial: first the data, then the row that commits it.
 
         Returns:
-            False if the trial was committed before, by whomever: that commit stands.
+            False if the trial was committed before, by any process: that commit stands.
         """
         row_path = Address.of(trial).path("trials")
         data = {"predictions": rows.to_parquet(predictions), "epochs": rows.to_parquet(epochs)}
@@ -83,7 +84,7 @@ class Store:
     def record_failure(
         self, trial: Trial, failure_class: FailureClass, message: str, traceback: str, host: str
     ) -> Failure:
-        """Writes down why an attempt at a trial failed. Attempts count from 1."""
+        """Records why an attempt at a trial failed. Attempts count from 1."""
         attempt = 1
         while True:
             row = rows.failure_row(trial, attempt, failure_class, message, traceback, host)
@@ -93,7 +94,7 @@ class Store:
             attempt += 1
 
     def set_aside(self, paths: Iterable[str]) -> None:
-        """Moves files out of the way, keeping them for whoever wants to know what happened."""
+        """Moves files out of the way, and keeps them for investigation."""
         for path in paths:
             target, number = f"damaged/{path}", 1
             while self.folder.exists(target):
@@ -101,10 +102,10 @@ class Store:
             self.folder.move(path, target)
 
     def compact(self) -> int:
-        """Gathers all rows in one file a folder, so that tables of thousands of trials come up at once.
+        """Gathers all rows into one file per folder, so that tables of thousands of trials load fast.
 
-        The one-row files stay the record and this a copy of them: it may be deleted, and a kill at any
-        moment leaves the old copy or the new. Returns the number of trials in it.
+        The one-row files remain the record, and this is a copy: it may be deleted, and a kill at any moment
+        leaves the old copy or the new. Returns the number of trials in it.
         """
         listed = [info.path for info in self.folder.list(copies.FOLDER)]
         replaced = {path for path in listed if copies.NAME.fullmatch(path.rsplit("/", 1)[1])}
@@ -117,22 +118,22 @@ class Store:
                 made.add(path := copies.path(of.name, content))
                 if path not in replaced:
                     self.folder.write(path, content)
-        # Only what was there before: two that compact at once must not delete each other's.
+        # Only earlier copies: two concurrent compactions must not delete each other's.
         self.tidying.delete(replaced - made)
         return len(snapshot.rows(TRIALS).frame)
 
     # Reading
 
     def snapshot(self, like: Iterable[Trial] | None = None, *, thorough: bool = False) -> Snapshot:
-        """The store as it is now, to be asked several things without reading anything twice."""
+        """The current state of the store, for several queries without reading anything twice."""
         return Snapshot(self.folder, like, thorough=thorough)
 
     def trials(self, like: Iterable[Trial] | None = None) -> pd.DataFrame:
-        """As `Snapshot.trials`, of now."""
+        """Like `Snapshot.trials`, for the current state."""
         return self.snapshot(like).trials()
 
     def survey(self, trials: Iterable[Trial]) -> Survey:
-        """As `survey.survey`, of now."""
+        """Like `survey.survey`, for the current state."""
         wanted = list(trials)
         return survey(self.snapshot(wanted, thorough=True), wanted)
 
@@ -141,9 +142,9 @@ class Store:
         return data_files.committed(self.folder, address.path("trials"), address.key, "predictions")
 
     def epochs(self, address: Address) -> pa.Table:
-        """The learning curves of a finished trial, one row an epoch."""
+        """The learning curves of a finished trial, one row per epoch."""
         return data_files.committed(self.folder, address.path("trials"), address.key, "epochs")
 
     def is_done(self, trial: Trial) -> bool:
-        """Whether the trial's row is there: a quick look, without checking the digests."""
+        """Whether the trial's row exists: a quick look, without checking the digests."""
         return self.folder.exists(Address.of(trial).path("trials"))

@@ -1,4 +1,4 @@
-"""Where the trials of a sweep stand, from what lies in the store."""
+"""The states of a sweep's trials, determined from the files in the store."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from results.store.snapshot import SCORED, TRIALS, RowFolder, Snapshot, side_by_
 from trainables.trial import Trial
 
 DATA = ("predictions", "epochs")
-"""Kinds of data that a trial's row names."""
+"""Kinds of data that a trial's row refers to."""
 
 FAILURE_NAME = re.compile(r"([0-9a-f]+)-([0-9]+)\.parquet")
 CHECKPOINT_NAME = re.compile(r"[0-9.]+-[0-9a-f]+\.pt")
 
 
 class State(StrEnum):
-    """Where a trial stands. The store knows all but `RUNNING`, which `results.store.running` tells."""
+    """State of a trial. The store determines all but `RUNNING`, which comes from `results.store.running`."""
 
     DONE = "done"
     RUNNING = "running"
@@ -44,11 +44,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class Survey:
-    """What the store says of a list of trials, by key.
+    """The states of a list of trials, by key.
 
     Attributes:
-        damaged: The files of a trial that are not what was committed, or records of its failures likewise.
-        leftover: Finished trials that still have checkpoints: something died before it could tidy up.
+        damaged: The files of a trial, or records of its failures, whose bytes are not the committed bytes.
+        leftover: Finished trials that still have checkpoints: a process died before it could tidy up.
     """
 
     states: Mapping[str, State]
@@ -62,30 +62,30 @@ class Survey:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row that is whole, and the digests of its data by kind."""
+    """An intact row, and the digests of its data by kind."""
 
     path: str
     digests: Mapping[str, str]
 
 
 def survey(snapshot: Snapshot, trials: Iterable[Trial]) -> Survey:
-    """Where each trial stands. A trial is done only if its row and data are what was committed.
+    """Determines the state of each trial. A trial is done only if its row and data are the committed bytes.
 
-    Likewise what it says of each set out of distribution that it is to be scored on. On a file system that is
-    what their digests say. In an object store, which digests its objects itself, data only has to be there:
-    it would all have to be fetched, each time. `store verify` does that.
+    The same holds for its predictions on each set out of distribution. On a file system the digests are
+    checked. In an object store, which checks its objects itself, data only has to exist: checking would
+    download all of it each time. `store verify` does so.
     """
     wanted = list(trials)
     of_scored = [SCORED.name, scored_sets.PREDICTIONS] if any(trial.score_on for trial in wanted) else []
     kinds = [TRIALS.name, *DATA, "failures", *of_scored]
-    # Side by side.
+    # List them in parallel.
     snapshot.listed("checkpoints", copies.FOLDER, *(f for kind in kinds for f in snapshot.folders(kind)))
     places = (info.path.split("/") for info in snapshot.listed("checkpoints"))
     checkpointed = {place[1] for place in places if CHECKPOINT_NAME.fullmatch("/".join(place[2:]))}
 
-    # By key alone: a loss's label may have changed since the commit, and is no part of what the trial is.
+    # By key only: a loss's label may have changed since the commit, and is not part of a trial's identity.
     finished, damaged = _committed(snapshot, TRIALS, DATA, {trial.key for trial in wanted})
-    # Of what was finished once, and is to be made again, no failure before counts.
+    # Failures before a result do not count, even if that result must be recomputed.
     never = [t.key for t in wanted if t.key not in finished and t.key not in damaged]
     failures, damaged_records = _failures(snapshot, never)
     damaged.update(damaged_records)
@@ -114,7 +114,7 @@ def survey(snapshot: Snapshot, trials: Iterable[Trial]) -> Survey:
 def _committed(
     snapshot: Snapshot, of: RowFolder, kinds: Sequence[str], keys: Set[str]
 ) -> tuple[dict[str, _Row], dict[str, tuple[str, ...]]]:
-    """Rows by key that are what was committed with all their data, and the files of those that are not."""
+    """Rows by key that are intact with all their data, and the files of the others."""
     found = snapshot.rows(of)
     columns = ("key", "source_path", *(digest_column(kind) for kind in kinds))
     whole = {
@@ -125,17 +125,17 @@ def _committed(
     damaged: dict[str, tuple[str, ...]] = {
         key: (path,)
         for path in found.damaged
-        # A whole one says more than what somebody copied elsewhere.
+        # An intact row takes precedence over a copy of it elsewhere.
         if (key := stem(path)) in keys and key not in whole
     }
     bad = _bad_data(snapshot, list(whole.values()), kinds)
-    # Without its data a row counts for nothing.
+    # A row without its data does not count.
     damaged.update((key, (*bad[row.path], row.path)) for key, row in whole.items() if row.path in bad)
     return {key: row for key, row in whole.items() if key not in damaged}, damaged
 
 
 def _bad_data(snapshot: Snapshot, committed: Sequence[_Row], kinds: Sequence[str]) -> dict[str, list[str]]:
-    """Data that is missing or altered, by the path of its row."""
+    """Missing or altered data, by the path of its row."""
 
     def data() -> list[tuple[_Row, str, str, bool]]:
         present = {info.path for info in snapshot.files(*kinds)}
@@ -148,7 +148,7 @@ def _bad_data(snapshot: Snapshot, committed: Sequence[_Row], kinds: Sequence[str
 
     expected = data()
     if not all(there for *_, there in expected):
-        # It may have come, and its row after it, since it was looked for.
+        # It may have been written, with its row, since the listing.
         snapshot.forget(*kinds)
         expected = data()
     if snapshot.folder.is_local:
@@ -172,7 +172,7 @@ def _bad_data(snapshot: Snapshot, committed: Sequence[_Row], kinds: Sequence[str
 def _failures(
     snapshot: Snapshot, keys: Iterable[str]
 ) -> tuple[dict[str, Failure], dict[str, tuple[str, ...]]]:
-    """The latest failed attempt at each trial that has one, and the records after it that are damaged."""
+    """The latest failed attempt at each failed trial, and the damaged records after it."""
     attempts: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for info in snapshot.files("failures"):
         name = FAILURE_NAME.fullmatch(info.path.rsplit("/", 1)[1])

@@ -1,7 +1,7 @@
-"""Tables as LaTeX, for papers: booktabs and graphicx are all they need.
+"""Tables in LaTeX, for papers; they need only booktabs and graphicx.
 
-A line of print holds the columns of about five losses. More are set in panels below one another, in one
-tabular, so that all are printed in one size. What does not fit a page goes on in a further float.
+A printed line holds the columns of about five losses. More losses go into panels below one another, in one
+tabular, so that all are printed in one size. Rows that do not fit a page go into a further float.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COLUMNS = 10
 """Largest number of numeric columns in one panel."""
 
 LINES, LINES_SHRUNK = 33.0, 44.0
-"""Height of one float, at most, in lines: a float cannot break over pages. Tables with `COLUMNS` columns of
+"""Greatest height of one float, in lines: a float cannot break over pages. Tables with `COLUMNS` columns of
 means and temperatures are printed smaller, and hold more.
 """
 
@@ -48,7 +48,7 @@ _SPECIAL = {
     "|": r"\textbar{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
-    # Behind the end of a row these are its arguments, and in German '"' makes another letter of the next.
+    # At the end of a row these would start its arguments, and in German '"' changes the next letter.
     **{"[": "{[}", "*": "{*}", '"': r"\char34{}"},
     **{character: "\\" + character for character in "_%&#${}"},
 }
@@ -63,10 +63,10 @@ _ACCENTS = dict(
 
 
 def escaped(text: str) -> str:
-    """Text for LaTeX, in ASCII and with the characters that mean something there escaped.
+    """Text for LaTeX, in ASCII, with special characters escaped.
 
-    What the fonts that every LaTeX has lack is told by its number, [U+6570]: an unknown character would be an
-    error, and no document.
+    Characters missing from the standard fonts are replaced by their number, [U+6570]: an unknown character
+    would be an error that prevents the document.
     """
     return "".join(map(_escaped, unicodedata.normalize("NFC", visible(text))))
 
@@ -85,7 +85,7 @@ def _escaped(character: str) -> str:
 
 
 def latex(tables: Sequence[Table], *, standalone: bool = False) -> str:
-    """`table*` floats, or a document of them. Fragments need `\\usepackage{booktabs,graphicx}`."""
+    """`table*` floats, or a document with them. Fragments need `\\usepackage{booktabs,graphicx}`."""
     floats = "\n".join(text for table in tables for text in _floats(table))
     if standalone:
         return DOCUMENT % floats

@@ -1,4 +1,4 @@
-"""A result table as data: what `results.tables.table` fills and each format prints."""
+"""A result table as data: filled by `results.tables.table`, and printed in each format."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MIXED = "†"
 
 @dataclass(frozen=True)
 class Cell:
-    """The seeds of one data set, model, loss and training, summarised; values in the stored unit.
+    """Summary over the seeds of one data set, model, loss and training; values in the stored unit.
 
-    `mean` is NaN without seeds, and where the score has no value for one of them; `deviation` (n-1) also
-    for a single seed; `temperature` (mean over the seeds) wherever it was not scaled. `missing` are the
-    expected seeds that are not there. `variant` digests the training settings, and is empty where no trial
-    tells. `mixed`: whether its trials were made by code that does not compute the same.
+    `mean` is NaN without seeds, or if the score of a seed is undefined; `deviation` (n-1) also for a single
+    seed; `temperature` (mean over the seeds) if there is no scaling. `missing` are the expected seeds without
+    a finished trial. `variant` digests the training settings, and is empty if unknown. `mixed`: whether its
+    trials were made by code that computes different numbers.
     """
 
     variant: str
@@ -36,7 +36,7 @@ class Cell:
 
 
 class Pieces(NamedTuple):
-    """A cell as printed, part by part; a part that it has not is empty."""
+    """The printed parts of a cell; absent parts are empty."""
 
     mean: str
     deviation: str = ""
@@ -46,7 +46,7 @@ class Pieces(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """`settings` tells rows of one data set and model apart. A cell is None where the sweep has none."""
+    """`settings` distinguishes rows of one data set and model. A cell is None if the sweep has none."""
 
     dataset: str
     model: str
@@ -60,7 +60,7 @@ class Row:
 
 
 def scalings(metric: Metric, calibrator: str) -> tuple[str, ...]:
-    """As `Table.scalings`."""
+    """See `Table.scalings`."""
     return ("before", "after") if metric.changed_by(calibrator) else (UNCALIBRATED,)
 
 
@@ -69,7 +69,7 @@ class Table:
     """One metric of all losses. A row's cells run through `losses` and, within each, `scalings`.
 
     Attributes:
-        calibrator: The one that cells are before and after of.
+        calibrator: The calibrator between 'before' and 'after'.
     """
 
     metric: Metric
@@ -91,7 +91,7 @@ class Table:
 
     @property
     def headings(self) -> list[str]:
-        """As `heading`, of each of the scalings, with a capital."""
+        """The `heading` of each scaling, capitalised."""
         return [text[:1].upper() + text[1:] for text in map(self.heading, self.scalings)]
 
     def heading(self, scaling: str) -> str:
@@ -105,7 +105,7 @@ class Table:
         return [(loss, scaling) for loss in self.losses for scaling in self.scalings]
 
     def pieces(self, cell: Cell | None) -> Pieces:
-        """What to print of a cell. Its number of seeds is told where it is not the table's."""
+        """The printed parts of a cell. Its number of seeds is included if it differs from the table's."""
         if cell is None:
             return Pieces("")
         if not cell.seeds:

@@ -1,7 +1,7 @@
 """Printed names of data sets, models and losses, and their order in tables.
 
-A label that is not here is printed as it is, after those that are, in alphabetical order: a new component
-needs no edit here. Labels of rows that somebody else wrote may be any text, which is made visible.
+A label without an entry is printed unchanged, after those with one, in alphabetical order: a new component
+needs no edit here. Labels in foreign rows may be any text, which is made visible.
 """
 
 from __future__ import annotations

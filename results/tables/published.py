@@ -25,8 +25,8 @@ def published(paper: str, dataset: str, model: str) -> pd.DataFrame:
 
     Returns:
         `loss` and `metric` as in print ('FLSD-53', 'AdaECE'); `scaling`, 'none', 'before' or 'after'; `value`
-        in percent, NLL in 100 x nats; `temperature`, NaN where none was printed; `table`, its number in the
-        paper; and `doubt`, why not to trust it, or ''. Of what a paper prints in several tables, the first
+        in percent, NLL in 100 x nats; `temperature`, NaN if none was printed; `table`, its number in the
+        paper; and `doubt`, why not to trust it, or ''. Of numbers printed in several tables, the first
         without doubt.
 
     Raises:

@@ -1,6 +1,6 @@
 """Tables as Markdown, LaTeX, HTML and CSV.
 
-Labels may come from a store that somebody else wrote. In each format a text is shown, and does nothing.
+Labels may come from a foreign store. In each format a text is shown, and never interpreted.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def render(tables: Sequence[Table], format: str, *, standalone: bool = False) ->
     """Tables as one text in one of `FORMATS`.
 
     Args:
-        standalone: LaTeX: a document that compiles as it is, instead of tables to paste into one. The other
-            formats are whole as they are.
+        standalone: LaTeX: a complete document instead of tables to paste into one. The other formats are
+            always complete.
 
     Raises ConfigurationError for an unknown format.
     """
@@ -42,11 +42,11 @@ def render(tables: Sequence[Table], format: str, *, standalone: bool = False) ->
 
 
 _MARKDOWN = re.compile(r"[\\`*\[\]<>!|~$&]|(?<![^\W_])_|_(?![^\W_])")
-"""What means something in a line of GitHub's Markdown. A '_' within a word means nothing."""
+"""Characters with a meaning in a line of GitHub's Markdown. A '_' within a word has none."""
 
 
 def markdown(tables: Sequence[Table]) -> str:
-    """GitHub's Markdown, padded so that the text itself can be read too."""
+    """GitHub's Markdown, padded to be readable as plain text."""
     return "\n".join(_markdown_table(table) for table in tables)
 
 
@@ -92,7 +92,7 @@ def html(tables: Sequence[Table]) -> str:
 
 
 def html_environment() -> Environment:
-    """The templates of this package. `tables.html.j2` shows how to put tables into another page."""
+    """The templates of this package. `tables.html.j2` shows how to embed tables into another page."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
@@ -126,7 +126,7 @@ def _html_table(table: Table) -> dict[str, object]:
 
 
 def by_dataset(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """Rows, which are sorted by data set, together with those of the same."""
+    """Groups rows, which are sorted by data set."""
     return [(dataset, list(group)) for dataset, group in groupby(rows, key=lambda row: row.dataset)]
 
 
@@ -149,11 +149,11 @@ CSV_COLUMNS = [
 
 
 def tidy_csv(tables: Sequence[Table]) -> str:
-    """One line per cell, for reading by programs: labels as stored, numbers in the stored unit and in full.
+    """One line per cell, for programs: labels as stored, numbers in the stored unit and at full precision.
 
-    A spreadsheet runs a text that begins with '=' or the like as a formula: such a one has a "'" before it.
-    `missing_seeds` are separated by spaces. What has no value is empty. Where trials of a cell were made by
-    code that does not compute the same, a last column `mixed_code` says so of each cell (1 or 0).
+    A spreadsheet runs a text that begins with '=' or the like as a formula, so such a text gets a "'" in
+    front. `missing_seeds` are separated by spaces. Undefined values are empty. If the trials of a cell were
+    made by code that computes different numbers, a last column `mixed_code` flags each cell (1 or 0).
     """
     mixed = any(cell is not None and cell.mixed for t in tables for row in t.rows for cell in row.cells)
     text = io.StringIO()

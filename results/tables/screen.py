@@ -1,7 +1,7 @@
 """Result tables for the terminal: one per data set and model, a row for each loss.
 
-Rich's own tables fold or crop what is too wide, and take seconds for a store of ten thousand trials. Here a
-long label goes on in the next line, what then does not fit is left out by whole columns, and a line says so.
+Rich's own tables fold or crop wide content, and take seconds for a store of ten thousand trials. Here long
+labels are wrapped, whole columns that do not fit are omitted, and a line says so.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LABEL_SHARE, SHORTEST_LABEL = 4, 12
 
 @dataclass(frozen=True)
 class Column:
-    """One column of all grids: a heading and, for each line, a text and whether it is marked as best."""
+    """One column of all grids: a heading and, for each line, a text and whether it is the best."""
 
     score: int
     heading: str
@@ -49,11 +49,11 @@ class Column:
 
 
 class Screen:
-    """To be printed on a `Terminal`. The best of each grid is bold, and has a star for where nothing is."""
+    """Printable on a `Terminal`. The best of each grid is bold, and has a star for output without bold."""
 
     def __init__(self, built: Sequence[Table]):
         self._tables = built
-        # Without the data that they are of: a grid's own title has it.
+        # Without the name of the data, which is in the title of the grid.
         self._titles = [metric.title for metric in chosen(table.metric.name for table in built)]
         self._lines = [
             (f"{names.dataset(row.dataset)} / {row.name}", number, place)
@@ -65,7 +65,7 @@ class Screen:
         self._columns = [column for score in range(len(built)) for column in self._columns_of(score)]
 
     def _name(self, number: int, place: int) -> str:
-        """The loss, with its number of seeds if that is not the usual one."""
+        """The loss, with its number of seeds if that differs from the usual one."""
         first = self._tables[0]
         cell = first.rows[number].cells[place * len(first.scalings)]
         seeds = first.pieces(cell).seeds
@@ -83,7 +83,7 @@ class Screen:
                 for pieces, best in printed
             ]
             yield Column(score, table.heading(scaling), plain, full)
-            # Temperatures are the same for all scores, and belong to none: they follow the first.
+            # Temperatures are the same for all scores: show them once, after the first.
             if scaling == "after" and not any(each.scaled for each in self._tables[:score]):
                 temperatures = [(pieces.temperature, False) for pieces, _ in printed]
                 if any(text for text, _ in temperatures):
@@ -97,20 +97,20 @@ class Screen:
             yield Text(note, style="quiet")
 
     def _fitting(self, width: int) -> tuple[int, int, int]:
-        """How many scores there is room for, how many with deviations, and the width of labels."""
+        """How many scores fit, how many with deviations, and the width of labels."""
         total, longest = len(self._tables), self._longest_label()
         least = min(ALWAYS_WITH_DEVIATION, total)
         label = min(longest, max(width // LABEL_SHARE, SHORTEST_LABEL))
         choices = [
             (scores, deviations)
             for scores in range(total, 0, -1)
-            # A number without its deviation, rather than no calibration error at all.
+            # Prefer a number without its deviation to no calibration error at all.
             for deviations in range(scores, (min(scores, least) if scores > 2 else 0) - 1, -1)
         ]
         scores, deviations = next(
             (c for c in choices if label + self._width_of_numbers(*c) <= width), choices[-1]
         )
-        # What is left over is the labels'.
+        # Labels get the remaining width.
         room = width - self._width_of_numbers(scores, deviations)
         return scores, deviations, min(longest, max(room, SHORTEST_LABEL))
 
@@ -121,7 +121,7 @@ class Screen:
         return sum(2 + size for _, _, size in self._shown(scores, deviations))
 
     def _shown(self, scores: int, deviations: int) -> list[tuple[Column, list[tuple[str, bool]], int]]:
-        """Columns that are shown, with their cells and widths: those of a score are as wide as its title."""
+        """Shown columns with their cells and widths: those of a score are at least as wide as its title."""
         shown = []
         for score, group in groupby(self._columns, key=lambda column: column.score):
             if score < scores:
@@ -193,9 +193,9 @@ def screen(
     calibrator: str = "temperature_ece",
     metrics: Sequence[str] = ON_SCREEN,
 ) -> Screen:
-    """Scores, usually error and calibration errors, for `Terminal.print`; arguments as of `tables.build`.
+    """Scores, by default error and calibration errors, for `Terminal.print`; arguments as in `tables.build`.
 
     Raises:
-        ConfigurationError: As `tables.build`.
+        ConfigurationError: As in `tables.build`.
     """
     return Screen(build(trials, expected, calibrator, metrics))

@@ -1,8 +1,8 @@
 """Means and standard deviations over seeds, from a data frame of finished trials alone.
 
-What is averaged is one cell trained in one way: equal data set, model, loss and training settings. A cell
-that was trained in two ways (60 epochs and 3) is two rows, and a row's name tells which settings differ. A
-seed that is there twice is an error; one that is not there is counted.
+The mean is over one cell trained in one way: equal data set, model, loss and training settings. A cell
+trained in two ways (60 epochs and 3) gives two rows, whose names show the settings that differ. A duplicate
+seed is an error; missing seeds are counted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from trainables.texts import visible
 from trainables.trial import NATURAL
 
 CELL = ["dataset", "model", "loss", "variant"]
-"""What a cell of a table is, in the columns of the data frame. `variant` digests the training settings."""
+"""The columns that identify a cell of a table. `variant` digests the training settings."""
 
 Settings = Mapping[str, Any]
 """Training settings of one variant by name, the versions of its three components, and its sampler."""
@@ -34,19 +34,20 @@ def summarise(
         trials: One row per finished trial, with `key`, `seed`, `identity` (JSON text), the columns of `CELL`
             and those named in `columns`.
         columns: The numbers to summarise.
-        expected: One row per trial that should be there, with `key`, `seed` and the columns of `CELL`, and
-            `identity` if the names of settings are wanted for variants of which no trial is finished. Other
-            trials are left out. None takes the trials as they are.
+        expected: One row per expected trial, with `key`, `seed` and the columns of `CELL`, and `identity` if
+            variants without a finished trial need the names of their settings. Other trials are ignored. None
+            takes the trials as they are.
 
     Returns:
-        One row per cell, sorted: `dataset`, `model`, `settings` (text that tells variants of one data set and
-        model apart, empty where there is one), `loss`, `variant`, `seeds` (how many), `missing` (tuple of
-        expected seeds that are not there), and for each column `{column}_mean` and `{column}_deviation`, in
-        the unit of the column. The deviation has n-1 in the denominator and is NaN for one seed. Both are NaN
-        if any seed's number is: seeds without a number are not left out in silence.
+        One row per cell, sorted: `dataset`, `model`, `settings` (text that distinguishes variants of one data
+        set and model, empty if there is one), `loss`, `variant`, `seeds` (their number), `missing` (tuple of
+        expected seeds without a finished trial), and for each column `{column}_mean` and
+        `{column}_deviation`, in the unit of the column. The deviation has n-1 in the denominator and is NaN
+        for one seed. Both are NaN if any seed's number is: seeds without a number are not dropped silently.
 
     Raises:
-        ConfigurationError: No trials, a missing column, or two trials of one cell with the same seed.
+        ConfigurationError: There are no trials, a column is missing, or two trials of one cell have the same
+            seed.
     """
     needed = ["key", "seed", "identity", *CELL, *columns]
     if absent := [name for name in needed if len(trials) and name not in trials.columns]:
@@ -54,12 +55,12 @@ def summarise(
     if expected is not None:
         _refuse_duplicates(expected)
         if len(trials):
-            # Names are today's, not those of the day when a trial was stored: they are no part of its key.
+            # Use current names, not those at the time of storing: they are not part of a trial's key.
             trials = trials.drop(columns=CELL).merge(expected[["key", *CELL]], on="key")
     if not len(trials):
         which = "no trial is" if expected is None else f"none of these {len(expected)} trials is"
         raise ConfigurationError(f"{which} finished, so there is nothing to summarise.")
-    # One order of the rows, so that sums do not depend on how the files of a store are listed.
+    # Sort the rows, so that sums do not depend on the order of files in a store.
     trials = trials[needed].sort_values([*CELL, "seed"], ignore_index=True)
     trials[list(columns)] = trials[list(columns)].astype(float)
     _refuse_duplicates(trials)
@@ -100,7 +101,7 @@ def _refuse_duplicates(frame: pd.DataFrame) -> None:
 
 
 def _holes(trials: pd.DataFrame, expected: pd.DataFrame) -> dict[Any, tuple[int, ...]]:
-    """The seeds of each cell of which no trial is finished."""
+    """The seeds of each cell without a finished trial."""
     # A set: `isin` of Arrow strings takes twenty times as long.
     done = set(trials["key"])
     missing = expected[[key not in done for key in expected["key"]]].sort_values([*CELL, "seed"])
@@ -108,7 +109,7 @@ def _holes(trials: pd.DataFrame, expected: pd.DataFrame) -> dict[Any, tuple[int,
 
 
 def settings_of_variants(*frames: pd.DataFrame | None) -> dict[str, Settings]:
-    """The settings of every variant whose `identity` one of the frames tells."""
+    """The settings of every variant whose `identity` is in one of the frames."""
     settings: dict[str, Settings] = {}
     for frame in frames:
         if frame is None or "identity" not in frame.columns:
@@ -125,7 +126,7 @@ def settings_of_variants(*frames: pd.DataFrame | None) -> dict[str, Settings]:
 
 
 def _of_sampler(identity: Mapping[str, Any] | None) -> str:
-    """A trial's sampler by name, with its parameters; rows leave the natural order out."""
+    """A trial's sampler by name, with its parameters; rows omit the natural order."""
     if identity is None:
         return NATURAL.name
     params = ", ".join(f"{name}={_short(value)}" for name, value in identity["params"].items())
@@ -133,9 +134,9 @@ def _of_sampler(identity: Mapping[str, Any] | None) -> str:
 
 
 def differing(settings: Iterable[Settings]) -> list[str]:
-    """Names of the settings that are not the same in all of these, without those that follow from others.
+    """Names of the settings that differ among these, without those that follow from others.
 
-    Milestones scale with the epochs, so they are named only where nothing else differs.
+    Milestones scale with the epochs, so they are named only if nothing else differs.
     """
     settings = list(settings)
     names = [name for name in settings[0] if any(each.get(name) != settings[0][name] for each in settings)]
@@ -160,10 +161,10 @@ def _short(value: Any) -> str:
 def _names_of_variants(
     cells: pd.DataFrame, known: Mapping[str, Settings]
 ) -> dict[tuple[str, str, str], tuple[int, str]]:
-    """For each (data set, model, variant): the place of its row among the model's, and what names that row.
+    """For each (data set, model, variant): the position and the name of its row among the model's rows.
 
-    A protocol may train one loss unlike another (Brier has its own learning rate), and they are compared in
-    one row all the same. So rows are told apart only by settings in which one and the same loss differs.
+    A protocol may train one loss differently (Brier has its own learning rate), and all are still compared in
+    one row. So rows are distinguished only by settings that vary within one loss.
     """
     variants: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for dataset, model, loss, variant in zip(*(cells[name] for name in CELL), strict=True):
@@ -179,14 +180,14 @@ def _names_of_variants(
 def _rows_of_model(
     by_loss: Sequence[set[str]], known: Mapping[str, Settings]
 ) -> dict[str, tuple[tuple[Any, ...], str]]:
-    """The row (by what it sorts, its name) of each variant, from the variants of each loss."""
+    """The row (sort key, name) of each variant, from the variants of each loss."""
     every = sorted(set().union(*by_loss))
     several = [each for each in by_loss if len(each) > 1]
     if not several:
         return dict.fromkeys(every, ((), ""))
-    told = [[known[variant] for variant in sorted(each) if variant in known] for each in several]
-    split = {name for settings in told if len(settings) > 1 for name in differing(settings)}
-    # A variant that nothing but its digest describes is called by that.
+    settings_by_loss = [[known[variant] for variant in sorted(each) if variant in known] for each in several]
+    split = {name for settings in settings_by_loss if len(settings) > 1 for name in differing(settings)}
+    # A variant known only by its digest is named after it.
     rows: dict[str, tuple[tuple[Any, ...], str]] = {
         variant: ((_sortable(variant),), f"variant {variant[:8]}") for variant in every
     }

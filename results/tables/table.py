@@ -1,7 +1,7 @@
 """Result tables in the papers' layout, from a data frame of finished trials alone.
 
-One table for each metric: a row for each data set and model, a column for each loss, before and after
-calibration. `build` makes them, `render` writes them as Markdown, LaTeX, HTML or CSV.
+One table per metric: a row for each data set and model, a column for each loss, before and after calibration.
+`build` makes the tables, `render` writes them as Markdown, LaTeX, HTML or CSV.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["FORMATS", "Cell", "Row", "Table", "build", "render"]
 KINDS = {"dataset": "data set", "model": "model", "loss": "loss", "training": "training"}
 
 TOLD_HOLES = 8
-"""Cells with missing trials that a note names one by one; beyond these it counts."""
+"""Most cells with missing trials that a note names; the rest are counted."""
 
 
 def build(
@@ -47,20 +47,20 @@ def build(
     metrics: Sequence[str] = DEFAULT,
     data: str = "the test set",
 ) -> list[Table]:
-    """One table for each of `metrics`.
+    """Builds one table for each of `metrics`.
 
     Args:
-        trials: One row per finished trial, as `Store.trials()` gives them.
+        trials: One row per finished trial, from `Store.trials()`.
         expected: One row per trial of the sweep, with `key`, `variant`, `dataset`, `model`, `loss`, `seed`
-            and `identity`: other trials are left out, and what is not finished is shown as missing.
-            Without it a hole is a cell that some loss has in a row and another has not.
+            and `identity`: other trials are ignored, and unfinished ones are shown as missing. Without it a
+            hole is a cell that a row lacks and another loss has.
         calibrator: The calibrator, fitted to validation data, after which scores are shown as well.
         metrics: Names of metrics, or of `results.scoring.scores.SEPARATION`.
-        data: What was scored, for captions.
+        data: Name of the scored data, for captions.
 
     Raises:
-        ConfigurationError: An unknown calibrator or metric, no finished trial, trials without one of the
-            columns, or two trials of one cell with the same seed.
+        ConfigurationError: The calibrator or a metric is unknown, no trial is finished, trials lack a column,
+            or two trials of one cell have the same seed.
     """
     return [
         table
@@ -72,7 +72,7 @@ def build(
 
 
 def by_task(metrics: Sequence[str]) -> dict[str, list[str]]:
-    """Names of metrics by the task that they are for.
+    """Groups names of metrics by their task.
 
     Raises ConfigurationError for a name that does not exist.
     """
@@ -83,17 +83,17 @@ def by_task(metrics: Sequence[str]) -> dict[str, list[str]]:
 
 
 def default_metrics(trials: pd.DataFrame, usual: Sequence[str] = DEFAULT) -> list[str]:
-    """The metrics of tables where none is asked for: of each task that the trials have.
+    """The default metrics of tables, for each task of the trials.
 
     Args:
-        usual: Those of classification.
+        usual: Those for classification.
     """
     found = trials["task"].fillna(tasks.DEFAULT) if "task" in trials.columns else [tasks.DEFAULT]
     return [name for task in dict.fromkeys(sorted(found)) for name in shown_of(task, usual)]
 
 
 def only(frame: pd.DataFrame, task: str) -> pd.DataFrame:
-    """The trials of one task. A frame that tells no tasks is of classification."""
+    """The trials of one task. A frame without tasks is for classification."""
     if "task" not in frame.columns:
         return frame
     return frame[frame["task"].fillna(tasks.DEFAULT) == task]
@@ -146,7 +146,7 @@ def _built(
 
 
 def needed(metrics: Sequence[str], calibrator: str) -> list[Score]:
-    """The scores that tables of these metrics show, before and after a calibrator."""
+    """The scores in tables of these metrics, before and after a calibrator."""
     return [
         Score("test", metric.name, calibrator if scaling == "after" else UNCALIBRATED)
         for metric in chosen(metrics)
@@ -159,7 +159,7 @@ def _column(metric: Metric, scaling: str, calibrator: str) -> str:
 
 
 def _in_print_order(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary as the papers sort data sets, models and losses, and settings as it was."""
+    """Sorts data sets, models and losses of the summary as in the papers, and keeps the order of settings."""
     places = [*zip(summary["dataset"], summary["model"], summary["settings"], summary["loss"], strict=True)]
     settings = {place[:3]: position for position, place in reversed([*enumerate(places)])}
 
@@ -184,9 +184,9 @@ def _cells(
 
 
 def with_best(metric: Metric, cells: Sequence[Cell | None]) -> list[Cell | None]:
-    """The cells of one row and scaling with the best means marked, all of those that print alike.
+    """The cells of one row and scaling with the best means marked, including all that print alike.
 
-    A mean that has nothing to be compared with is not the best.
+    A mean without competitors is not marked.
     """
     printed = [
         float(metric.printed(cell.mean)) if cell is not None and not math.isnan(cell.mean) else math.nan
@@ -245,31 +245,33 @@ def _notes_on_holes(summary: pd.DataFrame, cells: int, planned: bool) -> list[st
     notes = []
     gaps: list[Any] = [row for row in summary.itertuples() if row.missing]
     if gaps:
-        told = []
+        parts = []
         for row in gaps[:TOLD_HOLES]:
             seeds = "seeds" if len(row.missing) > 1 else "seed"
-            told.append(f"{_place(row)} / {names.loss(row.loss)}: {seeds} {', '.join(map(str, row.missing))}")
+            parts.append(
+                f"{_place(row)} / {names.loss(row.loss)}: {seeds} {', '.join(map(str, row.missing))}"
+            )
         if len(gaps) > TOLD_HOLES:
-            told.append(f"and {len(gaps) - TOLD_HOLES} more cells")
+            parts.append(f"and {len(gaps) - TOLD_HOLES} more cells")
         missing = sum(len(row.missing) for row in gaps)
         total = missing + int(summary["seeds"].sum())
         dash = f" ({MISSING} where a cell has none)" if any(row.seeds == 0 for row in gaps) else ""
-        notes.append(f"Missing{dash}: {missing} of {total} trials. {'; '.join(told)}.")
+        notes.append(f"Missing{dash}: {missing} of {total} trials. {'; '.join(parts)}.")
     if len(summary) < cells:
         notes.append("Empty cells are not part of the sweep.")
     return notes
 
 
 def _notes_on_training(summary: pd.DataFrame, known: Mapping[str, Settings]) -> list[str]:
-    """Says where losses that share a row were not trained alike."""
+    """Notes on losses that share a row but were trained differently."""
     rows: dict[str, list[Any]] = defaultdict(list)
     for row in summary.itertuples():
         rows[_place(row)].append(row)
-    told: dict[str, list[str]] = defaultdict(list)
+    notes: dict[str, list[str]] = defaultdict(list)
     for place, cells in rows.items():
         if len({cell.variant for cell in cells}) == 1:
             continue
-        # Each loss has versions of its own: that they differ says nothing.
+        # Each loss has its own versions, so a difference between them means nothing.
         trained = {
             cell.loss: {name: value for name, value in known[cell.variant].items() if name != "loss version"}
             for cell in cells
@@ -283,9 +285,9 @@ def _notes_on_training(summary: pd.DataFrame, known: Mapping[str, Settings]) -> 
             if settings != usual:
                 changed = differing([usual, settings])
                 here, elsewhere = described(settings, changed), described(usual, changed)
-                told[f"{names.loss(loss)} with {here} (else {elsewhere})"].append(place)
+                notes[f"{names.loss(loss)} with {here} (else {elsewhere})"].append(place)
     return [
-        f"Trained unlike the rest of its row: {text}: {'; '.join(where)}." for text, where in told.items()
+        f"Trained unlike the rest of its row: {text}: {'; '.join(where)}." for text, where in notes.items()
     ]
 
 
@@ -298,14 +300,14 @@ def _notes_on_undefined(rows: Iterable[Row]) -> list[str]:
 def _notes_on_code(mixed: Mapping[tuple[Any, ...], list[str]]) -> list[str]:
     if not mixed:
         return []
-    told = []
+    parts = []
     for (dataset, model, loss, _), kinds in mixed.items():
         changed = ", ".join(KINDS[kind] for kind in kinds)
-        told.append(f"{names.dataset(dataset)} / {names.model(model)} / {names.loss(loss)} ({changed})")
-    more = [f"and {len(told) - TOLD_HOLES} more cells"] if len(told) > TOLD_HOLES else []
+        parts.append(f"{names.dataset(dataset)} / {names.model(model)} / {names.loss(loss)} ({changed})")
+    more = [f"and {len(parts) - TOLD_HOLES} more cells"] if len(parts) > TOLD_HOLES else []
     return [
         f"{MIXED}: trials made by different code, or versions of torch, that do not compute the same: "
-        f"{'; '.join([*told[:TOLD_HOLES], *more])}."
+        f"{'; '.join([*parts[:TOLD_HOLES], *more])}."
     ]
 
 

@@ -1,4 +1,4 @@
-"""How far predicted probabilities can be trusted: metrics, temperature scaling, and all scores at once.
+"""Measures how far to trust predicted probabilities: metrics, temperature scaling, all scores at once.
 
 Everything takes torch tensors on any device and returns Python floats, as fractions. Metrics live in
 `trainables.metrics` and the search for a temperature in `trainables.calibrators`, one file each.

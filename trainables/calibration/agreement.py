@@ -1,10 +1,9 @@
-"""Whether scores that were committed follow from logits: how far other arithmetic may have moved them.
+"""Checks whether committed scores follow from logits, up to differences in arithmetic.
 
-A committed score need not be the very number that comes out here. Each probability that it was computed from
-may have been off by `off`; then a mean is off by no more than that, but a sample that lies so near the edge
-of a bin may have been in the next one. The bounds here are what a score can become if every probability is
-wrong by `off` and every such sample is in whichever bin makes most of it. Likewise a temperature is the right
-one if its criterion can have been the least.
+A committed score need not equal the number computed here. Each probability behind it may have been off by
+`off`. A mean is then off by at most that, but a sample near the edge of a bin may have been in the next one.
+The bounds here are the extremes of a score if every probability is wrong by `off` and every such sample is in
+the bin that changes the score most. A temperature is accepted if its criterion may have been the least.
 """
 
 from __future__ import annotations
@@ -32,24 +31,24 @@ from trainables.metrics.confident_share import CONFIDENT
 from trainables.protocols.base import Criterion
 
 FLOAT32_OFF = 4e-6
-"""Of a softmax in float32, as scores were computed from once: 63 additions in each of 16 lanes for 1,000
-classes, each off by half of 1.2e-7."""
+"""Error of a softmax in float32, in which scores were once computed: 63 additions in each of 16 lanes for
+1,000 classes, each off by half of 1.2e-7."""
 
 FLOAT64_OFF = 1e-11
-"""Of one in float64."""
+"""Error of a softmax in float64."""
 
 EXACT = 1e-12
-"""What counts samples is the same everywhere but for the last digit of a division."""
+"""Counts of samples are the same everywhere except for the last digit of a division."""
 
 COUNTED = ("error", "top_1_accuracy", "top_5_accuracy")
 FLUSHED = (2.0**-20, 2.0**30)
-"""A true class's probability this many times `FLOAT32_ZERO` may have been 0 in float32: some processors flush
-its smallest numbers, below 2**-126."""
+"""A true class's probability between these multiples of `FLOAT32_ZERO` may have been 0 in float32: some
+processors flush its smallest numbers, below 2**-126."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Least and greatest value that a score can have, and whether it can have none (NaN)."""
+    """Least and greatest possible value of a score, and whether it may be undefined (NaN)."""
 
     least: float
     greatest: float
@@ -71,13 +70,13 @@ def differing(
     test_labels: Tensor,
     off: float,
 ) -> dict[str, tuple[float, float]]:
-    """Scores, named as `evaluate` names them, that do not follow from the logits, as (committed, computed).
+    """Scores, named as in `evaluate`, that do not follow from the logits, as (committed, computed).
 
-    What was scored after scaling is compared at the temperature that was committed.
+    Scores after scaling are compared at the committed temperature.
 
     Args:
-        committed: NaN for a score without a value. A score that is not there is not compared.
-        off: By how much the probabilities may be off: `FLOAT32_OFF` or `FLOAT64_OFF`.
+        committed: NaN for an undefined score. Absent scores are not compared.
+        off: Possible error of the probabilities: `FLOAT32_OFF` or `FLOAT64_OFF`.
     """
     parts = {
         "validation": checked_logits(val_logits, val_labels),
@@ -107,7 +106,7 @@ def differing_on(
     temperatures: Mapping[str, float],
     off: float,
 ) -> dict[str, tuple[float, float]]:
-    """As `differing`, of the scores on a data set out of distribution, named as `evaluate_on` names them.
+    """Like `differing`, for the scores on a data set out of distribution, named as in `evaluate_on`.
 
     Args:
         temperatures: Those of the trial's own row.
@@ -117,20 +116,20 @@ def differing_on(
         found = _scores_differing(
             committed, "test", *checked_logits(other_logits, other_labels), temperatures, off
         )
-    anew = evaluate_on(test_logits, other_logits, other_labels, temperatures)
+    computed = evaluate_on(test_logits, other_logits, other_labels, temperatures)
     for suffix, temperature in {"": 1.0, **{f"_after_{c}": t for c, t in temperatures.items()}}.items():
         accepted = detectors(test_logits, temperature)
         for name, others in detectors(other_logits, temperature).items():
             column = f"test_auroc_{name}{suffix}"
             slack = _share_of_ties(accepted[name], others)
             given = committed.get(column)
-            if given is not None and not Bounds.around(anew[column], slack).hold(given):
-                found[column] = (given, anew[column])
+            if given is not None and not Bounds.around(computed[column], slack).hold(given):
+                found[column] = (given, computed[column])
     return found
 
 
 def _share_of_ties(accepted: Tensor, others: Tensor) -> float:
-    """Share of pairs that are as good as equal, of which either may have been the greater."""
+    """Share of nearly equal pairs, of which either may have been the greater."""
     ordered, near = others.sort().values, EXACT * (1 + accepted.abs())
     pairs = torch.searchsorted(ordered, accepted + near, right=True) - torch.searchsorted(
         ordered, accepted - near
@@ -152,24 +151,24 @@ def _scores_differing(
         for temperature in {1.0, *temperatures.values()}
     }
     for suffix, temperature in {"": 1.0, **{f"_after_{c}": t for c, t in temperatures.items()}}.items():
-        anew, bounds = known[temperature]
+        computed, bounds = known[temperature]
         for name, bound in bounds.items():
             column = f"{part}_{name}{suffix}"
             given = committed.get(column)
             if given is not None and not bound.hold(given):
-                found[column] = (given, anew[name])
+                found[column] = (given, computed[name])
     return found
 
 
 def score_bounds(logits: Tensor, labels: Tensor, temperature: float, off: float) -> dict[str, Bounds]:
-    """What each score of `score` can be if each probability is off by no more than `off`."""
+    """Possible values of each score of `score` if each probability is off by at most `off`."""
     scores = score(logits, labels, temperature)
     confidences, correct = confidences_of(logits, temperature), logits.argmax(dim=1) == labels
     slacks = {
         **dict.fromkeys(COUNTED, 0.0),
-        # A logarithm is off by as much again for each unit of its size.
+        # The error of a logarithm grows with its size.
         "nll": off * (1 + abs(scores["nll"])),
-        # Of each sample the sum over classes of 2 |p - y| off, where |p - y| adds up to 2 at most.
+        # Per sample, the sum over classes of 2 |p - y| off, where |p - y| adds up to at most 2.
         "brier": 4 * off,
         "mean_confidence": off,
         "ece": _gap_slack(confidences, correct, equal_width_edges(BINS, logits.device), off),
@@ -182,21 +181,21 @@ def score_bounds(logits: Tensor, labels: Tensor, temperature: float, off: float)
 
 
 def _near(values: Tensor, edges: Tensor, off: float) -> Tensor:
-    """Which of the values may lie on the other side of an edge."""
+    """Mask of the values that may lie on the other side of an edge."""
     return bin_of(values - off, edges) != bin_of(values + off, edges)
 
 
 def _gap_slack(confidences: Tensor, correct: Tensor, edges: Tensor, off: float) -> float:
-    """Of `weighted_gap`. A sample that changes its bin changes two bins' sums by its own excess."""
+    """Slack of `weighted_gap`. A sample that changes its bin changes two bins' sums by its own excess."""
     return _moving_slack(confidences, correct, _near(confidences, edges, off), off)
 
 
 def _equal_mass_slack(confidences: Tensor, correct: Tensor, off: float) -> float:
-    """Of `equal_mass_gap`, whose edges may be off as well."""
+    """Slack of `equal_mass_gap`, whose edges may be off as well."""
     moving = torch.zeros_like(correct)
     for edge in equal_mass_edges(confidences, BINS)[:-1]:
         near = (confidences - edge).abs() <= 2 * off
-        # An edge that is the confidence of one sample, and of no other, is so in any arithmetic.
+        # An edge that is the confidence of exactly one sample stays so in any arithmetic.
         if not (int(near.sum()) == 1 and bool((confidences[near] == edge).all())):
             moving |= near
     return _moving_slack(confidences, correct, moving, off)
@@ -231,7 +230,7 @@ def _largest_gap_bounds(confidences: Tensor, correct: Tensor, off: float) -> Bou
     moving = lower != upper
     touching = totals(lower[moving], ones[moving], BINS) + totals(upper[moving], ones[moving], BINS)
     staying = (counts - totals(chosen[moving], ones[moving], BINS)).clamp_min(1)
-    # What comes or goes differs from the mean of its bin by no more than 1 and the width of a bin.
+    # A moving sample differs from the mean of its bin by at most 1 and the width of a bin.
     slack = ((1 + 1 / BINS + 2 * off) * touching / staying).clamp_max(1) + off + EXACT
     return Bounds(float((gaps - slack).max()), float((gaps + slack).max()))
 
@@ -256,10 +255,10 @@ def _confident_bounds(confidences: Tensor, correct: Tensor, off: float) -> dict[
 def _may_be_best(
     confidences: Tensor, correct: Tensor, criterion: Criterion, curve: Tensor, temperature: float, off: float
 ) -> bool:
-    """Whether a temperature may have had the least criterion, whose values on the grid are the curve [100].
+    """Whether a temperature may have had the least criterion, given its curve on the grid, [100].
 
     Args:
-        confidences: At each temperature of the grid, [100, N].
+        confidences: Confidences at each temperature of the grid, [100, N].
     """
     if temperature not in TEMPERATURES:
         return False

@@ -1,4 +1,4 @@
-"""How well confidence tells the data that a network was trained for from other data."""
+"""How well confidence separates a network's own test data from other data."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from trainables.metrics.checks import checked_logits
 
 
 def separation(test_logits: Tensor, other_logits: Tensor, temperature: float = 1.0) -> dict[str, float]:
-    """Areas under the ROC curve of two detectors, the test samples being the ones to accept.
+    """Areas under the ROC curve of two detectors that should accept the test samples.
 
     As in Ghosh et al., 'AdaFocal' (NeurIPS 2022), section 5.4 and Figure 6: by the greatest softmax
-    probability, and by the entropy of the softmax. 0.5 is guessing; ties count half.
+    probability, and by the entropy of the softmax. Guessing gives 0.5; ties count half.
 
     Args:
         test_logits: [N, K].
-        other_logits: [M, K], of data of another kind.
+        other_logits: [M, K], on other data.
 
     Returns:
         auroc_max_probability and auroc_entropy, as fractions.
 
     Raises:
-        InputError: Logits that are not finite, or of different numbers of classes.
+        InputError: Logits are not finite, or have different numbers of classes.
     """
-    # It takes long to load, in each process of a trial, and few trials come here.
+    # Imported here because it loads slowly, in each process of a trial, and few trials need it.
     from sklearn.metrics import roc_auc_score
 
     if test_logits.shape[1] != other_logits.shape[1]:
@@ -43,7 +43,7 @@ def separation(test_logits: Tensor, other_logits: Tensor, temperature: float = 1
 
 
 def detectors(logits: Tensor, temperature: float) -> dict[str, Tensor]:
-    """What tells familiar samples from others, by name: greater for those that are accepted, float64 [N].
+    """Detectors of familiar samples by name: greater values for accepted samples, float64 [N].
 
     The logarithm of the greatest probability, and the negative entropy (nats).
     """
@@ -51,8 +51,8 @@ def detectors(logits: Tensor, temperature: float) -> dict[str, Tensor]:
     top, predicted = gaps.max(dim=1, keepdim=True)
     gaps = (gaps - top) / temperature
     powers = gaps.exp()
-    # By what the other classes leave of 1: many confidences would round to the same 1, in float64 too and on
-    # each processor otherwise, and a tie tells nothing apart.
+    # Computed from the other classes' share: many confidences would round to 1, even in float64 and
+    # differently on each processor, and ties separate nothing.
     others = powers.scatter(1, predicted, 0.0).sum(dim=1)
     entropies = others.log1p() - (powers * gaps).sum(dim=1) / (1 + others)
     return {"max_probability": -others.log1p(), "entropy": -entropies}
@@ -64,12 +64,11 @@ def evaluate_on(
     """All scores of a set out of distribution, before and after each scaling.
 
     Args:
-        other_labels: [M]; -1 where the classes are not those of the network, and there is nothing but
-            `separation` to score.
-        temperatures: By criterion, as the validation part chose them.
+        other_labels: [M]; -1 if the classes differ from the network's, and only `separation` can be scored.
+        temperatures: By criterion, as chosen on the validation part.
 
     Returns:
-        test_{score} and test_{score}_after_{criterion}, of `separation` and, where there are labels, of
+        test_{score} and test_{score}_after_{criterion}, for `separation` and, if there are labels, for
         `score`.
     """
 

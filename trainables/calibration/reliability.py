@@ -1,4 +1,4 @@
-"""What a reliability diagram shows."""
+"""The data of a reliability diagram."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from trainables.metrics.checks import checked_bins, checked_probabilities
 
 @dataclass(frozen=True)
 class ReliabilityBins:
-    """What a reliability diagram shows, on the CPU in float64. Empty bins have confidence and accuracy 0.
+    """The data of a reliability diagram, on the CPU in float64. Empty bins have confidence and accuracy 0.
 
     Attributes:
-        edges: [bins + 1], bin b holding confidences in (edges[b], edges[b + 1]].
+        edges: [bins + 1]; bin b holds confidences in (edges[b], edges[b + 1]].
         counts: Samples in each bin, [bins].
         confidences: Mean confidence of each bin, [bins].
-        accuracies: Share of each bin that is predicted right, [bins].
+        accuracies: Fraction of correct predictions in each bin, [bins].
     """
 
     edges: Tensor

@@ -1,9 +1,9 @@
 """All scores of a set of logits at once, before and after temperature scaling.
 
-Computed in float64 from the logits as they are: the same logits have the same scores on every processor. Last
-digits still differ there, by some 1e-15 of a probability, and nothing here turns that into more: the
-predicted class and ranks are the logits' own, confidences that are equal but for rounding share a bin of
-equal mass (`bins`), and the edges of equal width are float32 numbers, which none hits by definition.
+Computed in float64 from the unchanged logits: the same logits have the same scores on every processor. Only
+last digits differ, by about 1e-15 of a probability, and nothing here amplifies that: the predicted class and
+ranks come from the logits, confidences that are equal up to rounding share a bin of equal mass (`bins`), and
+the edges of equal width are float32 numbers, which no confidence hits by definition.
 """
 
 from __future__ import annotations
@@ -28,11 +28,10 @@ from trainables.metrics.mce import largest_gap
 from trainables.metrics.top_k_accuracy import true_ranks
 
 FLOAT32_ZERO = 2.0**-150
-"""Up to here a probability rounds to 0 in float32, in which published scores of float32 logits were
-computed."""
+"""Up to this, probabilities round to 0 in float32, in which published scores of float32 logits were made."""
 
 ELEMENTS_AT_ONCE = 2**22
-"""Probabilities held at a time, 8 bytes each: 50,000 x 1,000 of them would take 400 MB several times over."""
+"""Probabilities held at a time, 8 bytes each: 50,000 x 1,000 at once would take several times 400 MB."""
 
 
 def score(logits: Tensor, labels: Tensor, temperature: float = 1.0) -> dict[str, float]:
@@ -40,12 +39,12 @@ def score(logits: Tensor, labels: Tensor, temperature: float = 1.0) -> dict[str,
 
     Returns:
         error, nll (nats, mean), brier, ece, adaptive_ece, classwise_ece, mce, top_1_accuracy, top_5_accuracy
-        (1 where K <= 5), confident_share (of samples with confidence above 0.99), confident_accuracy (theirs,
-        NaN where there are none) and mean_confidence, and each metric of a plug-in that is marked as
-        `at_commit`. All but nll and brier are fractions.
+        (1 if K <= 5), confident_share (of samples with confidence above 0.99), confident_accuracy (theirs,
+        NaN if there are none) and mean_confidence, and each plug-in metric marked `at_commit`. All but nll
+        and brier are fractions.
 
     Raises:
-        InputError: Logits or labels that have no scores, or a temperature that is not positive.
+        InputError: Logits or labels are invalid, or the temperature is not positive.
     """
     return _score(*checked_logits(logits, labels), temperature)
 
@@ -53,14 +52,14 @@ def score(logits: Tensor, labels: Tensor, temperature: float = 1.0) -> dict[str,
 def evaluate(
     val_logits: Tensor, val_labels: Tensor, test_logits: Tensor, test_labels: Tensor
 ) -> dict[str, float]:
-    """The temperatures that validation logits [N, K] ask for, and the scores of both parts with and without.
+    """Temperatures fitted on validation logits [N, K], and the scores of both parts before and after scaling.
 
     Returns:
         temperature_{criterion}, {part}_{score} and {part}_{score}_after_{criterion}, for the parts validation
         and test, the criteria ece, adaptive_ece and nll, and the scores of `score`.
 
     Raises:
-        InputError: Logits or labels that have no scores, or parts with different numbers of classes.
+        InputError: Logits or labels are invalid, or the parts have different numbers of classes.
     """
     parts = {
         "validation": checked_logits(val_logits, val_labels, "val_logits"),
@@ -88,7 +87,7 @@ def _score(logits: Tensor, labels: Tensor, temperature: float) -> dict[str, floa
     correct = logits.argmax(dim=1) == labels
     parts = [_of_samples(*part, temperature) for part in _split(logits, labels)]
     confidences = torch.cat([part.confidences for part in parts])
-    # Ranks come from the logits, which tell classes apart whose probabilities have both become 0.
+    # Ranks come from the logits, which still differ where two probabilities have both become 0.
     ranks = true_ranks(logits, labels)
     share, accuracy = confident(confidences, correct)
     scores = {
@@ -116,8 +115,9 @@ def _score(logits: Tensor, labels: Tensor, temperature: float) -> dict[str, floa
 
 @dataclass(frozen=True)
 class _Samples:
-    """What scores need of some samples: negative log-likelihood, Brier score and confidence of each, float64
-    [n], and the sums [K, bins] of `classwise_excess`."""
+    """Intermediate values of some samples: negative log-likelihood, Brier score and confidence of each,
+    float64 [n], and the sums [K, bins] of `classwise_excess`.
+    """
 
     nll: Tensor
     brier: Tensor
@@ -140,7 +140,7 @@ def _of_samples(logits: Tensor, labels: Tensor, temperature: float) -> _Samples:
 
 def _scaled(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
     """(z - max z) / T and exp of it, float64 [N, K], and the sum of the latter, [N]."""
-    # The greatest logit is taken off first: dividing large logits would cost digits that their gaps need.
+    # Subtract the greatest logit first: dividing large logits would cost digits that their gaps need.
     gaps = logits.double()
     gaps = (gaps - gaps.amax(dim=1, keepdim=True)) / temperature
     powers = gaps.exp()
@@ -154,14 +154,13 @@ def _split(logits: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def confidences_of(logits: Tensor, temperature: float) -> Tensor:
-    """The confidences that `score` computes with, float64 [N]."""
+    """The confidences that `score` uses, float64 [N]."""
     parts = _split(logits, torch.empty(len(logits)))
     return torch.cat([1 / _scaled(part, temperature)[2] for part, _ in parts])
 
 
 def probabilities_of(logits: Tensor, labels: Tensor, temperature: float) -> Iterator[tuple[Tensor, Tensor]]:
-    """The probabilities that `score` computes with, float64 [n, K], and labels [n], some samples at a
-    time."""
+    """The probabilities that `score` uses, float64 [n, K], and labels [n], some samples at a time."""
     for part, some_labels in _split(logits, labels):
         _, powers, normalisers = _scaled(part, temperature)
         yield powers / normalisers[:, None], some_labels

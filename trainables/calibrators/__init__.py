@@ -1,6 +1,6 @@
 """Calibrators, one file each. A new one is a new file here with a class marked `@register("name")`.
 
-A calibrator is fitted to validation logits and labels, and maps logits to log-probabilities.
+A calibrator is fitted to validation logits and labels, and then maps logits to log-probabilities.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def build(name: str, **params: Any) -> Calibrator:
     """The calibrator called `name`, not yet fitted.
 
     Raises:
-        ConfigurationError: An unknown name or parameter, with the nearest right one.
+        ConfigurationError: The name or a parameter is unknown; the message names the nearest valid one.
     """
     calibrator: Calibrator = CALIBRATORS.build(name, **params)
     return calibrator
@@ -29,8 +29,8 @@ def fit(name: str, logits: Tensor, labels: Tensor, **params: Any) -> Calibrator:
     """The calibrator called `name`, fitted to validation logits [N, K] and labels [N].
 
     Raises:
-        ConfigurationError: As `build`.
-        InputError: Logits or labels that it cannot be fitted to.
+        ConfigurationError: As in `build`.
+        InputError: The calibrator cannot be fitted to these logits or labels.
     """
     from trainables.metrics.checks import checked_logits
 

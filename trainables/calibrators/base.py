@@ -1,4 +1,4 @@
-"""What every calibrator is."""
+"""Base class of all calibrators."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from torch import Tensor
 
 
 class Calibrator:
-    """Maps logits to log-probabilities, as fitted to validation data.
+    """Maps logits to log-probabilities, after fitting to validation data.
 
-    Its mark says whether it keeps the order of the classes in each sample, so that it changes no accuracy,
-    and which extra of calibsweep it needs (`CalibratorSpec`).
+    Its mark says whether it keeps the order of the classes in each sample, and so the accuracy, and which
+    extra of calibsweep it needs (`CalibratorSpec`).
     """
 
     def fit(self, logits: Tensor, labels: Tensor) -> None:
         """Fits to validation logits [N, K] and labels [N] (int64).
 
         Raises:
-            InputError: Logits or labels that it cannot be fitted to.
+            InputError: It cannot be fitted to these logits or labels.
         """
         raise NotImplementedError
 

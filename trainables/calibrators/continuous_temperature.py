@@ -10,7 +10,7 @@ from trainables.calibrators.base import Calibrator
 from trainables.registry import register
 
 WIDEST = 16.0
-"""Of the logarithm of a temperature, to both sides: where all logits are as good as equal, or apart."""
+"""Bound on the absolute logarithm of a temperature, reached if all logits are nearly equal, or far apart."""
 
 
 @register(
@@ -18,7 +18,7 @@ WIDEST = 16.0
     spec={"title": "temperature scaling by NLL without a grid", "symbol": "T", "keeps_order": True},
 )
 class ContinuousTemperature(Calibrator):
-    """Temperature scaling, the temperature being the one with the least negative log-likelihood of all.
+    """Temperature scaling with the temperature of the least negative log-likelihood.
 
     Guo et al., 'On Calibration of Modern Neural Networks' (ICML 2017), section 4.2.
     """
@@ -30,7 +30,7 @@ class ContinuousTemperature(Calibrator):
         self.temperature = nll_temperature(logits, labels)
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
-        # The greatest logit is taken off first: dividing large logits would cost digits that their gaps need.
+        # Subtract the greatest logit first: dividing large logits would cost digits that their gaps need.
         gaps = logits.double()
         return ((gaps - gaps.amax(dim=1, keepdim=True)) / self.temperature).log_softmax(dim=1)
 
@@ -38,14 +38,14 @@ class ContinuousTemperature(Calibrator):
 def nll_temperature(logits: Tensor, labels: Tensor) -> float:
     """The temperature at which softmax(logits / T) has the least negative log-likelihood.
 
-    It is between exp(-16) and exp(16): the least where every prediction is right, the greatest where logits
-    say less than nothing.
+    It is between exp(-16) and exp(16): the least if every prediction is right, the greatest if the logits are
+    worse than uninformative.
 
     Args:
         logits: [N, K], finite.
         labels: [N].
     """
-    # It takes long to load, in each process of a trial, and few come here.
+    # Imported here because it loads slowly, in each process of a trial, and few trials need it.
     from scipy.optimize import brentq
 
     gaps = logits.double()
@@ -53,7 +53,7 @@ def nll_temperature(logits: Tensor, labels: Tensor) -> float:
     true = gaps.gather(1, labels[:, None]).mean()
 
     def slope(log_inverse: float) -> float:
-        """Derivative of the NLL in 1 / T, which grows with it: the NLL is convex there."""
+        """Derivative of the NLL in 1 / T. It increases with 1 / T, because the NLL is convex in it."""
         weights = (gaps * math.exp(log_inverse)).softmax(dim=1)
         return float((weights * gaps).sum(dim=1).mean() - true)
 

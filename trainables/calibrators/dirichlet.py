@@ -18,14 +18,14 @@ class Dirichlet(Calibrator):
     Dirichlet calibration' (NeurIPS 2019), section 3. Classes without a validation sample get no probability.
 
     Args:
-        penalty: Of the squared entries of W, against the mean negative log-likelihood.
+        penalty: Weight of the squared entries of W, relative to the mean negative log-likelihood.
     """
 
     def __init__(self, penalty: float = 1e-3):
         self.penalty = penalty
 
     def fit(self, logits: Tensor, labels: Tensor) -> None:
-        # It takes long to load, in each process of a trial, and few come here.
+        # Imported here because it loads slowly, in each process of a trial, and few trials need it.
         from sklearn.linear_model import LogisticRegression
 
         if int(labels.min()) == int(labels.max()):

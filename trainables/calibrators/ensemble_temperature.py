@@ -19,7 +19,7 @@ from trainables.registry import register
     },
 )
 class EnsembleTemperature(OfProbmetrics):
-    """A mixture of the probabilities at a temperature, at temperature 1, and of the uniform distribution.
+    """A mixture of the probabilities at a temperature, those at temperature 1, and the uniform distribution.
 
     Zhang et al., 'Mix-n-Match: Ensemble and Compositional Methods for Uncertainty Calibration in Deep
     Learning' (ICML 2020). Fitted by squared error, as released.

@@ -19,13 +19,13 @@ from trainables.registry import register
     },
 )
 class HistogramBinning(OfProbmetrics):
-    """Each class's probability becomes the frequency of its bin of equal width; then each row sums to 1.
+    """Replaces each class's probability by the frequency of its bin of equal width, then normalises each row.
 
     Zadrozny and Elkan, 'Obtaining calibrated probability estimates from decision trees and naive Bayesian
     classifiers' (ICML 2001), one class against the rest.
 
     Args:
-        bins: Of each class's probability.
+        bins: Number of bins for each class's probability.
     """
 
     def __init__(self, bins: int = 15):

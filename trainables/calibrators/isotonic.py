@@ -14,14 +14,14 @@ from trainables.registry import register
 
 @register("isotonic", spec={"title": "isotonic regression", "symbol": "IR", "keeps_order": False})
 class Isotonic(Calibrator):
-    """Each class's probability goes through an increasing step function; then each row sums to 1.
+    """Maps each class's probability by an increasing step function, then normalises each row.
 
     Zadrozny and Elkan, 'Transforming Classifier Scores into Accurate Multiclass Probability Estimates'
-    (KDD 2002), one class against the rest. A row of which nothing is left is uniform.
+    (KDD 2002), one class against the rest. A row of zeros becomes uniform.
     """
 
     def fit(self, logits: Tensor, labels: Tensor) -> None:
-        # It takes long to load, in each process of a trial, and few come here.
+        # Imported here because it loads slowly, in each process of a trial, and few trials need it.
         from sklearn.isotonic import IsotonicRegression
 
         probabilities = logits.double().softmax(dim=1).cpu().numpy()

@@ -21,8 +21,8 @@ from trainables.registry import register
 class MatrixScaling(OfProbmetrics):
     """softmax(A z + b) with a matrix [K, K] and offsets [K], of least negative log-likelihood.
 
-    Guo et al., 'On Calibration of Modern Neural Networks' (ICML 2017), section 4.2. There is no penalty:
-    with many classes it learns few samples by heart.
+    Guo et al., 'On Calibration of Modern Neural Networks' (ICML 2017), section 4.2. Without a penalty: with
+    many classes and few samples it overfits.
     """
 
     def made(self, calibrators: ModuleType) -> Any:

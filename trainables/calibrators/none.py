@@ -1,4 +1,4 @@
-"""Probabilities as the network gives them."""
+"""The network's own probabilities."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from trainables.registry import register
 
 @register("none", spec={"title": "no calibration", "symbol": "", "keeps_order": True})
 class Uncalibrated(Calibrator):
-    """The softmax of the logits themselves."""
+    """The softmax of the logits."""
 
     def fit(self, logits: Tensor, labels: Tensor) -> None:
-        """Nothing to fit."""
+        """Does nothing."""
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
         return logits.double().log_softmax(dim=1)

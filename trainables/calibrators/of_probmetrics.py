@@ -1,4 +1,4 @@
-"""Calibrators of probmetrics, an extra of calibsweep. Nothing here is a component itself."""
+"""Base class of the calibrators from probmetrics, an extra of calibsweep. Not a component itself."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ EXTRA = "calibrators"
 
 
 class OfProbmetrics(Calibrator):
-    """A calibrator that probmetrics fits and applies. A subclass says which.
+    """A calibrator that probmetrics fits and applies. A subclass chooses which.
 
     Berta et al., 'Rethinking Early Stopping: Refine, Then Calibrate' (2025) and 'Structured Matrix Scaling
     for Multi-Class Calibration' (2025).
     """
 
     def made(self, calibrators: ModuleType) -> Any:
-        """The calibrator of the package probmetrics.calibrators, not yet fitted."""
+        """The unfitted calibrator from the package probmetrics.calibrators."""
         raise NotImplementedError
 
     def fit(self, logits: Tensor, labels: Tensor) -> None:
         self.fitted = self.made(_package("calibrators"))
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 self.fitted.fit_torch(self._distribution(logits), labels.cpu())
             except (ValueError, RuntimeError) as error:
                 raise InputError(f"{type(self).__name__} cannot be fitted: {error}") from error
-        for each in told:
-            # It would go on with the parameters that it began with.
+        for each in caught:
+            # It would continue with its initial parameters.
             if "Not updating" in str(each.message):
                 raise InputError(f"{type(self).__name__} did not converge: {each.message}")
 

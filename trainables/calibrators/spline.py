@@ -19,7 +19,7 @@ from trainables.registry import register
     },
 )
 class Spline(OfProbmetrics):
-    """Each class's probability goes through a spline fitted to its cumulated frequency; each row sums to 1.
+    """Maps each class's probability by a spline fitted to its cumulative frequency, then normalises each row.
 
     Gupta et al., 'Calibration of Neural Networks using Splines' (ICLR 2021), one class against the rest.
     """

@@ -1,16 +1,16 @@
-"""Temperature scaling: the best temperature of a fixed grid, all of it in one pass over the logits.
+"""Temperature scaling: the best temperature of a fixed grid, in one pass over the logits.
 
-The grid is searched and no gradient is followed, because that is how the published temperatures were found
-(Mukhoti et al. 2020, section 5). Of a row of logits a temperature changes the normaliser
+The grid is searched without gradients, because the published temperatures were found that way (Mukhoti et al.
+2020, section 5). A temperature changes only the normaliser of a row of logits,
 
     S(T) = sum_j exp((z_j - max z) / T)
 
-and nothing else that a criterion needs: the predicted class stays, its probability is 1 / S(T), and the
-negative log-likelihood is log S(T) - (z_y - max z) / T. As a function of log T, each exp(-d / T) is the same
-smooth step, only shifted by log d, and analytic within pi / 2 of the real line, so Chebyshev interpolation in
-log T gets from 40 temperatures to all 100 with an error below 1e-11, for less than half of the exponentials
-and one pass over logits that stay in the cache. All of it is float64: which temperature is chosen does not
-hang on the last digit of a processor.
+and a criterion needs nothing else: the predicted class stays, its probability is 1 / S(T), and the negative
+log-likelihood is log S(T) - (z_y - max z) / T. As a function of log T, each exp(-d / T) is the same smooth
+step, shifted by log d, and analytic within pi / 2 of the real line. Chebyshev interpolation in log T
+therefore gets from 40 temperatures to all 100 with an error below 1e-11, with less than half of the
+exponentials and one pass over logits that stay in the cache. Everything is float64: the chosen temperature
+does not depend on the last digit of a processor.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from trainables.protocols.base import Criterion
 from trainables.registry import register
 
 TEMPERATURES: tuple[float, ...] = tuple(tenths / 10 for tenths in range(1, 101))
-"""The grid 0.1, 0.2, ... 10.0, each the number nearest to its decimal."""
+"""The grid 0.1, 0.2, ... 10.0, each the nearest float to its decimal."""
 
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 
 TIE = 1e-9
-"""Temperatures are equally good whose criteria differ by less: many times what rounding differs by, and far
-below anything that a table shows."""
+"""Temperatures whose criteria differ by less are equally good: far above rounding, and far below any digit
+shown in a table."""
 
 NODES = 40
 SMALLEST_EXPONENT = -80.0
-"""exp(-80) adds nothing to a sum of at least 1, and below exp(-708) arithmetic becomes very slow."""
+"""exp(-80) is negligible in a sum of at least 1, and below exp(-708) arithmetic becomes very slow."""
 
 ELEMENTS_AT_ONCE = {"cpu": 2**16, "other": 2**23}
-"""Exponentials computed together: what stays in a cache; on a GPU, what keeps it busy."""
+"""Exponentials computed together: on a CPU as many as fit its cache, on a GPU enough to keep it busy."""
 
 
 @register(
@@ -64,7 +64,7 @@ ELEMENTS_AT_ONCE = {"cpu": 2**16, "other": 2**23}
     spec={"title": "temperature scaling by NLL", "symbol": "T", "keeps_order": True},
 )
 class GridTemperature(Calibrator):
-    """Temperature scaling, the temperature being the one of a grid that has the least criterion.
+    """Temperature scaling with the temperature from a grid that minimises a criterion.
 
     Guo et al., 'On Calibration of Modern Neural Networks' (ICML 2017), section 4.2; the grid of Mukhoti et
     al. 2020, section 5.
@@ -81,23 +81,23 @@ class GridTemperature(Calibrator):
         self.temperature = fit_temperature(logits, labels, self.criterion)
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
-        # The greatest logit is taken off first: dividing large logits would cost digits that their gaps need.
+        # Subtract the greatest logit first: dividing large logits would cost digits that their gaps need.
         gaps = logits.double()
         return ((gaps - gaps.amax(dim=1, keepdim=True)) / self.temperature).log_softmax(dim=1)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor, criterion: Criterion = "ece") -> float:
-    """The temperature of the grid at which softmax(logits / T) has the least criterion.
+    """The temperature of the grid at which softmax(logits / T) minimises a criterion.
 
-    Of those within 1e-9 of the least the smallest.
+    Of temperatures within 1e-9 of the minimum, the smallest.
 
     Args:
-        logits: [N, K], of validation data, any device.
+        logits: [N, K], on validation data, on any device.
         labels: [N].
         criterion: 'ece' or 'adaptive_ece' with 15 bins, or 'nll'.
 
     Raises:
-        InputError: Logits or labels for which the criterion has no value, or an unknown criterion.
+        InputError: The criterion is unknown, or undefined for these logits or labels.
     """
     if criterion not in CRITERIA:
         raise InputError(f"criterion must be one of {', '.join(CRITERIA)}, not {criterion!r}.")
@@ -106,7 +106,7 @@ def fit_temperature(logits: Tensor, labels: Tensor, criterion: Criterion = "ece"
 
 
 def best(curve: Tensor) -> Tensor:
-    """Position of the first value of a curve [100] that is the least, or within `TIE` of it."""
+    """Position of the first value of a curve [100] within `TIE` of the least."""
     return (curve <= curve.min() + TIE).nonzero()[0, 0]
 
 
@@ -130,8 +130,8 @@ def criterion_curves(
             curves[criterion] = torch.stack([weighted_gap(row, correct, edges) for row in confidences])
         else:
             gaps = [equal_mass_gap(row, correct, BINS) for row in confidences]
-            # Where rounding makes all confidences equal, no sample is in a bin: the 0 that is then measured
-            # says nothing, and a network sure of everything would get the temperature that makes it surer.
+            # If rounding makes all confidences equal, no sample is in a bin. The measured 0 is then
+            # meaningless, and would sharpen a network that is already sure of everything.
             least, greatest = confidences.aminmax(dim=1)
             curves[criterion] = torch.where(greatest - least > ROUNDING, torch.stack(gaps), math.inf)
     return curves
@@ -161,7 +161,7 @@ def _normalisers(logits: Tensor, top: Tensor) -> Tensor:
 
 @functools.cache
 def _interpolation() -> tuple[Tensor, Tensor]:
-    """1 / T at the nodes, float64 [40], and what each node counts at each temperature, float64 [100, 40].
+    """1 / T at the nodes, float64 [40], and the weight of each node at each temperature, float64 [100, 40].
 
     Berrut and Trefethen, 'Barycentric Lagrange Interpolation' (SIAM Review 2004), equation 4.2.
     """
@@ -169,7 +169,7 @@ def _interpolation() -> tuple[Tensor, Tensor]:
     targets = torch.tensor(TEMPERATURES, dtype=torch.float64).log()
     middle, half = (targets[-1] + targets[0]) / 2, (targets[-1] - targets[0]) / 2
     inverses = (-(middle + half * angles.cos())).exp()
-    # The weights are made for what rounding makes of the nodes.
+    # Use the rounded nodes to compute the weights.
     nodes = -inverses.log()
     factors = nodes[:, None] - nodes
     terms = 1 / (factors.fill_diagonal_(1.0).prod(dim=1) * (targets[:, None] - nodes))

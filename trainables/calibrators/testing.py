@@ -12,12 +12,12 @@ FITTED, APPLIED = 400, 24
 
 
 class CalibratorConformance(Conformance):
-    """What scores ask of a calibrator."""
+    """The requirements of scores on a calibrator."""
 
     registry = CALIBRATORS
 
     def fitted(self) -> Tensor:
-        """log p of other logits than those that it was fitted to, from a calibrator fitted anew."""
+        """log p from a new calibrator, on other logits than those it was fitted to."""
         calibrator = self.build()
         logits, labels = random_logits(FITTED, seed=1)
         before = logits.clone(), labels.clone()
@@ -32,23 +32,23 @@ class CalibratorConformance(Conformance):
         return random_logits(APPLIED)[0]
 
     def test_probabilities(self) -> None:
-        """The result are log-probabilities, float64 [N, K]: their exponentials sum to one."""
+        """Returns log-probabilities, float64 [N, K], whose exponentials sum to one."""
         found = self.fitted()
         assert found.shape == self.logits.shape and found.dtype == torch.float64
         assert torch.allclose(found.exp().sum(dim=1), torch.ones(APPLIED, dtype=torch.float64))
 
     def test_order_of_classes(self) -> None:
-        """Where the mark says `keeps_order`, each sample keeps its predicted class."""
+        """If the mark says `keeps_order`, each sample keeps its predicted class."""
         found = self.fitted()
         if self.entry.spec.keeps_order:
             assert torch.equal(found.argmax(dim=1), self.logits.argmax(dim=1))
 
     def test_samples(self) -> None:
-        """Each sample is mapped by itself, whatever others there are."""
+        """Each sample is mapped independently of the others."""
         found = self.fitted()
         alone = torch.cat([self.calibrator.log_probabilities(one[None]) for one in self.logits])
         assert torch.allclose(found, alone)
 
     def test_repeated(self) -> None:
-        """Fitted to the same again, it maps to the same."""
+        """Fitting to the same data again gives the same map."""
         assert torch.allclose(self.fitted(), self.fitted(), rtol=1e-9)

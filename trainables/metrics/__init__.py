@@ -1,8 +1,8 @@
 """Metrics of predicted probabilities, one file each. A new one is a new file here with a marked function.
 
-A metric is a function `(probabilities [N, K], labels [N]) -> float` of tensors on any device, and has a third
-argument `bins: int = BINS` if it bins. Its mark carries what tables need to know of it (`MetricSpec`). The
-predicted class is the first of the most probable ones, the confidence its probability.
+A metric is a function `(probabilities [N, K], labels [N]) -> float` of tensors on any device, with a third
+argument `bins: int = BINS` if it bins. Its mark states its properties for tables (`MetricSpec`). The
+predicted class is the first of the most probable ones; the confidence is its probability.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BINS = 15
-"""Bins of every binned metric, unless others are asked for: as in the papers."""
+"""Default number of bins of every binned metric, as in the papers."""
 
 
 _WITH_BINS = re.compile(r"(?P<name>.+)\(bins=(?P<bins>[1-9][0-9]{0,4})\)")
 
 
 def parsed(name: str) -> tuple[str, int | None]:
-    """A metric's name and number of bins: 'ece' and 20 from 'ece(bins=20)', None for the usual number.
+    """A metric's name and number of bins: 'ece' and 20 from 'ece(bins=20)', None for the default number.
 
     Raises:
-        ConfigurationError: Bins for a metric that has none, or that there is not.
+        ConfigurationError: The metric is unknown or has no bins.
     """
     match = _WITH_BINS.fullmatch(name)
     if match is None:
@@ -42,12 +42,12 @@ def compute(name: str, probabilities: Tensor, labels: Tensor, **params: Any) -> 
     """The metric called `name` of probabilities [N, K] and labels [N], a fraction, or nats.
 
     Args:
-        name: As 'ece', or with a number of bins as 'ece(bins=20)'.
-        params: The metric's own parameters, and `bins` for one that bins.
+        name: Such as 'ece', or with a number of bins 'ece(bins=20)'.
+        params: The metric's own parameters, and `bins` if it bins.
 
     Raises:
-        ConfigurationError: An unknown name or parameter, with the nearest right one.
-        InputError: Probabilities or labels for which the metric has no value.
+        ConfigurationError: The name or a parameter is unknown; the message names the nearest valid one.
+        InputError: The metric is undefined for these probabilities or labels.
     """
     name, bins = parsed(name)
     params = params if bins is None else {"bins": bins, **params}

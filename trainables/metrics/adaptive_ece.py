@@ -24,10 +24,10 @@ from trainables.registry import register
 def adaptive_ece(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
     """Expected calibration error with bins of equal mass.
 
-    As released by Mukhoti et al. 2020, so that published numbers can be compared with: the bins are
-    (lower, upper] and the first begins at the least confidence, so the sample(s) with that confidence are in
-    no bin; if all confidences are equal, that is all of them, and the value is 0. Defined in Nguyen and
-    O'Connor, 'Posterior calibration and exploratory analysis for NLP models' (EMNLP 2015).
+    As released by Mukhoti et al. 2020, for comparison with published numbers: the bins are (lower, upper] and
+    the first begins at the least confidence, so samples with that confidence are in no bin; if all
+    confidences are equal, no sample is in a bin and the value is 0. Defined in Nguyen and O'Connor,
+    'Posterior calibration and exploratory analysis for NLP models' (EMNLP 2015).
     """
     confidences, correct = top_label(*checked_probabilities(probabilities, labels))
     return float(equal_mass_gap(confidences, correct, checked_bins(bins)))

@@ -1,4 +1,4 @@
-"""Areas under the curves of risk against coverage."""
+"""Areas under risk-coverage curves."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from trainables.registry import register
 def aurc(probabilities: Tensor, labels: Tensor) -> float:
     """Mean error of the most confident samples, over all coverages: how well confidence ranks errors last.
 
-    By the trapezoidal rule over the coverages 1/N, ..., 1, as torch-uncertainty computes it; of samples of
-    equal confidence each has their mean error. NaN for a single sample. Geifman and El-Yaniv, 'Selective
+    By the trapezoidal rule over the coverages 1/N, ..., 1, as in torch-uncertainty; samples of equal
+    confidence each count with their mean error. NaN for a single sample. Geifman and El-Yaniv, 'Selective
     Classification for Deep Neural Networks' (NeurIPS 2017).
     """
     wrong, coverages = _wrong(probabilities, labels)
@@ -40,16 +40,16 @@ def aurc(probabilities: Tensor, labels: Tensor) -> float:
     },
 )
 def augrc(probabilities: Tensor, labels: Tensor) -> float:
-    """As `aurc`, of the share of all samples that are accepted and wrong.
+    """Like `aurc`, for the fraction of all samples that are accepted and wrong.
 
-    So each error counts alike, however few are accepted before it. Traub et al., 'Overcoming Common Flaws in
-    the Evaluation of Selective Classification Systems' (NeurIPS 2024).
+    Each error thus has the same weight, however few samples are accepted before it. Traub et al., 'Overcoming
+    Common Flaws in the Evaluation of Selective Classification Systems' (NeurIPS 2024).
     """
     return _area(_wrong(probabilities, labels)[0])
 
 
 def _wrong(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The share of all samples that are wrong and among the k most confident, and k / N; float64 [N]."""
+    """For each k: errors among the k most confident as a fraction of all samples, and k / N; float64 [N]."""
     confidences, correct = top_label(*checked_probabilities(probabilities, labels))
     ordered, order = confidences.double().sort()
     errors = 1 - correct.double()[order]
@@ -63,7 +63,7 @@ def _wrong(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _area(curve: Tensor) -> float:
-    """Under values at the coverages 1/N, ..., 1, divided by what these span."""
+    """Area under values at the coverages 1/N, ..., 1, divided by their range."""
     if len(curve) < 2:
         return float("nan")
     return float(torch.trapezoid(curve)) / (len(curve) - 1)

@@ -1,4 +1,4 @@
-"""Cutting samples into bins by confidence, without reading a value on the host: it runs on any device."""
+"""Assigns samples to bins by confidence, on any device, without reading a value on the host."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import torch
 from torch import Tensor
 
 ROUNDING = 1e-12
-"""Confidences no further apart than this are one. In float64 two that are equal by definition, such as those
-of logits in another order, differ by some 1e-15, otherwise on each processor; those of float32 logits that
-are not equal lie far further apart."""
+"""Confidences that differ by at most this count as equal. In float64, mathematically equal ones, such as
+those of permuted logits, differ by about 1e-15, differently on each processor; unequal ones of float32 logits
+differ by far more."""
 
 
 def equal_width_edges(bins: int, device: torch.device | None = None) -> Tensor:
-    """Edges [bins + 1] of bins of equal width over [0, 1], as float64.
+    """Edges [bins + 1] of bins of equal width over [0, 1], float64.
 
-    They are the float32 numbers that published results were binned with.
+    They are the float32 numbers used for published results.
     """
     return torch.linspace(0, 1, bins + 1, dtype=torch.float32, device=device).double()
 
 
 def equal_mass_edges(confidences: Tensor, bins: int) -> Tensor:
-    """Edges [bins + 1] between which equally many of the confidences [N] lie, as float64.
+    """Edges [bins + 1] that divide the confidences [N] into bins of equal size, float64.
 
-    The first edge is the least confidence itself, so with bins open below the sample that has it is in none;
-    equal confidences share one bin and leave others empty. Mukhoti et al. 2020 as released.
+    The first edge is the least confidence, so with bins open below, its sample is in none; equal confidences
+    share one bin and leave others empty. Mukhoti et al. 2020 as released.
     """
     return _edges_of(confidences.double().sort().values, bins)
 
 
 def _edges_of(ordered: Tensor, bins: int) -> Tensor:
     last = len(ordered) - 1
-    # The N + 1 positions 0, N / bins, ..., N run one past the end, where the greatest confidence stays.
+    # The bins + 1 positions 0, N / bins, ..., N run one past the end, where the greatest confidence stays.
     positions = torch.arange(bins + 1, device=ordered.device, dtype=torch.float64) * (len(ordered) / bins)
     below = positions.floor().long().clamp_max(last)
     above = (below + 1).clamp_max(last)
@@ -43,15 +43,15 @@ def bin_of(values: Tensor, edges: Tensor) -> Tensor:
 
 
 def totals(chosen: Tensor, values: Tensor, bins: int) -> Tensor:
-    """Sum of the values [N] in each bin, float64 [bins]; values in bin -1 are left out."""
+    """Sum of the values [N] in each bin, float64 [bins]; values in bin -1 are ignored."""
     sums = torch.zeros(bins + 1, dtype=torch.float64, device=values.device)
     return sums.index_add_(0, chosen + 1, values.double())[1:]
 
 
 def weighted_gap(confidences: Tensor, correct: Tensor, edges: Tensor) -> Tensor:
-    """sum over bins of (share of samples) x |accuracy - confidence|, a scalar, for [N] and [N].
+    """sum over bins of (fraction of samples) x |accuracy - confidence|, a scalar, from [N] and [N].
 
-    Share times gap is |sum of (confidence - correct)| / N, so that counts are not needed.
+    Fraction times gap is |sum of (confidence - correct)| / N, so counts are not needed.
     """
     excess = confidences.double() - correct.double()
     sums = totals(bin_of(confidences, edges), excess, len(edges) - 1)
@@ -59,10 +59,10 @@ def weighted_gap(confidences: Tensor, correct: Tensor, edges: Tensor) -> Tensor:
 
 
 def equal_mass_gap(confidences: Tensor, correct: Tensor, bins: int) -> Tensor:
-    """`weighted_gap` with bins of equal mass, a scalar; which bin a sample is in hangs on no rounding.
+    """`weighted_gap` with bins of equal mass, a scalar. The bin of a sample does not depend on rounding.
 
-    Edges are confidences themselves, so a sample lies on each, and others that have the same confidence: all
-    that differ by no more than `ROUNDING` from the one before them are binned as the least of them.
+    Each edge is the confidence of a sample, and perhaps of others: all that differ by at most `ROUNDING` from
+    the one before are binned with the least of them.
     """
     ordered, order = confidences.double().sort()
     alike = same_but_for_rounding(ordered)
@@ -72,13 +72,13 @@ def equal_mass_gap(confidences: Tensor, correct: Tensor, bins: int) -> Tensor:
 
 
 def same_but_for_rounding(ordered: Tensor) -> Tensor:
-    """Ascending values [N], each replaced by the least of those that are equal to it but for rounding."""
+    """Ascending values [N], each replaced by the least of those that equal it up to rounding."""
     first = torch.ones_like(ordered, dtype=torch.bool)
     first[1:] = ordered.diff() > ROUNDING
     return torch.where(first, ordered, ordered[0]).cummax(0).values
 
 
 def top_label(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Confidence of each sample and whether its predicted class is right, [N] and bool [N]."""
+    """Confidence of each sample and whether its predicted class is correct, [N] and bool [N]."""
     confidences, predictions = probabilities.max(dim=1)
     return confidences, predictions == labels

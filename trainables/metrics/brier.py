@@ -27,7 +27,7 @@ def brier(probabilities: Tensor, labels: Tensor) -> float:
 
 
 def brier_scores(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """The score of each sample, float64 [N], from checked tensors."""
+    """The score of each sample, float64 [N]; expects checked tensors."""
     others = probabilities.scatter(1, labels[:, None], 0.0).square().sum(dim=1)
     true = probabilities.gather(1, labels[:, None]).squeeze(1)
     return others.double() + (1 - true.double()).square()

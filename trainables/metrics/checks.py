@@ -1,4 +1,4 @@
-"""Refusing input for which a metric has no value, in one line that names the argument."""
+"""Refuses input for which a metric is undefined, in one line that names the argument."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ RANGE_TOLERANCE = 1e-6
 
 
 def checked_logits(logits: Tensor, labels: Tensor, name: str = "logits") -> tuple[Tensor, Tensor]:
-    """The logits [N, K] in float32 or wider, and the labels [N] as int64 on their device.
+    """Returns the logits [N, K] in float32 or wider, and the labels [N] as int64 on their device.
 
     Raises:
-        InputError: A wrong shape or type, no samples, labels outside 0..K-1, or logits that are not finite.
+        InputError: Shape or type is wrong, there are no samples, labels are outside 0..K-1, or logits are not
+            finite.
     """
     logits, labels = _checked_shapes(logits, labels, name)
     least, greatest = _extremes(logits)
@@ -27,11 +28,11 @@ def checked_logits(logits: Tensor, labels: Tensor, name: str = "logits") -> tupl
 
 
 def checked_probabilities(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The probabilities [N, K] in float32 or wider, and the labels [N] as int64 on their device.
+    """Returns the probabilities [N, K] in float32 or wider, and the labels [N] as int64 on their device.
 
     Raises:
-        InputError: A wrong shape or type, no samples, labels outside 0..K-1, values outside [0, 1], or rows
-            that do not sum to 1.
+        InputError: Shape or type is wrong, there are no samples, labels are outside 0..K-1, values are
+            outside [0, 1], or rows do not sum to 1.
     """
     probabilities, labels = _checked_shapes(probabilities, labels, "probabilities")
     least, greatest = _extremes(probabilities)
@@ -80,6 +81,6 @@ def _checked_shapes(scores: Tensor, labels: Tensor, name: str) -> tuple[Tensor, 
 
 
 def _extremes(values: Tensor) -> tuple[float, float]:
-    """Least and greatest value, both NaN if any value is."""
+    """Least and greatest value; both are NaN if any value is."""
     least, greatest = values.aminmax()
     return float(least), float(greatest)

@@ -25,9 +25,9 @@ from trainables.registry import register
 def classwise_ece(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
     """Mean over classes of the expected calibration error of that class's probability.
 
-    As released by Mukhoti et al. 2020, so that published numbers can be compared with: bins (lower, upper] of
-    equal width, a probability of exactly 0 in none, and the mean over classes 0..max(label), not over all K:
-    classes above the last that occurs are left out. Defined in Kull et al., 'Beyond temperature scaling'
+    As released by Mukhoti et al. 2020, for comparison with published numbers: bins (lower, upper] of equal
+    width, a probability of exactly 0 in none, and the mean over classes 0..max(label), not over all K:
+    classes above the last that occurs are excluded. Defined in Kull et al., 'Beyond temperature scaling'
     (NeurIPS 2019).
     """
     probabilities, labels = checked_probabilities(probabilities, labels)
@@ -38,12 +38,12 @@ def classwise_excess(probabilities: Tensor, labels: Tensor, bins: int, zero: flo
     """Sum of (probability - truth) over the samples in each class's bins, float64 [K, bins].
 
     Args:
-        zero: Up to here a probability counts as 0, which is in no bin.
+        zero: Probabilities up to this count as 0, which is in no bin.
     """
     edges = equal_width_edges(bins, labels.device)
     classes = probabilities.shape[1]
-    # Few of the N x K probabilities leave the first bin: those are binned one by one, and what the first bin
-    # holds is what they leave of each class's sum.
+    # Few of the N x K probabilities leave the first bin. Bin those one by one; the first bin holds the rest
+    # of each class's sum.
     samples, columns = (probabilities > edges[1].to(probabilities.dtype)).nonzero(as_tuple=True)
     values = probabilities[samples, columns]
     above = totals(columns * bins + bin_of(values, edges), values, classes * bins).view(classes, bins)
@@ -56,5 +56,5 @@ def classwise_excess(probabilities: Tensor, labels: Tensor, bins: int, zero: flo
 
 
 def classwise_gap(excess: Tensor, labels: Tensor) -> Tensor:
-    """`classwise_ece` from the sums [K, bins] over all samples, whose labels are [N]."""
+    """`classwise_ece` from the sums [K, bins] over all samples and their labels [N]."""
     return excess[: int(labels.max()) + 1].abs().sum(dim=1).mean() / len(labels)

@@ -28,7 +28,7 @@ def classwise_ece_l2(probabilities: Tensor, labels: Tensor, bins: int = BINS) ->
     """Root of the mean over all K classes of the mean squared gap of that class's probability.
 
     The marginal calibration error of Kumar et al., 'Verified Uncertainty Calibration' (NeurIPS 2019),
-    definition 2.3 with all classes weighing 1 / K, by the plug-in estimator. Bins (lower, upper] are of equal
+    definition 2.3 with weight 1 / K for all classes, by the plug-in estimator. Bins (lower, upper] have equal
     width; a probability of 0 is in the first.
     """
     return float(squared_gaps(*_binned(probabilities, labels, bins)).mean().sqrt())
@@ -45,21 +45,21 @@ def classwise_ece_l2(probabilities: Tensor, labels: Tensor, bins: int = BINS) ->
     },
 )
 def classwise_ece_l2_debiased(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
-    """`classwise_ece_l2` less what the chance of labels adds to it on average, class by class.
+    """`classwise_ece_l2` without the bias from the randomness of labels, class by class.
 
-    Kumar et al. 2019, section 4; a class of which less is left than nothing counts as 0.
+    Kumar et al. 2019, section 4; a negative estimate for a class counts as 0.
     """
     return float(squared_gaps(*_binned(probabilities, labels, bins), debiased=True).mean().sqrt())
 
 
 def _binned(probabilities: Tensor, labels: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Counts, sums of probabilities and true labels of each class's bins, float64 [K, bins]."""
+    """Counts, sums of probabilities and counts of true labels in each class's bins, float64 [K, bins]."""
     probabilities, labels = checked_probabilities(probabilities, labels)
     inner = equal_width_edges(checked_bins(bins), labels.device)[1:-1]
     classes = probabilities.shape[1]
     first = torch.arange(classes, device=labels.device) * bins
     counts, sums = torch.zeros(2, classes * bins, dtype=torch.float64, device=labels.device)
-    # Positions of all N x K probabilities at once would take as much again as these.
+    # Computing the positions of all N x K probabilities at once would double the memory.
     rows = max(1, ELEMENTS_AT_ONCE // classes)
     for start in range(0, len(probabilities), rows):
         values = probabilities[start : start + rows].double()

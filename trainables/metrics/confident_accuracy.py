@@ -1,4 +1,4 @@
-"""Accuracy where a network is sure."""
+"""Accuracy of confident predictions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trainables.registry import register
     },
 )
 def confident_accuracy(probabilities: Tensor, labels: Tensor) -> float:
-    """Accuracy of the samples with confidence above 0.99, NaN where there are none.
+    """Accuracy of the samples with confidence above 0.99; NaN if there are none.
 
     Mukhoti et al. 2020, 'Confident and Calibrated Models'.
     """

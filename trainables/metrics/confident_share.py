@@ -1,4 +1,4 @@
-"""Share of samples of which a network is sure."""
+"""Share of confident predictions."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def confident_share(probabilities: Tensor, labels: Tensor) -> float:
 
 
 def confident(confidences: Tensor, correct: Tensor) -> tuple[Tensor, Tensor]:
-    """The share of samples above `CONFIDENT` and their accuracy, scalars, from [N] and [N]."""
+    """The fraction of samples above `CONFIDENT` and their accuracy, scalars, from [N] and [N]."""
     chosen = (confidences > CONFIDENT).double()
     return chosen.mean(), (chosen * correct).sum() / chosen.sum()

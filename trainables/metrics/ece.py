@@ -22,7 +22,7 @@ from trainables.registry import register
     },
 )
 def ece(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
-    """Expected calibration error with bins (lower, upper] of equal width; empty bins count nothing.
+    """Expected calibration error with bins (lower, upper] of equal width; empty bins have no weight.
 
     Naeini et al., 'Obtaining Well Calibrated Probabilities Using Bayesian Binning' (AAAI 2015); Guo et al.,
     'On Calibration of Modern Neural Networks' (ICML 2017), equation 3.

@@ -21,7 +21,7 @@ from trainables.registry import register
     },
 )
 def ece_l2(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
-    """Root of the mean over samples of their bin's squared gap, the bins being those of `ece`.
+    """Root of the mean over samples of the squared gap of their bin, with the bins of `ece`.
 
     Kumar et al., 'Verified Uncertainty Calibration' (NeurIPS 2019), definition 2.2 with p = 2, by the plug-in
     estimator of section 4.
@@ -40,10 +40,10 @@ def ece_l2(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
     },
 )
 def ece_l2_debiased(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
-    """`ece_l2` less what the chance of labels adds to it on average; 0 where that is more than there is.
+    """`ece_l2` without the bias from the randomness of labels; 0 if the estimate is negative.
 
-    Kumar et al. 2019, section 4: of each bin's squared gap the estimated variance of its accuracy is
-    subtracted. A bin of one sample has no such estimate, and counts nothing, as in their library.
+    Kumar et al. 2019, section 4: the estimated variance of each bin's accuracy is subtracted from its squared
+    gap. A bin of one sample has no such estimate and no weight, as in their library.
     """
     return float(squared_gaps(*_binned(probabilities, labels, bins), debiased=True).sqrt())
 
@@ -57,13 +57,13 @@ def _binned(probabilities: Tensor, labels: Tensor, bins: int) -> tuple[Tensor, T
 
 
 def squared_gaps(counts: Tensor, sums: Tensor, hits: Tensor, debiased: bool = False) -> Tensor:
-    """Mean over samples of their bin's squared gap between probability and frequency, at least 0.
+    """Mean over samples of the squared gap between probability and frequency in their bin, at least 0.
 
     Args:
-        counts: Samples of each bin, [..., bins].
+        counts: Samples in each bin, [..., bins].
         sums: Sum of their probabilities.
-        hits: How many of them are what the probability is of.
-        debiased: Whether the variance of each frequency is subtracted.
+        hits: Number of samples for which the predicted event occurred.
+        debiased: Whether to subtract the variance of each frequency.
     """
     filled = counts.clamp_min(1)
     frequencies = hits / filled

@@ -20,9 +20,9 @@ from trainables.registry import register
     },
 )
 def ks(probabilities: Tensor, labels: Tensor) -> float:
-    """Largest gap between the cumulated confidences and the cumulated accuracy, samples by confidence.
+    """Largest gap between cumulative confidence and cumulative accuracy, with samples ordered by confidence.
 
-    Needs no bins. Samples of equal confidence count together, so that their order does not matter. Gupta et
+    Needs no bins. Samples of equal confidence are added together, so their order does not matter. Gupta et
     al., 'Calibration of Neural Networks using Splines' (ICLR 2021), equation 6.
     """
     confidences, correct = top_label(*checked_probabilities(probabilities, labels))

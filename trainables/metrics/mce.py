@@ -23,7 +23,7 @@ from trainables.registry import register
     },
 )
 def mce(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
-    """Maximum calibration error: the largest gap of any bin of `ece`, however few samples it holds.
+    """Maximum calibration error: the largest gap of any bin of `ece`, however few samples it has.
 
     Empty bins have no gap. Naeini et al. 2015; Guo et al. 2017, equation 5.
     """

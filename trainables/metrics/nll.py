@@ -19,7 +19,7 @@ from trainables.registry import register
     },
 )
 def nll(probabilities: Tensor, labels: Tensor) -> float:
-    """Mean negative log-likelihood in nats; infinite where a true class has probability 0."""
+    """Mean negative log-likelihood in nats; infinite if a true class has probability 0."""
     probabilities, labels = checked_probabilities(probabilities, labels)
     true = probabilities.gather(1, labels[:, None]).squeeze(1)
     return float(-true.double().log().mean())

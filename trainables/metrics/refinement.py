@@ -1,4 +1,4 @@
-"""Parts of proper scores: what recalibration could win back, and what it could not."""
+"""Parts of proper scores: the part that recalibration could remove, and the rest."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from trainables.registry import register
     },
 )
 def nll_refinement(probabilities: Tensor, labels: Tensor) -> float:
-    """The negative log-likelihood (nats) that is left at the best temperature for these very samples.
+    """The negative log-likelihood (nats) that remains at the best temperature for the same samples.
 
-    Berta et al., 'Rethinking Early Stopping: Refine, Then Calibrate' (2025), section 4: an upper bound of the
+    Berta et al., 'Rethinking Early Stopping: Refine, Then Calibrate' (2025), section 4: an upper bound on the
     refinement error, by temperature scaling.
     """
     log_probabilities, labels = _logarithms(probabilities, labels)
@@ -40,7 +40,7 @@ def nll_refinement(probabilities: Tensor, labels: Tensor) -> float:
     },
 )
 def nll_calibration(probabilities: Tensor, labels: Tensor) -> float:
-    """The negative log-likelihood (nats) that the best temperature would take away. Berta et al. 2025."""
+    """The negative log-likelihood (nats) that the best temperature would remove. Berta et al. 2025."""
     log_probabilities, labels = _logarithms(probabilities, labels)
     scaled = _at_best_temperature(log_probabilities, labels)
     return _nll(log_probabilities, labels) - _nll(scaled, labels)
@@ -56,9 +56,9 @@ def nll_calibration(probabilities: Tensor, labels: Tensor) -> float:
     },
 )
 def brier_refinement(probabilities: Tensor, labels: Tensor) -> float:
-    """The Brier score that is left at the temperature with the least negative log-likelihood.
+    """The Brier score that remains at the temperature with the least negative log-likelihood.
 
-    Berta et al. 2025, who fit by likelihood whatever score is taken apart.
+    Berta et al. 2025, who fit by likelihood whichever score is decomposed.
     """
     log_probabilities, labels = _logarithms(probabilities, labels)
     return _brier(_at_best_temperature(log_probabilities, labels), labels)
@@ -74,14 +74,14 @@ def brier_refinement(probabilities: Tensor, labels: Tensor) -> float:
     },
 )
 def brier_calibration(probabilities: Tensor, labels: Tensor) -> float:
-    """What `brier_refinement` leaves of the Brier score; negative if the temperature makes it worse."""
+    """The Brier score minus `brier_refinement`; negative if the temperature makes it worse."""
     log_probabilities, labels = _logarithms(probabilities, labels)
     scaled = _at_best_temperature(log_probabilities, labels)
     return _brier(log_probabilities, labels) - _brier(scaled, labels)
 
 
 def _logarithms(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """log p, float64 [N, K], a probability of 0 being the least positive number, and the labels [N]."""
+    """log p, float64 [N, K], with 0 replaced by the least positive number, and the labels [N]."""
     probabilities, labels = checked_probabilities(probabilities, labels)
     values = probabilities.double()
     return values.clamp_min(torch.finfo(values.dtype).tiny).log(), labels

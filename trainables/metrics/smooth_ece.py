@@ -11,10 +11,10 @@ from trainables.metrics.checks import checked_probabilities
 from trainables.registry import register
 
 CELLS = 8192
-"""Of the grid on which gaps are smoothed; far finer than any bandwidth that is chosen."""
+"""Cells of the grid on which gaps are smoothed; far finer than any chosen bandwidth."""
 
 STEPS = 30
-"""Halvings of the interval in which the bandwidth lies."""
+"""Bisections of the interval that contains the bandwidth."""
 
 
 @register(
@@ -27,11 +27,11 @@ STEPS = 30
     },
 )
 def smooth_ece(probabilities: Tensor, labels: Tensor) -> float:
-    """Calibration error with a Gaussian kernel instead of bins, whose width is the error itself.
+    """Calibration error with a Gaussian kernel instead of bins; the kernel's width is the error itself.
 
     Blasiok and Nakkiran, 'Smooth ECE: Principled Reliability Diagrams via Kernel Smoothing' (ICLR 2024): gaps
-    between confidence and accuracy are smoothed by a Gaussian reflected at 0 and 1, and the bandwidth is the
-    one that equals the error which comes out, the only one.
+    between confidence and accuracy are smoothed by a Gaussian reflected at 0 and 1. The bandwidth is the
+    unique one that equals the resulting error.
     """
     confidences, correct = top_label(*checked_probabilities(probabilities, labels))
     spectrum = gap_spectrum(confidences, correct)
@@ -44,12 +44,12 @@ def smooth_ece(probabilities: Tensor, labels: Tensor) -> float:
 
 def gap_spectrum(confidences: Tensor, correct: Tensor) -> npt.NDArray[np.float64]:
     """Cosine series of the gaps of samples [N] over the unit interval, float64 [CELLS]."""
-    # scipy.fft takes long to load, in each process of a trial, and few come here.
+    # Imported here because scipy.fft loads slowly, in each process of a trial, and few trials need it.
     from scipy.fft import dct
 
     values = confidences.double().cpu().numpy()
     gaps = (values - correct.double().cpu().numpy()) / len(values)
-    # Each gap is shared by the two cells whose middles it lies between.
+    # Each gap is split between the two cells whose centres enclose it.
     places = np.clip(values * CELLS - 0.5, 0, CELLS - 1)
     below = np.minimum(places.astype(np.int64), CELLS - 2)
     share = places - below
@@ -62,6 +62,6 @@ def smoothed_gap(spectrum: npt.NDArray[np.float64], sigma: float) -> float:
     """Integral of the absolute smoothed gap, with a kernel of bandwidth sigma."""
     from scipy.fft import idct
 
-    # Of a reflected Gaussian the cosines are the eigenfunctions.
+    # Cosines are the eigenfunctions of a reflected Gaussian.
     damped = spectrum * np.exp(-((sigma * np.pi * np.arange(CELLS)) ** 2) / 2)
     return float(np.abs(idct(damped, norm="ortho")).sum())

@@ -13,13 +13,13 @@ from trainables.testing import Conformance, random_logits
 
 
 def sharp() -> tuple[Tensor, Tensor]:
-    """Probabilities [400, 7] of which many are nearly 1, and labels [400]."""
+    """Probabilities [400, 7], many of them close to 1, and labels [400]."""
     logits, labels = random_logits(400)
     return (3 * logits).softmax(dim=1), labels
 
 
 class MetricConformance(Conformance):
-    """What tables ask of a metric."""
+    """The requirements of tables on a metric."""
 
     registry = METRICS
 
@@ -40,7 +40,7 @@ class MetricConformance(Conformance):
         assert math.isclose(value, shuffled, rel_tol=1e-9, abs_tol=1e-12)
 
     def test_inputs(self) -> None:
-        """Nothing that is handed over is changed."""
+        """The arguments are not changed."""
         logits, labels = random_logits()
         probabilities = logits.softmax(dim=1)
         before = probabilities.clone(), labels.clone()
@@ -48,14 +48,14 @@ class MetricConformance(Conformance):
         assert torch.equal(probabilities, before[0]) and torch.equal(labels, before[1])
 
     def test_order_of_classes(self) -> None:
-        """Where the mark says `order_only`, a change that keeps the order of the classes changes nothing."""
+        """If the mark says `order_only`, a change that keeps the order of the classes changes nothing."""
         if self.entry.spec.order_only:
             logits, labels = random_logits()
             sharper = self.value((3 * logits).softmax(dim=1), labels)
             assert sharper == self.value(logits.softmax(dim=1), labels)
 
     def test_bins(self) -> None:
-        """Where the mark says `bins`, any number of them will do."""
+        """If the mark says `bins`, any number of bins works."""
         if self.entry.spec.bins:
             logits, labels = random_logits(200)
             values = [self.value(logits.softmax(dim=1), labels, bins=bins) for bins in (1, 5, 40)]

@@ -35,9 +35,9 @@ from trainables.registry import register
     },
 )
 def top_k_accuracy(probabilities: Tensor, labels: Tensor, k: int = 5) -> float:
-    """Share of samples whose true class is among the k most probable; 1 where there are no more than k.
+    """Share of samples whose true class is among the k most probable; 1 if there are at most k classes.
 
-    Of equally probable classes the first counts as more probable, so that k = 1 is 1 - `error`.
+    Of equally probable classes the first ranks higher, so that k = 1 gives 1 - `error`.
     """
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise InputError(f"k must be a whole number from 1 on, not {k!r}.")
@@ -46,7 +46,7 @@ def top_k_accuracy(probabilities: Tensor, labels: Tensor, k: int = 5) -> float:
 
 
 def true_ranks(scores: Tensor, labels: Tensor) -> Tensor:
-    """How many classes come before the true one in falling order of the scores [N, K], int64 [N]."""
+    """Rank of the true class in falling order of the scores [N, K], from 0, int64 [N]."""
     true = scores.gather(1, labels[:, None])
     earlier = torch.arange(scores.shape[1], device=scores.device) < labels[:, None]
     return ((scores > true) | ((scores == true) & earlier)).sum(dim=1)

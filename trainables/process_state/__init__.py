@@ -1,1 +1,1 @@
-"""What is global in a process, and how it is made as it was before a trial: `state.py` has the way in."""
+"""Global state of a process, and its restoration after a trial: start with `state.py`."""

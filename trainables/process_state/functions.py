@@ -1,4 +1,4 @@
-"""Functions and classes of torch, NumPy, Python and ours that something else was put in place of."""
+"""Functions and classes of torch, NumPy, Python and our packages that a trial has replaced."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ ABSENT = object()
 
 
 class Functions:
-    """The functions of those modules and of the classes in them, as they are when this is made.
+    """The functions of those modules and of their classes, as they are now.
 
-    What a library puts in place of another's function around it (torch's compiler does, when it is first
-    used) stays.
+    Wrappers that a library puts around another's function stay (torch's compiler does so when it is first
+    used).
     """
 
     def __init__(self) -> None:
@@ -50,14 +50,14 @@ class Functions:
         self.seen[id(owner)] = owner, dict(vars(owner))
 
     def put_back(self) -> list[str]:
-        """Puts the functions back that were replaced. Returns their names."""
-        told = []
+        """Restores the functions that were replaced. Returns their names."""
+        restored = []
         for owner, before in list(self.seen.values()):
             try:
                 if vars(owner) == before:
                     continue
             except Exception:
-                # Arrays that differ do not say so by True or False.
+                # Comparing arrays does not give True or False.
                 pass
             for name in _replaced(owner, before):
                 with contextlib.suppress(Exception):
@@ -65,18 +65,18 @@ class Functions:
                         setattr(owner, name, before[name])
                     else:
                         delattr(owner, name)
-                told.append(f"{owner.__name__}.{name}")
+                restored.append(f"{owner.__name__}.{name}")
             self._see(owner)
         for function, inside in self.insides.items():
             if _inside(function) != inside:
                 function.__code__, function.__defaults__, defaults = inside
                 function.__kwdefaults__ = defaults and dict(defaults)
-                told.append(f"what {function.__qualname__} does")
-        return told
+                restored.append(f"what {function.__qualname__} does")
+        return restored
 
 
 def _inside(function: FunctionType) -> tuple[CodeType, tuple[Any, ...] | None, dict[str, Any] | None]:
-    """What it does, and with which values where none are given."""
+    """Its code and its default values."""
     defaults = function.__kwdefaults__
     return function.__code__, function.__defaults__, defaults and dict(defaults)
 
@@ -90,7 +90,7 @@ def _classes(module: ModuleType) -> Iterable[type]:
 
 def _replaced(owner: Any, before: Mapping[str, Any]) -> list[str]:
     now = vars(owner)
-    # A class may be given a function that hides an inherited one; a module's new names are nobody's.
+    # A new function in a class may hide an inherited one; new names in a module hide nothing.
     names = before if isinstance(owner, ModuleType) else {**before, **now}
     found = []
     for name in names:
@@ -106,6 +106,6 @@ def _is_function(value: Any) -> bool:
 
 
 def _is_service(value: Any) -> bool:
-    """Whether a library made this function to put it in place of another."""
+    """Whether a library made this function as a wrapper."""
     code = getattr(value, "__code__", None)
     return code is not None and "<locals>" in value.__qualname__ and is_library(code.co_filename)

@@ -1,4 +1,4 @@
-"""What is global in Python, NumPy and the process itself. Generators are in `seeds.py`."""
+"""Global settings of Python, NumPy and the process itself. For generators see `seeds.py`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _filters() -> list[Any]:
 def _put_filters(filters: list[Any]) -> None:
     warnings.filters[:] = filters  # type: ignore[index]
     with warnings.catch_warnings():
-        # Leaving it tells that filters have changed.
+        # Leaving it signals that the filters have changed.
         pass
 
 
@@ -69,7 +69,7 @@ def _put_environment(environment: dict[str, str]) -> None:
 
 
 def _umask() -> int:
-    # There is no other way to ask; files that another thread makes meanwhile are its owner's alone.
+    # The only way to read it; files created by another thread meanwhile are accessible to their owner only.
     umask = os.umask(0o077)
     os.umask(umask)
     return umask
@@ -120,7 +120,7 @@ LIMITS = sorted(value for name, value in vars(resource).items() if name.startswi
 PYTHON = [
     Setting("environment variables", lambda: dict(os.environ), _put_environment),
     Setting("current folder", os.getcwd, os.chdir),
-    # Modules that were imported from there would stay, `utils` or `random` as they may be called.
+    # Not restorable: modules imported from there would stay, under names such as `utils` or `random`.
     Setting("sys.path", _path),
     Setting("umask", _umask, os.umask),
     Setting("warning filters", _filters, _put_filters),

@@ -1,4 +1,4 @@
-"""What is global in torch. Whatever of it a trial did not set may change its numbers, or end it."""
+"""Global settings of torch. A changed one may alter the numbers of the next trial, or end it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _autocast_depth() -> int:
 def _leave_autocast(depth: int) -> None:
     for _ in range(_autocast_depth() - depth):
         torch.autocast_decrement_nesting()
-    # Weights that were cast stay in it until the outermost block is left, whatever steps are made in between.
+    # Cast weights stay in the cache until the outermost block is left, even after optimiser steps.
     torch.clear_autocast_cache()
 
 
@@ -65,7 +65,7 @@ def _hooks() -> list[Any]:
 def _put_hooks(hooks: list[Any]) -> None:
     for (owner, name), value in zip(HOOKS, hooks, strict=True):
         if isinstance(value, dict):
-            # Others may hold on to the dictionary.
+            # Others may refer to the dictionary.
             there = getattr(owner, name)
             there.clear()
             there.update(value)
@@ -105,7 +105,7 @@ ATTRIBUTES = (
     "backends.cuda.matmul.allow_fp16_reduced_precision_reduction",
     "backends.cuda.matmul.allow_bf16_reduced_precision_reduction",
     "backends.cuda.matmul.allow_fp16_accumulation",
-    # The same thing by three names, each of which changes the others: put back in several rounds.
+    # Aliases that change one another: restored in several rounds.
     "backends.fp32_precision",
     "backends.cudnn.fp32_precision",
     "backends.cudnn.conv.fp32_precision",
@@ -120,12 +120,12 @@ ATTRIBUTES = (
 )
 
 TORCH = [
-    # First, since modes reach into whatever torch is asked for afterwards.
+    # First, because modes affect all later calls of torch.
     Setting("torch's default device", torch.get_default_device, _default_device),
     Setting(
         "modes of torch functions",
         torch._C._len_torch_function_stack,
-        # A device that was set is such a mode too, also where it is the one that would be taken anyway.
+        # A default device is such a mode too, even if it equals the usual one.
         lambda depth: torch.set_default_device(None),
     ),
     Setting("modes of torch dispatch", torch._C._len_torch_dispatch_stack),
@@ -226,7 +226,7 @@ TORCH = [
         torch.multiprocessing.get_sharing_strategy,
         torch.multiprocessing.set_sharing_strategy,
     ),
-    # Processors keep these two for each thread: those of a pool that was started meanwhile would go on.
+    # Processors keep these two per thread: threads of a pool started meanwhile would keep the changed ones.
     Setting("flushing of denormal numbers", lambda: SMALLEST_NORMAL / 2 == 0),
     Setting("rounding", lambda: (1.0 + HALF_OF_EPSILON, 1.0 - HALF_OF_EPSILON / 2)),
 ]

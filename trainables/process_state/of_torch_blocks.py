@@ -1,6 +1,6 @@
-"""What torch keeps while a block is open (hooks, levels, caches, keys), and what others gave it (operators).
+"""State that torch keeps inside a block (hooks, levels, caches, keys), and operators registered by others.
 
-A block that a trial entered and never left, by an error or on purpose, would hold for the trial after it.
+A block that a trial entered and never left, by an error or on purpose, would affect the next trial.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COMPILED = (".cpp", ".h", ".cu")
 
 
 def _top_hooks() -> Any:
-    # Those below are not to be seen without taking this away.
+    # Those below are visible only after removing this one.
     return _autograd._top_saved_tensors_default_hooks(True)
 
 
@@ -58,7 +58,7 @@ def _dispatch_keys() -> tuple[int, int]:
 
 def _put_parametrize(value: tuple[int, bool]) -> None:
     parametrize._cache_enabled = value[0]
-    # By the id of a module, which the next may have: it would be given the weights of one that is gone.
+    # It is keyed by the id of a module, which may be reused: the new module would get stale weights.
     parametrize._cache = {}
 
 
@@ -76,7 +76,7 @@ def _end_profiler(was_running: bool) -> None:
 
 
 def _replaced_operators() -> list[str]:
-    """Operators of torch's own that other code than a library's does the work of."""
+    """Operators of torch that code outside of libraries has replaced."""
     return [name for name in sorted(torch.library._impls - KNOWN_IMPLEMENTATIONS) if _is_replaced(name)]
 
 
@@ -94,14 +94,14 @@ def _end_process_group(was_started: bool) -> None:
 
 
 def _configurations() -> Iterator[tuple[str, ConfigModule]]:
-    """What torch's compiler and its like are set by, as far as they are loaded."""
+    """Configurations of torch's compiler and similar modules that are loaded."""
     for name, module in list(sys.modules.items()):
         if isinstance(module, ConfigModule):
             yield name, module
 
 
 def _configured() -> dict[tuple[str, str], Any]:
-    # A module that was loaded meanwhile differs by what was set in it alone.
+    # A module loaded meanwhile differs only by the values set in it.
     found = {}
     for module_name, module in _configurations():
         for name, entry in module._config.items():
@@ -123,7 +123,7 @@ def _put_configured(before: dict[tuple[str, str], Any]) -> None:
 
 
 def _stance() -> Any:
-    """How torch's compiler is told to go about what it is given; None where it is as usual or not loaded."""
+    """The stance of torch's compiler; None if it is the default or not loaded."""
     stance = getattr(sys.modules.get("torch._dynamo.eval_frame"), "_stance", None)
     return None if stance is None or stance.stance == "default" else stance
 

@@ -111,15 +111,15 @@ class ProcessState:
             lasting = _differing(self.values, to_check)
         put_back = [SETTINGS[index].name for index in changed if index not in lasting]
         put_back += self.functions.put_back()
-        told = [SETTINGS[index].name for index in lasting]
+        remaining = [SETTINGS[index].name for index in lasting]
         try:
             if self.generators is not None:
                 seeds.restore_generators(self.generators)
         except Exception:
-            told.append("generators")
-        told += _still_there(self.threads, _threads, _own_thread, "thread")
-        told += _still_there(self.children, _children, _own_child, "child process")
-        return Left(tuple(put_back), tuple(told))
+            remaining.append("generators")
+        remaining += _still_there(self.threads, _threads, _own_thread, "thread")
+        remaining += _still_there(self.children, _children, _own_child, "child process")
+        return Left(tuple(put_back), tuple(remaining))
 
 
 def _values() -> list[Any]:

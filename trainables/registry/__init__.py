@@ -1,8 +1,8 @@
-"""What components there are, read off their files without importing them.
+"""Finds the components by reading their files, without importing them.
 
 A component is one class (or function) in one file, marked with `@register("name")`. The registry reads the
-marks with `ast`, so that a sweep file can be checked, a trial's key computed and a table printed on a laptop
-without loading torch. The file itself is imported when something is built from it, and only then.
+marks with `ast`, so that a laptop can check a sweep file, compute a trial's key and print a table without
+loading torch. The file itself is imported only when something is built from it.
 """
 
 from trainables.registry.entries import REQUIRED, Entry, Parameter

@@ -12,7 +12,7 @@ from trainables.registry.specs import Spec
 from trainables.values import coerced
 
 REQUIRED = object()
-"""Stands for 'no default' among an entry's parameters."""
+"""Marks a parameter without default."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,18 @@ class Parameter:
 
 @dataclass(frozen=True, eq=False)
 class Entry(Generic[Spec]):
-    """One name in a registry. `component` is the name that it has in a trial's identity.
+    """One name in a registry. `component` is its name in a trial's identity.
 
-    An entry that was read anew is another, so what is worked out from one may be kept by it.
+    Rereading a file gives another entry, so results derived from an entry may be cached under it.
 
     Attributes:
-        kind: What a component of the registry is called in messages.
+        kind: Name of the registry's kind in messages.
         preset: Parameters that the name fixes.
-        path: The file that defines it. For a plug-in, where it lay when it was read.
-        module: The name by which that file is imported.
-        attribute: The class or function in it.
-        source_digest: SHA-256 of the file, recorded beside each trial.
-        origin: '' for calibsweep's own, 'plug-in', or name and version of the package that brought it.
+        path: The file that defines it. For a plug-in, its location when it was read.
+        module: The name under which the file is imported.
+        attribute: The class or function in the file.
+        source_digest: SHA-256 of the file, recorded with each trial.
+        origin: '' for calibsweep's own, 'plug-in', or name and version of the package that provides it.
     """
 
     kind: str
@@ -53,19 +53,19 @@ class Entry(Generic[Spec]):
 
     @functools.cached_property
     def usual(self) -> Mapping[str, Any]:
-        """Presets over defaults, in one form; nothing for a parameter that has neither."""
+        """Presets over defaults, normalised; parameters with neither are absent."""
         values = {k: self.preset.get(k, p.default) for k, p in self.parameters.items()}
         return self.in_one_form({k: v for k, v in values.items() if v is not REQUIRED})
 
     @functools.cached_property
     def fixed(self) -> Mapping[str, Any]:
-        """Presets alone, in one form."""
+        """Presets alone, normalised."""
         return self.in_one_form(self.preset)
 
     def in_one_form(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Values of parameters as their annotations have them.
+        """Values of parameters, normalised by their annotations.
 
-        Raises ConfigurationError for one of the wrong type.
+        Raises ConfigurationError if one has the wrong type.
         """
         where = f"{self.kind} {self.name!r}"
         return {k: coerced(v, self.parameters[k].annotation, f"{where}: {k}") for k, v in values.items()}

@@ -1,4 +1,4 @@
-"""Of which kind a marked class or function is, where the folder that it lies in does not tell."""
+"""Infers the kind of a marked class or function if its folder does not determine it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ KINDS = {
     "sampler": "trainables.samplers",
     "task": "trainables.tasks",
 }
-"""Each kind of component, as a mark says it, with the package that has its base class."""
+"""Each kind of component, as marks spell it, with the package of its base class."""
 
 OTHER_BASES = {
     "torch.nn.Module": "model",
     "torch.nn.modules.module.Module": "model",
-    # No other component is a function that returns a number.
+    # Metrics are the only components that are functions returning a number.
     "float": "metric",
 }
 
 
 def kind_of(node: ast.ClassDef | ast.FunctionDef, tree: ast.Module) -> str | None:
-    """The kind that a class has by its bases, or a function by what it returns; None where these do not tell.
+    """The kind of a class by its bases, or of a function by its return type; None if undetermined.
 
-    The base class, or one that it inherits in the same file, comes from `trainables.losses`, say, or is
-    torch's `nn.Module`.
+    The base class, or a base inherited through a class in the same file, comes from `trainables.losses`, say,
+    or is torch's `nn.Module`.
     """
     return _of(node, _imported(tree), {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}, ())
 
@@ -58,9 +58,9 @@ def _of(
 
 
 def _imported(tree: ast.Module) -> dict[str, str]:
-    """What each name that a file imports stands for, in full."""
+    """Maps each imported name of a file to its full name."""
     names = {}
-    # Those for annotations alone too.
+    # Including imports for annotations only.
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})

@@ -21,20 +21,24 @@ Target = TypeVar("Target")
 def register(
     name: str, *, version: int = 1, spec: Mapping[str, Any] | None = None, kind: str = "", **preset: Any
 ) -> Callable[[Target], Target]:
-    """Marks a class or function as a component that can be asked for by `name`.
+    """Marks a class or function as a component called `name`.
 
-    A name is of letters, digits, '_', '-' and '.', as that of a sweep: it becomes part of paths, tables and
-    commands.
+    A name consists of letters, digits, '_', '-' and '.', like that of a sweep: it becomes part of paths,
+    tables and commands.
 
-    Arguments must be literals, since they are read from the source, not run. So are the parameters: those of
-    the function, of the class's `__init__` or of its dataclass fields, or of a base class in the same file.
+    Arguments must be literals, since they are read from the source, not run. So must the defaults of
+    parameters: those of the function, of the class's `__init__` or of its dataclass fields, or of a base
+    class in the same file.
+
     Marks can be stacked: the one without `preset` parameters names the component itself and carries its
-    version and spec, the others name it with parameters fixed. Where all have presets, each names a
-    component of its own.
-    Raise `version` when a change of the code changes its numbers: finished trials are then run again.
-    `spec` tells what must be known without building it, such as the kind of input of a model: the fields of
-    the kind's dataclass in `trainables/registry/specs.py`.
-    `kind` is for files outside calibsweep, where neither folder nor base class says it: 'metric', say.
+    version and spec; the others add names with fixed parameters. If all have presets, each names a separate
+    component.
+
+    Args:
+        version: Raise it when a change of the code changes its numbers: finished trials are then run again.
+        spec: Facts that must be known without building the component, such as the kind of input of a model:
+            the fields of the kind's dataclass in `trainables/registry/specs.py`.
+        kind: For files outside calibsweep whose folder and base class do not determine it: 'metric', say.
     """
     return lambda target: target
 
@@ -42,24 +46,24 @@ def register(
 def entries_of(
     file: SourceFile, kind: str, usual: str | None, spec: type[Spec], context: frozenset[str]
 ) -> list[Entry[Spec]]:
-    """The components of a kind that the marks of a file name.
+    """The components of one kind that the marks of a file define.
 
     Args:
-        kind: What they are called in messages; without spaces, what a mark says.
-        usual: The kind of what says nothing of its kind; None where each has to.
-        spec: What a mark may say of a component.
-        context: Parameters given by whoever builds the component.
+        kind: Its name in messages; without spaces, its name in marks.
+        usual: The kind of components that do not state one; None if each has to.
+        spec: The dataclass of a component's spec.
+        context: Parameters supplied by the code that builds the component.
 
     Raises:
-        ConfigurationError: A file that cannot be read, or a mark that is wrong.
+        ConfigurationError: The file cannot be read, or a mark is wrong.
     """
     path, own = file.path, kind.replace(" ", "")
     try:
         tree = ast.parse(file.text, filename=str(path))
     except (SyntaxError, ValueError) as error:
-        # A file with a null byte has no line.
-        told = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else str(error)
-        raise ConfigurationError(f"{path}, {told}") from error
+        # The error for a null byte has no line number.
+        reason = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else str(error)
+        raise ConfigurationError(f"{path}, {reason}") from error
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     entries = []
     for node in tree.body:
@@ -85,7 +89,7 @@ def entries_of(
                         f"{path}, line {node.lineno}: {mark['name']!r} fixes {key!r}, which {node.name} "
                         f"does not take.{closest(key, parameters)}"
                     )
-            # One component has one version and one spec, by whichever of its names it is asked for.
+            # A component has one version and one spec, under all its names.
             shared = plain or mark
             if mark is not shared and (mark["version"], mark["spec"]) != (None, None):
                 raise ConfigurationError(
@@ -117,13 +121,13 @@ def entries_of(
 def _kind(
     marks: list[dict[str, Any]], node: ast.ClassDef | ast.FunctionDef, otherwise: str | None, path: Path
 ) -> str:
-    """The kind that the marks say, or `otherwise`."""
-    said = {mark["kind"] for mark in marks if mark["kind"] is not None}
+    """The kind stated by the marks, or `otherwise`."""
+    stated = {mark["kind"] for mark in marks if mark["kind"] is not None}
     name = marks[0]["name"]
-    if len(said) > 1 or not said <= KINDS.keys():
-        hint = closest(str(next(iter(said))), KINDS)
+    if len(stated) > 1 or not stated <= KINDS.keys():
+        hint = closest(str(next(iter(stated))), KINDS)
         raise ConfigurationError(f"{path}, line {node.lineno}: {name!r} is of no kind that there is.{hint}")
-    found: str | None = next(iter(said), otherwise)
+    found: str | None = next(iter(stated), otherwise)
     if found is None:
         raise ConfigurationError(
             f"{path}, line {node.lineno}: nothing says of which kind {name!r} is: add kind= to its mark "

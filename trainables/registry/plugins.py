@@ -1,7 +1,7 @@
-"""Plug-ins: files with components that lie anywhere, named by `--plugin FILE` or in a sweep file.
+"""Plug-ins: component files at any location, named by `--plugin FILE` or in a sweep file.
 
-A plug-in is one file. Its text travels to every process that needs it, and is imported there from memory,
-under a module name that holds its digest: workers need no file, and an edited plug-in is another module.
+A plug-in is one file. Its text is sent to every process that needs it and imported there from memory, under a
+module name that contains its digest: workers need no file, and an edited plug-in is another module.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from trainables.texts import closest
 
 PREFIX = "calibsweep_plugin_"
 MOST_BYTES = 2**20
-"""Of a plug-in: what is larger is no source file."""
+"""Size limit of a plug-in: a larger file is not source code."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A file with components, and its text when it was read."""
+    """A file with components, and its text at the time of reading."""
 
     path: Path
     text: bytes
@@ -41,12 +41,12 @@ class Plugin:
 
     @functools.cached_property
     def module(self) -> str:
-        """The name by which it is imported."""
+        """The name under which it is imported."""
         return f"{PREFIX}{re.sub(r'[^A-Za-z0-9_]', '_', self.path.stem)}_{self.digest[:12]}"
 
 
 class Plugins:
-    """The plug-ins of this process, in the order in which they were named."""
+    """The plug-ins of this process, in the order they were named."""
 
     def __init__(self) -> None:
         self._files: tuple[Plugin, ...] = ()
@@ -56,30 +56,30 @@ class Plugins:
         return self._files
 
     def add(self, paths: Iterable[str | Path]) -> tuple[Plugin, ...]:
-        """Makes the components of these files known to every registry of this process; returns the plug-ins.
+        """Adds the components of these files to every registry of this process; returns the plug-ins.
 
-        A file that was added before is read anew.
+        A file that was added before is read again.
 
         Raises:
-            ConfigurationError: A path that is no readable file of Python source.
+            ConfigurationError: A path is not a readable file of Python source.
         """
         added = tuple(_read(Path(path)) for path in paths)
         self.install(added)
         return added
 
     def install(self, plugins: Sequence[Plugin]) -> None:
-        """Makes plug-ins known that another process has read."""
+        """Adds plug-ins that another process has read."""
         known = {plugin.path: plugin for plugin in self._files}
         new = {**known, **{plugin.path: plugin for plugin in plugins}}
         if new == known:
             return
-        # The text is what counts: one file by two paths is one plug-in.
+        # Identity is the text: one file under two paths is one plug-in.
         self._files = tuple({plugin.module: plugin for plugin in new.values()}.values())
         if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
             sys.meta_path.append(_Finder())
 
     def of_module(self, module: str) -> Plugin | None:
-        """The plug-in that is imported by this name."""
+        """The plug-in with this module name."""
         if not module.startswith(PREFIX):
             return None
         return next((plugin for plugin in self._files if plugin.module == module), None)
@@ -98,7 +98,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 class _Loader(importlib.abc.SourceLoader):
-    """Imports a plug-in from its text. Tracebacks and `inspect` show its lines, wherever the file lies."""
+    """Imports a plug-in from its text. Tracebacks and `inspect` show its lines, even without the file."""
 
     def __init__(self, plugin: Plugin):
         self.plugin = plugin
@@ -107,14 +107,14 @@ class _Loader(importlib.abc.SourceLoader):
         return str(self.plugin.path)
 
     def get_data(self, path: str | bytes) -> bytes:
-        # Asked for compiled code too, of which there is none.
+        # Also called for compiled code, which does not exist.
         if os.fspath(path) != str(self.plugin.path):
             raise FileNotFoundError(path)
         return self.plugin.text
 
 
 def _read(named: Path) -> Plugin:
-    # Lexically, so that a folder with the same files in the same places finds the same.
+    # Lexically, so that copies of a folder resolve to the same relative paths.
     path = Path(os.path.normpath(Path.cwd() / named))
     if path.suffix != ".py":
         raise ConfigurationError(f"plug-in {str(named)!r}: a plug-in is a file of Python source, FILE.py.")
@@ -128,6 +128,6 @@ def _read(named: Path) -> Plugin:
         hint = closest(path.name, beside) if beside else ""
         raise ConfigurationError(f"plug-in {str(named)!r}: there is no such file.{hint}") from None
     except (OSError, ValueError) as error:
-        told = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigurationError(f"plug-in {str(named)!r} cannot be read: {told}.") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(f"plug-in {str(named)!r} cannot be read: {reason}.") from error
     return Plugin(path, text)

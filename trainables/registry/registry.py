@@ -18,16 +18,16 @@ from trainables.texts import closest, visible
 
 
 class Registry(Generic[Spec]):
-    """All components of one kind: of its package, of entry points of other packages, and of plug-ins.
+    """All components of one kind: from its package, from entry points of other packages, and from plug-ins.
 
     Args:
-        kind: What they are called in messages, e.g. 'loss'.
-        package: The package whose files are read, e.g. 'trainables.losses'. Other packages bring components
+        kind: Its name in messages, e.g. 'loss'.
+        package: The package whose files are read, e.g. 'trainables.losses'. Other packages provide components
             by entry points of the group 'calibsweep.losses'.
         base: 'module:Class' that a built component must be an instance of.
-        spec: What a mark may say of a component.
-        context: Parameters given by whoever builds the component (the protocol, the data set), which are
-            therefore no part of what a sweep file says or of a trial's identity.
+        spec: The dataclass of a component's spec.
+        context: Parameters supplied by the code that builds the component (the protocol, the data set), and
+            so absent from sweep files and from a trial's identity.
     """
 
     def __init__(self, kind: str, package: str, base: str, spec: type[Spec], context: Iterable[str] = ()):
@@ -37,7 +37,7 @@ class Registry(Generic[Spec]):
         self.spec = spec
         self.context = frozenset(context)
         self._entries: dict[str, Entry[Spec]] | None = None
-        # What was merged, and with which plug-ins.
+        # The base entries, the plug-ins, and their merged entries.
         self._plugged: tuple[Any, Any, dict[str, Entry[Spec]]] | None = None
 
     @property
@@ -62,7 +62,7 @@ class Registry(Generic[Spec]):
         return self.entries[name]
 
     def chosen(self, name: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The parameters that are given and those that the name fixes, checked and in one form; no defaults.
+        """The given and the preset parameters, checked and normalised; no defaults.
 
         Raises ConfigurationError for a parameter that is unknown, fixed by the name, or of the wrong type.
         """
@@ -79,7 +79,7 @@ class Registry(Generic[Spec]):
         return {**fixed, **given}
 
     def resolve(self, name: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """All parameters of `name`: given ones over presets over defaults, checked and in one form.
+        """All parameters of `name`: given ones over presets over defaults, checked and normalised.
 
         Raises ConfigurationError for a parameter that is unknown, missing, fixed by the name, or of the
         wrong type.
@@ -92,10 +92,10 @@ class Registry(Generic[Spec]):
         return {key: resolved[key] for key in entry.parameters}
 
     def label(self, component: str, params: Mapping[str, Any]) -> str:
-        """The shortest name for a component with these resolved parameters: 'focal_1', 'focal(gamma=4)'.
+        """The shortest name of a component with these resolved parameters: 'focal_1', 'focal(gamma=4)'.
 
-        A function of the identity alone, so that two sweep files that ask for the same thing by different
-        names find the same trial in the same place.
+        It depends on the identity alone, so that two sweep files that name the same component differently
+        find the same trial in the same place.
         """
         names = [entry for entry in self.entries.values() if entry.component == component]
         for entry in sorted(names, key=lambda e: (len(e.preset), e.name)):
@@ -106,13 +106,13 @@ class Registry(Generic[Spec]):
         return self.described(component, {key: params[key] for key in unusual})
 
     def described(self, name: str, params: Mapping[str, Any]) -> str:
-        """A name with these parameters, as labels have them."""
+        """A name with these parameters, in the form of a label."""
         return f"{name}({','.join(f'{key}={_short(value)}' for key, value in params.items())})"
 
     def build(self, name: str, /, **params: Any) -> Any:
-        """Imports the component's file and builds it. Context parameters may be among `params`.
+        """Imports the component's file and builds it. `params` may include context parameters.
 
-        Raises ConfigurationError as `resolve` does, and for a context parameter that is needed and not given.
+        Raises ConfigurationError as `resolve` does, and if a required context parameter is missing.
         """
         entry = self[name]
         context = {k: v for k, v in params.items() if k in self.context}
@@ -158,8 +158,8 @@ class Registry(Generic[Spec]):
 
 @functools.cache
 def _accepted(target: Callable[..., Any]) -> tuple[frozenset[str], frozenset[str]]:
-    """Names of the parameters that a component takes, and of those without a default."""
-    # What a component takes from its context may be inherited: only the class itself can tell.
+    """Names of the parameters that a component accepts, and of those that it requires."""
+    # Context parameters may be inherited, so only the class itself is conclusive.
     parameters = inspect.signature(target).parameters.values()
     required = (p.name for p in parameters if p.default is inspect.Parameter.empty)
     return frozenset(p.name for p in parameters), frozenset(required)
@@ -171,7 +171,7 @@ def _place(entry: Entry[Any]) -> str:
 
 def _short(value: Any) -> str:
     if isinstance(value, float):
-        # Never fewer digits than tell two values apart: rows of a table are told apart by this.
+        # Enough digits to distinguish any two values: they distinguish the rows of a table.
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if isinstance(value, tuple):
         return "-".join(_short(item) for item in value)

@@ -1,6 +1,6 @@
-"""Where components come from: the folder of a package, plug-ins, and entry points of installed packages.
+"""Sources of components: the folder of a package, plug-ins, and entry points of installed packages.
 
-Nothing is imported for it, but for our own packages, which are light.
+Reading them imports nothing except our own packages, which are light.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class SourceFile:
     """A file whose marks are read.
 
     Attributes:
-        module: The name by which it is imported.
-        origin: What brought it: '' for our own package, 'plug-in', or the name and version of a distribution.
-        attribute: The only class or function of it that counts; '' for all.
+        module: The name under which it is imported.
+        origin: Its source: '' for our own package, 'plug-in', or the name and version of a distribution.
+        attribute: The only class or function that is registered; '' for all.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class SourceFile:
 
 def of_package(package: str) -> Iterator[SourceFile]:
     """The files of one of our packages."""
-    # find_spec would do, but a package without torch imports nothing heavy, and gives its folder.
+    # Instead of find_spec: our packages import nothing heavy.
     folder = Path(importlib.import_module(package).__path__[0])
     for path in sorted(folder.glob("*.py")):
         yield SourceFile(path, f"{package}.{path.stem}", path.read_bytes())
@@ -51,13 +51,13 @@ def of_plugins() -> Iterator[SourceFile]:
 
 
 def of_entry_points(group: str) -> Iterator[SourceFile]:
-    """The files that installed packages name as `[project.entry-points."calibsweep.losses"]` and the like.
+    """The files that installed packages declare as `[project.entry-points."calibsweep.losses"]` and the like.
 
-    An entry point names a module, a package (then each file in it counts), or one class or function as
+    An entry point names a module, a package (then each of its files is read), or one class or function as
     'module:name'.
 
     Raises:
-        ConfigurationError: One that names no module.
+        ConfigurationError: An entry point names a missing module.
     """
     for point in _entry_points(group):
         distribution = point.dist
@@ -83,7 +83,7 @@ def _entry_points(group: str) -> tuple[importlib.metadata.EntryPoint, ...]:
 
 
 def file_of(module: str) -> Path | None:
-    """The file of a module, found without importing it or the packages that it lies in."""
+    """The file of a module, found without importing it or its parent packages."""
     path: list[str] | None = None
     spec = None
     name = ""
@@ -97,7 +97,7 @@ def file_of(module: str) -> Path | None:
 
 
 def text_of(module: str) -> bytes | None:
-    """The source of a plug-in or of a module on the path; None where there is none."""
+    """The source of a plug-in or of a module on the path; None if it has none."""
     if module.startswith(PREFIX):
         plugin = PLUGINS.of_module(module)
         return plugin.text if plugin else None

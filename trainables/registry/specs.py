@@ -1,7 +1,7 @@
-"""Specs: the facts about a component that must be known without building it, a dataclass per kind.
+"""Specs: facts about a component that must be known without building it, one dataclass per kind.
 
-A mark gives them as `@register("name", spec={"input": "image"})`. A misspelt entry is refused with the
-nearest right one, and each value is checked against its annotation.
+A mark states them as `@register("name", spec={"input": "image"})`. An unknown entry is refused with the
+nearest valid one, and each value is checked against its annotation.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from trainables.values import coerced
 
 @dataclass(frozen=True)
 class LossSpec:
-    """About a loss.
+    """Spec of a loss.
 
     Attributes:
-        example: Values for parameters without default, for the conformance kit.
+        example: Values of parameters without default, for the conformance kit.
         softmax: Whether the loss depends on the logits only through their softmax, so that a constant added
             to a sample's logits changes nothing. False for a sigmoid per class or a penalty on logits.
-        stop_gradient: Whether the loss holds factors constant (`detach`, `no_grad`) that are not constant.
-            The kit then checks the gradient with those factors frozen.
+        stop_gradient: Whether the loss treats variable factors as constant (`detach`, `no_grad`). The kit
+            then checks the gradient with those factors frozen.
         task: The task whose outputs and targets it takes.
     """
 
@@ -37,15 +37,15 @@ class LossSpec:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """About a network.
+    """Spec of a network.
 
     Attributes:
         input: The kind of sample that it takes; '' for any.
-        image_sizes: Pixels a side of the images that it takes; none for any.
+        image_sizes: Side lengths in pixels of the images that it takes; empty for any.
         replayable: Whether its passes can be recorded as CUDA graphs.
         torchvision: Whether it needs torchvision.
         fine_tuned: Whether it starts from pretrained weights.
-        tuned_embedding: Whether it has embeddings that a protocol may train at a rate of their own.
+        tuned_embedding: Whether it has embeddings that a protocol may train with a separate learning rate.
     """
 
     input: str = ""
@@ -58,17 +58,17 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """About a data set.
+    """Spec of a data set.
 
     Attributes:
-        input: The kind of sample, such as 'image' or 'tree'; '' where no model needs to be told.
-        image_size: Pixels a side.
-        channels: Of an image.
+        input: The kind of sample, such as 'image' or 'tree'; '' if no model depends on it.
+        image_size: Side length in pixels.
+        channels: Channels of an image.
         classes: Number of classes.
-        samples: Of the training, validation and test part.
+        samples: Sizes of the training, validation and test part.
         evaluation_only: Whether it has no training part.
-        classes_of: The data set whose classes it shares, where it is there to be evaluated on.
-        task: What is learnt from it.
+        classes_of: The data set whose classes it shares, for a set that is evaluated on.
+        task: The task learnt from it.
     """
 
     input: str = ""
@@ -82,7 +82,7 @@ class DatasetSpec:
 
     @property
     def image_shape(self) -> tuple[int, int, int] | None:
-        """Channels, height and width; None where the mark does not tell them."""
+        """Channels, height and width; None if the mark does not state them."""
         if self.channels is None or self.image_size is None:
             return None
         return self.channels, self.image_size, self.image_size
@@ -90,22 +90,22 @@ class DatasetSpec:
 
 @dataclass(frozen=True)
 class ProtocolSpec:
-    """A protocol has no spec yet: the class itself loads no torch."""
+    """Protocols have no spec: the class itself loads no torch."""
 
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """About a metric.
+    """Spec of a metric.
 
     Attributes:
         title: Its name in tables.
-        meaning: In words, for captions.
+        meaning: Its meaning in words, for captions.
         unit: 'percent' for a fraction that is printed as percent, 'nats', or 'none'.
-        direction: Which of two values is better; None for a metric that describes and does not judge.
-        order_only: Whether it depends on the order of the classes alone.
+        direction: Which of two values is better; None for a descriptive metric.
+        order_only: Whether it depends only on the order of the classes.
         bins: Whether it takes `bins`.
-        at_commit: Whether the row of a trial carries it.
-        task: The task whose predictions it measures. Those of classification alone can be calibrated.
+        at_commit: Whether the row of a trial contains it.
+        task: The task whose predictions it measures. Only predictions of classification can be calibrated.
     """
 
     title: str
@@ -120,11 +120,11 @@ class MetricSpec:
 
 @dataclass(frozen=True)
 class CalibratorSpec:
-    """About a calibrator.
+    """Spec of a calibrator.
 
     Attributes:
         title: Its name in tables.
-        symbol: Its short name in headings, as T in 'pre T' and 'post T'.
+        symbol: Its short name in headings, such as T in 'pre T' and 'post T'.
         keeps_order: Whether it keeps the order of the classes of each sample, and so the accuracy.
         requires: The extra of calibsweep that it needs; '' for none.
     """
@@ -137,15 +137,15 @@ class CalibratorSpec:
 
 @dataclass(frozen=True)
 class SamplerSpec:
-    """A sampler has no spec yet."""
+    """Samplers have no spec."""
 
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """About a task.
+    """Spec of a task.
 
     Attributes:
-        scores_other_sets: Whether a trained network can be scored on data sets that it was not trained for.
+        scores_other_sets: Whether a trained network can be scored on data sets other than its own.
     """
 
     scores_other_sets: bool = False
@@ -155,13 +155,13 @@ Spec = TypeVar("Spec")
 
 
 def read_spec(spec: type[Spec], values: object, place: str) -> Spec:
-    """The spec that a mark's mapping gives.
+    """Reads a spec from the mapping in a mark.
 
     Args:
-        place: Where the mark stands, for messages.
+        place: Location of the mark, for messages.
 
     Raises:
-        ConfigurationError: An entry that is unknown, missing or of the wrong type.
+        ConfigurationError: An entry is unknown, missing or of the wrong type.
     """
     if not isinstance(values, Mapping):
         raise ConfigurationError(f"{place}: a spec is a mapping of names to values, not {values!r}.")

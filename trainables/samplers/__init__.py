@@ -1,4 +1,4 @@
-"""The order of an epoch's samples, one way a file, each marked `@register("name")`."""
+"""Samplers, one file each, marked `@register("name")`. They choose the order of an epoch's samples."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def build(name: str, **params: Any) -> Sampler:
     """The sampler called `name`.
 
     Args:
-        params: The sampler's own parameters, and what it may ask for by name in its `__init__`: `samples`,
-            how many the training part has; `labels`, theirs, on the CPU; `class_counts`, where the task has
+        params: The sampler's own parameters, and the context that its `__init__` may name: `samples`, the
+            size of the training part; `labels`, its labels on the CPU; `class_counts`, if the task has
             classes.
 
     Raises:
-        ConfigurationError: An unknown name or parameter, with the nearest right one.
+        ConfigurationError: The name or a parameter is unknown; the message names the nearest valid one.
     """
     sampler: Sampler = SAMPLERS.build(name, **params)
     return sampler

@@ -1,4 +1,4 @@
-"""What every sampler is."""
+"""Base class of all samplers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 class Sampler(ABC):
     """Chooses the samples of each epoch, and their order.
 
-    A sampler has no state: an epoch's samples follow from its generator alone, so that a resumed trial goes
-    on with the same ones.
+    A sampler has no state: the samples of an epoch depend only on its generator, so that a resumed trial
+    continues with the same ones.
     """
 
     @abstractmethod
     def epoch(self, generator: torch.Generator) -> Tensor:
-        """Positions in the training part, int64 [M] on the CPU; at least one.
+        """Positions in the training part, int64 [M] on the CPU, M > 0.
 
         Args:
-            generator: On the CPU, seeded by data set, seed and epoch.
+            generator: On the CPU, seeded from data set, seed and epoch.
         """

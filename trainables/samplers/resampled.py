@@ -1,4 +1,4 @@
-"""Classes drawn more evenly than the training part has them."""
+"""Sampling that balances the classes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from trainables.samplers.base import Sampler
 @register("class_balanced", power=0.0)
 @register("square_root", power=0.5)
 class Resampled(Sampler):
-    """As many samples as there are, drawn with replacement, class j in proportion to n_j^power.
+    """As many samples as the training part has, with replacement, class j in proportion to n_j^power.
 
     Kang et al., 'Decoupling Representation and Classifier for Long-Tailed Recognition' (ICLR 2020), section
-    3, whose q is `power`: 0 draws each class as often as any other, 1 each sample as often as any other. n_j
-    is the number of training samples of class j; classes without any are not drawn.
+    3, whose q is `power`: 0 draws all classes equally often, 1 all samples. n_j is the number of training
+    samples of class j; empty classes are not drawn.
 
     Args:
         power: In [0, 1].
@@ -30,7 +30,7 @@ class Resampled(Sampler):
         if labels.dim() != 1 or labels.is_floating_point():
             raise ConfigurationError("resampled: samples must have one class each.")
         counts = torch.bincount(labels).double()
-        # The probability of a class is shared by its samples.
+        # The samples of a class share its probability.
         self.weights = counts.clamp_min(1).pow(power - 1)[labels]
 
     def epoch(self, generator: torch.Generator) -> Tensor:

@@ -12,7 +12,7 @@ SAMPLES = 101
 
 
 class SamplerConformance(Conformance):
-    """What training asks of a sampler."""
+    """The requirements of training on a sampler."""
 
     registry = SAMPLERS
 
@@ -31,12 +31,12 @@ class SamplerConformance(Conformance):
         assert int(positions.min()) >= 0 and int(positions.max()) < SAMPLES
 
     def test_generator(self) -> None:
-        """An epoch follows from its generator alone: a resumed trial goes on with the same samples."""
+        """An epoch depends only on its generator: a resumed trial continues with the same samples."""
         torch.manual_seed(1)
         first = self.epoch(5)
         torch.manual_seed(2)
         assert torch.equal(first, self.epoch(5))
 
     def test_epochs_differ(self) -> None:
-        """Two epochs have another order."""
+        """Two epochs have different orders."""
         assert not torch.equal(self.epoch(0), self.epoch(1))

@@ -1,4 +1,4 @@
-"""Tasks, one a file, each marked `@register("name")`. Which one a trial has, its data set says."""
+"""Tasks, one file each, marked `@register("name")`. The data set of a trial determines its task."""
 
 from __future__ import annotations
 

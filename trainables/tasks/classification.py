@@ -1,4 +1,4 @@
-"""One class for each sample, out of K: logits, a softmax, and how far its probabilities can be trusted."""
+"""One class per sample, out of K: logits, their softmax, and how far its probabilities can be trusted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trainables.training.curves import Curves
 
 @dataclass
 class Predictions:
-    """What a trained network says of one part of a data set, on the CPU.
+    """A trained network's predictions on one part of a data set, on the CPU.
 
     Attributes:
         logits: float32 [N, K].
@@ -42,7 +42,7 @@ class Classification(Task[Predictions]):
         return ClassificationCurves(device)
 
     def loss_context(self, dataset: Dataset) -> dict[str, Any]:
-        """`class_counts`: how many labels of each class are trained on, int64 [K]."""
+        """`class_counts`: the number of training labels of each class, int64 [K]."""
         labels = dataset.train.trained_labels().cpu()
         return {"class_counts": torch.bincount(labels, minlength=dataset.training_classes)}
 
@@ -52,7 +52,7 @@ class Classification(Task[Predictions]):
         return {**measured.read(prefix), f"{prefix}_ece": ece(torch.softmax(outputs, dim=1), targets)}
 
     def selection(self, curves: Curves) -> float:
-        """Accuracy."""
+        """The accuracy."""
         return 1.0 - (curves["validation_error"] or 0.0)
 
     def summary(self, curves: Curves, part: str) -> dict[str, float]:
@@ -105,20 +105,20 @@ class Classification(Task[Predictions]):
 
 
 def temperatures_of(scores: Mapping[str, float]) -> dict[str, float]:
-    """By criterion, from the scores of a trial."""
+    """The temperature of each criterion, from the scores of a trial."""
     prefix = "temperature_"
     return {name.removeprefix(prefix): v for name, v in scores.items() if name.startswith(prefix)}
 
 
 class ClassificationCurves:
-    """Sums over batches, on the device they are on: reading them at the end of an epoch is the only wait.
+    """Sums over batches, on their device: only reading them at the end of an epoch waits for it.
 
-    Of each sample: negative log-likelihood (nats) and entropy of its softmax (nats), apart for those that
-    are classified correctly and wrongly.
+    Negative log-likelihood (nats) and entropy of the softmax (nats), separately for correctly and wrongly
+    classified samples.
     """
 
     def __init__(self, device: torch.device):
-        # Rows: wrong, correct. Columns: count, sum of NLL, of entropy. Double: order matters less.
+        # Rows: wrong, correct. Columns: count, sums of NLL and entropy. float64: order matters less.
         self.sums = torch.zeros(2, 3, dtype=torch.float64, device=device)
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Checkpoints as bytes: where they are kept is for others to say."""
+"""Checkpoints as bytes, wherever they are stored."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import torch
 
 
 class CheckpointStore(Protocol):
-    """A place for the checkpoints of trials. What `load` yields is whole: half-written ones are not seen."""
+    """Stores checkpoints of trials. `load` yields complete ones only."""
 
     def save(self, key: str, epoch: int, state: bytes, batch: int = 0) -> None:
-        """Keeps a state after so many whole epochs and so many batches of the next."""
+        """Stores a state after `epoch` complete epochs and `batch` batches of the next."""
         ...
 
     def load(self, key: str) -> Iterator[bytes]:
-        """Checkpoints of a trial, the latest first."""
+        """Yields the checkpoints of a trial, the latest first."""
         ...
 
     def unusable(self, why: str) -> None:
-        """Is told why the state that `load` gave last cannot be gone on from."""
+        """Is called with the reason if training cannot resume from the state that `load` yielded last."""
         ...
 
     def delete(self, key: str) -> object: ...
@@ -34,9 +34,9 @@ def encode(state: dict[str, Any]) -> bytes:
 
 
 def decode(state: bytes) -> dict[str, Any]:
-    """The state that was encoded, with its tensors on the CPU: `load_state_dict` moves them on.
+    """The decoded state, with its tensors on the CPU: `load_state_dict` moves them to the device.
 
-    `weights_only` keeps a checkpoint that came from elsewhere from running code.
+    `weights_only` prevents a foreign checkpoint from running code.
     """
     decoded: dict[str, Any] = torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
     return decoded

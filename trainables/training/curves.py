@@ -1,4 +1,4 @@
-"""The learning curves of the papers' analysis (Mukhoti et al., Figures 2, 3 and 10), measured each epoch."""
+"""The learning curves analysed in the papers (Mukhoti et al., Figures 2, 3 and 10), measured each epoch."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import torch
 from torch import Tensor, nn
 
 Curves = dict[str, float | None]
-"""One epoch's measures. None where there is none, such as the NLL of wrong samples when all are right."""
+"""The measures of one epoch. Undefined ones are None, such as the NLL of wrong samples if all are right."""
 
 
 def last_linear(model: nn.Module) -> nn.Linear | None:
-    """The layer that gives the logits, if it is linear."""
+    """The layer that computes the logits, if it is linear."""
     layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
     return layers[-1] if layers else None
 
 
 class FeatureNorm:
-    """Mean L2 norm of the features that enter the last linear layer, over all samples that pass it."""
+    """Mean L2 norm of the inputs to the last linear layer, over all samples."""
 
     def __init__(self, model: nn.Module, device: torch.device):
         self.layer = last_linear(model)
@@ -27,7 +27,7 @@ class FeatureNorm:
 
     @contextmanager
     def measuring(self) -> Iterator[None]:
-        """While this is open, every forward pass of the model is measured."""
+        """Inside this context, measures every forward pass of the model."""
         if self.layer is None:
             yield
             return

@@ -1,4 +1,4 @@
-"""What there is of an epoch that is not done: enough to go on with it, on another machine if need be."""
+"""The state of an unfinished epoch, complete enough to resume it on another machine."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from trainables.tasks.base import Measures
 
 @dataclass
 class EpochUnderWay:
-    """An epoch of which some batches are trained.
+    """A partly trained epoch.
 
     Attributes:
-        learning_rate: Of the whole epoch.
+        learning_rate: Learning rate of the whole epoch.
         measured: The task's measures of the batches so far.
-        augmentation: Draws the augmentations of its batches, one after the other.
-        loss_sum: Of the loss per sample, float64, on the device.
-        norm_sum: Of the gradient norms before clipping, likewise.
-        batches: How many are trained.
+        augmentation: Generator of the augmentations, used batch after batch.
+        loss_sum: Sum of the loss over samples, float64, on the device.
+        norm_sum: Sum of the gradient norms before clipping, float64, on the device.
+        batches: Number of trained batches.
     """
 
     learning_rate: float
@@ -44,10 +44,10 @@ class EpochUnderWay:
 
     @classmethod
     def restored(cls, state: Mapping[str, Any], device: torch.device, measured: Measures) -> EpochUnderWay:
-        """The epoch of a state.
+        """Restores an epoch.
 
         Args:
-            measured: Measures without a sample, to take in those of the state.
+            measured: Empty measures, which take over the sums of the state.
         """
         augmentation = torch.Generator(device)
         augmentation.set_state(state["augmentation"])

@@ -1,4 +1,4 @@
-"""How a device runs a trial's model: the same mathematics everywhere, on a GPU in the fastest way it has."""
+"""How a device runs a trial's model: the same mathematics everywhere, in the fastest way on a GPU."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from torch import Tensor, nn
 from trainables.trial import TrainingSettings
 
 EVALUATION_BATCH = 1024
-"""Samples of one forward pass where no gradient is needed. Fixed, since rounding may depend on it."""
+"""Samples per forward pass without gradient. Fixed, since rounding may depend on it."""
 
 GPU_EVALUATION_PIXELS = 2**21
 SMALLEST_GPU_EVALUATION_BATCH = 256
-"""On a GPU such a pass takes 2048 images of 32 x 32 pixels and fewer larger ones: enough to fill the GPU, and
-less memory than a training step keeps for its backward pass."""
+"""On a GPU such a pass takes 2048 images of 32 x 32 pixels, or fewer larger ones: enough to fill the GPU,
+with less memory than a training step keeps for its backward pass."""
 
 
 class Execution:
-    """Forward passes of a model on its device, in the precision that its trial asks for.
+    """Forward passes of a model on its device, in the precision of its trial.
 
-    On a CPU: torch's ordinary kernels, contiguous tensors. On a GPU, for networks of convolutions:
+    On a CPU: torch's default kernels, contiguous tensors. On a GPU, for convolutional networks:
 
-    - bfloat16 runs in the memory format channels_last, which tensor cores read. float32 does not use them
+    - bfloat16 uses the memory format channels_last, which tensor cores read. float32 does not use them
       (see `use_ieee_float32`) and stays contiguous.
-    - Evaluation takes larger batches.
-    - A network that allows it has its forward and its backward pass recorded once as CUDA graphs, which are
-      replayed for each batch: the same kernels, without the time to launch each of a thousand from Python.
+    - Evaluation uses larger batches.
+    - If a network allows it, its forward and backward pass are recorded once as CUDA graphs and replayed for
+      each batch: the same kernels, without launching a thousand of them from Python.
 
-    Where the trial's settings say `compile`, its training step is compiled, and the compiler replays it. Only
-    batches of full size are compiled or replayed: doing so once more for the last, smaller batch would cost
-    more than one eager step an epoch ever does. Evaluation never is: its large batches keep a GPU busy, and
-    hooks see every layer. Nor are trials of several workers, whose layers talk to each other.
+    With the setting `compile`, the training step is compiled, and the compiler replays it. Only full batches
+    are compiled or replayed: doing so for the last, smaller batch would cost more than its one eager step per
+    epoch. Evaluation is never compiled: its large batches keep a GPU busy, and hooks see every layer. Trials
+    of several workers are not compiled either, because their layers communicate.
 
     Args:
-        model: On `device` already; its parameters are changed in place to the memory format.
-        shape: Of a sample, as the data set has it.
-        together: Whether several workers train the model as one.
-        replayable: Whether the model does the same at each call: no random numbers, nothing that it keeps
-            outside of its buffers or reads from the device. Its mark says so (fact `replayable`).
+        model: Must be on `device`; its parameters are converted in place to the memory format.
+        shape: Shape of a sample in the data set.
+        together: Whether several workers train the model together.
+        replayable: Whether the model does the same in each call: no random numbers, no state outside of its
+            buffers, no values read from the device. Its mark says so (spec `replayable`).
 
     Attributes:
-        channels_last: Whether image batches are brought to that memory format.
-        compiled: The model, compiled; None where it is not.
+        channels_last: Whether image batches are converted to that memory format.
+        compiled: The compiled model; None if it is not compiled.
         replays: Whether full training batches replay CUDA graphs.
-        evaluation_batch: Samples of one forward pass without gradient.
+        evaluation_batch: Samples per forward pass without gradient.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class Execution:
         self.channels_last, self.evaluation_batch = False, EVALUATION_BATCH
         if device.type == "cuda":
             use_ieee_float32()
-            # Trying cuDNN's algorithms would choose another one in each process, by a hair's breadth in time:
-            # the same trial would not give the same bytes twice.
+            # Benchmarking cuDNN's algorithms would choose another one in each process, on tiny differences in
+            # time: a repeated trial would not produce the same bytes.
             torch.backends.cudnn.benchmark = False
             torch.backends.cudnn.deterministic = True
             if shape is not None and len(shape) == 3 and convolves(model):
@@ -83,19 +83,18 @@ class Execution:
 
     @property
     def description(self) -> str:
-        """For a trial's provenance: what here may change the rounding of its numbers."""
+        """For provenance: the parts of the execution that may change rounding."""
         memory_format = "channels_last" if self.channels_last else "contiguous"
         return f"{'eager' if self.compiled is None else 'compiled'}, {memory_format}"
 
     def training_logits(self, inputs: Any) -> Tensor:
         """Logits [B, K] of a training batch, in the precision of the forward pass.
 
-        Where the step is compiled or replayed they are gone with the next call: what is to be kept has to be
-        copied.
+        If the step is compiled or replayed, the next call overwrites them: copy logits that must be kept.
         """
         if not isinstance(inputs, Tensor) or (self.compiled is None and not self.replays):
             return self.logits(inputs)
-        # The first batch of an epoch is of full size, also where workers share it.
+        # The first batch of an epoch has full size, also when workers share it.
         self.full_batch = self.full_batch or len(inputs)
         if len(inputs) != self.full_batch:
             return self.logits(inputs)
@@ -108,14 +107,14 @@ class Execution:
         return self.forward(inputs, self.compiled)
 
     def logits(self, inputs: Any) -> Tensor:
-        """Logits [B, K] in the precision of the forward pass, of the model as it stands."""
+        """Logits [B, K] of the current model, in the precision of the forward pass."""
         return self.forward(inputs, self.model)
 
     def forward(self, inputs: Any, model: Callable[[Any], Tensor], keep_casts: bool = True) -> Tensor:
-        """Logits [B, K] of a model called in the right precision and memory format.
+        """Logits [B, K] of a model, called in the right precision and memory format.
 
         Args:
-            keep_casts: Whether weights that were cast to bfloat16 once in this pass are not cast again.
+            keep_casts: Whether to cast each weight to bfloat16 only once in this pass.
         """
         if self.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
@@ -126,7 +125,7 @@ class Execution:
 
 
 class TrainingPass(nn.Module):
-    """A training batch's way through a model, as the module that torch records."""
+    """The forward pass of a training batch, as the module that torch records."""
 
     def __init__(self, execution: Execution):
         super().__init__()
@@ -134,24 +133,24 @@ class TrainingPass(nn.Module):
         self._execution = execution
 
     def forward(self, inputs: Tensor) -> Tensor:
-        # A graph that found casts in the cache would not make them anew from the weights as they are then.
+        # A graph that found casts in the cache would not repeat them for the changed weights.
         return self._execution.forward(inputs, self.model, keep_casts=False)
 
 
 def replayed(training_pass: TrainingPass, inputs: Tensor) -> Callable[[Tensor], Tensor]:
-    """Records a pass and its backward pass as CUDA graphs; calling what is returned replays them.
+    """Records a pass and its backward pass as CUDA graphs, and returns a function that replays them.
 
-    Recording takes some passes of its own, of which the model's buffers and torch's random numbers keep
-    nothing. What is returned takes batches of that shape only.
+    Recording runs a few passes; the model's buffers and torch's random numbers are restored afterwards. The
+    returned function accepts batches of the same shape only.
     """
     kept = [(buffer, buffer.clone()) for buffer in training_pass.buffers()]
     random = torch.cuda.get_rng_state(inputs.device)
     with warnings.catch_warnings():
-        # That cuBLAS finds no context in a thread that is new.
+        # cuBLAS warns that a new thread has no context.
         warnings.simplefilter("ignore")
-        # Of the batch a copy: each batch to come is written into it.
+        # A copy of the batch, because later batches are written into it.
         replaying = torch.cuda.make_graphed_callables(training_pass, (inputs.clone(),))
-    # Gradients come from the stream of the recording. torch waits for it, and warns of that.
+    # Gradients come from the stream of the recording. torch waits for that stream, and warns about it.
     torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
     with torch.no_grad():
         for buffer, value in kept:
@@ -165,29 +164,29 @@ def convolves(model: nn.Module) -> bool:
 
 
 def gpu_evaluation_batch(shape: tuple[int, ...]) -> int:
-    """Images of shape [C, H, W] that one forward pass without gradient takes on a GPU."""
+    """Images of shape [C, H, W] per forward pass without gradient on a GPU."""
     return max(SMALLEST_GPU_EVALUATION_BATCH, GPU_EVALUATION_PIXELS // math.prod(shape[1:]))
 
 
 def use_ieee_float32() -> None:
-    """From here on float32 means float32 on a GPU: no TF32, whose products have a mantissa of 10 bits.
+    """Makes float32 mean float32 on a GPU: no TF32, whose products have a mantissa of 10 bits.
 
-    torch itself allows TF32 in convolutions, not in matrix products. For speed, ask for bfloat16 by
-    name; `precision: float32` is what the benchmarks' numbers are compared with.
+    torch itself allows TF32 in convolutions, but not in matrix products. For speed, choose bfloat16
+    explicitly; the numbers of the benchmarks are compared with `precision: float32`.
     """
-    # These two names and not the newer `fp32_precision`: after they are set both can be read, the other way
-    # round torch refuses to tell the older ones, which its own compiler asks for.
+    # Not the newer `fp32_precision`: after setting these two, both APIs can be read. After setting the newer
+    # one, torch refuses to read the older ones, which its own compiler reads.
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def compiled(model: nn.Module, device: torch.device, channels_last: bool) -> Callable[[Any], Tensor]:
-    """The model's forward pass, and its backward pass, as fused kernels that a GPU replays as CUDA graphs.
+    """The model's forward and backward pass as fused kernels, which a GPU replays as CUDA graphs.
 
-    Parameters and buffers stay the model's own. It must be called with one shape only.
+    Parameters and buffers are shared with the model. Call it with one shape only.
     """
-    # A reused process has compiled the networks of other trials: torch gives up on a function that it has
-    # compiled for eight of them, and would hold on to their memory.
+    # A reused process has compiled the networks of other trials: torch gives up on a function after eight
+    # compilations, and would keep their memory.
     torch.compiler.reset()
     options: dict[str, str | int | bool | Callable[..., Any]] = {
         "triton.cudagraphs": device.type == "cuda",

@@ -1,4 +1,4 @@
-"""Memory: what a trial took of it, what it may take of a GPU it shares, what would have been enough."""
+"""Memory: used by a trial, allowed on a shared GPU, and required for a trial that ran out of it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ GIB = 2**30
 UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": GIB}
 
 CONTEXT_BYTES = int(0.6 * GIB)
-"""What CUDA and its libraries take of a GPU in each process, which no limit of torch counts; about."""
+"""Approximate memory of a GPU that CUDA and its libraries take in each process, uncounted by torch."""
 
 STEP = 0.05
-"""Fractions that are proposed are multiples of this."""
+"""Proposed fractions are multiples of this."""
 
 
 def limit(gpus: float, device: torch.device) -> None:
-    """Makes what goes beyond a process's share of a GPU an OutOfMemoryError, its own and not a neighbour's.
+    """Limits a process to its share of a GPU, so that it gets the OutOfMemoryError and not its neighbour.
 
     Args:
-        gpus: The share; 1 and more, or 0 for a GPU that nobody reserved, are no limit.
+        gpus: The share; 1 and more, or 0 for an unreserved GPU, mean no limit.
     """
     if device.type != "cuda":
         return
@@ -30,14 +30,14 @@ def limit(gpus: float, device: torch.device) -> None:
     if 0 < gpus < 1:
         total = torch.cuda.get_device_properties(device).total_memory
         share = max(0.0, gpus - CONTEXT_BYTES / total)
-    # A reused process may have had another share before.
+    # A reused process may have had another share.
     torch.cuda.set_per_process_memory_fraction(share, device.index)
 
 
 def advice(gpus: float, device: torch.device, error: BaseException) -> str:
-    """What to tell of a trial that ran out of its share of a GPU; '' where it had no share.
+    """The advice for a trial that exceeded its share of a GPU; '' if it had no share.
 
-    To be called before the memory is given back.
+    Call it before the memory is freed.
     """
     asked = requested_bytes(str(error))
     if device.type != "cuda" or not 0 < gpus < 1 or asked is None:
@@ -47,7 +47,7 @@ def advice(gpus: float, device: torch.device, error: BaseException) -> str:
 
 
 def told(gpus: float, fitting: float | None) -> str:
-    """`advice` in words, from the share that a trial had and the one that would have fitted."""
+    """`advice` as text, from the share of the trial and the share that would have fitted."""
     if fitting is None:
         return f" (gpus: {gpus:g} was too little, and a whole GPU of this kind would have been)"
     return f" (gpus: {gpus:g} was too little, {fitting:g} would have fitted what was asked for until then)"
@@ -56,11 +56,11 @@ def told(gpus: float, fitting: float | None) -> str:
 def fitting_share(reserved: int, requested: int, total: int) -> float | None:
     """The smallest fraction of a GPU, in steps of 0.05, that would have sufficed for a trial.
 
-    None where not even the whole of it would do.
+    None if the whole GPU would not suffice.
 
     Args:
-        reserved: Bytes that torch had taken of the GPU.
-        requested: Bytes that were asked for and not to be had.
+        reserved: Bytes of the GPU that torch had reserved.
+        requested: Bytes of the failed allocation.
         total: Bytes of the GPU.
     """
     share = (reserved + requested + CONTEXT_BYTES) / total
@@ -70,22 +70,22 @@ def fitting_share(reserved: int, requested: int, total: int) -> float | None:
 
 
 def is_exhausted(error: BaseException) -> bool:
-    """Whether an error says that there was no memory left, of a GPU or of the machine."""
+    """Whether an error means that a GPU or the machine ran out of memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    # What torch raises where the machine's own memory is at its end is any RuntimeError.
+    # When the machine runs out of memory, torch raises a plain RuntimeError.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def requested_bytes(message: str) -> int | None:
-    """How much the allocation wanted that failed, by torch's message; None if it does not say."""
+    """Size of the failed allocation, from torch's message; None if it does not say."""
     found = re.search(r"Tried to allocate ([0-9.]+) (bytes|KiB|MiB|GiB)", message)
     return round(float(found[1]) * UNITS[found[2]]) if found else None
 
 
 def peak_gib(device: torch.device) -> float:
-    """Of the GPU the most that was allocated in this run, of a CPU the most that the process ever held."""
+    """On a GPU the peak allocation of this run, on a CPU the peak memory of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / GIB
-    # Linux counts in KiB. A reused process keeps the peak of the trials before: an upper bound.
+    # Linux counts in KiB. A reused process keeps the peak of earlier trials: an upper bound.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB

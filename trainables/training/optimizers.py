@@ -1,4 +1,4 @@
-"""The optimiser of a trial, also where that is several as one."""
+"""The optimiser of a trial, which may combine several."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Kind = TypeVar("Kind", bound=torch.optim.Optimizer)
 def uncompiled(kind: type[Kind]) -> type[Kind]:
     """An optimiser that never loads torch's compiler, which takes seconds in each process.
 
-    torch's own methods load it when they are first called, only to be left out of what it compiles. Nothing
-    here compiles an optimiser.
+    torch's own methods load it on their first call, only to be excluded from compilation. Nothing here
+    compiles an optimiser.
     """
     names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
     plain = {name: inspect.unwrap(getattr(kind, name)) for name in names}
@@ -33,10 +33,10 @@ Adagrad = uncompiled(torch.optim.Adagrad)
 
 @uncompiled
 class ChainedOptimizer(torch.optim.Optimizer):
-    """Optimisers of different parameters that step at once, as one to a schedule and to a checkpoint."""
+    """Optimisers of different parameters that step together. Schedules and checkpoints see one optimiser."""
 
     def __init__(self, *members: torch.optim.Optimizer):
-        # The groups are the members' own, so what a schedule sets in them is what the members use.
+        # The groups are shared with the members, so a schedule that sets them here sets the members'.
         super().__init__([group for member in members for group in member.param_groups], {})
         self.members = members
 
@@ -50,12 +50,12 @@ class ChainedOptimizer(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for member, state in zip(self.members, state_dict["members"], strict=True):
             member.load_state_dict(state)
-        # Loading gives a member new groups.
+        # Loading replaces the groups of a member.
         self.param_groups = [group for member in self.members for group in member.param_groups]
 
 
 def optimizer(settings: TrainingSettings, model: nn.Module) -> torch.optim.Optimizer:
-    """What trains a network as the settings say."""
+    """The optimiser that the settings describe."""
     if settings.embedding_learning_rate is None:
         return _optimizer_of(settings, list(model.parameters()))
     embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding)]
@@ -67,7 +67,7 @@ def optimizer(settings: TrainingSettings, model: nn.Module) -> torch.optim.Optim
 
 def _optimizer_of(settings: TrainingSettings, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     rate, decay = settings.learning_rate, settings.weight_decay
-    # One kernel for all parameters. On a CPU None leaves torch's own choice, and its rounding, as it is.
+    # One kernel for all parameters. On a CPU, None keeps torch's default, and its rounding.
     fused = True if parameters[0].is_cuda else None
     match settings.optimizer:
         case "sgd":

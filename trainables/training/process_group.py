@@ -1,9 +1,9 @@
-"""Several workers that train one trial together: plain torch.distributed, the numbers of one worker.
+"""Several workers that train one trial together: plain torch.distributed, the same numbers as one worker.
 
-Each holds the whole network and the whole data set. Of each batch a worker takes the slice that is its own,
-in the order of the batch; logits and labels are then brought together on all of them, so that a loss sees the
-batch that it would see on one, and the gradients are summed. What all workers then have is the gradient of
-one worker, up to rounding: clipping, the optimiser's step and the state of a loss follow from it.
+Each holds the whole network and the whole data set. Each worker takes its own slice of a batch, in the order
+of the batch; logits and labels are then gathered on all of them, so that a loss sees the whole batch, and the
+gradients are summed. All workers then have the gradient of a single worker, up to rounding: clipping, the
+optimiser's step and the state of a loss follow from it.
 """
 
 from __future__ import annotations
@@ -25,44 +25,44 @@ if TYPE_CHECKING:
     from trainables.datasets.base import Dataset
 
 TIMEOUT = datetime.timedelta(minutes=10)
-"""How long a worker waits for the others to come together."""
+"""How long a worker waits for the others to connect."""
 
 TIMEOUT_TOGETHER = datetime.timedelta(days=1)
-"""How long it waits for what they do next. Whoever runs them ends what stands still, and sees who died."""
+"""How long it waits in later operations. The caller ends stalled workers, and sees which one died."""
 
 
 MOST_DIMENSIONS = 3
-"""Of the output for one sample."""
+"""Most dimensions of the output for one sample."""
 
 
 class WorkerLostError(RuntimeError):
-    """The workers of a trial cannot reach each other any more: the fault of one of them, or of none."""
+    """The workers of a trial lost their connection, whether or not one of them is at fault."""
 
 
 class ProcessGroup:
-    """The processes that train a trial; this one is the group of one process, as of any trial on one device.
+    """The processes that train a trial. This class is the group of a single process, on one device.
 
-    Every collective operation of it is the identity.
+    All its collective operations are the identity.
     """
 
     rank = 0
     size = 1
 
     def synchronised(self, model: nn.Module) -> nn.Module:
-        """The network as all workers train it together, with the parameters and the state that it had."""
+        """Wraps a network for joint training; its parameters and state are kept."""
         return model
 
     def batch(self, dataset: Dataset, indices: Tensor, generator: torch.Generator) -> tuple[Any, Tensor]:
-        """Augmented inputs of this worker's slice of a training batch, and their labels."""
+        """Augmented inputs and labels of this worker's slice of a training batch."""
         inputs, labels = dataset.train.batch(indices)
         return dataset.augment(inputs, generator), labels
 
     def gather_batch(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Outputs and targets [M, ...] of the whole batch, differentiable, from those of this slice."""
+        """Gathers outputs and targets [M, ...] of the whole batch from the slices, differentiably."""
         return outputs, targets
 
     def all_reduce_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Makes each gradient that of the whole batch."""
+        """Replaces each gradient by that of the whole batch."""
 
     def shard(self, batches: Sequence[Tensor]) -> Sequence[Tensor]:
         """The batches of indices that this process evaluates."""
@@ -71,10 +71,10 @@ class ProcessGroup:
     def gather_predictions(
         self, outputs: list[Tensor], targets: list[Tensor], batches: Sequence[Tensor], no_targets: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Outputs [N, ...] and targets [N, ...] of all the batches, from those of this process's shard.
+        """Gathers outputs [N, ...] and targets [N, ...] of all batches from the shards of the processes.
 
         Args:
-            no_targets: Targets of no sample, which tell the shape of one.
+            no_targets: An empty tensor of targets, with the shape of a target.
         """
         return torch.cat(outputs), torch.cat(targets)
 
@@ -92,15 +92,15 @@ class ProcessGroup:
 
 
 def listen(address: str, size: int) -> Any:
-    """Where `size` workers find each other: to be kept by the first, whose `address` the others can reach.
+    """Opens the meeting point of `size` workers. The first worker keeps it; the others must reach `address`.
 
-    It is on a free port, the `port` of the torch.distributed.TCPStore that is returned. Where the address is
-    a loopback one, no other machine can reach it.
+    It uses a free port, the `port` of the returned torch.distributed.TCPStore. With a loopback address, no
+    other machine can reach it.
     """
     port = 0
     own: dict[str, Any] = {}
     if ipaddress.ip_address(address).is_loopback:
-        # By itself a TCPStore listens on all interfaces.
+        # By default a TCPStore listens on all interfaces.
         listener = socket.create_server((address, 0))
         port, own = listener.getsockname()[1], {"master_listen_fd": listener.detach()}
     return dist.TCPStore(  # type: ignore[attr-defined]
@@ -109,29 +109,29 @@ def listen(address: str, size: int) -> Any:
 
 
 def connect(address: str, port: int, size: int) -> Any:
-    """The same TCPStore for the other workers."""
+    """Connects another worker to the same TCPStore."""
     return dist.TCPStore(  # type: ignore[attr-defined]
         address, port, size, is_master=False, timeout=TIMEOUT
     )
 
 
 class DistributedGroup(ProcessGroup):
-    """A group of several processes; each of them calls the same methods in the same order.
+    """A group of several processes, which all call the same methods in the same order.
 
-    A process can be in one such group at a time. Every method raises WorkerLostError when another worker is
-    gone or silent for `TIMEOUT_TOGETHER`; under NCCL the process ends instead.
+    A process can be in one such group at a time. Every method raises WorkerLostError if another worker is
+    gone, or silent for `TIMEOUT_TOGETHER`; under NCCL the process ends instead.
 
     Args:
-        store: As `listen` or `connect` gave it.
-        rank: Of this process, 0 for the first.
+        store: From `listen` or `connect`.
+        rank: Rank of this process, 0 for the first.
         size: The number of processes.
-        device: Where they train: a GPU each, or the CPU.
+        device: Where they train: one GPU each, or the CPU.
     """
 
     def __init__(self, store: Any, rank: int, size: int, device: torch.device):
         self.rank, self.size, self.device = rank, size, device
         self.sharing = True
-        # Rows of logits that each worker contributes to the batch at hand.
+        # Rows of logits that each worker contributes to the current batch.
         self.rows = [0] * size
         backend = "nccl" if device.type == "cuda" else "gloo"
         _reaching(
@@ -147,8 +147,8 @@ class DistributedGroup(ProcessGroup):
         return synchronise(model, self)
 
     def batch(self, dataset: Dataset, indices: Tensor, generator: torch.Generator) -> tuple[Any, Tensor]:
-        # A batch that has no sample for some worker is trained by each of them whole: not every network
-        # takes no samples.
+        # If a batch is too small to give each worker a sample, all train the whole batch: some networks do
+        # not accept an empty one.
         self.sharing = len(indices) >= self.size
         if not self.sharing:
             return super().batch(dataset, indices, generator)
@@ -157,7 +157,7 @@ class DistributedGroup(ProcessGroup):
         if isinstance(inputs, Tensor):
             self.rows = [end - start for start, end in bounds]
         else:
-            # Each sample may have several labels and as many logits, which only its own worker has counted.
+            # Samples may have several labels and as many logits, which only their own worker has counted.
             counts = self._all_gather_equal(torch.tensor([len(labels)], device=self.device))
             self.rows = torch.cat(counts).tolist()
         return inputs, labels
@@ -173,14 +173,14 @@ class DistributedGroup(ProcessGroup):
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
         summed = self.all_reduce(torch.cat([gradient.reshape(-1) for gradient in gradients]))
         if not self.sharing:
-            # Each has the whole already. Their mean keeps them equal to the last bit where one differs.
+            # Each worker has the whole gradient. Averaging keeps them equal to the last bit.
             summed /= self.size
         parts = torch.split(summed, [parameter.numel() for parameter in trained])
         for parameter, part in zip(trained, parts, strict=True):
             if parameter.grad is not None:
                 parameter.grad.copy_(part.view_as(parameter))
             elif bool(part.any()):
-                # Nothing of this worker's slice came through it, something of another's did.
+                # The parameter has a gradient from another worker's slice, but none from this one's.
                 parameter.grad = part.view_as(parameter).clone()
 
     def shard(self, batches: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -192,7 +192,7 @@ class DistributedGroup(ProcessGroup):
         counts = [
             sum(len(batch) for batch in batches[start:end]) for start, end in self._bounds(len(batches))
         ]
-        # A worker may have had none, and then does not know the shape of an output.
+        # A worker without batches does not know the shape of an output.
         shape = [0] * MOST_DIMENSIONS
         if outputs:
             shape[: outputs[0].dim() - 1] = outputs[0].shape[1:]
@@ -223,7 +223,7 @@ class DistributedGroup(ProcessGroup):
         return data.cpu().numpy().tobytes()
 
     def all_gather(self, mine: Tensor, rows: Sequence[int]) -> Tensor:
-        """The rows of all processes, in the order of their ranks; process i has `rows[i]` of them."""
+        """Gathers the rows of all processes, in the order of their ranks; process i has `rows[i]` of them."""
         padded = mine.new_zeros(max(rows), *mine.shape[1:])
         padded[: len(mine)] = mine
         parts = self._all_gather_equal(padded)
@@ -235,12 +235,12 @@ class DistributedGroup(ProcessGroup):
         return parts
 
     def _bounds(self, number: int) -> list[tuple[int, int]]:
-        """First and last (exclusive) of the things that each worker takes of so many."""
+        """Start and end (exclusive) of each worker's part of `number` items."""
         return list(itertools.pairwise(number * rank // self.size for rank in range(self.size + 1)))
 
 
 class _Gathered(torch.autograd.Function):
-    """Every worker's rows. All compute the same from them, so the gradient of one's own is there already."""
+    """Gathers the rows of all workers. All compute the same from them, so backward needs no communication."""
 
     @staticmethod
     def forward(ctx: Any, mine: Tensor, group: DistributedGroup) -> Tensor:

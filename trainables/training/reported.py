@@ -1,4 +1,4 @@
-"""The epoch that counts: its predictions, and the network that made them."""
+"""The reported epoch: its predictions, and the network that made them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ PARTS = ("validation", "test")
 
 
 class Reported:
-    """What is kept of the epoch that a trial reports, by `TrainingSettings.reported_epoch`.
+    """The reported epoch of a trial, chosen by `TrainingSettings.reported_epoch`.
 
     Attributes:
-        epoch: Its number, from 0; -1 before there is one.
-        outputs: Of the network on each of `PARTS`, on the device.
-        model: The network's state, where it will be another one at the end of training and is needed then.
+        epoch: Its number, from 0; -1 before the first.
+        outputs: Outputs of the network on each of `PARTS`, on the device.
+        model: The network's state, if it is needed after training has changed it.
     """
 
     def __init__(self, trial: Trial):
@@ -35,10 +35,10 @@ class Reported:
         return bool(self.trial.score_on) and self.trial.training.reported_epoch != "last"
 
     def consider(self, epoch: int, selection: float, outputs: Mapping[str, Tensor], model: nn.Module) -> None:
-        """Takes an epoch instead of the one before, if it is better, or if the last one counts.
+        """Replaces the reported epoch if this one is better, or if the last is to be reported.
 
         Args:
-            selection: What the best epoch has most of; of equal ones the first counts.
+            selection: The criterion that the best epoch maximises; of equal epochs the first counts.
         """
         best_counts = self.trial.training.reported_epoch == "best_validation_accuracy"
         if best_counts and selection <= self.best:
@@ -52,7 +52,7 @@ class Reported:
         return {"epoch": self.epoch, "best": self.best, "outputs": outputs, "model": self.model}
 
     def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
-        """Raises ValueError for a state that lacks the network, where it is needed."""
+        """Restores a state. Raises ValueError if it lacks a network that is needed."""
         self.epoch, self.best, self.model = state["epoch"], state["best"], state["model"]
         self.outputs = {part: outputs.to(device) for part, outputs in state["outputs"].items()}
         if self.keeps_model and self.epoch >= 0 and self.model is None:

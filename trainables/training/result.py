@@ -1,4 +1,4 @@
-"""What a trial leaves behind."""
+"""The result of a trial."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from trainables.trial import Trial
 
 @dataclass
 class TrialResult:
-    """All that a finished trial leaves behind.
+    """The complete result of a finished trial.
 
     Attributes:
-        validation, test: Predictions of both parts, as the trial's task has them, on the CPU.
-        epochs: The learning curves, one dictionary an epoch.
-        reported_epoch: The epoch (from 0) that the predictions are of.
-        measurements: What the run cost and ran on; differs from run to run.
+        validation, test: Predictions on both parts, in the form of the trial's task, on the CPU.
+        epochs: The learning curves, one dictionary per epoch.
+        reported_epoch: The epoch (from 0) of the predictions.
+        measurements: Cost and environment of the run; differs between runs.
     """
 
     trial: Trial

@@ -1,4 +1,4 @@
-"""Training one trial in plain PyTorch: no Ray, no files, a debugger works."""
+"""Trains one trial in plain PyTorch: no Ray, no files, and a debugger works."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def run_trial(
     checkpoint_every: int | None = None,
     on_epoch: Callable[[int, Curves], object] | None = None,
 ) -> TrialResult:
-    """Trains one trial from its start, or from its last checkpoint, to its end.
+    """Trains one trial to its end, from its start or from its last checkpoint.
 
     Args:
         root: Folder of the data sets (default: `datasets.default_root()`).
         device: Where to train (default: the GPU if there is one).
-        checkpoints: Where checkpoints are kept; without it the trial starts anew.
-        checkpoint_every: Epochs between checkpoints; None for no checkpoint.
+        checkpoints: Where checkpoints are stored; without it the trial starts from scratch.
+        checkpoint_every: Epochs between checkpoints; None for no checkpoints.
         on_epoch: Called after each epoch with its number (from 0) and curves.
 
     Raises:
-        TrialDiverged: A loss or logit that is not finite.
+        TrialDiverged: A loss or logit is not finite.
     """
     device = device or default_device()
     run = TrialRun.start(trial, load_dataset(trial, root, device), device, checkpoints)
@@ -70,9 +70,9 @@ def _line(error: Exception) -> str:
 
 
 class TrialRun:
-    """A trial under way: `advance` trains one epoch, `advance_until` a part of one.
+    """A running trial: `advance` trains one epoch, `advance_until` a part of one.
 
-    After either, `state` is something that can be gone on from.
+    Training can resume from its `state` after either.
     """
 
     def __init__(
@@ -104,11 +104,11 @@ class TrialRun:
         checkpoints: CheckpointStore | None = None,
         group: ProcessGroup | None = None,
     ) -> TrialRun:
-        """A run at its first epoch, or where its latest checkpoint that fits left it.
+        """Starts a run at its first epoch, or resumes from its latest usable checkpoint.
 
         Args:
-            group: The processes that train the trial together. Only the first needs checkpoints: the others
-                start from what it has.
+            group: The processes that train the trial together. Only the first needs checkpoints: it
+                broadcasts its state to the others.
         """
         run = cls(trial, dataset, device, group)
         for state in checkpoints.load(trial.key) if checkpoints else ():
@@ -117,10 +117,10 @@ class TrialRun:
                 break
             except Exception as error:
                 if memory.is_exhausted(error):
-                    # It fits another time.
+                    # The checkpoint is fine; there may be memory for it next time.
                     raise
-                # Made by other code, for instance. Training anew gives the same numbers, if later; a trial
-                # that failed here would fail each time.
+                # It may have been made by other code. Training from scratch gives the same numbers, only
+                # later; raising here would fail the trial on each attempt.
                 if checkpoints:
                     checkpoints.unusable(f"it does not fit, {type(error).__name__}: {_line(error)}")
                 run = cls(trial, dataset, device, group)
@@ -134,31 +134,31 @@ class TrialRun:
 
     @property
     def batches(self) -> int:
-        """Training batches that are done of the epoch under way."""
+        """Trained batches of the current epoch."""
         return self.trainer.under_way.batches if self.trainer.under_way else 0
 
     def advance(self) -> Curves:
-        """Trains one epoch, validates, tells the loss, and measures the curves.
+        """Trains one epoch, validates, passes the validation outputs to the loss, and measures the curves.
 
         Raises:
-            TrialDiverged: A loss or output that is not finite.
+            TrialDiverged: A loss or output is not finite.
         """
         curves = self.advance_until(never)
         assert curves is not None
         return curves
 
     def advance_until(self, pause: Callable[[], bool]) -> Curves | None:
-        """Does what `advance` does, or a part of it.
+        """Trains one epoch as `advance` does, or a part of it.
 
         Args:
-            pause: Asked after each training batch but the last. Where it says yes the epoch is left there,
-                and the next call goes on with it: to the same numbers.
+            pause: Called after each training batch but the last. If it returns True the epoch is interrupted,
+                and the next call resumes it, with the same numbers.
 
         Returns:
-            The epoch's curves; None where it was left.
+            The epoch's curves; None if it was interrupted.
 
         Raises:
-            TrialDiverged: A loss or output that is not finite.
+            TrialDiverged: A loss or output is not finite.
         """
         started = time.monotonic()
         trained = self.train_epoch(pause)
@@ -183,7 +183,7 @@ class TrialRun:
         return curves
 
     def train_epoch(self, pause: Callable[[], bool] = never) -> Curves | None:
-        """Trains as `Trainer.epoch` does, without evaluating."""
+        """Trains an epoch without evaluating, as `Trainer.epoch` does."""
         return self.trainer.epoch(self.epoch, pause, self.on_batch)
 
     @torch.no_grad()
@@ -205,7 +205,7 @@ class TrialRun:
         return all_outputs, all_targets
 
     def state(self) -> dict[str, Any]:
-        """Everything that the rest of the run depends on."""
+        """The state that determines the rest of the run."""
         return {
             "key": self.trial.key,
             "epoch": self.epoch,
@@ -217,7 +217,7 @@ class TrialRun:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Raises ValueError for a state of another trial, or that lacks something."""
+        """Restores a state. Raises ValueError if it is incomplete or belongs to another trial."""
         if state["key"] != self.trial.key:
             raise ValueError(f"the checkpoint belongs to trial {state['key']}, not to {self.trial.key}")
         self.trainer.restore(state)
@@ -227,10 +227,10 @@ class TrialRun:
         self.resumed_from_epoch = self.epoch
 
     def checkpoint_if_due(self, checkpoints: CheckpointStore | None, every: int | None) -> bool:
-        """Saves after each `every` epochs but the last, whose result is about to be committed anyway.
+        """Saves after every `every` epochs except after the last, whose result is committed next anyway.
 
         Returns:
-            Whether it did.
+            Whether it saved.
         """
         due = checkpoints and every and not self.done and self.batches == 0 and self.epoch % every == 0
         if checkpoints and due:
@@ -238,14 +238,14 @@ class TrialRun:
         return bool(due)
 
     def checkpoint(self, checkpoints: CheckpointStore) -> None:
-        """Saves the run as it stands, also in the middle of an epoch."""
+        """Saves the current state of the run, also within an epoch."""
         checkpoints.save(self.trial.key, self.epoch, encode(self.state()), self.batches)
 
     def predictions_on(self, component: Component, root: Path | str | None) -> Any:
-        """Predictions, as the task has them, of the reported epoch's network on a set of `Trial.score_on`.
+        """Predictions, in the form of the task, of the reported epoch's network on a set of `Trial.score_on`.
 
         Raises:
-            DataError: A set that is missing or damaged.
+            DataError: The set is missing or damaged.
         """
         dataset = datasets.load(component.name, root, **dict(component.params)).to(self.device)
         if self.reported.model is not None:

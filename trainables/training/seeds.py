@@ -1,8 +1,8 @@
-"""Where randomness comes from: one number for each purpose, derived from what it may depend on.
+"""Sources of randomness: one seed per purpose, derived from the inputs it may depend on.
 
-Initialisation comes from (data set, model, seed), batch order and augmentation from (data set, seed, epoch).
-The loss is in neither, so two losses with the same seed are a matched pair: they start from the same weights
-and see the same batches.
+Initialisation depends on (data set, model, seed), batch order and augmentation on (data set, seed, epoch).
+Neither depends on the loss, so two losses with the same seed form a matched pair: they start from the same
+weights and see the same batches.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from trainables.trial import Trial, canonical_json
 
 
 def derive(purpose: str, *parts: object) -> int:
-    """A seed in [0, 2**63) that depends on the purpose and the parts, and on nothing else."""
+    """A seed in [0, 2**63) that depends only on the purpose and the parts."""
     digest = hashlib.sha256(canonical_json([purpose, *parts]).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
@@ -42,7 +42,7 @@ def seed_everything(seed: int) -> None:
 
 
 def generator_states() -> dict[str, object]:
-    """The state of every global generator, as data that `torch.load(weights_only=True)` accepts."""
+    """The state of every global generator, in types that `torch.load(weights_only=True)` accepts."""
     name, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
     version, internal, gauss = random.getstate()
     return {

@@ -1,4 +1,4 @@
-"""Layers that look at a batch as a whole, for workers that have a slice of it each.
+"""Layers that depend on the whole batch, for workers that each hold a slice of it.
 
 torch's own SyncBatchNorm does not run on a CPU, where several workers are tested.
 """
@@ -18,11 +18,11 @@ DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
 
 class Group(Protocol):
-    """What the layers ask of `trainables.training.process_group.DistributedGroup`.
+    """The interface of `trainables.training.process_group.DistributedGroup` that the layers use.
 
     Attributes:
-        sharing: Whether the batch at hand is shared; if not, each worker has the whole of it.
-        rows: Rows of the batch that each worker has, [size].
+        sharing: Whether the current batch is split; if not, each worker has all of it.
+        rows: Rows of the batch on each worker, [size].
     """
 
     rank: int
@@ -36,10 +36,10 @@ class Group(Protocol):
 
 
 def synchronise(module: nn.Module, group: Group) -> nn.Module:
-    """The module with its batch normalisation and its dropout, however deep, being those of the whole batch.
+    """Makes batch normalisation and dropout, at any depth, act on the whole batch.
 
-    Parameters, buffers and their names stay. Other layers that draw random numbers
-    draw the same ones on each worker, each for its slice.
+    Parameters, buffers and their names stay. Other layers that draw random numbers draw the same ones on each
+    worker, each for its slice.
     """
     if isinstance(module, _BatchNorm):
         return SynchronisedBatchNorm(module, group)
@@ -51,9 +51,9 @@ def synchronise(module: nn.Module, group: Group) -> nn.Module:
 
 
 class SharedDropout(nn.Module):
-    """A dropout drawn for the whole batch, of which each worker takes its rows: that of one worker.
+    """A dropout drawn for the whole batch, of which each worker takes its rows: the same as on one worker.
 
-    What has other rows than the batch at hand has is drawn for itself.
+    Inputs with another number of rows than the current batch get a dropout of their own.
     """
 
     def __init__(self, dropout: nn.Module, group: Group):
@@ -76,7 +76,7 @@ class SynchronisedBatchNorm(_BatchNorm):
     """Batch normalisation by mean and variance of the whole batch; running statistics as on one worker.
 
     Args:
-        plain: Whose parameters and buffers it takes over.
+        plain: The layer whose parameters and buffers it takes over.
     """
 
     def __init__(self, plain: _BatchNorm, group: Group):
@@ -92,7 +92,7 @@ class SynchronisedBatchNorm(_BatchNorm):
         self.group = group
 
     def _check_input_dim(self, input: Tensor) -> None:
-        """Any shape [N, C, ...]: the layer that this one stands for has been chosen for it."""
+        """Accepts any shape [N, C, ...]: the replaced layer was chosen for its shape."""
 
     def forward(self, values: Tensor) -> Tensor:
         if not (self.training and self.group.sharing):
@@ -107,14 +107,14 @@ class SynchronisedBatchNorm(_BatchNorm):
 
     @torch.no_grad()
     def _moments(self, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean and variance [C] of each channel over the whole batch, and of how many values, as float64."""
+        """Mean, variance and number of values of each channel over the whole batch, float64 [C]."""
         variance, mean = torch.var_mean(values.float(), _all_but_channels(values), correction=0)
         number = torch.full_like(mean, values.numel() / values.shape[1])
-        told = torch.stack([number, mean, variance]).double().unsqueeze(0)
-        numbers, means, variances = self.group.all_gather(told, [1] * self.group.size).unbind(dim=1)
+        moments = torch.stack([number, mean, variance]).double().unsqueeze(0)
+        numbers, means, variances = self.group.all_gather(moments, [1] * self.group.size).unbind(dim=1)
         total = numbers.sum(dim=0)
         overall = (numbers * means).sum(dim=0) / total
-        # Around the overall mean, not that of each worker: no difference of large numbers.
+        # Around the overall mean, not each worker's, which avoids a difference of large numbers.
         spread = (numbers * (variances + (means - overall).square())).sum(dim=0) / total
         return overall, spread, total
 
@@ -129,7 +129,7 @@ class SynchronisedBatchNorm(_BatchNorm):
 
 
 class _Normalised(torch.autograd.Function):
-    """(values - mean) / sqrt(variance + eps) * weight + bias, mean and variance being the whole batch's."""
+    """(values - mean) / sqrt(variance + eps) * weight + bias, with mean and variance of the whole batch."""
 
     @staticmethod
     def forward(
@@ -155,7 +155,7 @@ class _Normalised(torch.autograd.Function):
         normalised = (values.float() - mean.view(shape)) * scale.view(shape)
         towards = towards.float()
         towards_bias, towards_weight = towards.sum(over), (towards * normalised).sum(over)
-        # Every value of the batch moves mean and variance, so what they do to every worker's values counts.
+        # Each value moves mean and variance, which affect the values of all workers.
         sums = ctx.group.all_reduce(torch.stack([towards_bias, towards_weight]))
         by_bias, by_weight = (sums / number).float()
         towards_values = towards - by_bias.view(shape) - normalised * by_weight.view(shape)

@@ -1,4 +1,4 @@
-"""The network of a trial and the steps that train it, an epoch at a time."""
+"""The network of a trial and the steps that train it, one epoch at a time."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def never() -> bool:
 
 
 class Trainer:
-    """What training changes: network, loss, optimiser and schedule, and the epoch under way.
+    """The state that training changes: network, loss, optimiser, schedule, and the current epoch.
 
     Args:
         device: Where `dataset` is.
         group: The processes that train the trial together.
 
     Raises:
-        ConfigurationError: A loss that asks for something which the task does not have.
+        ConfigurationError: The loss asks for context that the task does not provide.
     """
 
     def __init__(
@@ -77,19 +77,19 @@ class Trainer:
     def epoch(
         self, number: int, pause: Callable[[], bool] = never, on_batch: Callable[[], object] = never
     ) -> Curves | None:
-        """Trains on the samples of an epoch. Nothing is read from the device before its last batch.
+        """Trains one epoch. Reads nothing from the device before its last batch.
 
         Args:
-            number: Of the epoch, from 0.
-            pause: Asked after each batch but the last. Where it says yes the epoch is left there, and the
-                next call goes on with it.
+            number: Number of the epoch, from 0.
+            pause: Called after each batch but the last. If it returns True the epoch is interrupted, and the
+                next call resumes it.
             on_batch: Called after each batch.
 
         Returns:
-            The curves of training; None where the epoch was left.
+            The curves of training; None if the epoch was interrupted.
 
         Raises:
-            TrialDiverged: A loss that is not finite.
+            TrialDiverged: The loss is not finite.
         """
         settings = self.trial.training
         generator = torch.Generator().manual_seed(seeds.batch_order(self.trial, number))
@@ -177,7 +177,7 @@ class Trainer:
 
 
 def asked_with_each_batch(loss: nn.Module) -> tuple[str, ...]:
-    """What a loss takes beside outputs and targets, by the signature of its `forward` or `per_sample`."""
+    """Inputs of a loss besides outputs and targets, from the signature of its `forward` or `per_sample`."""
     inherited = isinstance(loss, Loss) and type(loss).forward is Loss.forward
     computes: Any = loss.per_sample if inherited else loss.forward
     return tuple(inspect.signature(computes).parameters)[2:]
