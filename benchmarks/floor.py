@@ -1,10 +1,10 @@
-"""What a card allows at the best: seconds of an epoch, and the GPU-hours of a sweep.
+"""Lower bounds of a card: the seconds of an epoch, and the GPU-hours of a sweep.
 
     python benchmarks/floor.py [--sweep mukhoti2020] [--bytes-per-second 3.35e12] [--flops-per-second 989e12]
 
-From the floor that trainables/floor.py describes, at the rates given, which are by default those of an
-H100's data sheet (SXM: HBM3, dense bfloat16). Evaluation counts a third of training, image by image.
-Nothing is measured here.
+Computes the floor that trainables/floor.py describes, at the given rates. The defaults are from an H100's
+data sheet (SXM: HBM3, dense bfloat16). An image costs a third as much in evaluation as in training.
+Measures nothing.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from trainables.trial import Trial
 
 
 def epoch_seconds(trial: Trial, rates: Rates) -> tuple[float, float]:
-    """Seconds of an epoch of a trial at the floor: of training, and of looking at validation and test part.
+    """The floor of a trial's epoch in seconds: for training, and for evaluating the validation and test part.
 
     Raises:
-        DataError: A data set whose mark does not tell shape and number of its samples.
-        ConfigurationError: A network of torchvision's, which does not fit beside torch.
+        DataError: The mark of the data set lacks the shape or number of its samples.
+        ConfigurationError: The network needs torchvision, whose version does not match torch's.
     """
     samples = DATASETS[trial.dataset.name].spec.samples
     try:
@@ -70,9 +70,9 @@ def show(sweep: str, precision: str, rates: Rates) -> None:
             print(f"{' / '.join(cell):>32}  an epoch: {training:6.2f} s, evaluation {evaluation:5.2f} s")
         training_hours += trial.training.epochs * cells[cell][0] / 3600
         evaluation_hours += trial.training.epochs * cells[cell][1] / 3600
-    for share, told in ((1, "at the floor"), (2, "at half of it")):
+    for share, place in ((1, "at the floor"), (2, "at half of it")):
         print(
-            f"{sweep}, {precision}, {told}: {share * training_hours:,.0f} GPU-hours "
+            f"{sweep}, {precision}, {place}: {share * training_hours:,.0f} GPU-hours "
             f"of training, {share * evaluation_hours:,.0f} of evaluation"
         )
 

@@ -1,21 +1,20 @@
-"""A quarter of an hour on a GPU: measures what matters, most valuable first, and keeps each result at once.
+"""Runs all GPU benchmarks in about a quarter of an hour, the most valuable first, saving each result at once.
 
     python benchmarks/gpu.py --minutes 8 --out FILE.json [--pictures FOLDER]
 
-Needs this source tree, torch and torchvision alone, and no network. FILE is written anew after each result,
-so that a cut leaves what was measured. A step that fails is told there with its error, one that would not
-fit into the time that is left with the reason, and the others go on. Steps run in a process of their own,
-which is ended where it hangs, and replaced where something failed in it: a fault of the card would spoil
-all that comes after.
+Needs only this source tree, torch and torchvision, and no network. Rewrites FILE after each result, so that
+an interruption loses nothing. FILE also records each failed step with its error, and each step skipped for
+lack of time; the other steps continue. Steps run in a child process. It is killed if it hangs, and replaced
+after any failure in it, since a fault of the card would spoil all later results.
 
-In turn: the card itself; training speed of the benchmark's networks (batch 128, CIFAR's shape), of
-ResNet-50 also the usual loop and profiles; the same numbers twice; four trials side by side; then what
-takes longest, compiling the other networks, and, before the slowest of these, float32 against bfloat16 on
-real pictures (benchmarks/pictures.py makes FOLDER). A share is of the floor that trainables/floor.py
-describes, at the rates that this card showed.
+The steps in order: the card itself; training speed of the benchmark's networks (batch 128, CIFAR's shape),
+for ResNet-50 also of the usual loop, with profiles; reproducibility; four trials side by side; then the
+slowest, compiling the other networks, and, before the slowest of these, float32 against bfloat16 on real
+pictures (benchmarks/pictures.py makes FOLDER). Shares are of the floor that trainables/floor.py describes, at
+the rates measured on this card.
 
-`calibsweep plan` reads FILE as benchmarks/recorded/gpu-<card>-<date>.json. `--device cpu --tiny` goes through
-every step in under a minute, to see that all of it works. Exit code 1 if something failed.
+`calibsweep plan` reads FILE as benchmarks/recorded/gpu-<card>-<date>.json. `--device cpu --tiny` tries every
+step in under a minute, to check that they work. Exit code 1 if something failed.
 """
 
 from __future__ import annotations
@@ -43,20 +42,20 @@ from gpu_steps.bench import TRACEBACK_LINES, serve
 FORMAT = 1
 EAGER, COMPILED = ("bfloat16", "float32"), ("bfloat16 compiled",)
 GRACE_SECONDS = 15.0
-"""For a step to end by itself after its time, before its process is ended."""
+"""How long a step may exceed its time before its process is killed."""
 
 DEAD_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something to measure.
+    """A measurement.
 
     Attributes:
         function: 'module:name', called with a `Bench` and the arguments.
-        at_least: Seconds without which it is not begun.
+        at_least: Minimum seconds left to begin it.
         at_most: Seconds after which it is ended.
-        anywhere: Whether it says something where there is no GPU.
+        anywhere: Whether it is meaningful without a GPU.
     """
 
     name: str
@@ -90,7 +89,7 @@ STEPS = (
 
 
 class Record:
-    """What was found so far, as FILE has it: always whole, under its own name."""
+    """The results so far, as in FILE. Each write replaces FILE atomically."""
 
     def __init__(self, path: Path, content: dict[str, Any]):
         self.path = path
@@ -123,7 +122,7 @@ class Record:
 
 
 class Worker:
-    """The process that steps run in."""
+    """The child process of the steps."""
 
     def __init__(self, device: str, tiny: bool, pictures: Path | None, errors: Path):
         self.errors = errors
@@ -135,9 +134,9 @@ class Worker:
         other.close()
 
     def messages(self, until: float) -> Iterator[tuple[str, str, Any]]:
-        """What the process sends of the step that it is at, to its end.
+        """Yields the messages of the current step, to its end.
 
-        A process that dies, or is not done at `until` (`time.monotonic`), sends as its last a 'broken'.
+        If the process dies, or is not done at `until` (`time.monotonic`), the last message is 'broken'.
         """
         while True:
             ready = wait([self.connection, self.process.sentinel], max(0.0, until - time.monotonic()))
@@ -150,26 +149,26 @@ class Worker:
                     continue
             if ready:
                 self.process.join(DEAD_SECONDS)
-                yield "broken", "", self._told(f"its process ended: {_ending(self.process.exitcode)}")
+                yield "broken", "", self._failure(f"its process ended: {_ending(self.process.exitcode)}")
             else:
-                yield "broken", "", self._told("took too long, and was ended")
+                yield "broken", "", self._failure("took too long, and was ended")
             return
 
-    def _told(self, error: str) -> dict[str, Any]:
+    def _failure(self, error: str) -> dict[str, Any]:
         with contextlib.suppress(OSError):
             lines = self.errors.read_text(encoding="utf-8", errors="replace").splitlines()
             return {"error": error, "traceback": lines[-TRACEBACK_LINES:]}
         return {"error": error, "traceback": []}
 
     def leave(self) -> None:
-        """Lets the process end by itself, which waits for nothing."""
+        """Lets the process end by itself."""
         self.connection.close()
         self.process.join(DEAD_SECONDS)
         if self.process.is_alive():
             self.end()
 
     def end(self) -> None:
-        """Ends the process and all below it."""
+        """Kills the process and its descendants."""
         pid = self.process.pid
         if pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -185,40 +184,40 @@ def _ending(code: int | None) -> str:
 
 
 def take_step(step: Step, worker: Worker, record: Record, end: float) -> bool:
-    """Runs one step to its end. Returns whether the process is as good as new."""
-    told = record.begin(step.name)
+    """Runs one step to its end. Returns whether the process is reusable."""
+    entry = record.begin(step.name)
     started = time.monotonic()
     deadline = min(started + step.at_most, end)
     healthy = True
-    with contextlib.suppress(OSError):  # Of a process that died just now: what it sends says so.
+    with contextlib.suppress(OSError):  # From a process that just died: its messages will say so.
         worker.connection.send((step.function, step.arguments, deadline, record.found("card", "rates")))
     for kind, name, value in worker.messages(min(deadline + GRACE_SECONDS, end)):
         match kind:
             case "found":
-                told["found"][name] = value
+                entry["found"][name] = value
                 say(f"{step.name}: {name}: {brief(value)}")
             case "speed":
-                told["speeds"].append(value)
+                entry["speeds"].append(value)
                 say(f"{step.name}: {name}: {brief_speed(value)}")
             case "not run":
-                told["not_run"][name] = value
+                entry["not_run"][name] = value
                 say(f"{step.name}: {name}: not run: {value}")
             case "failed" | "broken":
                 healthy = False
-                told["failed"][name or "step"] = value
+                entry["failed"][name or "step"] = value
                 say(f"{step.name}: {name or 'step'}: failed: {value['error']}")
-        told["seconds"] = time.monotonic() - started
+        entry["seconds"] = time.monotonic() - started
         record.write()
-    told["status"] = "failed" if told["failed"] else "done"
-    if told["not_run"] and not (told["failed"] or told["found"] or told["speeds"]):
-        told["status"] = "not run"
-        told["reason"] = next(iter(told["not_run"].values()))
+    entry["status"] = "failed" if entry["failed"] else "done"
+    if entry["not_run"] and not (entry["failed"] or entry["found"] or entry["speeds"]):
+        entry["status"] = "not run"
+        entry["reason"] = next(iter(entry["not_run"].values()))
     record.write()
     return healthy
 
 
 def measure(arguments: argparse.Namespace, record: Record, end: float) -> None:
-    """Takes all steps."""
+    """Runs all steps."""
     worker: Worker | None = None
     errors = Path(tempfile.mkdtemp(prefix="gpu-benchmark-")) / "stderr"
     try:
@@ -251,7 +250,7 @@ def say(line: str) -> None:
 
 
 def brief(value: Any) -> str:
-    """What fits into a line."""
+    """A short form for one line."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, dict):
@@ -269,7 +268,7 @@ def brief_speed(row: dict[str, Any]) -> str:
 
 
 def has_gpu() -> bool:
-    """Whether torch finds one; asked elsewhere, since this process is to outlive whatever a GPU does."""
+    """Whether torch finds a GPU. Asks in a child process, so that faults of the GPU cannot end this one."""
     code = "import sys, torch; sys.exit(0 if torch.cuda.is_available() else 3)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, check=False)
     return done.returncode == 0
@@ -300,7 +299,7 @@ def parsed() -> argparse.Namespace:
 
 
 def stop(number: int, frame: object) -> None:
-    """Leaves as on an error, with what was begun ended."""
+    """Exits as on an error, so that everything started is ended."""
     raise SystemExit(128 + number)
 
 
@@ -310,7 +309,7 @@ def main() -> int:
     end += 60 * arguments.minutes
     signal.signal(signal.SIGTERM, stop)
     if arguments.tiny:
-        # More threads than that would wait for each other longer than they compute.
+        # More threads would wait for each other longer than they compute.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     there = has_gpu() if arguments.device != "cpu" else False
     if arguments.device == "cuda" and not there:

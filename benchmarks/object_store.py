@@ -1,14 +1,14 @@
-"""How long commands take on a bucket whose every answer comes late, for a finished sweep.
+"""Times commands on a finished sweep in a bucket with high latency.
 
     python benchmarks/object_store.py [--trials 200] [--late 0.2] [--repeats 3]
 
-The bucket is a real S3 server of this machine (moto) behind a proxy that answers `--late` seconds later,
-whatever is asked. The sweep is made here: real trials' identities with random logits and their scores,
-written by `Store.commit` as workers write theirs, and not compacted.
+The bucket is on a local S3 server (moto), behind a proxy that delays every response by `--late` seconds. The
+sweep is synthetic: identities of real trials with random logits and their scores, written by `Store.commit`
+as workers do, and not compacted.
 
-Compared with a plain loop that gets the row of each trial, one after the other, on one connection, and does
-nothing with it. Commands are processes of their own, started anew, and their times are all of that. The least
-time of each is printed, its requests, and the ratio to the loop's.
+The baseline is a plain loop that reads the row of each trial in turn on one connection, and ignores it.
+Each command runs in a new process, and its time includes the whole process. Prints the least time of each,
+its number of requests, and the ratio to the loop.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ COMMAND = "from orchestrator.cli import main; main()"
 
 
 def fill(store: Store, trials: tuple[Trial, ...] | list[Trial]) -> None:
-    """Commits made-up results of all trials."""
+    """Commits synthetic results of all trials."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, CLASSES, (SAMPLES,), generator=generator)
     part = Predictions(torch.randn(SAMPLES, CLASSES, generator=generator), labels, torch.arange(SAMPLES))
@@ -71,10 +71,10 @@ def one_after_the_other(s3: Proxy, trials: tuple[Trial, ...] | list[Trial]) -> f
 
 
 def seconds(*arguments: str) -> float:
-    """Wall-clock time of a command, from its start to its end."""
+    """Wall-clock time of a whole command."""
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", COMMAND, *arguments], capture_output=True, text=True)
-    # 1 is what `store verify` says of scores that no release has computed in this way.
+    # `store verify` returns 1 for these scores, which no release has computed in this way.
     if done.returncode not in (0, 1):
         raise SystemExit(done.stdout + done.stderr)
     return time.perf_counter() - start
@@ -109,8 +109,8 @@ def main() -> None:
             for _ in range(arguments.repeats):
                 s3.requests.clear()
                 times.append(seconds(*name.split(), *sweep, "--store", uri))
-            told = f"{min(times):6.2f} s  {len(s3.requests):4} requests"
-            print(f"  {name:<34} {told}  {loop / min(times):.1f} times as fast as the loop", flush=True)
+            result = f"{min(times):6.2f} s  {len(s3.requests):4} requests"
+            print(f"  {name:<34} {result}  {loop / min(times):.1f} times as fast as the loop", flush=True)
             if min(times) > claimed and len(trials) <= 200 and arguments.late <= 0.2:
                 slow.append(f"{name} in {claimed:g} s")
         if slow:

@@ -1,19 +1,19 @@
-"""What running many trials costs beside the trials: ours against plain Ray Tune.
+"""Measures the overhead of running many trials: ours against plain Ray Tune.
 
     python benchmarks/orchestration.py [--trials 200 2000 10000] [--slots 64] [--seconds 5] [--repeats 1]
 
-The trials sleep and report as real ones do, on a Ray of this machine with so many pretended GPUs. Their times
-differ (a fixed draw, log-normal, with the mean that is asked for), the longest come first, and processes are
-reused. The rival is `Tuner` with a grid of the same trials in the same order, the same trainable,
-`reuse_actors`, no checkpoints and no output: what one writes who needs no store. Each case runs in a process
-of its own, one after the other, and they take turns in who is first.
+The trials sleep and report like real ones, on a local Ray with `--slots` simulated GPUs. Their durations
+differ (fixed log-normal samples with mean `--seconds`), the longest start first, and processes are reused.
+The rival is `Tuner` with a grid of the same trials in the same order, the same trainable, `reuse_actors`, no
+checkpoints and no output: typical code without a store. Each case runs in its own process, one after the
+other, and the cases alternate in which is first.
 
-Printed for each: the seconds until there is a process for each slot, for which all trials wait; from then on
-the makespan over the bound that no schedule can beat (all work over all slots, or the longest trial);
-overhead (what a slot spends on a trial, reports and the wait for the next one included, beyond the seconds
-that the trial sleeps; not the slots that are empty at the very end, which hang on how the trials happen to
-fit, and count in the makespan); the time from a trial's end to the start of the next in its process (median,
-95th percentile); the driver's peak memory. With repeats: the means, and the standard error of the overhead.
+Prints for each: the seconds until each slot has a process, for which all trials wait; the makespan from then
+on, relative to its lower bound (all work over all slots, or the longest trial); the overhead (a slot's time
+per trial beyond its sleep, including reports and the wait for the next trial, but not idle slots at the very
+end, which depend on how the trials happen to fit, and count in the makespan); the time from a trial's end to
+the next start in its process (median, 95th percentile); the driver's peak memory. With repeats: the means,
+and the standard error of the overhead.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def durations(number: int, mean: float) -> list[float]:
 
 
 def folder() -> Path:
-    """Where a case and its trials' processes leave and find what they need."""
+    """The folder in which a case and its trials' processes exchange files."""
     return Path(os.environ["ORCHESTRATION_FOLDER"])
 
 
 def sleeping() -> type:
-    """A trainable that sleeps as long as its trial takes, and notes when and where."""
+    """A trainable that sleeps for its trial's duration, and records when and where."""
     from ray import tune
 
     from orchestrator.driver.ray_trainable import for_tune
@@ -58,7 +58,7 @@ def sleeping() -> type:
 
     class Sleeping(tune.Trainable):
         def setup(self, config: dict[str, Any], settings: Any) -> None:
-            # Whoever drives it, a trial that trains has torch loaded.
+            # A real trial loads torch under any driver.
             import torch  # noqa: F401
 
             self.seconds = json.loads(folder().joinpath("seconds").read_text())
@@ -88,7 +88,7 @@ def sleeping() -> type:
 
 
 def ours(number: int, scratch: Path) -> None:
-    """`calibsweep`'s own driver, with that trainable instead of the one that trains."""
+    """`calibsweep`'s own driver, with the sleeping trainable."""
     from orchestrator.driver.ray_start import configure_ray
     from results.terminal import Terminal
 
@@ -120,7 +120,7 @@ def ours(number: int, scratch: Path) -> None:
 
 
 def plain(number: int, scratch: Path) -> None:
-    """Ray Tune as its documentation has it."""
+    """Ray Tune as in its documentation."""
     from ray import tune
 
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
@@ -136,7 +136,7 @@ def plain(number: int, scratch: Path) -> None:
             name="plain",
             storage_path=str(scratch),
             verbose=0,
-            # Trials that sleep have nothing to keep.
+            # Sleeping trials have nothing to save.
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     ).fit()
@@ -144,7 +144,7 @@ def plain(number: int, scratch: Path) -> None:
 
 
 def start_ray(keys: list[str]) -> None:
-    """Starts a Ray whose processes know how long each trial takes."""
+    """Starts a Ray whose processes know each trial's duration."""
     import ray
 
     seconds = json.loads(folder().joinpath("durations").read_text())
@@ -167,10 +167,10 @@ def measured(case: str, number: int, slots: int, mean: float) -> dict[str, float
     slots = min(slots, number)
     with tempfile.TemporaryDirectory() as made:
         Path(made, "durations").write_text(json.dumps(seconds), encoding="utf-8")
-        told = {"ORCHESTRATION_FOLDER": made, "SLOTS": str(slots)}
+        variables = {"ORCHESTRATION_FOLDER": made, "SLOTS": str(slots)}
         command = [sys.executable, __file__, "--case", case, "--trials", str(number)]
         started = time.time()
-        done = subprocess.run(command, env={**os.environ, **told}, capture_output=True, text=True)
+        done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{case} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
         memory = float(Path(made, "memory").read_text(encoding="utf-8"))
@@ -206,7 +206,7 @@ def main() -> None:
     if arguments.case:
         with tempfile.TemporaryDirectory() as scratch:
             {"ours": ours, "plain": plain}[arguments.case](arguments.trials[0], Path(scratch))
-        # Not on standard output, where Ray prints what it likes.
+        # Not to standard output, where Ray prints too.
         folder().joinpath("memory").write_text(
             str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss), encoding="utf-8"
         )

@@ -1,10 +1,10 @@
-"""Makes a folder of real CIFAR-10 pictures, small enough to travel beside the code.
+"""Makes a folder of real CIFAR-10 pictures, small enough to travel with the code.
 
     python benchmarks/pictures.py FOLDER --data ROOT
 
-ROOT is where `calibsweep data prepare cifar10` put the published batches (`cifar-10-batches-py`), by default
-$CALIBSWEEP_DATA. As many pictures are taken as fit into 40 MB: the first of the benchmark's own training,
-validation and test part. `benchmarks/gpu.py --pictures FOLDER` trains on them.
+ROOT is the folder of `calibsweep data prepare cifar10` with the published batches (`cifar-10-batches-py`), by
+default $CALIBSWEEP_DATA. Takes the first pictures of the benchmark's training, validation and test part, as
+many as fit into 40 MB. `benchmarks/gpu.py --pictures FOLDER` trains on them.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ MOST_BYTES = 40_000_000
 PICTURE_BYTES = 3 * 32 * 32 + 1
 HEADERS = 6 * 128
 SHARES = {"train": 10, "validation": 1, "test": 2}
-"""Of 13 pictures."""
+"""Pictures of each part, out of 13."""
 
 
 def sizes() -> dict[str, int]:
-    """Pictures of each part."""
+    """The number of pictures of each part."""
     unit = (MOST_BYTES - HEADERS) // PICTURE_BYTES // sum(SHARES.values())
     return {part: share * unit for part, share in SHARES.items()}
 
@@ -42,8 +42,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     written = sum(path.stat().st_size for path in arguments.folder.iterdir())
-    told = ", ".join(f"{number:,} of {part}" for part, number in sizes().items())
-    print(f"{arguments.folder}: {told}; {written / 1e6:.1f} MB")
+    numbers = ", ".join(f"{number:,} of {part}" for part, number in sizes().items())
+    print(f"{arguments.folder}: {numbers}; {written / 1e6:.1f} MB")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What it costs a trial to leave nothing behind in its process: the comparison before it and after it.
+"""Measures the cost of restoring the process state after a trial: the comparison before and after it.
 
 python benchmarks/process_state.py
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 import time
 
-# What a worker has loaded.
+# Loads the same modules as a worker.
 import orchestrator.driver.worker  # noqa: F401
 from trainables.process_state.state import ProcessState
 

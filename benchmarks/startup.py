@@ -1,11 +1,10 @@
-"""Seconds from a command to the end of its first epoch, beside what Ray and torch take by themselves; and
-of a plan of 10,000 trials.
+"""Times commands to the end of their first epoch, against Ray and torch alone, and a plan of 10,000 trials.
 
     python benchmarks/startup.py [--repeats 3]
 
-A sweep of one trial of one epoch is compared with a program that starts plain Ray, loads Tune and has a
-worker load torch; `calibsweep trial` of one epoch with one that loads torch; a plan of 10,000 trials, 8,000
-distinct losses among them, with one of a single trial. They take turns; the fastest counts.
+Compares a sweep of one trial of one epoch with a program that starts plain Ray, loads Tune and loads torch in
+a worker; `calibsweep trial` of one epoch with a program that loads torch; a plan of 10,000 trials with 8,000
+distinct losses with a plan of one trial. They alternate; the fastest run counts.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ ray.shutdown()
 
 
 def seconds(*arguments: str) -> float:
-    """Of a Python process, to its end."""
+    """Wall-clock time of a whole Python process."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
     started = time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True, env=environment)

@@ -1,13 +1,13 @@
-"""How long the tables of 10,000 finished trials take, before and after `calibsweep store compact`.
+"""Times the tables of 10,000 finished trials, before and after `calibsweep store compact`.
 
     python benchmarks/tables.py [--trials 10000] [--repeats 3] [--store FOLDER]
 
-The store is made here: each trial is a real trial's identity with random logits and their scores, written
-by `Store.commit` as a sweep's workers write theirs. A store that is there already is used again.
+The store is synthetic: identities of real trials with random logits and their scores, written by
+`Store.commit` as a sweep's workers do. An existing store is reused.
 
-Compared with plain `pyarrow.dataset` reading the same one-row files into one data frame, without checking
-them and without making a table of them. Each is a process of its own, started anew, and its time is all of
-that process's; they take turns. The least time of each is printed, and the ratio to the rival's.
+The rival is plain `pyarrow.dataset`, which reads the same one-row files into one data frame, without checks
+and without tables. Each run is a new process, and its time includes the whole process. They alternate. Prints
+the least time of each, and the ratio to the rival.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from trainables.tasks.classification import Predictions
 from trainables.trial import Trial
 
 CLAIMED_SECONDS = 3.0
-"""Of the tables of 10,000 trials, after compaction."""
+"""For the tables of 10,000 trials, after compaction."""
 
 SAMPLES, CLASSES = 40, 10
 SEEDS = 5
 MADE = 23
-"""Different predictions, dealt out in turn: to score 10,000 takes minutes, and reading does not see it."""
+"""Number of distinct predictions, used in turn: scoring 10,000 takes minutes, and reading is unaffected."""
 
 RIVAL = "import sys, pyarrow.dataset as d; print(len(d.dataset(sys.argv[1]).to_table().to_pandas()))"
 TABLES = "from orchestrator.cli import main; main()"
 
 
 def some_trials(number: int) -> Iterator[Trial]:
-    """Trials of `SEEDS` seeds, all losses that need no parameter, and as many networks as it takes."""
+    """Trials of `SEEDS` seeds, all losses without required parameters, and as many networks as necessary."""
     losses = [name for name in LOSSES.names() if name not in ("focal", "flsc", "flsd")]
     trials = (
         resolve(("digits", {"training_samples": samples}), ("mlp", {"hidden": hidden}), loss, seed)
@@ -56,7 +56,7 @@ def some_trials(number: int) -> Iterator[Trial]:
 
 
 def fill(store: Store, number: int) -> None:
-    """Commits what is missing of `number` trials."""
+    """Commits the missing ones of `number` trials."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, CLASSES, (SAMPLES,), generator=generator)
     made = []
@@ -72,7 +72,7 @@ def fill(store: Store, number: int) -> None:
 
 
 def seconds(*command: str) -> float:
-    """Wall-clock time of a process, from its start to its end."""
+    """Wall-clock time of a whole process."""
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", *command], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start

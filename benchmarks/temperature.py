@@ -1,11 +1,11 @@
-"""How much faster the one-pass temperature search is than a loop over temperatures.
+"""Measures the speed-up of the one-pass temperature search over a loop over temperatures.
 
     python benchmarks/temperature.py [--repeats 3]
 
-Compared with what is usually written: for each of the 100 temperatures one softmax of the scaled logits, the
-greatest probability and its class, and 15 bins picked by masks, all in the logits' float32. Both run in this
-process on one thread, in turn, and must choose the same temperature. Ours computes in float64, so that it
-chooses the same on every processor. Printed are the medians and their ratio.
+The rival is the usual code: for each of the 100 temperatures, one softmax of the scaled logits, the greatest
+probability and its class, and 15 bins selected by masks, all in the logits' float32. Both run alternately in
+this process on one thread, and must choose the same temperature. Ours computes in float64, so that it chooses
+the same on every processor. Prints the medians and their ratio.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from torch import Tensor
 from trainables.calibration import TEMPERATURES, fit_temperature
 
 SIZES = ((10_000, 100, 4.0), (50_000, 1_000, 6.0))
-"""Samples, classes, and the least ratio that is claimed."""
+"""Samples, classes, and the claimed minimum ratio."""
 
 
 def loop_over_temperatures(logits: Tensor, labels: Tensor) -> float:
-    """The temperature with the least ECE, found the straightforward way."""
+    """The temperature with the least ECE, found in the straightforward way."""
     edges = torch.linspace(0, 1, 16)
     best_ece, best_temperature = float("inf"), 1.0
     for temperature in TEMPERATURES:
@@ -44,7 +44,7 @@ def loop_over_temperatures(logits: Tensor, labels: Tensor) -> float:
 
 
 def seconds(function: Callable[[Tensor, Tensor], float], *data: Tensor) -> tuple[float, float]:
-    # Of this process, which has one thread: what else the machine does counts for neither.
+    # CPU time of this single-threaded process, so that other load on the machine does not count.
     start = time.process_time()
     result = function(*data)
     return time.process_time() - start, result

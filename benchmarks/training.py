@@ -1,13 +1,13 @@
-"""How many images a second training takes, against the straightforward loop.
+"""Measures the training speed in images per second, against the straightforward loop.
 
     python benchmarks/training.py [--model resnet50] [--precision bfloat16] [--compile] [--device cuda]
 
-The straightforward loop is what is usually written (gpu_steps/straightforward.py). Ours is
-`TrialRun.train_epoch`, with the same network, batch size, clipping and loss. Both train on the same made-up
-bytes of CIFAR-10's shape in this process, in turn, after an epoch each that does not count. Printed: images
-a second, their ratio, on a GPU the share of its floor (trainables/floor.py) and the peak memory.
+The straightforward loop is the usual code (gpu_steps/straightforward.py). Ours is `TrialRun.train_epoch`, on
+the same network, batch size, clipping and loss. Both train alternately in this process on the same random
+bytes of CIFAR-10's shape, after one warm-up epoch each. Prints images per second, their ratio, and, on a
+GPU, the share of its floor (trainables/floor.py) and the peak memory.
 
-Without a GPU the network is small and float32, so that what is compared is everything around it.
+Without a GPU the network is small and float32, so that the rest of the loop dominates.
 """
 
 from __future__ import annotations

@@ -1,15 +1,14 @@
-"""How many more trees a second the Tree-LSTM learns from when it goes level by level, not node by node.
+"""Measures the Tree-LSTM's training speed in trees per second, level by level against node by node.
 
     python benchmarks/tree_lstm.py [--repeats 7] [--trees trees/train.txt]
 
-Compared with what is usually written, and was by Tai et al. (ACL 2015) and Mukhoti et al. (NeurIPS 2020): a
-function that calls itself for both children of a node and then computes that node, its logits and its loss,
-one tree after the other. Both use the same weights of the same network, in this process on one thread, in
-turn, with dropout, with the loss of every node and one backward pass for the batch; the plan of the batch is
-made anew each time. Word vectors have few dimensions, in favour of the recursion: it looks up the words of
-each tree apart, and each time the gradient is as large as the vocabulary. Gradients are first compared in
-float64. Printed are medians and their ratio. Without a file, trees are drawn that are about as large and as
-deep as the Stanford treebank's.
+The rival is the usual code, also that of Tai et al. (ACL 2015) and Mukhoti et al. (NeurIPS 2020): a function
+that calls itself for both children of a node and then computes the node, its logits and its loss, one tree
+after the other. Both run alternately in this process on one thread, with the same weights, dropout, the loss
+of every node and one backward pass per batch; the batch is planned again each time. Word vectors have few
+dimensions, in favour of the recursion: it looks up the words of each tree separately, and each time the
+gradient is as large as the vocabulary. First compares gradients in float64. Prints the medians and their
+ratio. Without a file, draws random trees about as large and as deep as the Stanford treebank's.
 """
 
 from __future__ import annotations
@@ -33,18 +32,18 @@ from trainables.datasets.word_vectors import WordVectors
 from trainables.models.tree_lstm import TreeLSTM
 
 CLAIMS = ((25, 20.0), (256, 35.0))
-"""Trees in a batch, and the least ratio that is claimed."""
+"""Trees in a batch, and the claimed minimum ratio."""
 DIMENSIONS = 50
 SENTIMENTS = 5
 FAST_RUNS = 5
-"""Runs level by level for each node by node, which takes so much longer."""
+"""Runs level by level per run node by node, which takes much longer."""
 
 
 class Recursion:
-    """The network of a batch, tree by tree and node by node.
+    """Computes the network on a batch tree by tree and node by node.
 
     Attributes:
-        losses: The cross-entropy of each node that was computed.
+        losses: The cross-entropy of each computed node.
     """
 
     def __init__(self, model: TreeLSTM, split: TreeSplit, trees: Sequence[int]):
@@ -60,7 +59,7 @@ class Recursion:
             self.states(int(self.forest.roots[tree]))
 
     def states(self, node: int) -> tuple[Tensor, Tensor]:
-        """h and c of a node, each [memory]."""
+        """The states h and c of a node, each [memory]."""
         model = self.model
         if self.forest.words[node] != NOBODY:
             cell, gate = model.leaf(self.vectors[node]).split(model.memory)
@@ -83,18 +82,18 @@ class Recursion:
 
 
 def recursive_loss(model: TreeLSTM, split: TreeSplit, trees: Sequence[int]) -> Tensor:
-    """Summed cross-entropy at all nodes of these trees, tree by tree and node by node."""
+    """Sums the cross-entropy of all nodes of these trees, tree by tree and node by node."""
     return torch.stack(Recursion(model, split, trees).losses).sum()
 
 
 def batched_loss(model: TreeLSTM, split: TreeSplit, trees: Sequence[int]) -> Tensor:
-    """The same, level by level for all trees at once."""
+    """The same sum, level by level for all trees at once."""
     batch, labels = split.batch(torch.tensor(trees))
     return functional.cross_entropy(model(batch), labels, reduction="sum")
 
 
 def drawn_trees(number: int, generator: random.Random) -> list[str]:
-    """Lines of random trees with 3 to 36 words, cut where a sentence's are: near its beginning, mostly."""
+    """Lines of random trees with 3 to 36 words, mostly split near the beginning, as sentences are."""
 
     def tree(words: list[str]) -> str:
         label = generator.randrange(SENTIMENTS)
@@ -108,7 +107,7 @@ def drawn_trees(number: int, generator: random.Random) -> list[str]:
 
 
 def split_of(path: Path) -> tuple[TreeSplit, int]:
-    """The trees of a file with a class at every node, and the number of their different words."""
+    """The trees of a file with a class at every node, and the number of their distinct words."""
     forest, leaves = read_forest(path, SENTIMENTS)
     numbers = {word: number for number, word in enumerate(dict.fromkeys(leaves))}
     forest = numbered(forest, leaves, numbers)

@@ -1,6 +1,6 @@
-"""Who runs it: Ray Tune, progress, the command line. Only this package imports Ray."""
+"""Runs sweeps: the driver on Ray Tune, progress, the command line. Only this package imports Ray."""
 
 import time
 
 STARTED = time.monotonic()
-"""When this process began, as good as: nothing of ours is loaded sooner."""
+"""Approximate start of this process: this is the first of our modules to load."""

@@ -1,7 +1,7 @@
-"""calibsweep in Python: each command as a function of data that returns data; docs/python.md documents it.
+"""The Python interface: each command as a function that takes and returns data. See docs/python.md.
 
-Nothing here prints. A function's result is a frozen dataclass, the one that the command's `--json` prints.
-What a function needs is imported when it is first asked for.
+Nothing here prints. Each function returns the frozen dataclass that the command's `--json` prints. A function
+and its dependencies are imported on first access.
 """
 
 from __future__ import annotations

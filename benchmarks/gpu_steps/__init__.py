@@ -1,7 +1,7 @@
-"""What benchmarks/gpu.py does on a card, step by step; benchmarks/training.py shares what both need."""
+"""The steps of benchmarks/gpu.py on a card. benchmarks/training.py shares some of this code."""
 
 import sys
 from pathlib import Path
 
-# Nothing needs to be installed: what is measured is the source tree that this file is in.
+# Measure the source tree of this file, so that nothing needs to be installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))

@@ -1,6 +1,6 @@
-"""What bfloat16 costs in error and ECE: a narrow ResNet on real pictures, three seeds in each precision.
+"""Measures the effect of bfloat16 on error and ECE: a narrow ResNet on real pictures, three seeds each.
 
-The pictures lie in a folder as NumPy has them, so that no pickle and no data set's archive is needed:
+The pictures are NumPy files in a folder, so that neither pickle nor a data set's archive is needed:
 `{train,validation,test}_images.npy`, uint8 [N, 3, 32, 32], and `..._labels.npy`, uint8 [N].
 """
 
@@ -26,13 +26,13 @@ MODEL, LOSS = "resnet20", "cross_entropy"
 PRECISIONS, SEEDS = ("float32", "bfloat16"), (0, 1, 2)
 EPOCHS, TINY_EPOCHS = 20, 1
 SECONDS = 10.0
-"""Of one training, about, at the least."""
+"""Approximate minimum duration of one training."""
 
 SCORES = ("test_error", "test_ece", "test_nll", "test_ece_after_ece", "temperature_ece")
 
 
 def accuracy(bench: Bench) -> None:
-    """Trains seed by seed in both precisions, so that what a cut leaves are pairs."""
+    """Trains each seed in both precisions in turn, so that an interruption leaves complete pairs."""
     found: dict[str, list[dict[str, float]]] = defaultdict(list)
     for seed in SEEDS:
         for precision in PRECISIONS:
@@ -48,7 +48,7 @@ def accuracy(bench: Bench) -> None:
 
 
 def spread(found: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
-    """Mean and standard deviation (of a sample, n - 1; None of one) of each score over the seeds."""
+    """Mean and sample standard deviation (n - 1; None for one seed) of each score over the seeds."""
     return {
         precision: {
             "seeds": len(scores),
@@ -67,7 +67,7 @@ def spread(found: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
 
 
 def trained(bench: Bench, precision: str, seed: int) -> dict[str, float]:
-    """Scores of one training, as fractions; NLL in nats."""
+    """Trains once. Returns the scores, as fractions; NLL in nats."""
     if bench.pictures is None:
         raise NotRun("--pictures names no folder: benchmarks/pictures.py makes one")
     epochs = TINY_EPOCHS if bench.tiny else EPOCHS
@@ -94,11 +94,11 @@ def write(folder: Path, dataset: ImageDataset, sizes: dict[str, int]) -> None:
 
 
 def read(folder: Path) -> ImageDataset:
-    """The data set that `write` wrote.
+    """Reads the data set written by `write`.
 
     Raises:
-        NotRun: Files that are not there.
-        DataError: Labels that are none of ten classes.
+        NotRun: Files are missing.
+        DataError: Labels are outside of the ten classes.
     """
     parts = []
     for part in PARTS:

@@ -1,4 +1,4 @@
-"""The same numbers twice: runs of one seed byte for byte, and calibration on the card against the CPU."""
+"""Checks reproducibility: runs of one seed byte for byte, and calibration on the card against the CPU."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from trainables.training.run import TrialRun
 MODEL, IMAGES, HELD_OUT, BATCH, EPOCHS = "resnet50", 2048, 512, 128, 2
 TINY_IMAGES, TINY_HELD_OUT, TINY_BATCH = 40, 20, 8
 LEFT_AFTER = 3
-"""Batches of the first epoch after which a run is interrupted."""
+"""Number of batches after which a run is interrupted in its first epoch."""
 
 SECONDS = {"float32": 25.0, "bfloat16": 25.0, "bfloat16 compiled": 130.0, "calibration": 10.0, "search": 10.0}
 
@@ -34,7 +34,7 @@ Run = tuple[str, str, bool, bool]
 
 
 def agreement(bench: Bench, ways: Sequence[str], on_calibration: bool) -> None:
-    """Trains a seed twice in each of the ways; then, if asked to, what comes after training."""
+    """Trains a seed twice in each of the ways; then, if requested, compares calibration."""
     for way in ways:
         precision, _, compiled = way.partition(" ")
         run = (bench.device, precision, bool(compiled), bench.tiny)
@@ -45,11 +45,11 @@ def agreement(bench: Bench, ways: Sequence[str], on_calibration: bool) -> None:
 
 
 def a_seed_twice(run: Run) -> dict[str, Any]:
-    """Trains one seed here twice, in another process once more, and there on from a checkpoint made here.
+    """Trains a seed twice here and once in another process, and resumes it there from a checkpoint made here.
 
     Returns:
-        Whether the test logits of each are those of the first, byte for byte, and where not, how far off the
-        furthest is.
+        Whether the test logits of each run equal those of the first, byte for byte, and if not, their largest
+        difference.
     """
     first = logits_of(started(run))
     again = logits_of(started(run))
@@ -76,7 +76,7 @@ def started(run: Run) -> TrialRun:
 
 
 def trained_elsewhere(run: Run, checkpoint: bytes | None) -> bytes:
-    """Test logits of a run from its start or a checkpoint, as bytes."""
+    """The test logits of a run from its start or a checkpoint, as bytes."""
     trial = started(run)
     if checkpoint is not None:
         trial.restore(decode(checkpoint))
@@ -95,14 +95,14 @@ def compared(ours: bytes, theirs: bytes) -> dict[str, Any]:
 
 
 def made_up_logits(samples: int, classes: int) -> tuple[Tensor, Tensor]:
-    """Logits [N, K] that are surer than they should be, and labels [N]."""
+    """Overconfident logits [N, K], and labels [N]."""
     generator = torch.Generator().manual_seed(0)
     logits = 2 * torch.randn(samples, classes, generator=generator)
     return logits, torch.multinomial((0.6 * logits).softmax(1), 1, generator=generator).squeeze(1)
 
 
 def calibration(bench: Bench) -> dict[str, Any]:
-    """All scores and temperatures on the device against the CPU."""
+    """Compares all scores and temperatures on the device with the CPU."""
     logits, labels = made_up_logits(*(TINY_LOGITS if bench.tiny else LOGITS))
     half = len(labels) // 2
     parts = (logits[:half], labels[:half], logits[half:], labels[half:])
@@ -119,7 +119,7 @@ def calibration(bench: Bench) -> dict[str, Any]:
 
 
 def search(bench: Bench) -> dict[str, Any]:
-    """Seconds of the temperature search on the device and on the CPU, and what both chose."""
+    """The seconds of the temperature search on the device and on the CPU, and the chosen temperatures."""
     logits, labels = made_up_logits(*(TINY_SEARCHED if bench.tiny else SEARCHED))
     found: dict[str, Any] = {"logits": list(logits.shape)}
     for name in dict.fromkeys((bench.device, "cpu")):

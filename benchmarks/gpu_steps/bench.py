@@ -1,4 +1,4 @@
-"""What a step is given, and the process that steps run in."""
+"""The interface of a step, and the process that runs steps."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ Found = Mapping[str, Any]
 
 
 class NotRun(Exception):
-    """What cannot be measured here. Its text says why."""
+    """A measurement is impossible here. The message says why."""
 
 
 @dataclass
 class Bench:
-    """What a step may use, and where it tells what it finds.
+    """The resources of a step, and the channel for its results.
 
     Attributes:
         device: 'cuda' or 'cpu'.
-        tiny: Whether to go through everything at a size that says nothing about speed.
-        deadline: On the clock of `time.monotonic`.
-        rates: As the step 'card' found them, None where it did not.
-        pictures: The folder that benchmarks/pictures.py made.
-        send: Takes a message: a kind, a name and what was found.
-        failed: Whether a measurement failed, after which a card may be left in any state.
+        tiny: Whether to run everything at a size too small to measure speed.
+        deadline: By `time.monotonic`.
+        rates: Measured by the step 'card'; None if that failed.
+        pictures: The folder made by benchmarks/pictures.py.
+        send: Takes a message: a kind, a name and a result.
+        failed: Whether a measurement failed, which may leave a card in any state.
     """
 
     device: str
@@ -52,11 +52,11 @@ class Bench:
     def measure(
         self, name: str, measuring: Callable[[], Found], needs: float = 0.0, kind: str = "found"
     ) -> Found | None:
-        """Tells what `measuring` finds, or why it found nothing; never raises an error of it.
+        """Sends the result of `measuring`, or why there is none. Raises none of its errors.
 
         Args:
-            needs: Seconds that it takes, about: it is not begun where there are fewer.
-            kind: Of the message: 'speed' for what `plan` may use, else 'found'.
+            needs: Approximate seconds that it takes. It is skipped if fewer are left.
+            kind: Kind of the message: 'speed' for results that `plan` may use, else 'found'.
         """
         if not self.tiny and self.left() < needs:
             self.send(
@@ -83,12 +83,12 @@ def told(error: BaseException) -> dict[str, Any]:
 
 
 def serve(connection: Connection, device: str, tiny: bool, pictures: Path | None, errors: Path) -> None:
-    """Runs the steps that the other end asks for, until it hangs up. The other end can end it at any time.
+    """Runs the requested steps until the other end hangs up, which may kill this process at any time.
 
     Args:
-        errors: Takes what this process and those below it write to their standard error.
+        errors: File for the standard error of this process and its descendants.
     """
-    # Of its own, so that it can be ended with all processes below it.
+    # Own session, so that it can be killed with its descendants.
     os.setsid()
     with errors.open("wb") as file:
         os.dup2(file.fileno(), 2)
@@ -110,7 +110,7 @@ def serve(connection: Connection, device: str, tiny: bool, pictures: Path | None
 
 
 def clear(device: str) -> None:
-    """Gives memory back that nobody uses any more."""
+    """Frees unused memory."""
     gc.collect()
     if device == "cuda":
         import torch
@@ -120,7 +120,7 @@ def clear(device: str) -> None:
 
 
 def after(batches: int) -> Callable[[], bool]:
-    """A pause for `TrialRun` once so many batches are trained."""
+    """A pause function for `TrialRun` that is true after a number of batches."""
     count = 0
 
     def pause() -> bool:

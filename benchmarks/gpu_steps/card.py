@@ -1,4 +1,4 @@
-"""The card: what it is, and what it was seen to do."""
+"""Identifies the card, and measures its rates."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REPEATS, AT_ONCE = 5, 5
 
 
 def card(bench: Bench) -> None:
-    """Name, driver and versions; bandwidth of a copy and rates of matrix products."""
+    """Finds name, driver and versions, then the bandwidth of a copy and the rates of matrix products."""
     device = torch.device(bench.device)
     bench.measure("identity", lambda: identity(device))
     bench.measure("torchvision", torchvision_version)
@@ -37,7 +37,7 @@ def identity(device: torch.device) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": "cpu",
         "driver": "",
-        # Not torch's own kind of text, for which whoever receives it would import torch.
+        # Not torch's own string class, since the receiver would have to import torch.
         "torch": str(torch.__version__),
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -55,7 +55,7 @@ def identity(device: torch.device) -> dict[str, Any]:
 
 
 def torchvision_version() -> dict[str, str]:
-    """Raises NotRun where it does not fit beside torch: the straightforward loop alone needs it."""
+    """Raises NotRun if it does not match torch: only the straightforward loop needs it."""
     try:
         check_builds()
     except ConfigurationError as error:
@@ -74,7 +74,7 @@ def driver_version() -> str:
 
 
 def measured_rates(device: torch.device, tiny: bool = False) -> Rates:
-    """Bandwidth of a copy within the device's memory, and rates of matrix products without TF32."""
+    """Measures the bandwidth of a copy in the device's memory, and matrix products without TF32."""
     use_ieee_float32()
     size = TINY_BYTES if tiny else COPIED_BYTES[device.type]
     source = torch.ones(size // 4, dtype=torch.float32, device=device)
@@ -96,7 +96,7 @@ def measured_rates(device: torch.device, tiny: bool = False) -> Rates:
 
 
 def least_seconds(work: Callable[[], object], device: torch.device) -> float:
-    """Of several times, the least that one call took on the average of some in a row."""
+    """The least of several measurements, each the mean time of some calls in a row."""
     work()
     seconds = []
     for _ in range(REPEATS):

@@ -1,8 +1,8 @@
-"""What the time of a training step goes into, by groups of kernels, read from the trace of torch's profiler.
+"""Breaks down the time of a training step by groups of kernels, from a trace of torch's profiler.
 
-On a GPU a kernel belongs to the group that its own name tells, or that of the operation which launched it;
-those of a CUDA graph have only their own. Idle is when no kernel runs. On a CPU an operation counts for the
-time that it spent itself.
+On a GPU, the name of a kernel, or of the operation that launched it, determines its group; the kernels of a
+CUDA graph have only their own names. The GPU is idle when no kernel runs. On a CPU, an operation counts with
+its own time, without that of nested operations.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ GROUPS = {
         "addmm",
     ),
 }
-"""In this order: a kernel belongs to the first group of which a word is in a name of its."""
+"""In order: a kernel belongs to the first group with a word that occurs in one of its names."""
 
 REST, IDLE = "rest", "idle"
 STEPS = "profiled steps"
@@ -56,7 +56,7 @@ Event = Mapping[str, Any]
 
 
 class Annotated(ImageDataset):
-    """A data set whose batches show in a profile as augmentation."""
+    """A data set whose batches appear in a profile as augmentation."""
 
     @classmethod
     def of(cls, dataset: ImageDataset) -> Annotated:
@@ -68,21 +68,21 @@ class Annotated(ImageDataset):
 
 
 def profile(run: TrialRun, warm_up: int) -> dict[str, Any]:
-    """Trains some batches of a trial under torch's profiler. See `summary`."""
+    """Trains some batches of a trial under torch's profiler. Returns their `summary`."""
 
     run.train_epoch(after(warm_up))
     activities = [ProfilerActivity.CPU]
     if run.device.type == "cuda":
         activities.append(ProfilerActivity.CUDA)
     with torch_profile(activities=activities):
-        # The first time under a profiler takes longer.
+        # The first batch under a profiler takes longer.
         run.train_epoch(after(1))
         synchronise(run.device)
     before = run.batches
     with torch_profile(activities=activities) as profiler, record_function(STEPS):
         run.train_epoch(after(STEPS_AT_MOST))
         synchronise(run.device)
-    # Too few batches for a pause are a whole epoch.
+    # Without a pause, a whole epoch was trained.
     batches = -(-len(run.dataset.train) // run.trial.training.batch_size)
     steps = (run.batches or batches) - before
     with tempfile.TemporaryDirectory() as folder:
@@ -93,10 +93,10 @@ def profile(run: TrialRun, warm_up: int) -> dict[str, Any]:
 
 
 def summary(events: Iterable[Event], steps: int) -> dict[str, Any]:
-    """What a trace says of each of its training steps.
+    """Summarises a trace per training step.
 
     Returns:
-        milliseconds_per_step and groups_milliseconds, which sum up to it; kernels_per_step,
+        milliseconds_per_step; groups_milliseconds, which add up to it; kernels_per_step;
         host_synchronisations_per_step (the last one, at the end of all, not counted) and
         layout_conversion_milliseconds, of kernels between channels_last and contiguous; the longest kernels.
     """
@@ -134,13 +134,13 @@ def summary(events: Iterable[Event], steps: int) -> dict[str, Any]:
 
 
 def group(names: Sequence[str]) -> str:
-    """The group of something that is called so, by itself and by what it is part of."""
+    """The group of an event, by its own name and those of the operations around it."""
     text = "\n".join(names).lower()
     return next((name for name, words in GROUPS.items() if any(word in text for word in words)), REST)
 
 
 def _kernels(inside: Sequence[Event], kernels: Sequence[Event]) -> Iterator[tuple[list[str], float]]:
-    """Names and microseconds of each kernel: its own, then those of the operations that launched it."""
+    """Names and microseconds of each kernel: its own name, then those of the operations that launched it."""
     launches = {
         e["args"]["correlation"]: e
         for e in inside
@@ -153,7 +153,7 @@ def _kernels(inside: Sequence[Event], kernels: Sequence[Event]) -> Iterator[tupl
 
 
 def _operations(inside: Sequence[Event]) -> Iterator[tuple[list[str], float]]:
-    """Names and own microseconds of each operation, without what it spent in others."""
+    """The names and own microseconds of each operation, without nested operations."""
     threads: dict[Any, list[Event]] = defaultdict(list)
     for event in inside:
         if event.get("cat") in OPERATIONS:
@@ -176,7 +176,7 @@ def _closed(open_: list[list[Any]]) -> tuple[list[str], float]:
 
 
 class _Around:
-    """The operations that an event of a thread lies within, innermost first."""
+    """Finds the operations around an event of a thread, innermost first."""
 
     def __init__(self, operations: Iterable[Event]):
         self.threads: dict[Any, list[Event]] = defaultdict(list)
@@ -200,7 +200,7 @@ class _Around:
 
 
 def _parents(events: Sequence[Event]) -> list[int | None]:
-    """Of each event of one thread, in order, the one around it."""
+    """The enclosing event of each event of one thread, in order."""
     parents: list[int | None] = []
     open_: list[int] = []
     for index, event in enumerate(events):
@@ -212,7 +212,7 @@ def _parents(events: Sequence[Event]) -> list[int | None]:
 
 
 def _covered(events: Sequence[Event]) -> float:
-    """Microseconds in which at least one of the events goes on."""
+    """Microseconds during which at least one of the events runs."""
     covered, reached = 0.0, float("-inf")
     for event in sorted(events, key=lambda e: e["ts"]):
         stop = event["ts"] + event["dur"]

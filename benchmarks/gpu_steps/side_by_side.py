@@ -1,4 +1,4 @@
-"""Four trials side by side on one card, a quarter of it each, against one after another."""
+"""Compares four parallel trials on one card, a quarter of it each, with one after another."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from trainables.training import memory
 
 TRIALS = 4
 MODELS = ("resnet20", "resnet50")
-"""One that leaves a card mostly idle, and one that does not."""
+"""One leaves a card mostly idle, the other does not."""
 
 PRECISION = "bfloat16"
 EPOCHS, TINY_EPOCHS = 4, 1
 SECONDS = 35.0
 STARTING_SECONDS = 90.0
-"""After which those that are ready no longer wait for one that is not."""
+"""How long trials wait for one another to start."""
 
 _together: Barrier
 
@@ -35,7 +35,7 @@ def side_by_side(bench: Bench) -> None:
 
 
 def compared(bench: Bench, model: str) -> dict[str, Any]:
-    """Images a second of all trials together, in turn and at once, and the ratio."""
+    """Images per second of all trials together, in turn and in parallel, and the ratio."""
     started, ended, images = trained(bench.device, model, bench.tiny, 1.0)
     alone = images / (ended - started)
     context = get_context("spawn")
@@ -64,17 +64,17 @@ def _meet(barrier: Barrier) -> None:
 def trained(
     device: str, model: str, tiny: bool, share: float, wait: bool = False
 ) -> tuple[float, float, int]:
-    """Trains some epochs in this process, with that share of the card.
+    """Trains some epochs in this process, with a share of the card.
 
     Args:
-        wait: Whether to start when the others do.
+        wait: Whether to start together with the others.
 
     Returns:
-        When it started and ended, on the clock of `time.monotonic`, and images trained between.
+        When it started and ended, by `time.monotonic`, and the number of images trained in between.
     """
     there = torch.device(device)
     if there.type == "cuda":
-        # A share is of a card by its number.
+        # A share needs the index of the card.
         there = torch.device("cuda", torch.cuda.current_device())
     memory.limit(share, there)
     batch, batches, epochs = (TINY_BATCH, TINY_BATCHES, TINY_EPOCHS) if tiny else (BATCH, BATCHES, EPOCHS)

@@ -1,4 +1,4 @@
-"""How many images a second a network trains, in which precision, and what share of the floor that is."""
+"""Measures a network's training speed in images per second by precision, and its share of the floor."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from trainables.training.run import TrialRun
 BATCH, BATCHES = 128, 32
 TINY_BATCH, TINY_BATCHES = 8, 3
 WARM_UP = 6
-"""Batches that do not count: algorithms are tried and memory is taken in the first of them."""
+"""Number of batches that do not count: the first ones try algorithms and allocate memory."""
 
 LEAST_REPEATS, MOST_REPEATS, ENOUGH_SECONDS = 2, 8, 3.0
 SECONDS = {"float32": 20.0, "bfloat16": 12.0, "compiled": 60.0, "loop": 15.0, "profile": 8.0}
-"""What a measurement takes, about, so that none is begun that would not end."""
+"""Approximate durations of measurements, so that none starts too late to finish."""
 
 SHAPE = (3, 32, 32)
 
 
 def speed(bench: Bench, model: str, ways: Sequence[str], profiles: bool, loop: bool) -> None:
-    """Measures a network in the ways asked for: 'float32', 'bfloat16', 'bfloat16 compiled'.
+    """Measures a network in the given ways: 'float32', 'bfloat16', 'bfloat16 compiled'.
 
     Args:
-        profiles: Whether to tell as well what the time of a step goes into, except in float32.
-        loop: Whether to measure the straightforward loop as well.
+        profiles: Whether to profile a step too, except in float32.
+        loop: Whether to measure the straightforward loop too.
     """
     network = TINY_MODEL if bench.tiny else model
     batch, batches = (TINY_BATCH, TINY_BATCHES) if bench.tiny else (BATCH, BATCHES)
     pictures = made_up_pictures(batch * batches)
     for way in ways:
         precision, _, compiled = way.partition(" ")
-        # Made by the measurement, so that it fails there, and kept for the profile.
+        # Created in the measurement, which then catches its failure, and kept for the profile.
         made: list[TrialRun] = []
 
         def measured(precision: str = precision, compiled: bool = bool(compiled), made: Any = made) -> Any:
@@ -59,7 +59,7 @@ def speed(bench: Bench, model: str, ways: Sequence[str], profiles: bool, loop: b
             )
         made.clear()
         with contextlib.suppress(RuntimeError):
-            # A card that is at its end says so of the next measurement as well.
+            # If the card is broken, the next measurement reports it too.
             clear(bench.device)
     if loop:
         bench.measure(
@@ -70,7 +70,7 @@ def speed(bench: Bench, model: str, ways: Sequence[str], profiles: bool, loop: b
 def training(
     model: str, precision: str, compiled: bool, batch: int, dataset: ImageDataset, device: str
 ) -> TrialRun:
-    """A trial under way, which tells profiles what is augmentation."""
+    """A started trial that marks augmentation for profiles."""
     settings = {"precision": precision, "compile": compiled, "batch_size": batch}
     trial = resolve("cifar10", model, LOSS, 0, training=settings)
     there = torch.device(device)
@@ -78,15 +78,15 @@ def training(
 
 
 def images_per_second(run: TrialRun, rates: Rates | None, enough: float = ENOUGH_SECONDS) -> dict[str, Any]:
-    """Trains epochs until their time is known; the first batches do not count.
+    """Trains epochs to measure their time, after a warm-up.
 
     Args:
-        enough: Seconds of training after which it is, once there are two epochs.
+        enough: Minimum seconds of training, over at least two epochs.
 
     Returns:
         What `plan` reads: model, precision, compile, images_per_second, training_flops_per_image;
-        share_of_floor (a fraction, None where the card's rates are not known), peak_memory_gib, and how it
-        came to them.
+        share_of_floor (a fraction; None if the card's rates are unknown), peak_memory_gib, and details of the
+        measurement.
     """
     settings = run.trial.training
     images = len(run.dataset.train)
@@ -95,7 +95,7 @@ def images_per_second(run: TrialRun, rates: Rates | None, enough: float = ENOUGH
     run.train_epoch(after(WARM_UP))
     synchronise(run.device)
     first_batches = time.perf_counter() - started
-    # What is left of the epoch under way is no whole one.
+    # Finish the current epoch, which is not a whole one.
     run.train_epoch()
     seconds = epochs_timed(run.train_epoch, run.device, enough)
     rate = images / statistics.median(seconds)
@@ -122,7 +122,7 @@ def images_per_second(run: TrialRun, rates: Rates | None, enough: float = ENOUGH
 
 
 def epochs_timed(epoch: Callable[[], object], device: torch.device, enough: float) -> list[float]:
-    """Seconds of each of several epochs, of no more once there are so many seconds of them."""
+    """Seconds of each of several epochs; no further ones once they add up to `enough`."""
     seconds: list[float] = []
     while len(seconds) < LEAST_REPEATS or (sum(seconds) < enough and len(seconds) < MOST_REPEATS):
         synchronise(device)
@@ -134,14 +134,14 @@ def epochs_timed(epoch: Callable[[], object], device: torch.device, enough: floa
 
 
 def graph_breaks() -> int:
-    """How often torch.compile gave up on one graph for a whole network, in this process."""
+    """Number of graph breaks of torch.compile in this process."""
     from torch._dynamo.utils import counters
 
     return sum(counters["graph_break"].values())
 
 
 def of_the_loop(network: str, pictures: Any, batch: int, bench: Bench) -> dict[str, Any]:
-    """Images a second of what is usually written, float32 with TF32 as torch has it."""
+    """Images per second of the straightforward loop, in float32 with torch's default TF32."""
     torchvision_version()
     device = torch.device(bench.device)
     model = models.build(network, CLASSES, input_shape=SHAPE).to(device)

@@ -1,6 +1,6 @@
-"""Training as it is usually written, and made-up pictures to train on.
+"""The straightforward training loop, and random pictures to train on.
 
-The loop is what the code released with Mukhoti et al. (2020) amounts to: torchvision's transforms image by
+The loop is equivalent to the code released with Mukhoti et al. (2020): torchvision's transforms image by
 image in a DataLoader with workers, float32, contiguous tensors, FLSD-53 with a loop over the samples,
 clipping, SGD.
 """
@@ -24,23 +24,23 @@ MOST_WORKERS = 16
 
 
 def made_up_pictures(number: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Bytes of CIFAR-10's shape, uint8 [N, 3, 32, 32], and labels, int64 [N]."""
+    """Random images of CIFAR-10's shape, uint8 [N, 3, 32, 32], and labels, int64 [N]."""
     generator = torch.Generator().manual_seed(seed)
     images = torch.randint(0, 256, (number, 3, 32, 32), dtype=torch.uint8, generator=generator)
     return images, torch.randint(0, CLASSES, (number,), generator=generator)
 
 
 def dataset_of(images: Tensor, labels: Tensor, held_out: int = CLASSES) -> ImageDataset:
-    """A data set that trains on all of these and is validated and tested on the first `held_out` of them."""
+    """A data set with all of these for training, and the first `held_out` for validation and for test."""
     part = ImageSplit(images, labels, torch.arange(len(labels)), NORMALISATIONS["cifar10"])
     return ImageDataset(part, part.first(held_out), part.first(held_out), CLASSES)
 
 
 class Pictures(data.Dataset[tuple[Tensor, int]]):
-    """Images as the usual data set gives them: one at a time, through the usual transforms."""
+    """The usual data set: one image at a time, through the usual transforms."""
 
     def __init__(self, images: Tensor, labels: Tensor):
-        # Nothing else here needs torchvision, which may not fit beside torch.
+        # Nothing else here needs torchvision, which may not match torch.
         from torchvision import transforms
 
         self.images = images.permute(0, 2, 3, 1).contiguous().numpy()
@@ -63,7 +63,7 @@ class Pictures(data.Dataset[tuple[Tensor, int]]):
 
 
 def focal_loss_by_sample(logits: Tensor, labels: Tensor) -> Tensor:
-    """FLSD-53, each sample's gamma found on the host."""
+    """FLSD-53, with each sample's gamma computed on the host."""
     log_probability = torch.log_softmax(logits, dim=1).gather(1, labels[:, None]).squeeze(1)
     gammas = [5.0 if probability.item() < 0.2 else 3.0 for probability in log_probability.exp()]
     gamma = torch.tensor(gammas, device=logits.device)
@@ -71,14 +71,14 @@ def focal_loss_by_sample(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def loader_workers() -> int:
-    """Processes that load pictures: one for each core, within reason."""
+    """Number of processes that load pictures: one per core, up to a limit."""
     return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
 
 
 def straightforward(
     model: nn.Module, images: Tensor, labels: Tensor, batch_size: int, device: torch.device
 ) -> Callable[[], None]:
-    """What trains one epoch in the usual way."""
+    """Returns a function that trains one epoch in the usual way."""
     optimizer = torch.optim.SGD(model.parameters(), 0.1, 0.9, weight_decay=5e-4)
     loader = data.DataLoader(
         Pictures(images, labels),
@@ -90,7 +90,7 @@ def straightforward(
     )
 
     def epoch() -> None:
-        # What torch allows by itself, and ours does not where it promises float32.
+        # torch's default. Ours disallows it, since it promises float32.
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
         model.train()

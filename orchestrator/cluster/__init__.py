@@ -1,1 +1,1 @@
-"""Clusters: starting them, submitting to them, what a sweep takes of them."""
+"""Clusters: starts them, submits sweeps to them, and estimates the resources of a sweep."""

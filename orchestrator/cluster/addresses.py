@@ -1,4 +1,4 @@
-"""What `--address` may be: where a Ray cluster is that others have started."""
+"""Validates `--address`: the address of an existing Ray cluster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OF_A_HEAD = re.compile(r"[^/\s:]+:[0-9]+|\[[0-9A-Fa-f:]+\]:[0-9]+")
 
 
 def check(address: str) -> None:
-    """Raises ConfigurationError for what is no address of a cluster."""
+    """Raises ConfigurationError unless this is the address of a cluster."""
     known = address == "auto" or address.startswith(("ray://", *DASHBOARD)) or OF_A_HEAD.fullmatch(address)
     if not known:
         raise ConfigurationError(
@@ -22,7 +22,7 @@ def check(address: str) -> None:
 
 
 def check_of_driver(address: str) -> None:
-    """Raises ConfigurationError likewise, and for a dashboard: through it no trial is driven from here."""
+    """As `check`, but also refuses a dashboard, which cannot run trials for a local driver."""
     check(address)
     if address.startswith(DASHBOARD):
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""How long trials will take, from the best that is known, and how long it takes to run them all."""
+"""Estimates the duration of trials from the best available source, and of all trials together."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GUESSED_FLOPS_PER_SECOND = {"GPU": 20e12, "core": 20e9}
-"""Of a GPU, and of one CPU core, in training. Networks of this field keep far below what is on the box."""
+"""Of a GPU, and of a CPU core, in training. The networks of this field stay far below the data sheet's."""
 
 START_SECONDS = 15.0
-"""From the command to the first trial's first batch: Ray and a process start, and torch is loaded."""
+"""From the command to the first trial's first batch: Ray and a process start, and torch loads."""
 
 TRIAL_SECONDS = 1.0
-"""Of each trial beside its training: its start, its scores, and what is written."""
+"""Each trial's overhead beside training: its start, its scores and its files."""
 
 Cell = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that a trial takes, and how that is known.
+    """The duration of a trial in seconds, and its source.
 
     Attributes:
-        source: 'finished trials', 'pilot', 'card' (its network was measured on it), 'operations' (of another
-            network that was) or 'guess'.
-        measured: With 'card' and 'operations': what was measured, on which card, how and when.
+        source: 'finished trials', 'pilot', 'card' (its network was measured on it), 'operations' (scaled from
+            another measured network) or 'guess'.
+        measured: For 'card' and 'operations': the network, card, settings and date of the measurement.
     """
 
     seconds: float
@@ -46,17 +46,18 @@ class Estimate:
 
 
 class Estimates:
-    """Seconds a trial takes: by finished trials of its data set and model, else a pilot, else its operations.
+    """Estimates a trial from finished trials of its data set and model, else a pilot, else its operations.
 
-    These over what such a network was measured to do on a card, or else `GUESSED_FLOPS_PER_SECOND`.
+    Operations are divided by the speed measured for such a network on a card, else by
+    `GUESSED_FLOPS_PER_SECOND`.
 
     Args:
-        finished: As `Store.trials()` gives them.
+        finished: From `Store.trials()`.
         pilots: The latest first.
         on_gpu: Whether the trials will run on a GPU.
-        card: The record of such a GPU, if there is one.
-        gpus: Of each trial by its key, where it has several: they are taken to share the work evenly.
-        count: Whether somebody's network is built to count its operations, which loads torch.
+        card: The record of such a GPU, if any.
+        gpus: Number of GPUs by trial key, where several. Assumes that they share the work evenly.
+        count: Whether to build unrecorded networks to count their operations, which loads torch.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Estimates:
         seen: dict[Cell, list[float]] = defaultdict(list)
         if "training_seconds" in finished:
             columns = ("dataset", "model", "identity", "training_seconds")
-            # Rows of before GPUs were recorded are of one.
+            # Older rows lack the number of GPUs, which was always one.
             workers = finished["gpus"].fillna(1.0).clip(lower=1.0) if "gpus" in finished else 1.0
             work = finished["training_seconds"] * workers
             for dataset, model, identity, seconds in zip(
@@ -91,11 +92,11 @@ class Estimates:
 
     @property
     def unit(self) -> str:
-        """'GPU' or 'core', of which hours are counted."""
+        """The unit of hours: 'GPU' or 'core'."""
         return "GPU" if self.on_gpu else "core"
 
     def __call__(self, trial: Trial) -> Estimate | None:
-        """None for a trial of which nothing at all is known."""
+        """Estimates a trial; None if there is no source at all."""
         cell = _cell(trial)
         epochs = trial.training.epochs / max(1.0, self.gpus.get(trial.key, 1.0))
         for source, seconds in (("finished trials", self.finished), ("pilot", self.piloted)):
@@ -108,12 +109,12 @@ class Estimates:
         return Estimate(epochs * flops / rate, source, measured)
 
     def seconds(self, trial: Trial) -> float | None:
-        """As a number alone."""
+        """The estimate in seconds alone."""
         estimate = self(trial)
         return estimate.seconds if estimate else None
 
     def _rate(self, trial: Trial) -> tuple[float, str, str]:
-        """Operations a second, how that is known, and what was measured."""
+        """Operations per second, their source, and the measurement."""
         training = trial.training
         if self.card:
             speed = self.card.nearest(trial.model.label, training.precision, training.compile)
@@ -132,7 +133,7 @@ class Estimates:
             try:
                 self._flops[cell] = flops_per_epoch(trial)
             except Exception:
-                # Somebody's network that cannot be built without values, say: no reason to refuse a plan.
+                # Such as a user's network that cannot be built without values: no reason to refuse a plan.
                 self._flops[cell] = None
         return self._flops[cell]
 
@@ -142,14 +143,14 @@ def _cell(trial: Trial) -> Cell:
 
 
 def longest_first(trials: Iterable[Trial], estimates: Estimates) -> list[Trial]:
-    """Trials in the order to start them: a long one begun last would keep everything waiting.
+    """Sorts trials by descending duration: a long trial started last would keep everything waiting.
 
-    Those of which nothing is known come first, since they may be long.
+    Trials without an estimate come first, since they may be long.
     """
     trials = list(trials)
     sizes = {(_cell(t), t.training.epochs, t.training.compile, estimates.gpus.get(t.key)) for t in trials}
     if len(sizes) == 1:
-        # Counting the operations of somebody's network takes seconds: not where they order nothing.
+        # All are equal: skip counting the operations of a network, which takes seconds.
         return trials
 
     def key(trial: Trial) -> float:
@@ -160,11 +161,11 @@ def longest_first(trials: Iterable[Trial], estimates: Estimates) -> list[Trial]:
 
 
 def makespan(jobs: Sequence[tuple[float, float]], capacity: float) -> float:
-    """Seconds until all jobs are done, started in the order given as soon as there is room.
+    """Seconds until all jobs are done, if each starts in the given order as soon as there is room.
 
     Args:
         jobs: Seconds and width (GPUs, or CPU cores) of each.
-        capacity: GPUs or cores there are; no job is wider.
+        capacity: Number of GPUs or cores; no job is wider.
     """
     running: list[tuple[float, float]] = []
     now, free = 0.0, capacity
@@ -179,6 +180,6 @@ def makespan(jobs: Sequence[tuple[float, float]], capacity: float) -> float:
 
 
 def least_makespan(jobs: Sequence[tuple[float, float]], capacity: float) -> float:
-    """Seconds that no order of the jobs can beat: all work over all GPUs, or the longest job alone."""
+    """Lower bound in seconds for any order of the jobs: all work over all GPUs, or the longest job alone."""
     work = sum(seconds * width for seconds, width in jobs)
     return max(work / capacity, max((seconds for seconds, _ in jobs), default=0.0))

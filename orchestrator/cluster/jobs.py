@@ -1,6 +1,6 @@
-"""A sweep's driver as a Ray job: submitted with the code at hand, found again, followed and stopped.
+"""Submits a sweep's driver with this code as a Ray job; finds, follows and stops it.
 
-Nothing about it is kept here: which job is whose is asked of the cluster, by what the job says of itself.
+Nothing is stored on this machine: the metadata of the cluster's jobs identify their sweep and store.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from trainables.errors import ConfigurationError
 from trainables.registry.plugins import PLUGINS
 
 ONCE = "shipment"
-"""A file that makes what is shipped differ from all that was shipped before."""
+"""A file that makes each shipment unique."""
 
 NOT_SHIPPED = ("__pycache__", "*.pyc", "recorded")
-"""Of the source tree: what no driver needs."""
+"""Parts of the source tree that no driver needs."""
 
 LAUNCHED = "launched"
-"""The folder of what is shipped that has the sweep file and its plug-ins, placed to one another as here."""
+"""The shipment's folder with the sweep file and its plug-ins, in the same relative positions as here."""
 
 LAUNCHED_VARIABLE = "CALIBSWEEP_LAUNCHED"
-"""In a driver that is a job: the sweep and the cluster as they were named where it was launched."""
+"""In a driver that is a job: the sweep and the cluster, as given to `launch`."""
 
 TOKEN = Path.home() / ".ray" / "auth_token"
 
@@ -53,10 +53,10 @@ class Job:
     """A driver on a cluster.
 
     Attributes:
-        status: As Ray has it: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED.
-        message: What Ray says of it.
+        status: Ray's status: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED.
+        message: Ray's message.
         submitted: Seconds since 1970.
-        entrypoint: The command that the job is.
+        entrypoint: The command of the job.
     """
 
     id: str
@@ -78,39 +78,39 @@ class Jobs:
     """The jobs of one sweep and store on a cluster.
 
     Args:
-        address: Of the cluster's dashboard, http://...:8265.
+        address: Address of the cluster's dashboard, http://...:8265.
         sweep: The sweep's name.
         store: Its store's URI.
 
     Raises:
-        ConfigurationError: Nobody answers there.
+        ConfigurationError: The dashboard does not respond.
     """
 
     def __init__(self, address: str, sweep: str, store: str):
         if TOKEN.is_file():
-            # Ray has a token and would not show it, unless it is told to.
+            # Otherwise Ray would not send the token that it has.
             os.environ.setdefault("RAY_AUTH_MODE", "token")
         from ray.job_submission import JobSubmissionClient
 
         self.address = address
         self.whose = {"calibsweep_sweep": sweep, "calibsweep_store": store}
-        # What it uploads is told in our words.
+        # We report uploads ourselves.
         for chatty in UPLOAD_LOGGERS:
             logging.getLogger(chatty).setLevel(logging.WARNING)
         with reaching(address):
             self.client = JobSubmissionClient(address)
 
     def latest(self) -> Job | None:
-        """The job that was submitted last, if there is any."""
+        """The job submitted last, if any."""
         return max(self._all(), key=lambda job: job.submitted, default=None)
 
     def submit(self, sweep: str, options: Sequence[str], asked: Mapping[str, str | None]) -> str:
-        """Submits the driver, with this source tree and the sweep file; returns the job's id.
+        """Submits the driver with this source tree and the sweep file. Returns the job's id.
 
         Args:
             sweep: The sweep file, or the name of a bundled one.
-            options: What `calibsweep run` is called with beside the sweep.
-            asked: By what else `launch` was called, for what the driver prints to be copied where it was.
+            options: Further arguments of `calibsweep run`.
+            asked: Other options of `launch`, so that the driver prints commands that work at its caller's.
         """
         now = datetime.datetime.now(datetime.UTC)
         with shipped(sweep) as (folder, file, plugins), reaching(self.address):
@@ -123,7 +123,7 @@ class Jobs:
                     "working_dir": str(folder),
                     "env_vars": {
                         provenance.COMMIT_VARIABLE: provenance.source_commit(),
-                        # Ray would end a job three seconds after it asked it to stop.
+                        # By default Ray kills a job three seconds after asking it to stop.
                         "RAY_JOB_STOP_WAIT_TIME_S": str(int(STOP_SECONDS) + 60),
                         "PYTHONUNBUFFERED": "1",
                         PLUGINS_VARIABLE: os.pathsep.join(map(str, plugins)),
@@ -133,12 +133,12 @@ class Jobs:
             )
 
     def stop(self, job: Job) -> None:
-        """Asks the driver to stop; it then waits for the checkpoints of what runs."""
+        """Asks the driver to stop. It then waits for the checkpoints of the running trials."""
         with reaching(self.address):
             self.client.stop_job(job.id)
 
     def wait(self, job: Job) -> Job:
-        """Waits until the job has ended; returns how."""
+        """Waits until the job has ended. Returns its final state."""
         while True:
             now = next((each for each in self._all() if each.id == job.id), None)
             if now is None or not now.under_way:
@@ -146,12 +146,12 @@ class Jobs:
             time.sleep(POLL_SECONDS)
 
     def logs(self, job: Job) -> str:
-        """What the driver has printed until now."""
+        """The driver's output so far."""
         with reaching(self.address):
             return self.client.get_job_logs(job.id)
 
     def follow(self, job: Job) -> Iterator[str]:
-        """Yields what the driver prints, as it comes, until it ends."""
+        """Yields the driver's output as it arrives, until the driver ends."""
         with reaching(self.address), asyncio.Runner() as runner:
             pieces = self.client.tail_job_logs(job.id)
             while (piece := runner.run(_next(pieces))) is not None:
@@ -174,27 +174,27 @@ class Jobs:
 
 
 async def _next(pieces: AsyncIterator[str]) -> str | None:
-    """None at the end."""
+    """The next piece; None at the end."""
     return await anext(pieces, None)
 
 
 @contextlib.contextmanager
 def reaching(address: str) -> Iterator[None]:
-    """Makes one line of a cluster that does not answer, or refuses, as one with another token does."""
+    """Turns the errors of a cluster that does not respond, or refuses our token, into ConfigurationError."""
     from ray.exceptions import RayError
 
     try:
         yield
     except (ConnectionError, RuntimeError, RayError) as error:
-        told = " ".join(str(error).split())[:300]
+        message = " ".join(str(error).split())[:300]
         raise ConfigurationError(
-            f"the cluster's dashboard at {address} does not answer as it should: {told}"
+            f"the cluster's dashboard at {address} does not answer as it should: {message}"
         ) from error
 
 
 @contextlib.contextmanager
 def shipped(sweep: str) -> Iterator[tuple[Path, Path, list[Path]]]:
-    """A folder with all that a driver needs of this machine: the code, the sweep file and the plug-ins.
+    """A folder with everything that a driver needs: the code, the sweep file and the plug-ins.
 
     Yields:
         The folder, and the paths of the sweep file and of the plug-ins in it.
@@ -212,11 +212,11 @@ def shipped(sweep: str) -> Iterator[tuple[Path, Path, list[Path]]]:
 
 @contextlib.contextmanager
 def shipped_code() -> Iterator[Path]:
-    """A folder with the code at hand."""
+    """A folder with a copy of this code."""
     with tempfile.TemporaryDirectory(prefix="calibsweep-ship-") as made:
         folder = Path(made)
         for floor in FLOORS:
             shutil.copytree(SOURCE / floor, folder / floor, ignore=shutil.ignore_patterns(*NOT_SHIPPED))
-        # Ray keeps equal folders once, and may delete the one of a job that ends while the next relies on it.
+        # Ray stores equal folders once, and may delete a finished job's folder while the next job uses it.
         (folder / ONCE).write_text(uuid.uuid4().hex, encoding="utf-8")
         yield folder

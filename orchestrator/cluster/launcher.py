@@ -1,4 +1,4 @@
-"""Clusters that Ray's cluster launcher makes from a file: started, and reached through ssh."""
+"""Starts clusters from files with Ray's cluster launcher, and reaches them through ssh."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ TUNNEL_SECONDS = 120.0
 
 
 def up(file: Path) -> None:
-    """Starts the cluster of a file, or brings the one that runs up to it. Ray tells on the terminal how.
+    """Starts the cluster of a file, or updates the running one. Ray prints its progress to the terminal.
 
     Raises:
-        ConfigurationError: Ray could not.
+        ConfigurationError: Ray failed.
     """
     _check(file)
-    # Else Ray would start itself anew on a head that runs, and end the jobs there.
+    # Otherwise Ray would restart itself on a running head, and end its jobs.
     runs = subprocess.run([*RAY, "get-head-ip", str(file)], check=False, capture_output=True).returncode == 0
     more = ["--no-restart"] if runs else []
-    # On standard error: standard output may be a program's.
+    # On standard error, since a program may read standard output.
     if subprocess.run([*RAY, "up", str(file), "--yes", *more], check=False, stdout=sys.stderr).returncode:
         raise ConfigurationError(
             f"Ray could not start the cluster of {file}: what it printed above says why."
@@ -39,10 +39,10 @@ def up(file: Path) -> None:
 
 @contextlib.contextmanager
 def dashboard(file: Path) -> Iterator[str]:
-    """The address of the cluster's dashboard on this machine, through an ssh tunnel while this is open.
+    """Yields a local address of the cluster's dashboard, through an ssh tunnel that ends with the context.
 
     Raises:
-        ConfigurationError: There is no such cluster, or it cannot be reached.
+        ConfigurationError: There is no such cluster, or it is unreachable.
     """
     _check(file)
     port = _free_port()
@@ -59,9 +59,9 @@ def dashboard(file: Path) -> Iterator[str]:
         end = time.monotonic() + TUNNEL_SECONDS
         while not _answers(address):
             if tunnel.poll() is not None:
-                told = (tunnel.stdout.read() if tunnel.stdout else "").strip().splitlines()
+                output = (tunnel.stdout.read() if tunnel.stdout else "").strip().splitlines()
                 raise ConfigurationError(
-                    f"no way to the cluster of {file}: {told[-1] if told else 'ray dashboard ended'}"
+                    f"no way to the cluster of {file}: {output[-1] if output else 'ray dashboard ended'}"
                 )
             if time.monotonic() > end:
                 raise ConfigurationError(
@@ -86,7 +86,7 @@ def _answers(address: str) -> bool:
         with urllib.request.urlopen(f"{address}/api/version", timeout=5):
             return True
     except urllib.error.HTTPError:
-        # Also 'not without a token' is an answer.
+        # A request for a token is also a response.
         return True
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""What a trial reserves, and whether a cluster will ever have it."""
+"""The resources that a trial reserves, and whether a cluster can ever provide them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from trainables.errors import ConfigurationError
 from trainables.trial import Trial
 
 GROUP_LABEL = "ray.io/node-group"
-"""Ray gives it to nodes that an autoscaler or KubeRay started."""
+"""Ray's label for nodes started by an autoscaler or KubeRay."""
 
 TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a trial reserves: so many workers, each on one node.
+    """The resources that a trial reserves: a number of workers, each on one node.
 
     Attributes:
-        cpus: CPU cores of each worker.
-        gpus: GPUs of each worker: a fraction, 1, or 0 for a trial on the CPU.
+        cpus: CPU cores per worker.
+        gpus: GPUs per worker: a fraction, 1, or 0 for a trial on the CPU.
     """
 
     workers: int
@@ -35,7 +35,7 @@ class Needs:
 
     @property
     def bundle(self) -> dict[str, float]:
-        """What one worker reserves, as Ray calls it."""
+        """One worker's reservation, in Ray's terms."""
         return {"CPU": self.cpus, "GPU": self.gpus}
 
     def __str__(self) -> str:
@@ -47,39 +47,39 @@ class Needs:
         return f"{total:g} GPU{'s' if total > 1 else ''} with {cpus}"
 
     def fitting(self, node: Mapping[str, float]) -> int:
-        """How many of the workers an empty node has room for."""
+        """The number of such workers that fit on an empty node."""
         wanted = {name: value for name, value in self.bundle.items() if value}
         return int(min(node.get(name, 0.0) / value + TOLERANCE for name, value in wanted.items()))
 
 
 def at_once(sweep: Sweep, trials: Sequence[Trial], nodes: Sequence[Mapping[str, float]]) -> int:
-    """How many trials run beside each other, about: as many as there is room for of the first.
+    """Approximate number of parallel trials: how many of the first trial's size fit.
 
     Args:
-        nodes: The resources of each.
+        nodes: The resources of each node.
     """
     needs = Needs.of(sweep.gpus[trials[0].key], sweep.run.cpus_per_trial)
     return max(1, min(len(trials), sum(map(needs.fitting, nodes)) // needs.workers))
 
 
 def check(sweep: Sweep, trials: Iterable[Trial], nodes: Sequence[Mapping[str, Any]]) -> str | None:
-    """Refuses trials that would wait for ever.
+    """Refuses trials that would wait forever.
 
-    What counts is the cluster as it is, with nothing else running. A cluster that can grow may become
-    anything, as far as is known from here: there, nothing is refused.
+    Assumes that nothing else runs on the cluster. Refuses nothing on a cluster that can grow, since its final
+    size is unknown here.
 
     Args:
-        nodes: As `ray.nodes()` gives them.
+        nodes: From `ray.nodes()`.
 
     Returns:
-        A line to show where trials wait for the cluster to grow, None where all fit.
+        A line to show if trials wait for the cluster to grow; None if all fit.
 
     Raises:
-        ConfigurationError: A trial that fits nowhere. The line names its cell and what there is.
+        ConfigurationError: A trial fits nowhere. The message names its cell and the available resources.
     """
     alive = [node for node in nodes if node["Alive"]]
     resources = [node["Resources"] for node in alive]
-    # What asks for most is named first.
+    # Report the largest first.
     for trial in sorted(trials, key=lambda trial: sweep.gpus[trial.key], reverse=True):
         needs = Needs.of(sweep.gpus[trial.key], sweep.run.cpus_per_trial)
         if sum(map(needs.fitting, resources)) >= needs.workers:

@@ -1,5 +1,5 @@
-"""What is typed: the options of each command, its help, what completes them, and a line for what is wrong.
+"""The command line: the options of each command, their help and completion, and messages about mistakes.
 
-Light to import, since help and completion must come up at once: a command imports what it needs when it runs.
-What a command does, and prints, is in `orchestrator/use_cases/`.
+Imports are light, since help and completion must be instant: a command imports its dependencies when it runs.
+The commands' work is in `orchestrator/use_cases/`, their output in `orchestrator/screen/`.
 """

@@ -1,4 +1,4 @@
-"""How commands are declared and how their help reads, from one command to the next."""
+"""Base classes of commands and option types, with a common layout of the help."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import click
 NAME = "calibsweep"
 
 MOST = 1e9
-"""GPUs, GPU-hours, or what an hour costs, in whatever currency."""
+"""Upper limit for GPUs, GPU-hours, and the price of an hour in any currency."""
 
 WIDEST = 100
 
 CONTEXT = {
     "help_option_names": ["-h", "--help"],
-    # click's own takes no window for narrower than 50.
+    # click's default assumes a window of at least 50 columns.
     "terminal_width": max(min(shutil.get_terminal_size().columns, WIDEST) - 2, 20),
 }
 
@@ -26,26 +26,26 @@ CONTEXT = {
 PLUGINS_VARIABLE = "CALIBSWEEP_PLUGINS"
 
 given_plugins: list[str] = []
-"""The plug-ins that this command line names, as it names them."""
+"""The plug-ins of this command line, as typed."""
 
 
 def _load_plugins(context: click.Context, parameter: click.Parameter, files: Sequence[str]) -> None:
     from trainables.errors import ConfigurationError
     from trainables.registry.plugins import PLUGINS
 
-    # A command that is only made to read what another one was given has no parent.
+    # A context made only to parse another command line has no parent.
     if context.parent is not None:
         given_plugins[:] = files
     try:
         PLUGINS.add(files)
     except ConfigurationError:
-        # Half a line that is being completed is no mistake.
+        # An incomplete line is not a mistake during completion.
         if not context.resilient_parsing:
             raise
 
 
 def plugin_option() -> click.Option:
-    """--plugin, which makes components known before any other option is looked at."""
+    """--plugin, which registers components before any other option is parsed."""
     return click.Option(
         ["--plugin", "plugins"],
         multiple=True,
@@ -65,7 +65,7 @@ class Command(click.Command):
 
     Args:
         example: A line that can be pasted.
-        components: Whether it knows losses, models and the like by name, and so takes --plugin.
+        components: Whether it takes names of components, and therefore --plugin.
     """
 
     def __init__(self, *arguments: Any, example: str = "", components: bool = True, **options: Any):
@@ -103,16 +103,16 @@ class Group(click.Group):
         width = max(len(command.name or "") for group in self.headings.values() for command in group)
         for heading, commands in self.headings.items():
             with formatter.section(heading):
-                # All headings have their texts in one column.
+                # Align the texts under all headings.
                 formatter.write_dl([(f"{c.name:<{width}}", c.get_short_help_str(200)) for c in commands])
 
 
 app = Group(NAME, help="Find the training loss that gives a network with trustworthy confidence.")
-"""The command line. `orchestrator/cli.py` adds the commands, which may name one another by it."""
+"""The command line. `orchestrator/cli.py` adds the commands. Commands look one another up here."""
 
 
 class Choice(click.Choice[str]):
-    """One of some names; for another one the nearest is told."""
+    """One of several names. The error for any other suggests the nearest."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         from trainables.registry import closest
@@ -121,7 +121,7 @@ class Choice(click.Choice[str]):
 
 
 class Amount(click.ParamType[float]):
-    """A number from 0 on that is finite, and no slip of the hand."""
+    """A number from 0 to `MOST`, which excludes typing mistakes."""
 
     name = "number"
 

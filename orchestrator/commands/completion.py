@@ -1,4 +1,4 @@
-"""What completes a word in a shell. Loads neither torch nor Ray, nor what reads sweep files."""
+"""Shell completion. Loads neither torch nor Ray, nor the parser of sweep files."""
 
 from __future__ import annotations
 
@@ -88,17 +88,16 @@ def settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 
 
 def script(program: click.Command, shell: str) -> str:
-    """What a shell is to read in order to complete our commands."""
+    """The completion script for a shell."""
     kind: type[ShellComplete] | None = get_completion_class(shell)
     assert kind is not None
     return kind(program, {}, NAME, VARIABLE).source()
 
 
 def install(program: click.Command, shell: str) -> Path:
-    """Has each new shell of the user's complete our commands. Returns the file that it reads.
+    """Installs completion for each new shell of the user. Returns the installed file.
 
-    Again, it replaces what it wrote. Of fish it is a file that fish finds; of the others also a line in
-    ~/.bashrc or ~/.zshrc.
+    A second call replaces the file. fish finds it by itself; the others need a line in ~/.bashrc or ~/.zshrc.
     """
     if shell == "fish":
         folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "fish" / "completions"
@@ -128,7 +127,7 @@ def _add_line(path: Path, line: str) -> None:
 
 
 def _shell(value: str) -> str:
-    """The shell that is meant: the one that is named, else the user's own."""
+    """The named shell, else the user's own."""
     shell = value or Path(os.environ.get("SHELL", "")).name
     if shell not in SHELLS:
         raise click.BadParameter(f"there is completion for {', '.join(SHELLS)}, not for {shell!r}.")

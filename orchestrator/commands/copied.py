@@ -1,4 +1,4 @@
-"""What is printed for a person to copy: it can be pasted, and says again what was asked for."""
+"""Prints commands to copy and paste, with the options of the current command."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 
 
 def typed(command: str, given: Mapping[str, Any], **more: Any) -> str:
-    """A line that calls one of our commands, as a shell takes it.
+    """Builds a shell line that calls one of our commands.
 
     Args:
-        command: As it is typed, e.g. 'store verify'.
-        given: What another command was given, by the names of its parameters. What this one does not take
-            is left out.
-        more: Likewise, for this one.
+        command: As typed, e.g. 'store verify'.
+        given: Values of another command's parameters, by name. Those that this command lacks are omitted.
+        more: Values of this command's parameters, by name.
     """
     found: click.Command = app
     for name in command.split():
@@ -48,7 +47,7 @@ def typed(command: str, given: Mapping[str, Any], **more: Any) -> str:
 
 
 def show(console: Console, line: str, told: str = "") -> None:
-    """Prints a line to be copied by itself, however narrow the terminal is, and below it what it does."""
+    """Prints a command on a line of its own, never wrapped, and its explanation below."""
     console.print(f"  {line}", style="command", soft_wrap=True)
     if told:
         console.print(f"      {told}", style="quiet")

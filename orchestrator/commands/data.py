@@ -1,4 +1,4 @@
-"""`calibsweep data`: what makes data sets ready."""
+"""`calibsweep data`: prepare data sets."""
 
 from __future__ import annotations
 

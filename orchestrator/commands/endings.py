@@ -1,4 +1,4 @@
-"""How a command ends: with its exit code, and with one line for a user's mistake."""
+"""Ends a command with its exit code, and reports a user's mistake in one line."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from orchestrator.driver.signals import Interrupted, interruptible
 RAN_WITH_FAILURES, COULD_NOT_RUN = 1, 2
 
 LONGEST_LINE = 1000
-"""Of an error, which may quote what was typed."""
+"""Of an error, which may quote the command line."""
 
 
 def run_and_exit(app: click.Command) -> NoReturn:
-    """Runs the command that was typed. A user's mistake is one line and exit code 2, never a traceback."""
+    """Runs the typed command. A user's mistake gives one line and exit code 2, never a traceback."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Nor is it a reason to end a sweep that a terminal lacks a letter.
+        # A character that the terminal lacks must not end a sweep either.
         sys.stdout.reconfigure(errors="backslashreplace")
     sys.excepthook = _show
     try:
@@ -48,7 +48,7 @@ def run_and_exit(app: click.Command) -> NoReturn:
 
 
 def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Prints what somebody's code raised, for `trial` has no worker to tell of it."""
+    """Prints the traceback of a user's code: `trial` has no worker to report it."""
     import traceback
 
     from trainables.texts import visible
@@ -59,9 +59,9 @@ def _show(kind: type[BaseException], error: BaseException, trace: TracebackType 
 def _refuse(*mistakes: str) -> NoReturn:
     from trainables.texts import visible
 
-    for told in mistakes:
-        # What can be copied from it may have spaces that matter.
-        line = visible(re.sub(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+\s*", " ", told.strip()))
+    for mistake in mistakes:
+        # Collapse only line breaks, since spaces may matter in a command to copy.
+        line = visible(re.sub(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+\s*", " ", mistake.strip()))
         if len(line) > LONGEST_LINE:
             line = f"{line[:LONGEST_LINE]} ..."
         sys.stderr.write(f"{NAME}: {line}\n")

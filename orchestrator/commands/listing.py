@@ -19,7 +19,7 @@ KINDS = {
     "settings": "settings for --set, with defaults",
     "sweeps": "bundled benchmarks, ready to run",
 }
-"""The kinds that can be listed."""
+"""The kinds to list."""
 
 
 @click.command("list", cls=Command, example="calibsweep list losses")

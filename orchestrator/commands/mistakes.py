@@ -1,4 +1,4 @@
-"""One line for a command that was not typed as it should be, with what was meant."""
+"""Explains a mistyped command in one line, with a suggestion."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from orchestrator.commands.base import NAME
 
 
 def line(error: click.UsageError, words: Sequence[str]) -> str:
-    """What is wrong, and what would be right.
+    """The mistake, and a suggestion.
 
     Args:
-        words: All that was typed after the program's name.
+        words: Everything typed after the program's name.
     """
     command = error.ctx.command if error.ctx else None
-    # Without the program's name, which the line begins with.
+    # Without the program's name, with which the line begins.
     path = (error.ctx.command_path if error.ctx else NAME).partition(" ")[2]
-    told = error.format_message()
+    message = error.format_message()
     if isinstance(error, click.NoSuchOption):
         meant = _meant(error.option_name, command, words)
-        told = f"{_lacks(path)} option {error.option_name!r}.{meant}"
+        message = f"{_lacks(path)} option {error.option_name!r}.{meant}"
     elif isinstance(error, click.exceptions.NoSuchCommand):
         from trainables.registry import closest
 
         known = command.commands if isinstance(command, click.Group) else ()
         near = closest(error.command_name, known)
-        told = f"{_lacks(path)} command {error.command_name!r}.{near}"
+        message = f"{_lacks(path)} command {error.command_name!r}.{near}"
     elif isinstance(error, click.BadOptionUsage):
-        told = f"{error.option_name}: give it a value."
+        message = f"{error.option_name}: give it a value."
     elif isinstance(error, click.MissingParameter) and error.param:
         name, text = _name(error.param), getattr(error.param, "help", "") or ""
-        told = f"{path} needs {name}: {text[:1].lower()}{text[1:]}"
+        message = f"{path} needs {name}: {text[:1].lower()}{text[1:]}"
     elif isinstance(error, click.BadParameter) and error.param:
-        told = f"{_name(error.param)}: {error.message}"
-    elif spare := re.match(r"Got unexpected extra arguments? \((.*)\)", told):
-        told = f"{path}: one word too many, or one that needs quotes: {spare[1]}"
-    return told
+        message = f"{_name(error.param)}: {error.message}"
+    elif spare := re.match(r"Got unexpected extra arguments? \((.*)\)", message):
+        message = f"{path}: one word too many, or one that needs quotes: {spare[1]}"
+    return message
 
 
 def _lacks(path: str) -> str:
@@ -52,14 +52,14 @@ def _name(param: click.Parameter) -> str:
 
 
 def _meant(option: str, command: click.Command | None, words: Sequence[str]) -> str:
-    """' Did you mean ...?': the nearest option, or the --set that does it."""
+    """' Did you mean ...?' with the nearest option, or the equivalent --set."""
     options = [name for param in (command.params if command else ()) for name in param.opts]
     known = {name: name for name in [*options, "--help"] if name.startswith("--")}
     if "--set" in options:
         from sweeps.spec import SETTINGS
 
         for path in SETTINGS:
-            # As it would be called if it were an option.
+            # The setting's name in the form of an option.
             name = "--" + path.rpartition(".")[2].replace("_", "-")
             known.setdefault(name, f"--set {shlex.quote(f'{path}={_value(option, words)}')}")
     near = difflib.get_close_matches(option.replace("_", "-"), known, n=1, cutoff=0.6)
@@ -71,7 +71,7 @@ def _help(command: click.Command | None) -> str:
 
 
 def _value(option: str, words: Sequence[str]) -> str:
-    """What was typed after an option."""
+    """The value typed after an option."""
     for word, following in zip(words, [*words[1:], ""], strict=True):
         name, equals, value = word.partition("=")
         if name == option:

@@ -1,4 +1,4 @@
-"""Options that several commands have: the same name, the same meaning and the same text in each."""
+"""Options shared by several commands, with the same name, meaning and help in each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ sweep_argument = click.argument("sweep", metavar="SWEEP", help=SWEEP, shell_comp
 
 
 def is_place(context: click.Context, parameter: click.Parameter, uri: str | None) -> str | None:
-    """Refuses what names no store, in one line and before anything is done or printed."""
+    """Refuses an invalid store in one line, before anything is done or printed."""
     from results.store.place import place_of
 
     if uri is not None:

@@ -69,11 +69,11 @@ def plan(
     from orchestrator.use_cases.cost import Prices, pilots
     from orchestrator.use_cases.plan import plan as look
 
-    # With --json standard output is a program's.
+    # With --json a program reads standard output.
     shown = console(stderr=json)
     for made in pilots(sweep, store, overrides, data) if pilot else ():
         print_pilot(made, shown)
-    # One that is named must be there, or a typing mistake would look like a sweep of which nothing is done.
+    # A named store must exist, since a typing mistake would look like an unstarted sweep.
     named = click.get_current_context().get_parameter_source("store") != ParameterSource.DEFAULT
     found = look(sweep, store, overrides, Prices(gpus, price, budget, card), may_be_new=not named)
     if json:

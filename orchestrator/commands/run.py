@@ -67,10 +67,10 @@ def run(
     }
 
     def work(request: StopRequest) -> int:
-        # With --json standard output is a program's.
+        # With --json a program reads standard output.
         shown = console(stderr=json)
         with busy(shown, f"reading {sweep}", stays=False):
-            # What is imported here takes seconds.
+            # These imports take seconds.
             from orchestrator.screen.as_json import as_json
             from orchestrator.screen.run import Shown, print_ran
             from orchestrator.use_cases import run as use_case

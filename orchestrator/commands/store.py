@@ -25,8 +25,8 @@ def compact(store: str, json: bool) -> None:
     if json:
         click.echo(as_json(compacted), nl=False)
     else:
-        told = f"{counted(compacted.trials, 'trial')} in the compacted copy of {store}."
-        console().print(told, highlight=False)
+        line = f"{counted(compacted.trials, 'trial')} in the compacted copy of {store}."
+        console().print(line, highlight=False)
 
 
 @click.command(cls=Command, example="calibsweep store verify --store ./store")

@@ -90,7 +90,7 @@ def tables(
 
         click.echo(as_json(made), nl=False)
     elif format:
-        # A file as it is to be, whatever this terminal's letters are.
+        # Always UTF-8, whatever the terminal's encoding.
         sys.stdout.flush()
         sys.stdout.buffer.write(made.render(format, standalone=standalone).encode())
     else:

@@ -1,4 +1,4 @@
-"""Options and errors of the commands about a sweep on a cluster."""
+"""Options and errors of the commands for a sweep on a cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLE = "calibsweep {} mukhoti2020 --store s3://bucket/results --cluster clust
 
 
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A sweep, its store and its cluster."""
+    """Adds options for a sweep, its store and its cluster."""
     for option in (set_option, address_option, cluster_option, store_option, sweep_argument):
         command = option(command)
     return command
@@ -26,10 +26,10 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def way_out(given: Mapping[str, Any]) -> Iterator[None]:
-    """Adds to an error about the job the command that goes on from there.
+    """Adds the next command to an error about the job.
 
     Args:
-        given: To the command at hand, by the names of its parameters.
+        given: Values of the current command's parameters, by name.
     """
     from orchestrator.commands.copied import typed
     from orchestrator.use_cases.launch import NoJobError, UnderWayError

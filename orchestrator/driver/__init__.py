@@ -1,1 +1,1 @@
-"""Runs a sweep: what talks to Ray while trials run, in the driver and in its workers."""
+"""Runs a sweep on Ray: the code of the driver and of its workers."""

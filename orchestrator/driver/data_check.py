@@ -1,4 +1,4 @@
-"""Whether data and torchvision are there, before any trial would fail for want of them."""
+"""Checks that data sets and torchvision are available before any trial starts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Needed:
-    """The data sets and models of trials, each once, and the plug-ins that may have them."""
+    """The distinct data sets and models of trials, and the plug-ins that may define them."""
 
     datasets: list[Component]
     models: list[Component]
@@ -40,9 +40,7 @@ class Needed:
 
 
 def check_data(needed: Needed, root: Path) -> None:
-    """Loads each data set once: what is missing or damaged would fail every trial that needs it.
-
-    Likewise torchvision, where a model needs it.
+    """Loads each data set, and torchvision if a model needs it, since a failure would fail every such trial.
 
     Raises:
         DataError, ConfigurationError: The first that cannot be loaded.
@@ -54,9 +52,10 @@ def check_data(needed: Needed, root: Path) -> None:
 
 
 class DataCheck:
-    """Does `check_data` in a process of its own, while this one starts Ray: torch takes seconds to load.
+    """Runs `check_data` in a child process while this process starts Ray, since torch takes seconds to load.
 
-    It is in a session of its own, so that Ctrl-C stops the sweep and not this alone, and ends with the block.
+    The child has its own session, so that Ctrl-C stops the sweep and not the child alone. It ends with the
+    context.
     """
 
     def __init__(self, trials: Iterable[Trial], root: Path, request: StopRequest):
@@ -75,16 +74,16 @@ class DataCheck:
         )
         self.request.undo.append(self.process.kill)
         assert self.process.stdin
-        # One that has died already is told of by `wait`.
+        # If the child has died already, `wait` reports it.
         with contextlib.suppress(BrokenPipeError), self.process.stdin as stdin:
             stdin.write(self.asked_for)
         return self
 
     def wait(self) -> None:
-        """Returns once all data sets were found whole, or the sweep is asked to stop.
+        """Waits until all data sets are checked, or the sweep is asked to stop.
 
         Raises:
-            DataError, ConfigurationError: What `check_data` raises; DataError also where its process died.
+            DataError, ConfigurationError: From `check_data`. Also DataError if the child died.
         """
         assert self.process.stdout
         while not select.select([self.process.stdout], [], [], POLL_SECONDS)[0]:
@@ -106,14 +105,14 @@ class DataCheck:
 
 
 def main() -> None:
-    """Answers on the standard output, where nothing else may be printed, with None or the error."""
+    """Sends None or the error to standard output, where nothing else may be printed."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     error = None
     try:
         asked_for = pickle.load(sys.stdin.buffer)
     except (EOFError, pickle.UnpicklingError):
-        # Whoever started this has ended before it could ask.
+        # The parent ended before it could send anything.
         return
     try:
         check_data(*asked_for)

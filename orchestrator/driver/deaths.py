@@ -53,7 +53,7 @@ class Death:
         sure: Certainly the trial's own fault: a signal of its own, or its own exit.
         failure_class: The trial's failure class after too many such deaths.
         at_once: The first such death fails the trial.
-        by_code: The code is at fault, so after a change of the code the trial starts anew.
+        by_code: The code is at fault, so after a change of the code the trial starts from scratch.
     """
 
     message: str

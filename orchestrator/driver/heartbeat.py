@@ -1,4 +1,4 @@
-"""Tells in the store which trials run at this moment, while they do."""
+"""Records the running trials in the store."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ END_SECONDS = 10.0
 
 @contextlib.contextmanager
 def heartbeat(store: Store, run: str, standing: Callable[[], Mapping[str, Running]]) -> Iterator[None]:
-    """Has a thread write which trials run: ten seconds after the last time, or sooner if others do.
+    """Starts a thread that writes the running trials every ten seconds, and when they or their stalls change.
 
-    Likewise if others stand still. What drives them would wait for a slow disk, or a store out of reach: as
-    long as trials run it is this thread that finds out first, and the view tells.
+    The driver itself must not wait for a slow disk or an unreachable store. While trials run, this thread is
+    the first to notice such a store, and the view shows it.
 
     Args:
-        run: Names the run to whoever looks at the store.
-        standing: The trials that run, by key. Called in that thread.
+        run: Name of the run for readers of the store.
+        standing: Returns the running trials by key. Called in that thread.
     """
     over = threading.Event()
     thread = threading.Thread(target=_beat, args=(store, run, standing, over), name="heartbeat", daemon=True)
@@ -36,7 +36,7 @@ def heartbeat(store: Store, run: str, standing: Callable[[], Mapping[str, Runnin
         yield
     finally:
         over.set()
-        # Or it would write once more after the word is withdrawn.
+        # Otherwise it might write once more after the record is withdrawn.
         thread.join(END_SECONDS)
         store.tidying.attempt(lambda: withdraw(store, run))
 
@@ -44,13 +44,13 @@ def heartbeat(store: Store, run: str, standing: Callable[[], Mapping[str, Runnin
 def _beat(
     store: Store, run: str, standing: Callable[[], Mapping[str, Running]], over: threading.Event
 ) -> None:
-    last, told = -math.inf, (frozenset[str](), frozenset[str]())
+    last, written = -math.inf, (frozenset[str](), frozenset[str]())
     while not over.wait(CHANGES_SECONDS):
         now = standing()
         still = (key for key, trial in now.items() if trial.quiet_seconds is not None)
-        tells = frozenset(now), frozenset(still)
-        if told != tells or time.monotonic() >= last + SECONDS:
-            last, told = time.monotonic(), tells
-            # Where results cannot be kept the sweep stops; for this the store may be away for a while.
+        current = frozenset(now), frozenset(still)
+        if written != current or time.monotonic() >= last + SECONDS:
+            last, written = time.monotonic(), current
+            # Unlike a result, a heartbeat may fail: the store may be unreachable for a while.
             with contextlib.suppress(StoreError):
                 publish(store, run, now)

@@ -1,4 +1,4 @@
-"""Hears what Tune reports of the trials that run, and tells the display, the queue and the store."""
+"""Forwards Tune's events to the progress display, the queue and the store."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from trainables.trial import Trial
 
 
 class Listener(Callback):
-    """Tells the progress display and the queue what Tune reports, and records what died.
+    """Forwards Tune's events to the progress display and the queue, and records deaths.
 
     Args:
-        errors: What Tune saw when a trial's process ended, as `errors_of_trials` gives it.
-        patience_seconds: How long a trial may stand still at first.
+        errors: Tune's errors for ended processes, from `errors_of_trials`.
+        patience_seconds: Initial stall limit of a trial.
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class Listener(Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        told: Trial = trial.config["trial"]
-        key = told.key
+        started: Trial = trial.config["trial"]
+        key = started.key
         report: Report = result["report"]
         self.blame.runs(key, report.node)
         for note in report.notes:
@@ -78,25 +78,25 @@ class Listener(Callback):
                 self.progress.epoch(key, latest.epoch, patience, latest.seconds_per_epoch, error)
             case Done(summary=summary, left=left):
                 if left:
-                    self._tell_left(told, ", ".join(left))
+                    self._report_left(started, ", ".join(left))
                 numbers = "a result that was committed before stands"
                 if summary is not None:
                     numbers = ", ".join(f"{name} {value:.2%}" for name, value in summary.items())
-                self._settle(told, report, f"done, {numbers}")
+                self._settle(started, report, f"done, {numbers}")
             case Failed():
-                self._settle(told, report, f"{report.failure_class}: {report.message}")
+                self._settle(started, report, f"{report.failure_class}: {report.message}")
             case Stopped():
                 self.blame.ended(key)
                 self.progress.stop(key)
             case StoreRefused(message):
-                self._lost_store(told, message, ended=False)
+                self._lost_store(started, message, ended=False)
             case StoreLost(message, kept):
-                self._lost_store(told, message, ended=True, kept=kept)
+                self._lost_store(started, message, ended=True, kept=kept)
 
     def _lost_store(self, trial: Trial, why: str, ended: bool, kept: bool = False) -> None:
-        """Results cannot be kept, and training on would be for nothing: all that runs is to end.
+        """Ends all running trials, since their results cannot be stored.
 
-        What was trained since the last checkpoints can be kept if the store comes back for a moment.
+        Progress since the last checkpoints survives if the store returns for a moment.
         """
         if self.outcome.store_error is None:
             self.outcome.store_error = why
@@ -107,21 +107,21 @@ class Listener(Callback):
             self.progress.stop(trial.key)
         self.queue.request.ask()
 
-    def _tell_left(self, trial: Trial, left: str) -> None:
-        """Tells once of each loss, model and data set what its trials leave in their processes."""
+    def _report_left(self, trial: Trial, left: str) -> None:
+        """Reports the state that trials leave in their processes, once per data set, model and loss."""
         cell = f"{trial.dataset.label} / {trial.model.label} / {trial.loss.label}"
         if cell not in self.told:
             self.told.add(cell)
             self.progress.note(f"{cell} leaves in its process: {left}; each such process is replaced")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A process or node that died, or a process that was ended."""
+        """Handles the death of a process or node."""
         died: Trial = trial.config["trial"]
         error = self.errors.pop(trial.trial_id, None)
-        if told := failed_start(str(error)):
-            # Tried again it would end no better, here or with another trial.
+        if reason := failed_start(str(error)):
+            # A retry would fail in the same way, for any trial.
             self.progress.stop(died.key)
-            self.outcome.worker_error = self.outcome.worker_error or told
+            self.outcome.worker_error = self.outcome.worker_error or reason
             self.queue.request.ask()
             return
         try:
@@ -136,7 +136,7 @@ class Listener(Callback):
             # It was terminated together with us, so it counts as interrupted.
             self.progress.stop(key)
             return
-        # Which may have done more than it has told of.
+        # The process may have completed more epochs than it has reported.
         done = max(run.epoch if run else 0, self.checkpoints.epochs_done(key))
         deaths, pause = self.queue.died(trial, done)
         own = self.blame.died(key, death, deaths)

@@ -11,8 +11,8 @@ class Outcome:
 
     Attributes:
         left: Neither done nor failed.
-        store_error: Why results could no longer be kept; None where they could.
-        worker_error: Why a worker could not start; None where all could.
+        store_error: Why results could no longer be stored; None if they could.
+        worker_error: Why a worker could not start; None if all could.
     """
 
     done: int = 0

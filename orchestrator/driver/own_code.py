@@ -14,7 +14,7 @@ FLOORS = ("orchestrator", "results", "sweeps", "trainables")
 
 
 def search_path() -> list[str]:
-    """What a worker's path must have for it to find this code where this process did."""
+    """The folders that a worker needs on its path to import this code from the same place as this process."""
     installed = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
     found = {Path(folder).resolve() for folder in sys.path} - installed
     return [str(SOURCE)] if SOURCE in found else []
@@ -32,7 +32,7 @@ def digest() -> str:
 
 
 def why(error: ImportError) -> str:
-    """A line that says what is not installed as it should be."""
+    """One line with the cause of an import error: a missing or broken installation."""
     for floor in FLOORS:
         spec = importlib.util.find_spec(floor)
         for folder in (spec and spec.submodule_search_locations) or ():

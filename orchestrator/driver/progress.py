@@ -1,4 +1,4 @@
-"""What one sees while a sweep runs: live lines in a terminal, plain lines elsewhere."""
+"""Shows a running sweep: live lines in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from results.wording import duration
 from trainables.trial import Trial
 
 TELL_SECONDS = 600.0
-"""Without a terminal, a line at least this often: trials may take hours."""
+"""Without a terminal, longest interval between lines: trials may take hours."""
 
 QUIET_SHARE = 0.5
-"""From which part of the time that a trial may stand still it is said how long it does."""
+"""Fraction of its stall limit after which a quiet trial is reported."""
 
 Cell = tuple[str, str]
-"""Data set and model: how long an epoch takes differs far more between these than within one."""
+"""Data set and model. The duration of an epoch varies far more between cells than within one."""
 
 
 @dataclass
 class Run:
-    """A trial that runs.
+    """A running trial.
 
     Attributes:
-        seconds_per_epoch: As its worker measured it; None before the first is done.
+        seconds_per_epoch: Measured by its worker; None before the first epoch is done.
         error: On the validation part after the last epoch.
     """
 
@@ -49,22 +49,22 @@ class Run:
     error: float | None = None
 
     def quiet_seconds(self) -> float | None:
-        """How long nothing was heard of it, where that is long."""
+        """Time since its last report if that is long."""
         seconds = time.monotonic() - self.heard
         return seconds if seconds > QUIET_SHARE * self.patience_seconds else None
 
 
 @dataclass
 class Progress:
-    """Counts of a running sweep, the lines that show them, and the time still to go.
+    """The counts of a running sweep, the lines that show them, and the estimated time left.
 
     Args:
-        trials: Those that are known to run; further ones count once they start.
-        already_done: Trials of the sweep that were finished before.
-        console: Where to print. Where nothing can be drawn again, all is plain lines.
-        expected: How many seconds a trial is thought to take, before any tells; None where nobody knows.
-        at_once: How many trials are thought to run beside each other, before they do.
-        started: On the clock of `time.monotonic`, when the command was typed.
+        trials: The trials known to run. Others count once they start.
+        already_done: Number of trials of the sweep finished before.
+        console: Where to print. If it cannot redraw, all lines are plain.
+        expected: Estimates the seconds of a trial before any measurement; None if unknown.
+        at_once: Expected number of parallel trials, until they run.
+        started: When the command was typed, by `time.monotonic`.
     """
 
     trials: list[Trial]
@@ -83,7 +83,7 @@ class Progress:
         self.told = time.monotonic()
         self.what = ""
         self.most_running = 0
-        # Sums, since what is left is told with every trial that ends: by cell, and by cell and epochs.
+        # Sums by cell, and by cell and epochs, since the time left is computed at the end of every trial.
         self.one_of: dict[Cell, Trial] = {}
         self.left_of: Counter[tuple[Cell, int]] = Counter()
         for trial in self.trials:
@@ -106,30 +106,30 @@ class Progress:
             self.view.stop()
 
     def doing(self, what: str) -> None:
-        """Says what is being done before the first trial runs."""
+        """Shows the current step before the first trial runs."""
         if what != self.what:
             self.what = what
             if not self.redraws:
                 self.tell(what)
 
     def note(self, text: str) -> None:
-        """Prints a line that asks for attention, above the live ones. Any thread may."""
+        """Prints a warning above the live lines. Any thread may call it."""
         self.console.print(text, style="warning", highlight=False, soft_wrap=True)
 
     def tell(self, line: str) -> None:
-        """Prints a line, above the live ones where there are any."""
+        """Prints a line above the live lines, if any."""
         self.told = time.monotonic()
         self.console.print(line, highlight=False, soft_wrap=True)
 
     def _expect(self, trial: Trial) -> None:
-        """Counts a trial as one that is to run."""
+        """Adds a trial to those that will run."""
         self.by_key[trial.key] = trial
         self.left.add(trial.key)
         self.one_of.setdefault(_cell(trial), trial)
         self.left_of[_size(trial)] += 1
 
     def start(self, trial: Trial, patience_seconds: float = math.inf) -> None:
-        """A trial that runs from now on, and how long it may stand still. It need not be known before."""
+        """Notes that a trial, known or new, has started, and its stall limit."""
         if trial.key not in self.by_key:
             self._expect(trial)
         now = time.monotonic()
@@ -138,7 +138,7 @@ class Progress:
         self.what = ""
 
     def stop(self, key: str) -> None:
-        """A trial that was interrupted and will be taken up again."""
+        """Notes that a trial was interrupted and will resume."""
         self.running.pop(key, None)
 
     def epoch(
@@ -149,7 +149,7 @@ class Progress:
         seconds_per_epoch: float | None = None,
         error: float | None = None,
     ) -> None:
-        """A trial that is heard of, and how long it may stand still from now on."""
+        """Notes a report of a trial, and its stall limit from now on."""
         if key in self.running:
             run = self.running[key]
             run.epoch, run.heard, run.patience_seconds = epoch, time.monotonic(), patience_seconds
@@ -157,11 +157,11 @@ class Progress:
             run.told_quiet = False
 
     def standing(self) -> dict[str, Running]:
-        """The trials that run, by key, as the store is told of them. Any thread may ask."""
+        """The running trials by key, in the store's form. Any thread may call it."""
         return {key: Running(run.epoch, run.quiet_seconds()) for key, run in list(self.running.items())}
 
     def finish(self, key: str, told: str, failed: bool = False) -> None:
-        """Counts a trial that ended. `told` is what its line says of it."""
+        """Counts a trial that ended. `told` is the end of its line."""
         run = self.running.pop(key, None)
         if key not in self.left:
             return
@@ -180,7 +180,7 @@ class Progress:
             self.tell(f"[{self.done + self.failed}/{len(self.by_key)}] {trial}: {told}{left}")
 
     def tell_if_due(self) -> None:
-        """Says which trials have come to stand still; in plain lines, after a while, where all stands."""
+        """Reports trials that have become quiet, and, with plain lines, the counts once in a while."""
         for key, run in self.running.items():
             seconds = run.quiet_seconds()
             if seconds is not None and not run.told_quiet:
@@ -193,9 +193,9 @@ class Progress:
         self.tell(f"{counts}; {self.time_left()} left")
 
     def seconds_left(self) -> float | None:
-        """From finished trials of each data set and model, else those that run, else what was expected.
+        """Estimated from the finished trials of each cell, else its running ones, else `expected`.
 
-        None while there is one of which nothing is known at all.
+        None while nothing is known of some cell.
         """
         per_epoch = self._seconds_per_epoch()
         if len(per_epoch) < len(self.one_of):
@@ -213,13 +213,13 @@ class Progress:
         for (cell, epochs), number in waiting.items():
             if number > 0:
                 longest = max(longest, epochs * per_epoch[cell])
-        # The first that start say little of how many will run beside each other.
+        # The first trials to start say little about how many will run in parallel.
         at_once = self.most_running if self.finished_epochs else max(self.most_running, self.at_once)
         start = 0.0 if self.most_running else max(0.0, START_SECONDS - (now - self.started))
         return start + max(longest, work / max(at_once, 1))
 
     def _seconds_per_epoch(self) -> dict[Cell, float]:
-        """Of each data set and model of which anything is known; of the others as of those that finished."""
+        """By cell. Cells without information get the mean of all finished trials."""
         heard: dict[Cell, list[float]] = defaultdict(list)
         for key, run in list(self.running.items()):
             if run.seconds_per_epoch is not None:
@@ -240,7 +240,7 @@ class Progress:
         return found
 
     def _expected(self, cell: Cell, trial: Trial) -> float | None:
-        """Seconds an epoch of these was thought to take."""
+        """Expected seconds per epoch of a cell."""
         if cell not in self.expected_of:
             seconds = self.expected(trial)
             each = None if seconds is None else (seconds + TRIAL_SECONDS) / trial.training.epochs

@@ -1,4 +1,4 @@
-"""Which trial Tune starts next, and when one whose process died may start again."""
+"""Chooses the trial that Tune starts next, and when a trial whose process died may restart."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from orchestrator.driver.trial_source import TrialSource
 from trainables.trial import Trial
 
 MOST_WAITING = 64
-"""Trials of equal needs that wait for a place at once: enough for an autoscaler to see what is wanted, few
-enough that their order is kept, which Tune does not do among those that wait."""
+"""Number of trials of equal needs that wait for resources at once: enough for an autoscaler to see the
+demand, few enough to keep their order, since Tune reorders waiting trials."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0
-"""Seconds. A trial whose process dies again and again, with no epoch done between, waits longer each time."""
+"""Seconds. A trial waits longer after each death of its process without a completed epoch in between."""
 
 
 class TrialQueue(Searcher):
-    """Hands out trials, in their order, and keeps those back that are to wait.
+    """Hands out trials in order, and holds back those that must wait.
 
-    Tune asks it as it asks any search algorithm. So Tune knows of a trial only when it is about to start, and
-    a trial whose machinery failed comes again as a new one: without limit, after pauses that grow, and
-    without the others noticing.
+    To Tune it is a search algorithm. So Tune learns of a trial only when it is about to start, and a trial
+    whose machinery failed returns as a new one: without limit, after growing pauses, and without effect on
+    the others.
 
     Args:
-        source: Gives the trials, in the order in which they should start.
-        gpus: The GPUs that a trial reserves.
-        cpus: The CPU cores that each of its workers reserves. Trials of different needs do not queue behind
-            each other.
-        request: Once it has come, no further trial is handed out.
-        clock: Seconds that only grow.
+        source: Yields the trials, in the order in which they should start.
+        gpus: Returns the number of GPUs that a trial reserves.
+        cpus: Number of CPU cores that each of its workers reserves. Trials of different needs do not queue
+            behind each other.
+        request: Once set, no further trial is handed out.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class TrialQueue(Searcher):
         self.ready: dict[Needs, deque[str]] = defaultdict(deque)
         self.waiting: dict[Needs, set[str]] = defaultdict(set)
         self.paused: list[tuple[float, str]] = []
-        # Of each trial that died: how often without an epoch done between, and how far it had come.
+        # By trial: its deaths in a row without a completed epoch in between, and its completed epochs.
         self.deaths: dict[str, tuple[int, int]] = {}
 
     def suggest(  # type: ignore[override]  # FINISHED, which Tune knows, is a text
         self, trial_id: str
     ) -> dict[str, Any] | str | None:
-        """The next trial, None if there is none at this moment, FINISHED once no trial is left."""
+        """The next trial; None if none is ready now; FINISHED once no trial is left."""
         finished: str = Searcher.FINISHED
         if self.request.asked is not None:
             return finished
@@ -89,7 +89,7 @@ class TrialQueue(Searcher):
         return Needs.of(self.gpus(trial), self.cpus)
 
     def _config(self, trial: Trial) -> dict[str, Any]:
-        """A trial as it travels: whole, and in labels for the programs that draw curves."""
+        """The Tune config of a trial: the whole trial, and labels for trackers."""
         labels = {"dataset": trial.dataset.label, "model": trial.model.label, "loss": trial.loss.label}
         also = {"seed": trial.seed, "protocol": trial.protocol, "key": trial.key}
         return {"trial": trial, "gpus": self.gpus(trial), **labels, **also}
@@ -98,16 +98,16 @@ class TrialQueue(Searcher):
         self.waiting[self._needs(trial)].discard(trial.key)
 
     def settled(self, trial: Trial, result: Done | Failed) -> None:
-        """A trial that is done or has failed by its own fault: it does not come again."""
+        """Notes that a trial is done or has failed by its own fault: it does not return."""
         self.started(trial)
         if self.unsettled.pop(trial.key, None) is not None:
             self.source.settled(trial, result)
 
     def died(self, trial: Trial, epoch: int) -> tuple[int, float]:
-        """A trial whose process died after so many epochs: it comes again, unless it is settled.
+        """Notes that a trial's process died after `epoch` epochs. The trial returns, unless it is settled.
 
         Returns:
-            How often in a row it died without an epoch done between, and the seconds that it waits now.
+            Its deaths in a row without a completed epoch in between, and its waiting time in seconds.
         """
         self.started(trial)
         key = trial.key
@@ -118,7 +118,7 @@ class TrialQueue(Searcher):
         heapq.heappush(self.paused, (self.clock() + pause, key))
         return deaths, pause
 
-    # What Tune demands of a search algorithm, which has nothing to learn or to keep here.
+    # Tune requires these methods of a search algorithm; here there is nothing to learn or save.
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

@@ -87,10 +87,10 @@ def servers_started_by(start: Callable[..., Any]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def signals_and_output_left_alone() -> Iterator[None]:
-    """While this is open, `ray.init` handles no SIGTERM and prints no messages of its servers.
+    """Inside this context, `ray.init` handles no SIGTERM and prints no messages of its servers.
 
-    Its handler exits wherever the process is at that moment, and the messages come on stdout, of each process
-    that dies.
+    Its handler exits at an arbitrary point of the process, and the messages go to stdout, one for each
+    process that dies.
     """
     from ray._private import utils, worker
 
@@ -195,9 +195,9 @@ def is_own_exit(error: SystemExit) -> bool:
 
 @contextlib.contextmanager
 def session_folder(scratch: Path) -> Iterator[None]:
-    """While this is open, Tune keeps the files of its session here.
+    """Inside this context, Tune keeps the files of its session on this machine.
 
-    It would ask this machine's node for a folder, and through ray:// this machine is none.
+    Otherwise it asks this machine's node for a folder, but with ray:// this machine is not a node.
     """
     from ray.train._internal import storage
 
@@ -207,9 +207,9 @@ def session_folder(scratch: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def actors_ended_unless(reusable: Callable[[dict[str, Any]], bool]) -> Iterator[None]:
-    """While this is open, Tune hands an actor the next trial only if the last result of its trial allows it.
+    """Inside this context, Tune reuses an actor for the next trial only if the last result allows it.
 
-    Tune has no public way for that: a `reset_config` that says no makes the next trial fail.
+    Tune has no public option for that: if `reset_config` returns False, the next trial fails.
     """
     from ray.tune.execution.tune_controller import TuneController
 
@@ -224,9 +224,9 @@ def actors_ended_unless(reusable: Callable[[dict[str, Any]], bool]) -> Iterator[
 
 @contextlib.contextmanager
 def no_cleanup_when(ended: Callable[[], bool]) -> Iterator[None]:
-    """While this is open, Tune ends without waiting for its actors if `ended` says so then.
+    """Inside this context, Tune ends without waiting for its actors if `ended` then returns True.
 
-    It would wait for up to fifteen seconds for those that are just being started.
+    Otherwise it waits up to fifteen seconds for actors that are just starting.
     """
     from ray.tune.execution.tune_controller import TuneController
 
@@ -244,8 +244,8 @@ def no_cleanup_when(ended: Callable[[], bool]) -> Iterator[None]:
 def errors_of_trials(as_actor_error: Callable[[Exception, str], Exception]) -> Iterator[dict[str, Exception]]:
     """The error that Tune saw when the process of a trial ended, by Tune's id of the trial.
 
-    Tune does not tell its callbacks. And it understands the end of an actor only by a `RayActorError`: any
-    other, as when the memory monitor ended the actor, would end the whole sweep.
+    Tune does not pass them to its callbacks. Also, it takes only a `RayActorError` for the end of an actor:
+    any other error, as when the memory monitor killed the actor, would end the whole sweep.
 
     Args:
         as_actor_error: Makes a `RayActorError` of another error and the id of the actor ('' if unknown).

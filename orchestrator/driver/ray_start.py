@@ -1,4 +1,4 @@
-"""How Ray is started on this machine, or a cluster is joined."""
+"""Starts Ray on this machine, or joins a cluster."""
 
 from __future__ import annotations
 
@@ -19,55 +19,55 @@ from orchestrator.driver.stop_request import STOP_SECONDS
 from trainables.errors import ConfigurationError
 
 ANSWER_SECONDS = 10.0
-"""For how long a cluster may not answer; Ray tries for half a minute, also where nobody is."""
+"""How long a cluster has to respond. Ray itself tries for half a minute, even if nothing listens."""
 
 CLIENT_ATTEMPTS = 3
-"""Ray 2.60's server for ray:// starts a process for each client, which now and then crashes while it forks
+"""Ray 2.60's server for ray:// starts a process for each client, which occasionally crashes while it forks
 (ray-project/ray#63202)."""
 
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
-"""Has Python look for no module in the current folder, whatever it is started by."""
+"""Keeps Python from importing modules from the current folder, however it is started."""
 
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 
 THIS_MACHINE = {
-    # In spite of its name it is read everywhere: with 0 a node's address, where Ray listens, is 127.0.0.1.
+    # Despite its name it applies everywhere. With 0, Ray listens on 127.0.0.1.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "GLOO_SOCKET_IFNAME": LOOPBACK,
     "NCCL_SOCKET_IFNAME": LOOPBACK,
 }
-"""Has all that is started listen where no other machine can reach it."""
+"""Makes all of Ray's processes listen where no other machine can reach them."""
 
 
 def configure_ray(address: str | None = None) -> None:
-    """What Ray and Tune read from the environment when they are imported or started.
+    """Sets the environment that Ray and Tune read on import and start.
 
     Args:
-        address: As `connect` will have it.
+        address: As for `connect`.
     """
     if address is None:
         os.environ.update(THIS_MACHINE)
-    # Of all that is started from here.
+    # For all child processes.
     os.environ.update(SAFE_PATH)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
-    # Tune's snapshot of the experiment grows with it and is never read here.
+    # Make snapshots rare: Tune's snapshot of the experiment grows with it, and is never read here.
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
     # The newer of Tune's two outputs prints a box for each trial whatever `verbose` says.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    # Signals are ours to handle.
+    # We handle signals.
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
-    # How many trials wait for a place at once is our queue's to say; Tune would allow it one.
+    # Our queue limits the number of waiting trials. Tune's own limit would be one.
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")
-    # Once the connection to a cluster broke, whatever asks Ray next would join another, or wait for one.
+    # Otherwise, after a lost connection, the next call to Ray would join another cluster, or wait for one.
     os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
     warnings.filterwarnings("ignore", module="ray.*")
 
 
 def connect(address: str | None, folder: Path) -> None:
-    """Joins the cluster, or starts a Ray of our own, which keeps its files in `folder`."""
-    # SIGTERM is for `StopRequest` to hear.
+    """Joins the cluster, or starts a local Ray with its files in `folder`."""
+    # `StopRequest` handles SIGTERM.
     with ray_private.signals_and_output_left_alone():
         _initialise(address, folder)
 
@@ -77,29 +77,29 @@ def _initialise(address: str | None, folder: Path) -> None:
 
     quietly: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        # Else Ray keeps one in the home, which need not be writable.
+        # Otherwise Ray writes a token to the home folder, which may be read-only.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         try:
             with ray_private.lean():
                 ray.init(
-                    # Without any, Ray would join a cluster that someone else has started on this machine.
+                    # Without an address, Ray would join a cluster that someone else started on this machine.
                     address="local",
                     include_dashboard=False,
                     job_config=ray_private.job_config(own_code.search_path()),
                     object_store_memory=ray_places.STORE_BYTES,
-                    # Where its servers are gone, processes that train have as long for a checkpoint as ever.
+                    # If the servers are lost, training processes have the usual time for a checkpoint.
                     **ray_private.init_options(folder, ray_places.memory(folder), STOP_SECONDS),
                     **quietly,
                 )
         except Exception as error:
-            told = " ".join(str(error).split())[:300]
-            raise StartError(f"Ray cannot start on this machine: {told}") from error
-        # A first process for the first trial, which starts while that is made ready.
+            message = " ".join(str(error).split())[:300]
+            raise StartError(f"Ray cannot start on this machine: {message}") from error
+        # Starts a process for the first trial during other preparations.
         ray.remote(num_cpus=0, max_retries=0)(lambda: None).remote()
         return
     _check_answers(address)
     through_client = address.startswith("ray://")
-    # The machines of ray:// need not have this code: it is handed over while this connects.
+    # With ray:// the cluster's machines need not have this code: ship it with the connection.
     ships = shipped_code() if through_client else contextlib.nullcontext()
     with ships as code:
         sent: dict[str, Any] = {"job_config": ray_private.job_config(own_code.search_path())}
@@ -118,7 +118,7 @@ def _initialise(address: str | None, folder: Path) -> None:
 
 
 def _check_answers(address: str) -> None:
-    """Raises a ConfigurationError where nothing listens at a host and port."""
+    """Raises ConfigurationError if nothing listens at a host and port."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         return

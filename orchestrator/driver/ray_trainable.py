@@ -1,4 +1,4 @@
-"""One trial as Tune sees it: an actor that trains in steps, by itself or through a group of workers."""
+"""A trial as a Tune actor, which trains in steps, by itself or through a group of workers."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from trainables.trial import Trial
 class RayTrial(tune.Trainable):
     """Trains the trial of its config.
 
-    An exception of the trial's own code becomes a row in failures/ and a report, so that neither Tune retries
-    it nor the process is lost: what Tune sees fail is the machinery alone.
+    An exception in the trial's own code becomes a row in failures/ and a report, so that Tune does not retry
+    it and the process survives. Tune sees only failures of the machinery.
     """
 
     def setup(  # type: ignore[override]  # the last comes from tune.with_parameters
@@ -53,7 +53,7 @@ class RayTrial(tune.Trainable):
             case None:
                 worker_exit.end()
             case _:
-                # Its members, which are told likewise, may still keep a checkpoint.
+                # Its members get the same signal, and may still save a checkpoint.
                 worker_exit.end_later()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -80,7 +80,7 @@ class RayTrial(tune.Trainable):
                 self.watch.rest()
                 return Done(Latest(self.trial.training.epochs))
             if self.gpus > 1:
-                # Of several workers each has its own.
+                # Each of several workers has its own watch.
                 self.watch.rest()
             if self.worker is None:
                 self.worker = WorkerGroup(self.settings, int(self.gpus)) if self.gpus > 1 else self._alone()
@@ -93,7 +93,7 @@ class RayTrial(tune.Trainable):
                 self.trial, report.failure_class, report.message, report.traceback, report.host
             )
             if report.failure_class != "out of memory":
-                # Once its code is mended the trial starts anew: half a run by each code would be neither's.
+                # After a fix of its code the trial must start from scratch, not mix two versions of the code.
                 self.checkpoints.forbid(self.trial.key)
         return report
 
@@ -102,7 +102,7 @@ class RayTrial(tune.Trainable):
         if not report.ended or (isinstance(report, Done) and not report.left):
             return True
         if isinstance(self.worker, WorkerGroup):
-            # The processes that trained it end here; this one did not.
+            # End the processes that trained it. This process did not.
             self._dismiss()
             return True
         return False
@@ -120,7 +120,7 @@ class RayTrial(tune.Trainable):
 
 
 def for_tune(report: Report, reusable: bool) -> dict[str, Any]:
-    """A report as Tune takes results, with the figures of the latest epoch for callbacks of Ray's own."""
+    """Converts a report to a Tune result, with the numbers of the latest epoch for Ray's own callbacks."""
     figures: dict[str, Any] = {}
     if isinstance(report, Running | Done):
         latest = report.latest

@@ -1,4 +1,4 @@
-"""The report of a worker after each step of its trial: one of a few frozen dataclasses."""
+"""The report of a worker after each step of its trial: a union of frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from results.store.store import FailureClass
 
 @dataclass(frozen=True)
 class Note:
-    """A line for whoever watches the sweep.
+    """A line for the user.
 
     Attributes:
-        kind: '' shows each line; of another kind the first is enough.
+        kind: '' to show every such line; of any other kind, only the first is shown.
     """
 
     text: str
@@ -23,12 +23,12 @@ class Note:
 
 @dataclass(frozen=True)
 class Latest:
-    """Where the training of a trial is.
+    """The progress of a trial's training.
 
     Attributes:
-        epoch: The number of epochs done.
-        curves: By name, of the last of them; empty before the first is done.
-        seconds_per_epoch: Their mean; None before the first is done.
+        epoch: Number of epochs done.
+        curves: Values of the last epoch, by name; empty before the first is done.
+        seconds_per_epoch: Mean over the epochs; None before the first is done.
     """
 
     epoch: int
@@ -38,11 +38,11 @@ class Latest:
 
 @dataclass(frozen=True, kw_only=True)
 class _Report:
-    """Common to all.
+    """Common base.
 
     Attributes:
-        ended: Whether the trial takes no further step here.
-        node: Id of the node where it runs; '' before its actor has added it.
+        ended: Whether this was the trial's last step here.
+        node: Id of its node; '' until its actor adds it.
     """
 
     ended: ClassVar[bool] = True
@@ -52,10 +52,10 @@ class _Report:
 
 @dataclass(frozen=True)
 class Running(_Report):
-    """The trial trains.
+    """The trial is training.
 
     Attributes:
-        patience_seconds: How long it may stand still from now on.
+        patience_seconds: How long it may go without a batch from now on.
     """
 
     ended: ClassVar[bool] = False
@@ -68,10 +68,9 @@ class Done(_Report):
     """The result of the trial is committed.
 
     Attributes:
-        summary: Of the epoch that counts, on the test part, as the task has it; None if a result that was
-            committed before stands.
-        left: What the trial left behind in its processes that stays there, in words: with any, a process
-            trains no further trial.
+        summary: The task's summary of the reported epoch on the test part; None if an earlier result stands.
+        left: Lasting state that the trial left behind in its processes, as text. Such a process trains no
+            further trial.
     """
 
     latest: Latest
@@ -81,7 +80,7 @@ class Done(_Report):
 
 @dataclass(frozen=True)
 class Stopped(_Report):
-    """The trial has kept a checkpoint and stopped, as it was asked to."""
+    """The trial has saved a checkpoint and stopped, as requested."""
 
     epoch: int
 
@@ -98,7 +97,7 @@ class Failed(_Report):
 
 @dataclass(frozen=True)
 class StoreRefused(_Report):
-    """The store took no result or checkpoint; the next step tries once more, and is the last."""
+    """The store refused a result or checkpoint. The next step retries once, and is the last."""
 
     ended: ClassVar[bool] = False
     message: str
@@ -106,10 +105,10 @@ class StoreRefused(_Report):
 
 @dataclass(frozen=True)
 class StoreLost(_Report):
-    """The store takes no results, so the trial has stopped.
+    """The store refuses results, so the trial has stopped.
 
     Attributes:
-        kept: Whether there is a checkpoint of all that was trained.
+        kept: Whether a checkpoint has all its progress.
     """
 
     message: str

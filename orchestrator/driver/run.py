@@ -1,7 +1,7 @@
-"""Runs what is missing of a sweep, through Ray Tune.
+"""Runs the missing trials of a sweep with Ray Tune.
 
-What is missing is read off the store before Tune sees a list; Tune's own folder is scratch, thrown away.
-Running the same command again is the only recovery there is.
+The store alone says which trials are missing; Tune's own folder is scratch and is deleted. To recover, run
+the same command again. There is no other recovery.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from trainables.trial import Trial
 
 
 def _check_data_there(trials: list[Trial], root: Path) -> None:
-    """Does what `check_data` does on the cluster: the data is where trials run, which need not be here."""
+    """Runs `check_data` on the cluster, where the trials and their data are."""
     import ray
 
     try:
@@ -46,17 +46,18 @@ def run_missing(
     request: StopRequest,
     address: str | None = None,
 ) -> Outcome:
-    """Trains `trials` and waits until each is committed or recorded as failed.
+    """Trains `trials`, and waits until each is committed or recorded as failed.
 
     Args:
-        progress: Of these trials. It is shown while they run.
-        request: Ends it early.
-        address: A Ray cluster ('auto', 'ray://...'); None for a Ray of our own on this machine.
+        progress: Progress of these trials, shown while they run.
+        request: Ends the run early.
+        address: A Ray cluster ('auto', 'ray://...'); None to start Ray on this machine.
 
     Raises:
-        DataError: A data set that is missing or damaged, before any trial has started.
-        ConfigurationError: A cluster that does not answer, or that lacks what a trial asks for, likewise.
-        StartError: Ray or a worker that cannot start. Later on, `Outcome.worker_error` tells of one.
+        DataError: A data set is missing or damaged. Raised before any trial starts.
+        ConfigurationError: The cluster does not respond, or lacks resources that a trial needs. Raised
+            before any trial starts.
+        StartError: Ray or a worker cannot start. Later, `Outcome.worker_error` reports this instead.
     """
     configure_ray(address)
     here = DataCheck(trials, data_root, request) if address is None else None
@@ -69,7 +70,7 @@ def run_missing(
         progress.doing(f"{ray_}, {data}" if here else ray_)
         import ray
 
-        # Ray's start waits for other processes most of the time, and loading Tune takes as long.
+        # Load Tune meanwhile: Ray's start mostly waits for other processes, and both take equally long.
         tune = threading.Thread(
             target=importlib.import_module, args=["orchestrator.driver.tune_driver"], daemon=True
         )

@@ -68,7 +68,7 @@ class Servers:
 
     @contextlib.contextmanager
     def started(self) -> Iterator[None]:
-        """While this is open, Ray's processes are started in this way."""
+        """Inside this context, Ray's processes are started in this way."""
         with ray_private.servers_started_by(self._start):
             yield
 

@@ -1,4 +1,4 @@
-"""How a command ends when it is asked to, and how `run` does, whatever its Ray or its terminal does."""
+"""Ends commands on signals, and `run` even if its Ray or its terminal fails."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ GO_ON = "run the same command again to go on."
 
 
 class Interrupted(BaseException):
-    """The command was asked to end by a signal. Not KeyboardInterrupt, of which click makes an Abort."""
+    """A signal asked the command to end. Not KeyboardInterrupt, which click turns into an Abort."""
 
     def __str__(self) -> str:
         return f"{INTERRUPTED}; {GO_ON}"
 
 
 def leave_at_signals() -> None:
-    """From now on a signal ends this process at once, with one line: there is nothing yet to put in order."""
+    """Makes signals end this process at once, with one line: there is nothing to clean up yet."""
     _handle(lambda number, frame: _tell_and_leave(INTERRUPTED))
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """While this is open, a signal raises `Interrupted`, unless something else hears it.
+    """Within this context, a signal raises `Interrupted`, unless something else handles it.
 
     Raises:
         Interrupted: At any moment.
@@ -58,11 +58,11 @@ def _handle(handler: Callable[[int, FrameType | None], Any]) -> dict[signal.Sign
 
 
 def carry_out(work: Callable[[StopRequest], int]) -> int:
-    """Does the work in a thread of its own and returns its exit code; raises what it raises.
+    """Runs `work` in its own thread. Returns its exit code, and raises its exceptions.
 
-    This thread has nothing to wait for but signals and Ray's end, so that neither an import nor a Ray that no
-    longer answers keeps the process: it ends with code 1 and one line if it is asked to when no trial runs,
-    if it is asked again, or if its Ray is gone.
+    The calling thread waits only for signals and the end of Ray, so neither an import nor an unresponsive Ray
+    can block the process. It ends with code 1 and one line if asked while no trial runs, if asked again, or
+    if Ray is gone.
     """
     ended: list[Any] = []
 
@@ -80,20 +80,20 @@ def carry_out(work: Callable[[StopRequest], int]) -> int:
             thread.start()
             while thread.is_alive():
                 thread.join(LOOK_SECONDS)
-                # For threads that are older than this, since Ray's core aborts at SIGTERM.
+                # For threads that already exist, since Ray's core aborts on SIGTERM.
                 _handle(lambda number, frame: request.note(number))
                 if request.at_once:
                     _leave(INTERRUPTED, request)
                 ray = request.ray
                 try:
-                    told = ray.gone(request.asked is not None) if ray else None
+                    loss = ray.gone(request.asked is not None) if ray else None
                 except StartError as never:
                     _leave(str(never), request, code=2)
-                if ray and told:
-                    # From here on no trial is handed out, and no death told of.
+                if ray and loss:
+                    # From here on no trial is handed out, and no death reported.
                     request.asked = request.asked or time.monotonic()
                     ray.release()
-                    _leave(told, request)
+                    _leave(loss, request)
             ((code, error),) = ended
             if error is not None:
                 raise error
@@ -110,24 +110,24 @@ def _restore(handlers: dict[signal.Signals, Any]) -> None:
 
 
 def _leave(why: str, request: StopRequest, code: int = 1) -> NoReturn:
-    """Ends this process, whatever its other threads wait for."""
+    """Ends this process, even if other threads are blocked."""
     for undo in request.undo:
         with contextlib.suppress(Exception):
             undo()
     if can_redraw(sys.stdout):
-        # The live view hides it.
+        # Show the cursor, which the live view hides.
         _write(1, "\x1b[?25h\n")
     _tell_and_leave(why, code)
 
 
 def _tell_and_leave(why: str, code: int = 1) -> NoReturn:
-    told = f"{why}; {GO_ON}" if code == 1 else why
-    _write(2, f"calibsweep: {told}\n")
+    line = f"{why}; {GO_ON}" if code == 1 else why
+    _write(2, f"calibsweep: {line}\n")
     os._exit(code)
 
 
 def _write(descriptor: int, text: str) -> None:
-    # No stream's lock, which a thread that stands still may hold.
+    # Avoid the streams, whose locks a blocked thread may hold.
     with contextlib.suppress(OSError):
         os.write(descriptor, text.encode())
 
@@ -155,7 +155,7 @@ class LastingStream(io.TextIOBase):
             self._lose()
 
     def _lose(self) -> None:
-        """Has what is written go nowhere, what is buffered too."""
+        """Discards all output from now on, buffered output included."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.stream.fileno())
         os.close(nowhere)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 STOP_SECONDS = 300.0
-"""How long trials that were asked to stop have to keep a checkpoint."""
+"""How long trials that were asked to stop have to save a checkpoint."""
 
 AGAIN_SECONDS = 2.0
 """A second signal within this time is part of the first request: `timeout` signals its child and then the

@@ -1,6 +1,6 @@
-"""What a sweep writes for programs that draw curves: TensorBoard, MLflow, Weights & Biases.
+"""Reports trials to trackers: TensorBoard, MLflow, Weights & Biases.
 
-For looking on while trials run. The record is the store, which has every epoch of every trial.
+They are for watching trials as they run. The record is the store, which has every epoch of every trial.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ CURVES = (
 )
 
 AWAY_SECONDS = 300.0
-"""After a program that watches has failed, it is left alone for so long."""
+"""How long to ignore a tracker after it failed."""
 
 
 class TensorBoard(Callback):
-    """Event files of the trials that run, with what each reports of its latest epoch.
+    """Writes event files of the running trials, with the numbers of each latest epoch.
 
-    Each time that a trial is taken up it gets a further file in its folder, which is the same in all runs.
-    TensorBoard shows them as one curve: from where the trial goes on, the later file counts.
+    A trial's folder is the same in all runs. Each time the trial resumes, it gets another file there.
+    TensorBoard shows the files as one curve: from the point of resumption, the later file counts.
 
     Args:
-        folder: Where they come to lie, as data set/model/loss/seed and key.
+        folder: Parent of the trials' folders, named data set/model/loss/seed and key.
     """
 
     def __init__(self, folder: Path):
@@ -62,7 +62,7 @@ class TensorBoard(Callback):
             own = self.folder / place / f"seed-{asked.seed}-{key}"
             before = len(list(own.glob("events.*")))
             goes_on = {"purge_step": result["epoch"]} if before else {}
-            # Else two of the same second would be one file.
+            # Otherwise two files made in the same second would share a name.
             self.writers[key] = SummaryWriter(str(own), filename_suffix=f".{before}", **goes_on)
         for name, value in curves.items():
             self.writers[key].add_scalar(name, value, result["epoch"])
@@ -83,12 +83,12 @@ class TensorBoard(Callback):
 
 
 class Outside(Callback):
-    """Hands everything on to a program that may be away for a while: the sweep goes on without it.
+    """Forwards events to a tracker that may be unavailable for a while. The sweep continues without it.
 
     Args:
-        name: What it is called in a sweep file.
-        callback: Tune's own for that program.
-        tell: Shows a line to whoever looks at the sweep.
+        name: Its name in a sweep file.
+        callback: Tune's own callback for it.
+        tell: Shows a line to the user.
     """
 
     def __init__(self, name: str, callback: Callback, tell: Callable[[str], None]):
@@ -107,8 +107,8 @@ class Outside(Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        told = {"iteration": iteration, "trials": trials, "trial": trial, "result": result}
-        self._hand_on("on_trial_result", **told, **info)
+        event = {"iteration": iteration, "trials": trials, "trial": trial, "result": result}
+        self._hand_on("on_trial_result", **event, **info)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._hand_on("on_trial_complete", iteration=iteration, trials=trials, trial=trial, **info)
@@ -119,13 +119,13 @@ class Outside(Callback):
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         self._hand_on("on_experiment_end", trials=trials, **info)
 
-    def _hand_on(self, event: str, **told: Any) -> None:
+    def _hand_on(self, event: str, **arguments: Any) -> None:
         if time.monotonic() < self.away_until:
             return
         try:
-            getattr(self.callback, event)(**told)
+            getattr(self.callback, event)(**arguments)
         except Exception as error:
-            # Whatever it is, it is none of the trials'. Each try may wait for an answer, and the sweep too.
+            # No error of a tracker may affect trials. Pause, since each attempt may block the sweep.
             self.away_until = time.monotonic() + AWAY_SECONDS
             self.tell(f"{self.name} fails, the sweep goes on without it for a while: {_line(error)}")
 
@@ -136,15 +136,15 @@ def callbacks(
     store: Store,
     tell: Callable[[str], None],
 ) -> list[Callback]:
-    """What Tune tells of each report.
+    """Builds the Tune callbacks for the trackers.
 
     Args:
-        asked: As in a sweep file's `run.watch`.
-        name: The sweep's.
-        tell: Shows a line to whoever looks at the sweep: where to look, and what fails.
+        asked: From a sweep file's `run.watch`.
+        name: Name of the sweep.
+        tell: Shows a line to the user: where to look, or a failure.
 
     Raises:
-        ConfigurationError: A program that is not installed here, or that cannot be reached.
+        ConfigurationError: A tracker is not installed, or unreachable.
     """
     found: list[Callback] = []
     for program, options in asked:
@@ -162,7 +162,7 @@ def callbacks(
             case "mlflow":
                 from ray.air.integrations.mlflow import MLflowLoggerCallback
 
-                # Else it waits for minutes, and all trials with it.
+                # Otherwise it blocks for minutes, and all trials with it.
                 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
                 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
                 options = {"experiment_name": name, **options}
@@ -173,7 +173,7 @@ def callbacks(
 
                 options = {"project": name, **options}
                 if "mode" in options:
-                    # Ray looks there alone for whether a key is needed.
+                    # Ray decides by this variable alone whether it needs a key.
                     os.environ.setdefault("WANDB_MODE", str(options["mode"]))
                 callback = _set_up(program, WandbLoggerCallback(**options), tell)
                 where = f"Weights & Biases, project {options['project']}"
@@ -183,7 +183,7 @@ def callbacks(
 
 
 def _tensorboard(folder: Path) -> str:
-    """How to look at the curves. What draws them need not be installed where they are written."""
+    """The command that shows the curves. The viewer need not be installed where they are written."""
     look = quoted("tensorboard", "--logdir", str(folder))
     return look if importlib.util.find_spec("tensorboard") else f"pip install tensorboard && {look}"
 
@@ -201,9 +201,9 @@ def _line(error: Exception) -> str:
 
 
 def _local_folder(store: Store) -> Path:
-    """In the store if that is a folder, else where the driver is: objects do not grow as event files do.
+    """A folder in the store if that is local, else on the driver's machine, since objects cannot grow.
 
-    The same place for each run on a store.
+    The same folder for each run on a store.
     """
     if store.folder.is_local:
         return Path(store.folder.root) / "tensorboard"

@@ -1,4 +1,4 @@
-"""Where a run's trials come from: the list of a sweep, or whatever else hands them out one by one."""
+"""Sources of a run's trials: the list of a sweep, or anything else that hands them out one by one."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from trainables.trial import Trial
 
 
 class TrialSource(Protocol):
-    """Hands out trials and hears how each ended. A search chooses the later ones by the earlier ones."""
+    """Hands out trials, and receives the result of each. A search chooses later trials by earlier results."""
 
     def next(self) -> Trial | None:
-        """The next trial, no trial twice; None while there is none to give.
+        """The next trial, none of them twice; None while none is available.
 
-        It is asked until it gives None, and again before each start of a trial. So a source that chooses by
-        results gives only as many as may run at once. One that gives None while all its trials are settled
-        is at its end.
+        Called until it returns None, and again before each start of a trial. So a source that chooses by
+        results should return only as many as may run at once. A source that returns None while all its
+        trials are settled is exhausted.
         """
 
     def settled(self, trial: Trial, result: Done | Failed) -> None:
-        """A trial has ended for good: its result is committed, or it failed by its own fault.
+        """Notes the final end of a trial: its result is committed, or it failed by its own fault.
 
-        Interruptions and dead processes are no end: the driver takes up such a trial again by itself.
+        Not called for interruptions and dead processes, after which the driver resumes the trial by itself.
         """
 
 
@@ -37,4 +37,4 @@ class ListedTrials:
         return next(self._rest, None)
 
     def settled(self, trial: Trial, result: Done | Failed) -> None:
-        """Nothing: the list stands."""
+        """Does nothing: the list is fixed."""

@@ -1,4 +1,4 @@
-"""The part of a run that talks to Ray Tune: hands it the trials, and listens."""
+"""Passes trials to Ray Tune, and listens to it."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def fit(
     scratch: Path,
     request: StopRequest,
 ) -> Outcome:
-    """Runs the trials of a source to their ends on the Ray that is connected, in their order.
+    """Runs the trials of a source, in order, on the connected Ray, until all have ended.
 
-    `request` ends it early, with a checkpoint of each trial that runs.
+    `request` ends this early, with a checkpoint of each running trial.
     """
     run = sweep.run
     settings = WorkerSettings(
@@ -68,7 +68,7 @@ def fit(
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     trainable = tune.with_resources(
         tune.with_parameters(RayTrial, settings=settings),
-        # Of this and of `_name` Tune keeps a copy for each trial: with all that they refer to.
+        # Keep its references small: Tune copies this function, and `_name`, with all of them for each trial.
         lambda config: reservation(Needs.of(config["gpus"], cpus)),
     )
     try:
@@ -77,12 +77,12 @@ def fit(
             heartbeat(store, settings.run, progress.standing),
             _through_client(scratch, progress),
             ray_private.actors_ended_unless(lambda last: last.get("reusable", True)),
-            # Checkpoints are kept by then, and the actors end with their Ray.
+            # By then checkpoints are saved, and the actors end with their Ray.
             ray_private.no_cleanup_when(lambda: request.asked is not None),
         ):
             patience = first_patience(run.stalled_minutes)
             listener = Listener(progress, store, outcome, queue, errors, patience)
-            # Not `Tuner`, which has no such option.
+            # `Tuner` lacks the option `IN_THIS_PROCESS`.
             tune.run(
                 trainable,
                 name="sweep",
@@ -94,9 +94,9 @@ def fit(
                 reuse_actors=True,
                 callbacks=[listener, *watchers],
                 stop=stop,
-                # Trials keep their own checkpoints in the store, where any machine finds them.
+                # Trials save their own checkpoints in the store, where any machine finds them.
                 checkpoint_config=CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-                # Trials come again through the queue.
+                # The queue retries trials.
                 max_failures=0,
                 raise_on_failed_trial=False,
                 verbose=0,
@@ -110,13 +110,13 @@ def fit(
 
 
 def _name(trial: Any) -> str:
-    """A trial of Tune's as it is called everywhere else."""
+    """Our name for a trial of Tune's."""
     return str(trial.config["trial"])
 
 
 @contextlib.contextmanager
 def _through_client(scratch: Path, progress: Progress) -> Iterator[None]:
-    """Through ray:// Tune keeps its files here, and a connection that breaks is a line."""
+    """With ray://, keeps Tune's files on this machine, and turns a broken connection into a line."""
     if not ray_private.through_client():
         yield
         return
@@ -130,19 +130,19 @@ def _through_client(scratch: Path, progress: Progress) -> Iterator[None]:
 
 
 def reservation(needs: Needs) -> tune.PlacementGroupFactory:
-    """What Tune reserves for a trial: a bundle for each of its workers.
+    """Tune's reservation for a trial: a bundle per worker.
 
-    Several are packed on as few nodes as possible. Tune's own actor, which listens to them, takes nothing.
+    Several are packed onto as few nodes as possible. Tune's own actor, which listens to them, takes nothing.
     """
     own: list[dict[str, float]] = [{}] if needs.workers > 1 else []
     return tune.PlacementGroupFactory([*own, *[needs.bundle] * needs.workers], strategy="PACK")
 
 
 class Stop(Stopper):
-    """Ends the sweep early, when it is asked to: by a signal, or since results can no longer be kept.
+    """Ends the sweep early on request: after a signal, or if results can no longer be stored.
 
     Args:
-        run: Names the run to its workers.
+        run: Name of the run, as its workers know it.
     """
 
     def __init__(self, request: StopRequest, progress: Progress, outcome: Outcome, run: str):
@@ -153,7 +153,7 @@ class Stop(Stopper):
         self.told = False
 
     def __reduce__(self) -> tuple[type[Stopper], tuple[()]]:
-        # Tune writes a copy of everything to its scratch folder, which is never read again.
+        # Tune pickles everything to its scratch folder, which is never read.
         return Stopper, ()
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:

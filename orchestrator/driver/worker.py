@@ -1,4 +1,4 @@
-"""What trains a trial in a process: in steps, each of which tells how far it came. It knows no Ray."""
+"""Trains a trial in steps, and reports after each. Independent of Ray."""
 
 from __future__ import annotations
 
@@ -46,26 +46,26 @@ from trainables.training.run import TrialRun, default_device, load_dataset
 from trainables.trial import Component, Trial
 
 REPORT_SECONDS = 1.0
-"""At most one report a second from each trial: a report costs the driver time that trials could use."""
+"""Shortest interval between a trial's reports: each costs the driver time that trials could use."""
 
 OUTAGE_SHARE = 0.5
 """Fraction of the stall limit for which a trial waits for an unreachable store."""
 
 STEP_SECONDS = 15.0
-"""The longest that training goes on without a report: within an epoch a GPU stands still for each."""
+"""Longest interval between a trial's reports. Within an epoch, the GPU idles during a report."""
 
 TRACEBACK_LINES = 30
 
 
 @dataclass
 class Notices:
-    """What a worker is told from outside while it trains; written by another thread, at any moment.
+    """Requests to a worker in training. Another thread may set them at any moment.
 
     Attributes:
-        stopping: The sweep is to stop: keep a checkpoint and end.
-        draining: The node will be gone soon: keep a checkpoint, and go on for as long as it lasts.
-        leaving: This process is to end: keep a checkpoint first.
-        when_alone: Called once the head is gone: nobody may ask this process for a further step.
+        stopping: The sweep must stop: save a checkpoint and end.
+        draining: The node will soon disappear: save a checkpoint, then continue as long as possible.
+        leaving: This process must end: save a checkpoint first.
+        when_alone: Called once the head is gone, since no further step may be requested.
     """
 
     stopping: bool = False
@@ -76,11 +76,11 @@ class Notices:
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What every worker of a sweep must know; the same for all trials.
+    """Settings of all workers of a sweep; the same for all trials.
 
     Attributes:
-        run: Names this run of the sweep within its cluster.
-        plugins: Files with components, which need not be on the worker's machine.
+        run: Name of this run of the sweep within its cluster.
+        plugins: Files with components, with their text: the worker's machine need not have them.
     """
 
     store: str
@@ -96,11 +96,11 @@ class WorkerSettings:
 
 
 class TrialWorker:
-    """Trains a trial, alone or with others, and commits its result. Its methods raise nothing.
+    """Trains a trial, alone or with other workers, and commits its result. Its methods raise nothing.
 
     Args:
-        watch: Ends this process where training stands still.
-        group: The processes that train together; only the first of them reads checkpoints and writes.
+        watch: Ends this process if training stalls.
+        group: The processes that train together. Only the first reads checkpoints and writes.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class TrialWorker:
         self.group = group or ProcessGroup()
         self.first = self.group.rank == 0
         self.store = Store(settings.store)
-        # A trial that waits for its checkpoint to be stored must not be taken for one that stands still.
+        # Below the stall limit, so that a trial waiting to store its checkpoint does not count as stalled.
         self.store.folder.sit_out_outages(seconds=OUTAGE_SHARE * 60 * watch.stalled_minutes)
         self.notes: list[Note] = []
         self.store.tidying.tell = lambda line: self.notes.append(Note(line, NOTE))
@@ -127,10 +127,10 @@ class TrialWorker:
         notices.when_alone = self._keep_if_idle
 
     def begin(self, trial: Trial, gpus: float) -> None:
-        """Makes this the trial of the next steps.
+        """Sets the trial of the next steps.
 
         Args:
-            gpus: What the whole trial has reserved.
+            gpus: Number of GPUs reserved by the whole trial.
         """
         self.trial, self.gpus = trial, gpus
         self.run = None
@@ -140,7 +140,7 @@ class TrialWorker:
         self.process.begin(registry[component.name].module for registry, component in asked)
 
     def step(self) -> Report:
-        """Trains for some seconds, or to the end."""
+        """Trains for some seconds, or to the end of the trial."""
         with self.stepping:
             self.watch.batch()
             try:
@@ -161,20 +161,20 @@ class TrialWorker:
             # The trial changed its data in place.
             self.loaded = None
         if self.notices.leaving:
-            # How the trial ended is to be told first.
+            # Report the end of the trial first.
             worker_exit.end_later()
         return replace(report, left=left.lasting) if isinstance(report, Done) else report
 
     def leave(self) -> None:
-        """Ends this process once a checkpoint is kept. Any thread may call it."""
+        """Ends this process once a checkpoint is saved. Any thread may call it."""
         self.notices.leaving = True
-        # A step that is under way sees it.
+        # A step in progress checks `leaving` itself.
         if self.stepping.acquire(blocking=False):
             self._leave()
             self.stepping.release()
 
     def _keep_if_idle(self) -> None:
-        # A step that is under way sees that the node drains, and keeps one.
+        # A step in progress notices the draining node and saves a checkpoint itself.
         if self.first and self.stepping.acquire(blocking=False):
             try:
                 if self.run is not None:
@@ -196,7 +196,7 @@ class TrialWorker:
         try:
             return self._train()
         except StoreError as error:
-            # It is told first, so that others need not fail likewise, and then tried again.
+            # Report it before the retry, so that other trials need not fail in the same way.
             last, self.refused = self.refused or self.run is None, True
             return StoreLost(str(error), self.kept) if last else StoreRefused(str(error))
         except WorkerLostError as error:
@@ -227,11 +227,11 @@ class TrialWorker:
             checkpoints = self.checkpoints if self.first else None
             self.run = TrialRun.start(self.trial, self._dataset_on(device), device, checkpoints, self.group)
             self.run.on_batch = self.watch.batch
-            self._tell_passed_over(self.run)
+            self._report_unusable(self.run)
             self._epoch_done(self.run)
 
         def pause() -> bool:
-            # Of several workers the others wait within the next batch for the first, which alone pauses.
+            # Only the first of several workers pauses. The others then wait for it in their next batch.
             return self.first and (self._checkpoint_wanted() or time.monotonic() > started + STEP_SECONDS)
 
         while not self.run.done:
@@ -255,7 +255,7 @@ class TrialWorker:
         counts = self.run.epochs[self.run.reported.epoch]
         return Done(_latest(self.run), self.run.task.summary(counts, "test"))
 
-    def _tell_passed_over(self, run: TrialRun) -> None:
+    def _report_unusable(self, run: TrialRun) -> None:
         if self.first and self.checkpoints.passed_over:
             which = "; ".join(self.checkpoints.passed_over)
             place = f"goes on from epoch {run.epoch}" if run.epoch or run.batches else "starts anew"
@@ -279,9 +279,9 @@ class TrialWorker:
             self.watch.epoch(run.seconds / run.epoch)
 
     def _dataset_on(self, device: torch.device) -> Dataset:
-        """The trial's data set, which the trial before in this process has often left."""
+        """The trial's data set, often still loaded from the previous trial in this process."""
         if self.loaded is None or self.loaded[0] != self.trial.dataset:
-            # Two at once may be more than fits.
+            # Two at once may not fit in memory.
             self.loaded = None
             dataset = load_dataset(self.trial, Path(self.settings.data_root), device)
             self.loaded = self.trial.dataset, dataset
@@ -289,9 +289,9 @@ class TrialWorker:
         return self.loaded[1]
 
     def _computed(self, dataset: Dataset) -> dict[str, list[float]]:
-        """What the trial's code computes; the same for all trials of a cell.
+        """The numbers that the trial's code computes; the same for all trials of a cell.
 
-        To be asked after the training, which would else find what a component has changed meanwhile.
+        Call it after training: the components may change global state, which training would see.
         """
         code = self.trial.dataset, self.trial.model, self.trial.loss, self.trial.training
         if code not in self.computed:
@@ -311,7 +311,7 @@ class TrialWorker:
         try:
             message = f"{type(error).__name__}: {error}".splitlines()[0]
         except Exception:
-            # An error of a plug-in's may fail to tell what it is.
+            # The `__str__` of a plug-in's error may fail.
             message = type(error).__name__
         lines = "".join(traceback.format_exception(error)).splitlines()
         self.run = None
@@ -320,7 +320,7 @@ class TrialWorker:
 
 
 def _storable(text: str) -> str:
-    """The text with what UTF-8 cannot hold, such as half-decoded names of files, written out as `\\udcff`."""
+    """Escapes characters that UTF-8 cannot encode, such as those of half-decoded file names, as `\\udcff`."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -330,5 +330,5 @@ def _latest(run: TrialRun) -> Latest:
 
 
 def _numbers(curves: Curves) -> dict[str, float]:
-    """The curves that an epoch has."""
+    """The curves that have a value in an epoch."""
     return {name: value for name, value in curves.items() if value is not None}

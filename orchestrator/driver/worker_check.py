@@ -1,4 +1,4 @@
-"""Whether workers can run this code at all, and why not."""
+"""Checks whether workers can run this code, and finds out why not."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from orchestrator.driver.errors import StartError
 from orchestrator.driver.stop_request import StopRequest
 
 LONGEST_START = 300.0
-"""Seconds in which a node must have started a process that has imported this code."""
+"""Seconds that a node has to start a process and import this code."""
 
 POLL_SECONDS = 0.5
 
 OF_RAY = ("raised in its creation task", "RuntimeEnvSetupError")
-"""By which Ray's text of an error tells that an actor never came to be, for a reason that stays."""
+"""Marks in Ray's error texts of an actor that failed to start for a lasting reason."""
 
 
 def trouble(expected: str) -> str:
-    """What keeps the process that this is called in from running the code of that digest; '' if nothing does.
+    """Why this process cannot run the code with the digest `expected`; '' if it can.
 
-    It goes to a worker by value, since the worker may have no such module: so it holds all that it needs.
+    Self-contained, since it is sent to a worker by value: the worker may lack this module.
     """
     import importlib.util
     import os
@@ -49,16 +49,16 @@ def trouble(expected: str) -> str:
 
 
 def check_workers(nodes: list[dict[str, Any]], request: StopRequest) -> None:
-    """Asks each node of a cluster whether its workers have what they need, before a trial goes there.
+    """Asks each node of a cluster whether its workers can run this code, before any trial starts there.
 
     Args:
-        nodes: As `ray.nodes()` tells them.
-        request: Once it has come, no answer is waited for any longer.
+        nodes: From `ray.nodes()`.
+        request: Once set, stop waiting for answers.
 
     Raises:
-        StartError: The first node that answers otherwise, or not at all.
+        StartError: A node cannot, or does not respond.
     """
-    # By value: see `trouble`.
+    # Pickled by value: see `trouble`.
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
     ask = ray.remote(num_cpus=0, max_retries=0)(trouble)
     asked = {}
@@ -71,8 +71,8 @@ def check_workers(nodes: list[dict[str, Any]], request: StopRequest) -> None:
     while asked and request.asked is None:
         for answer in ray.wait(list(asked), timeout=POLL_SECONDS)[0]:
             address = asked.pop(answer)
-            if told := _answer(answer):
-                raise StartError(f"no worker can start on the node {address}: {told}.")
+            if reason := _answer(answer):
+                raise StartError(f"no worker can start on the node {address}: {reason}.")
         if time.monotonic() > end:
             late = ", ".join(asked.values())
             raise StartError(
@@ -82,31 +82,31 @@ def check_workers(nodes: list[dict[str, Any]], request: StopRequest) -> None:
 
 def _answer(answer: Any) -> str:
     try:
-        told: str = ray.get(answer)
+        reason: str = ray.get(answer)
     except ray.exceptions.RuntimeEnvSetupError as error:
         return last_error(str(error))
     except ray.exceptions.RayError:
-        # A node that died meanwhile, or a process of it, says nothing of those to come.
+        # The death of a node or process meanwhile says nothing about later ones.
         return ""
-    return told
+    return reason
 
 
 def failed_start(error: str) -> str | None:
-    """The worker's own error, where Ray's text of an error tells of a worker that could not start.
+    """Extracts a worker's own error from Ray's error text if the worker could not start.
 
     Returns:
-        None where a process died otherwise: another one may live.
+        None if a process died in another way, since the next one may live.
     """
     if not any(phrase in error for phrase in OF_RAY):
         return None
     found = last_error(error)
-    # What Ray could not bring to the worker, as from a node that died, it may bring to the next.
+    # A failed transfer to a worker, such as from a dead node, may succeed for the next one.
     passes = found.startswith("ray.exceptions.") and "RuntimeEnvSetupError" not in error
     return None if passes else found
 
 
 def last_error(text: str) -> str:
-    """The line of the last error in a text with tracebacks."""
+    """The line with the last error in a text with tracebacks."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Exit|Warning)\b", line)]
     return (errors or lines)[-1].rstrip(".")

@@ -1,8 +1,8 @@
-"""The workers of a trial of several GPUs: actors in the trial's own placement group, a GPU each.
+"""The workers of a trial with several GPUs: actors in the trial's own placement group, one GPU each.
 
-Tune's own actor of such a trial trains nothing. It starts the workers, listens to them and, when one of them
-dies or fails, ends the others, which may be waiting for it inside a collective operation: nothing hangs. All
-of them are in the placement group that Tune made: Tune knows what is taken, and stopping the trial frees it.
+Tune's own actor of such a trial trains nothing. It starts the workers and listens to them. If one dies or
+fails, it ends the others, which could otherwise wait for it forever in a collective operation. All are in
+Tune's placement group, so Tune counts their resources, and frees them when the trial stops.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from trainables.training.run import default_device
 from trainables.trial import Trial
 
 GRACE_SECONDS = 5.0
-"""How long the others have to tell what they saw, once one worker failed: the first may not be the cause."""
+"""How long the others have to report once a worker failed: the first to fail may not be the cause."""
 
 
 class Member:
-    """One worker, in a process with a GPU of its own."""
+    """A worker in a process with its own GPU."""
 
     def __init__(self, settings: WorkerSettings):
         self.settings = settings
@@ -41,7 +41,7 @@ class Member:
         self.worker.leave()
 
     def listen(self, size: int) -> tuple[str, int]:
-        """Makes this the worker that the others find each other by; returns its address and port."""
+        """Makes this the rendezvous of all workers. Returns its address and port."""
         address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         self.store = listen(address, size)
         return address, self.store.port
@@ -54,10 +54,10 @@ class Member:
         if rank:
             self.store = connect(address, port, size)
         group = DistributedGroup(self.store, rank, size, default_device())
-        # The nodes of all: the first keeps the checkpoint, whichever of them will be gone.
-        told = notices.watch(self.settings.run, nodes)
+        # Watch the nodes of all workers: the first saves the checkpoint, whichever node drains.
+        requests = notices.watch(self.settings.run, nodes)
         watch = Watch(self.settings.stalled_minutes, self.settings.hours_per_trial)
-        self.worker = TrialWorker(self.settings, told, watch, group)
+        self.worker = TrialWorker(self.settings, requests, watch, group)
 
     def begin(self, trial: Trial, gpus: float) -> None:
         assert self.worker is not None
@@ -69,20 +69,20 @@ class Member:
         return self.worker.step()
 
     def finish(self) -> Report:
-        """Trains to the end of the trial."""
+        """Trains until the trial ends."""
         while not (report := self.step()).ended:
             pass
         return report
 
 
 class WorkerGroup:
-    """Does what a `TrialWorker` does, by several.
+    """Acts as a `TrialWorker`, through several workers.
 
     Args:
-        size: How many: one for each bundle of the placement group that this process is in.
+        size: Number of workers: one per bundle of this process's placement group.
 
     Raises:
-        ray.exceptions.RayError, DeathError: Workers that cannot be started, or died. Also from `step`.
+        ray.exceptions.RayError, DeathError: A worker cannot start, or died. Also from `step`.
     """
 
     def __init__(self, settings: WorkerSettings, size: int):
@@ -109,7 +109,7 @@ class WorkerGroup:
 
     def begin(self, trial: Trial, gpus: float) -> None:
         ray.get([member.begin.remote(trial, gpus) for member in self.members])
-        # The first reports as it goes. The others keep its pace, since no step goes without them.
+        # Only the first worker reports on the way. The others keep its pace, since a step needs all of them.
         self.others = {member.finish.remote(): member for member in self.members[1:]}
 
     def step(self) -> Report:
@@ -128,16 +128,16 @@ class WorkerGroup:
         return self._ended([report, *(_read(reference, members[reference]) for reference in ready)])
 
     def _whole(self, report: Done) -> Report:
-        """The report of the first worker at the end of a trial, with all that the others left, too."""
+        """The first worker's report at the end of a trial, with the state that any worker left behind."""
         others = [_read(*other) for other in self.others.items()]
         if not all(isinstance(other, Done) for other in others):
-            # The result is committed: the processes alone are to be replaced.
+            # The result is committed; only the processes need replacing.
             self.dismiss()
         done = [report, *(other for other in others if isinstance(other, Done))]
         return replace(report, left=tuple(dict.fromkeys(name for each in done for name in each.left)))
 
     def _ended(self, reports: list[Report | Death]) -> Report:
-        """The report that tells why a trial ended, of those that did not end well."""
+        """Picks the report with the reason for a failed trial's end."""
         self.dismiss()
         if deaths := [report for report in reports if isinstance(report, Death)]:
             raise DeathError(_together(deaths))
@@ -156,7 +156,7 @@ class WorkerGroup:
 
 
 def _together(deaths: list[Death]) -> Death:
-    """What is told of several workers that died: the first that may tell why, and what all have left."""
+    """Combines the deaths of several workers: the most telling cause, with the last output of all."""
     cause = max(deaths, key=lambda death: (not death.counts, death.at_once, death.sure))
     left = "\n\n".join(death.traceback for death in deaths)
     return replace(cause, message=f"one of its workers: {cause.message}", traceback=left)

@@ -1,4 +1,4 @@
-"""The result of a use case as JSON, for `--json`."""
+"""Converts the result of a use case to JSON, for `--json`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 
 
 def as_json(value: object) -> str:
-    """The value as indented JSON that ends in a line feed.
+    """Converts a value to indented JSON with a final line feed.
 
-    A dataclass becomes an object with its fields, a mapping one with its keys in their order, another
-    collection an array. NaN and infinities, which JSON lacks, are null. The text is ASCII, so that every
-    locale can print it.
+    A dataclass becomes an object of its fields, a mapping an object in its own order, any other collection
+    an array. NaN and infinities become null, since JSON lacks them. The text is ASCII, so that every locale
+    can print it.
 
     Raises:
-        TypeError: A value that has no form in JSON.
+        TypeError: A value has no JSON form.
     """
     return json.dumps(_plain(value), indent=2, allow_nan=False) + "\n"
 
@@ -34,7 +34,7 @@ def _plain(value: object) -> Any:
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
-        # Adding 0 makes 0 of -0.
+        # Adding 0 turns -0 into 0.
         return float(value) + 0.0 if math.isfinite(value) else None
     if dataclasses.is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
@@ -43,6 +43,6 @@ def _plain(value: object) -> Any:
     if isinstance(value, Collection):
         return [_plain(each) for each in value]
     if hasattr(value, "tolist"):
-        # NumPy's numbers, of whatever width.
+        # NumPy numbers of any width.
         return _plain(value.tolist())
     raise TypeError(f"{type(value).__name__} has no form in JSON")

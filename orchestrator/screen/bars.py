@@ -1,4 +1,4 @@
-"""Bars of commands that take long, where they can be drawn again; else a line for each."""
+"""Progress bars for slow commands on a terminal that can redraw."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from orchestrator.screen.terminal import can_redraw
 
 @contextlib.contextmanager
 def bar(doing: str, console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Gives a function of the number done and the total. Nothing is left of the bar, nor drawn elsewhere."""
+    """Yields a function that takes the number done and the total. The bar vanishes at the end.
+
+    Draws nothing where the terminal cannot redraw.
+    """
     with _progress(console, transient=True) as bars:
         task = bars.add_task(doing, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
@@ -21,18 +24,21 @@ def bar(doing: str, console: Console) -> Iterator[Callable[[int, int], None]]:
 
 @contextlib.contextmanager
 def bars_by_step(console: Console) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Gives a function of the name of a step, the number done of it and the total, where that is known."""
+    """Yields a function that takes the name of a step, the number done, and the total or None.
+
+    Prints a line per step where the terminal cannot redraw.
+    """
     tasks: dict[str, TaskID] = {}
     with _progress(console) as bars:
 
-        def told(step: str, done: int, total: int | None) -> None:
+        def update(step: str, done: int, total: int | None) -> None:
             if step not in tasks:
                 tasks[step] = bars.add_task(step, total=total)
                 if not can_redraw(console.file):
                     console.print(step, highlight=False)
             bars.update(tasks[step], completed=done, total=total)
 
-        yield told
+        yield update
 
 
 def _progress(console: Console, transient: bool = False) -> Progress:

@@ -1,4 +1,4 @@
-"""The contents of a store, in a terminal."""
+"""Prints the contents of a store."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from results.wording import counted, size
 
 
 def print_contents(contents: Contents, console: Console) -> None:
-    """Prints a line for each loss and training, below its data set and model, and what made all of them."""
+    """Prints a line per loss and training, by data set and model, then the versions that made them."""
     for (dataset, model), cells in itertools.groupby(contents.cells, lambda cell: (cell.dataset, cell.model)):
         console.print(f"{dataset} / {model}", style="bold", soft_wrap=True)
         console.print(_table(list(cells)))
         console.print()
-    told = f"{counted(contents.done, 'trial')} done, {contents.failed} failed"
-    console.print(f"{told}; {size(contents.size)} in {contents.store}", soft_wrap=True)
+    counts = f"{counted(contents.done, 'trial')} done, {contents.failed} failed"
+    console.print(f"{counts}; {size(contents.size)} in {contents.store}", soft_wrap=True)
     for program, versions in contents.versions.items():
         console.print(f"{program} {_counts(versions)}", style="quiet", soft_wrap=True)
     if contents.commits:
@@ -46,7 +46,7 @@ def _table(cells: Sequence[Cell]) -> Table:
 
 
 def _seeds(seeds: Sequence[int]) -> str:
-    """'5: 0-3, 7': how many, and which."""
+    """The number of seeds and their ranges: '5: 0-3, 7'."""
     runs = []
     for _, group in itertools.groupby(enumerate(seeds), key=lambda each: each[1] - each[0]):
         numbers = [seed for _, seed in group]
@@ -55,7 +55,7 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _counts(numbers: Mapping[str, int]) -> str:
-    """'2.13.0', or where there are several how many trials were made by each."""
+    """A single version alone, '2.13.0'; several each with their number of trials."""
     if len(numbers) == 1:
         return next(iter(numbers))
     each: Iterable[str] = (f"{value} ({counted(number, 'trial')})" for value, number in numbers.items())

@@ -1,4 +1,4 @@
-"""The price of the trials that are left, in a terminal."""
+"""Prints the cost of the remaining trials."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ BASES = {
 
 
 def print_cost(cost: Cost, console: Console) -> None:
-    """Prints hours, time, storage and money, a line each."""
+    """Prints hours, time, storage and money, one line each."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
     table.add_column()
-    for row, told in enumerate(_to_go(cost)):
-        table.add_row("" if row else "to go", told)
+    for row, text in enumerate(_to_go(cost)):
+        table.add_row("" if row else "to go", text)
     if cost.schedule:
         for head, told in _times(cost.schedule, cost.unit):
             table.add_row(head, told)
@@ -47,13 +47,13 @@ def print_cost(cost: Cost, console: Console) -> None:
 
 def print_pilot(pilot: Pilot, console: Console) -> None:
     seconds = pilot.seconds_per_epoch
-    told = f"{seconds:.2f} s" if seconds < 60 else duration(seconds)
-    line = f"pilot: {pilot.dataset} / {pilot.model}: an epoch takes {told} on {pilot.device}"
+    length = f"{seconds:.2f} s" if seconds < 60 else duration(seconds)
+    line = f"pilot: {pilot.dataset} / {pilot.model}: an epoch takes {length} on {pilot.device}"
     console.print(line, highlight=False, soft_wrap=True)
 
 
 def _to_go(cost: Cost) -> Iterator[str]:
-    """How many estimates are known in which way, and how many trials are not."""
+    """The number of estimates from each source, then of trials without one."""
     rate = f"{GUESSED_FLOPS_PER_SECOND[cost.unit] / 1e12:g}"
     for place, basis in enumerate(cost.basis):
         all_of_it = f"{counted(cost.known, 'trial')}, {work(cost.hours, cost.unit)}: " if not place else ""
@@ -67,8 +67,8 @@ def _to_go(cost: Cost) -> Iterator[str]:
 def _times(schedule: Schedule, unit: str) -> Iterator[tuple[str, str]]:
     until = datetime.datetime.now() + datetime.timedelta(seconds=schedule.seconds)
     on = f"{schedule.units:g} {unit}{'' if schedule.units == 1 else 's'}"
-    told = f"{duration(schedule.seconds)} on {on}, until {until:%a %d %b %H:%M}"
-    yield "time", f"{told}, longest trials first"
+    text = f"{duration(schedule.seconds)} on {on}, until {until:%a %d %b %H:%M}"
+    yield "time", f"{text}, longest trials first"
     bound = "the longest trial" if schedule.longest_bounds else "all work shared out evenly"
     yield "", f"{duration(schedule.least_seconds)} at the least, whatever the order: {bound}"
     yield "longest", f"{schedule.longest}: {duration(schedule.longest_seconds)}"

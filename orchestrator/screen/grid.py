@@ -1,4 +1,4 @@
-"""A grid of short texts for the screen: as of Rich's tables, which take seconds for thousands of rows."""
+"""A grid of short texts. Looks like Rich's tables, which take seconds for thousands of rows."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from rich.text import Text
 from trainables.texts import visible
 
 BETWEEN = 2
-"""Spaces from one column to the next."""
+"""Spaces between columns."""
 
 
 class Grid:
-    """Rows of a label and of cells that stand to the right, below a bold heading.
+    """Rows of a left-aligned label and right-aligned cells, below a bold heading.
 
     Args:
-        heading: Of each column.
-        rows: As many texts each.
+        heading: One text per column.
+        rows: One text per column each.
     """
 
     def __init__(self, heading: Sequence[str], rows: Sequence[Sequence[Text]]):
@@ -49,7 +49,7 @@ class Grid:
             yield Segment.line()
 
     def folded(self) -> Table:
-        """With what is too wide going on in the next line."""
+        """As a table that folds wide cells."""
         table = Table(box=None, pad_edge=False, header_style="bold")
         for place, text in enumerate(self.heading):
             table.add_column(text, justify="right" if place else "left", overflow="fold")

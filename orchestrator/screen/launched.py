@@ -1,4 +1,4 @@
-"""A launched sweep, in a terminal: its job, and the commands that come next."""
+"""Prints the job of a launched sweep, and the next commands."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from trainables.shell import quoted
 
 
 def print_launched(launched: Launched, target: Target, given: Mapping[str, Any], console: Console) -> None:
-    """Prints the job's id and the commands that come next.
+    """Prints the job's id and the next commands.
 
     Args:
-        given: To `launch`, by the names of its parameters; so below.
+        given: Values of the command's parameters, by name; also in the functions below.
     """
     trials = counted(launched.trials, "trial")
     line = f"{launched.sweep}: {trials}, launched as {launched.job}. This terminal may be closed."
     console.print(line, highlight=False, soft_wrap=True)
     console.print("\nNext:", style="bold")
-    for command, told in (
+    for command, explanation in (
         ("status", "what is done, running, failed and missing, and what the rest costs"),
         ("logs", "what the driver prints, as it comes"),
         ("stop", "ends it, with a checkpoint of every trial that runs"),
         ("launch", "once it has ended, or died: goes on with what is missing"),
     ):
-        copied.show(console, copied.typed(command, given), told)
+        copied.show(console, copied.typed(command, given), explanation)
     _print_dashboard(target, console)
 
 
 def print_job(status: Status, target: Target, given: Mapping[str, Any], console: Console) -> None:
-    """Prints how the job stands, and the last lines of one that failed."""
+    """Prints the state of the job, and the last lines of a failed one."""
     if status.job is None:
         console.print("No job of this sweep and store on the cluster. To launch it:", highlight=False)
         copied.show(console, copied.typed("launch", given))
@@ -51,7 +51,7 @@ def print_job(status: Status, target: Target, given: Mapping[str, Any], console:
 
 
 def print_stopped(stopped: Stopped, target: Target, given: Mapping[str, Any], console: Console) -> None:
-    """Prints how the job ended, and the command that goes on with it."""
+    """Prints how the job ended, and the command that resumes it."""
     if not stopped.was_under_way:
         console.print(f"Nothing to stop: {_line(stopped.job)}", highlight=False, soft_wrap=True)
         return
@@ -64,7 +64,7 @@ def print_stopped(stopped: Stopped, target: Target, given: Mapping[str, Any], co
 
 
 def only_to_launch(job: Job) -> dict[str, Any]:
-    """Of the options that a job was launched with, those that `launch` alone takes."""
+    """The options of a job that only `launch` takes."""
     words = shlex.split(job.entrypoint)
     if "run" not in words:
         return {}
@@ -79,5 +79,5 @@ def _line(job: Job) -> str:
 
 def _print_dashboard(target: Target, console: Console) -> None:
     where = quoted("ray", "dashboard", str(target.cluster)) if target.cluster else target.address
-    told = f"Ray's dashboard (never open its port to the world): {where}"
-    console.print(told, style="quiet", soft_wrap=True)
+    line = f"Ray's dashboard (never open its port to the world): {where}"
+    console.print(line, style="quiet", soft_wrap=True)

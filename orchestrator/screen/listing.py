@@ -1,4 +1,4 @@
-"""Names of one kind, as the screen shows them."""
+"""Prints the names of one kind."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def print_kinds(kinds: Mapping[str, str], console: Console) -> None:
 def print_listing(
     kind: str, listed: Sequence[Component | Metric | Setting | BundledSweep], console: Console
 ) -> None:
-    """A line for each name of a kind."""
+    """Prints a line per name."""
     heading, rows = HEADINGS.get(kind, COMPONENTS), [_row(each) for each in listed]
     if kind == "protocols":
-        # Theirs are many, and a paper's rather than anyone's to choose.
+        # Omit the parameters: they are many, and set by a paper.
         rows = [(name, summary) for name, _, summary in rows]
     _print(heading, rows, console)
     if kind == "settings":
-        told = "Of training these are the defaults where a protocol says nothing for a data set and model"
-        console.print(f"\n{told} (docs/protocol.md). A sweep file's own settings win, and --set over all.")
+        note = "Of training these are the defaults where a protocol says nothing for a data set and model"
+        console.print(f"\n{note} (docs/protocol.md). A sweep file's own settings win, and --set over all.")
 
 
 def _row(each: Component | Metric | Setting | BundledSweep) -> tuple[str, ...]:

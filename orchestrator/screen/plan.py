@@ -1,4 +1,4 @@
-"""How a sweep stands, in a terminal."""
+"""Prints the state of a sweep."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STYLES = {
 
 
 def print_plan(plan: Plan, console: Console, tracebacks: bool = False) -> None:
-    """Prints trials by state and by cell, all that calls for attention, and the price of the rest."""
+    """Prints trials by state and by cell, everything that needs attention, and the cost of the rest."""
     told = Text.assemble((plan.sweep, "bold"), f": {counted(plan.trials, 'trial')}")
     for state, count in plan.counts.items():
         if count:
@@ -50,7 +50,7 @@ def print_plan(plan: Plan, console: Console, tracebacks: bool = False) -> None:
 
 
 def print_running(sweep: str, trials: Sequence[RunningTrial], console: Console) -> None:
-    """Prints a line for each trial that runs at this moment."""
+    """Prints a line per running trial."""
     if not trials:
         console.print(f"No trial of {sweep} runs at this moment.")
         return
@@ -83,7 +83,7 @@ def _warnings(plan: Plan) -> Iterator[str]:
 
 
 def _grid(dataset: str, cells: Sequence[Cell]) -> Grid:
-    """Rows: losses. Columns: models. Each cell: finished of all, and what else there is."""
+    """Rows are losses, columns are models. Each cell counts finished of all trials, then other states."""
     counts = {(cell.loss, cell.model): cell.counts for cell in cells}
     models = list(dict.fromkeys(cell.model for cell in cells))
     rows = [

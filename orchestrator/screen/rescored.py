@@ -1,4 +1,4 @@
-"""What `calibsweep store rescore` computed, as the screen shows it."""
+"""Prints the result of `calibsweep store rescore`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def print_rescored(rescored: Rescored, console: Console) -> None:
-    """A line for each trial that could not be scored, and one of all."""
+    """Prints a line per trial that could not be scored, and a summary."""
     for key, why in rescored.failed.items():
         console.print(f"{key}: {why}", style="bad", highlight=False, soft_wrap=True)
     undefined = f", {rescored.undefined:,} of them without a value (n/a)" if rescored.undefined else ""

@@ -1,4 +1,4 @@
-"""A run, in a terminal: how it begins, what calls for attention, and how it ended."""
+"""Prints the beginning of a run, its warnings, and its end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Shown(Observer):
     """Shows a run on a console.
 
     Args:
-        given: To `run`, or to the `launch` that made it a job, by the names of their parameters.
+        given: Values of the parameters of `run`, or of the `launch` that submitted it, by name.
     """
 
     def __init__(self, console: Console, given: Mapping[str, Any]):
@@ -41,7 +41,7 @@ class Shown(Observer):
         for line in warnings.changed_code(opening.changed_code):
             self.warn(line)
         if opening.to_run:
-            # Of a driver that is no job the store alone knows, wherever the trials run.
+            # Only the store knows of a driver that is not a job, wherever the trials run.
             where = self.given if "cluster" in self.given else {**self.given, "address": None}
             line = f"To look at it from another terminal: {copied.typed('status', where)}"
             self.console.print(line, style="quiet", soft_wrap=True)
@@ -54,10 +54,10 @@ class Shown(Observer):
 
 
 def print_ran(ran: Ran, given: Mapping[str, Any], console: Console) -> None:
-    """Prints the tables, what is left, and the commands that come next: only those that can be given already.
+    """Prints the tables, the number of remaining trials, and the next commands that are already possible.
 
     Args:
-        given: As of `Shown`.
+        given: As for `Shown`.
     """
     if ran.tables:
         print_written(ran.tables, console)
@@ -71,12 +71,12 @@ def print_ran(ran: Ran, given: Mapping[str, Any], console: Console) -> None:
     if not ran.done:
         return
     console.print("\nNext:", style="bold")
-    for line, told in (
+    for line, explanation in (
         (copied.typed("tables", given, format="latex"), "these tables for a paper (also md, html, csv)"),
         (copied.typed("store verify", given), "every file, and every score again from the stored logits"),
         (copied.typed("list", {}, kind="losses"), "what there is; to add one: docs/adding-a-loss.md"),
     ):
-        copied.show(console, line, told)
+        copied.show(console, line, explanation)
 
 
 def _mended(opening: Opening) -> Iterator[str]:

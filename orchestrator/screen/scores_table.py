@@ -1,4 +1,4 @@
-"""All scores of one test part, as the screen shows them."""
+"""Prints all scores of one test part."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from results.scoring.scores import UNCALIBRATED, Metric, Score, criteria, known_
 
 
 def print_scores(scores: Mapping[str, float], console: Console) -> None:
-    """A line for each score: before scaling, and after as many temperatures as there are and is room for.
+    """Prints a line per score: before scaling, and after as many temperatures as fit.
 
     Args:
-        scores: By the store's columns.
+        scores: By column name of the store.
     """
-    # A test part alone has no temperature.
+    # Without a validation part there is no temperature.
     by = {name: metric for name, metric in criteria().items() if f"temperature_{name}" in scores}
     of_rows = [m for m in known_metrics().values() if m.at_commit and Score("test", m.name).column in scores]
     drawn = [_table(scores, of_rows, [*by.values()][:number]) for number in range(len(by), -1, -1)]
@@ -25,13 +25,13 @@ def print_scores(scores: Mapping[str, float], console: Console) -> None:
     console.print(drawn[number][0])
     if number:
         left_out = ", ".join(metric.title for metric in [*by.values()][-number:])
-        told = f"No room for temperatures by {left_out}: all takes {drawn[0][1]} columns."
-        console.print(told, style="quiet", highlight=False)
+        line = f"No room for temperatures by {left_out}: all takes {drawn[0][1]} columns."
+        console.print(line, style="quiet", highlight=False)
 
 
 def _table(scores: Mapping[str, float], of_rows: Sequence[Metric], by: Sequence[Metric]) -> tuple[Table, int]:
-    """Also the cells that it takes at least."""
-    # Cells of the labels at least: they go on in the next line, between words.
+    """Also returns its minimum width in terminal cells."""
+    # Minimum width of the labels, which wrap between words.
     label = max(len(word) for metric in of_rows for word in metric.title.split())
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("score", overflow="fold", min_width=label)
@@ -43,7 +43,7 @@ def _table(scores: Mapping[str, float], of_rows: Sequence[Metric], by: Sequence[
     for head, calibrator in columns:
         values = [(metric, scores[Score("test", metric.name, calibrator).column]) for metric in of_rows]
         numbers.append([metric.printed(value) if np.isfinite(value) else "-" for metric, value in values])
-        # Numbers stay whole.
+        # Numbers never wrap.
         width = max(map(len, (*head.split("\n"), *numbers[-1])))
         least += 2 + width
         table.add_column(head, justify="right", no_wrap=True, min_width=width)

@@ -1,4 +1,4 @@
-"""Result tables, in a terminal."""
+"""Prints result tables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def print_tables(tables: Tables, console: Console) -> None:
 
 
 def print_written(written: Written, console: Console) -> None:
-    """Prints the tables of a run and where their files are."""
+    """Prints the tables of a run and the names of their files."""
     _print(written.shown, console)
     parts = [file.rpartition(".") for file in written.files.values()]
     endings = ", ".join(f".{ending}" for _, _, ending in parts)
@@ -33,13 +33,13 @@ def print_written(written: Written, console: Console) -> None:
 
 
 def _print(tables: Sequence[Table], console: Console) -> None:
-    # Tables of different tasks are of different trials: grids of their own.
+    # Different tasks have different trials, so each task gets its own grids.
     for _, alike in groupby(tables, key=lambda table: table.metric.task):
         console.print(Screen([*alike]))
 
 
 def warn_of(tables: Tables) -> None:
-    """Prints on standard error which rows are left out, and how reading becomes faster."""
+    """Prints to standard error the omitted rows, and how to speed up reading."""
     for name in tables.damaged:
         warn(f"damaged and left out: {name}; run the sweep again.")
     for line in warnings.loose_rows(tables.store, tables.loose_rows):

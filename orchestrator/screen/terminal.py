@@ -1,4 +1,4 @@
-"""Where commands print."""
+"""The streams that commands print to."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ if TYPE_CHECKING:
 
 
 def console(stderr: bool = False) -> Terminal:
-    """Standard output, or standard error. What it takes to print on it is loaded by commands that do."""
+    """Standard output or standard error. Imports Rich on the first call."""
     from results.terminal import Terminal
 
     return Terminal(stderr=stderr)
 
 
 def warn(line: str) -> None:
-    """Prints a line on standard error, where it is no part of what a program reads."""
+    """Prints a line to standard error, so that it does not mix with output for programs."""
     from trainables.texts import visible
 
     click.echo(f"{NAME}: {visible(line)}", err=True)
 
 
 def can_redraw(file: IO[str]) -> bool:
-    """Whether what was printed there can be printed over: on a terminal, and on one that knows how.
+    """Whether printed text can be overwritten: it is a terminal, and not a dumb one.
 
-    Colours may be forced where neither is so, as in CI.
+    Forced colours do not imply that, as in CI.
     """
     return file.isatty() and os.environ.get("TERM", "dumb").lower() not in ("", "dumb", "unknown")
 
 
 @contextlib.contextmanager
 def busy(console: Console, doing: str, stays: bool = True) -> Iterator[None]:
-    """Says what is being done, for as long as it is where that can be taken away again.
+    """Shows the current step for the duration of the context, if the terminal can redraw.
 
     Args:
-        stays: Elsewhere it is a line. Not before it is known that what was typed makes sense.
+        stays: Otherwise print it as a line. Use False before the command's arguments are validated.
     """
     if can_redraw(console.file):
         with console.status(doing):

@@ -1,4 +1,4 @@
-"""One trial as it trains, in a terminal."""
+"""Prints the progress and scores of one trial."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def print_start(console: Console, trial: Trial) -> None:
 
 def print_epoch(console: Console, trial: Trial, epoch: int, curves: Curves) -> None:
     task = tasks.build(tasks.name_of(trial.dataset.name))
-    told = [f"training loss {curves['train_loss']:.4f}"]
+    parts = [f"training loss {curves['train_loss']:.4f}"]
     for part in ("validation", "test"):
-        told += [f"{part} {name} {value:.2%}" for name, value in task.summary(curves, part).items()]
-    line = f"epoch {epoch + 1}/{trial.training.epochs}: {', '.join(told)}"
+        parts += [f"{part} {name} {value:.2%}" for name, value in task.summary(curves, part).items()]
+    line = f"epoch {epoch + 1}/{trial.training.epochs}: {', '.join(parts)}"
     console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -28,7 +28,7 @@ def print_finished(console: Console, finished: FinishedTrial, kept: bool) -> Non
     """Prints the scores of the test part.
 
     Args:
-        kept: Whether there is a store that was to keep the result.
+        kept: Whether the result was meant for a store.
     """
     for line in finished.unusable_checkpoints:
         console.print(f"A checkpoint could not be used, {line}.", style="warning", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What `store verify` found, in a terminal."""
+"""Prints the findings of `store verify`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from results.wording import counted
 
 
 def print_verified(verified: Verified, console: Console) -> None:
-    """Prints the findings by kind, each kind with what the next run makes of it, and how much was scored."""
+    """Prints the findings by kind, each with the next run's action, and the number of rescored trials."""
     for kind, alike in groupby(verified.findings, key=lambda finding: finding.kind):
         findings = list(alike)
         style = "bad" if kind.wrong else "warning"
@@ -22,8 +22,8 @@ def print_verified(verified: Verified, console: Console) -> None:
             console.print(f"  {finding.path}{detail}", style=style, highlight=False, soft_wrap=True)
         console.print(f"  {kind.follows}", style="quiet", highlight=False, soft_wrap=True)
     if verified.not_kept:
-        told = "What is wrong cannot be kept for the next run, which may not see all of it"
-        console.print(f"{told}: {verified.not_kept}", style="warning", highlight=False, soft_wrap=True)
+        line = "What is wrong cannot be kept for the next run, which may not see all of it"
+        console.print(f"{line}: {verified.not_kept}", style="warning", highlight=False, soft_wrap=True)
     sets = f", and on {counted(verified.other_sets, 'set')} out of distribution" * bool(verified.other_sets)
     console.print(
         f"{counted(verified.trials, 'trial')} scored anew from their logits{sets}, "

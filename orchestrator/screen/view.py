@@ -1,4 +1,4 @@
-"""How a running sweep is drawn in a terminal: each thing one line, whatever the window's size."""
+"""Draws a running sweep in a terminal of any size, one line per trial."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from rich.text import Text
 from results.wording import clock
 
 PARTS = " / "
-"""Between the parts of a trial's label."""
+"""Separator of the parts of a trial's label."""
 
 OVERALL_BAR, TRIAL_BAR, LEAST_BAR = 30, 20, 10
 
 ECHO = 2
-"""Cells that are left free where the cursor stands: a terminal writes ^C there. A row that this began would
-not be known of, and a line be left behind."""
+"""Free cells at the cursor, where a terminal echoes ^C. If the echo began a new row, a line would be left
+behind, since Rich would not know of that row."""
 
 FORMS = ((False, TRIAL_BAR), (False, LEAST_BAR), (True, LEAST_BAR), (True, 0))
-"""Of what stands beside a trial's label: whether it is told in short, and how wide its bar is."""
+"""Forms of the text beside a trial's label: whether it is short, and the width of its bar."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A trial that runs.
+    """A running trial.
 
     Attributes:
-        error: On the validation part after the last epoch, as a fraction; None where nothing is known yet.
-        quiet_seconds: For how long no batch has come, where that is long.
+        error: On the validation part after the last epoch, as a fraction; None if still unknown.
+        quiet_seconds: Time since the last batch if that is long.
     """
 
     label: str
@@ -47,14 +47,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a sweep stands.
+    """The state of a sweep.
 
     Attributes:
-        doing: What is being done before trials run; '' once they do.
-        before: Trials that were done before this run.
-        total: Trials of this run.
+        doing: The current step before trials run; '' once they do.
+        before: Number of trials done before this run.
+        total: Number of trials of this run.
         passed: Seconds since the command was typed.
-        left: How long it will still take, in words; not told where nothing is left.
+        left: Estimated time left, as text; not shown once all trials have ended.
     """
 
     doing: str
@@ -68,11 +68,11 @@ class Standing:
 
 
 def lines(standing: Standing, width: int, height: int, plain: bool = False) -> list[Text]:
-    """The sweep's lines, each shorter than the window is wide, and the bar of all trials the last.
+    """The sweep's lines, each narrower than the window, the overall bar last.
 
     Args:
-        width, height: Of the window, in cells. One line of it is left free.
-        plain: ASCII alone.
+        width, height: Size of the window, in cells. One line of it stays free.
+        plain: Use only ASCII.
     """
     width, room = max(width - 1, 1), max(height - 2, 0)
     drawn = [Text(cut(standing.doing, width, plain))] if standing.doing and room else []
@@ -89,17 +89,17 @@ def _trials(rows: Sequence[Row], width: int, plain: bool) -> list[Text]:
     if not rows:
         return []
     whole = [row.label for row in rows]
-    # The first form that leaves room for the labels: whole ones, or without what all have in common. The last
-    # one cuts them.
+    # Take the first form that leaves room for the labels, whole or without their common parts. The last form
+    # cuts them.
     for labels, (short, bar) in itertools.product((whole, _distinct(whole)), FORMS):
-        told = [_told(row, short) for row in rows]
+        details = [_details(row, short) for row in rows]
         longest = max(map(cell_len, labels))
-        room = width - max(map(cell_len, told)) - 1 - (bar + 1 if bar else 0)
+        room = width - max(map(cell_len, details)) - 1 - (bar + 1 if bar else 0)
         if room >= longest:
             break
     label_width = max(min(room, longest), 1)
     drawn = []
-    for row, label, text in zip(rows, labels, told, strict=True):
+    for row, label, text in zip(rows, labels, details, strict=True):
         line = Text(set_cell_size(cut(label, label_width, plain), label_width) + " ")
         if bar:
             line.append_text(_bar(row.epoch, row.epochs, bar, plain)).append(" ")
@@ -110,14 +110,14 @@ def _trials(rows: Sequence[Row], width: int, plain: bool) -> list[Text]:
 
 
 def _distinct(labels: list[str]) -> list[str]:
-    """Without the parts that all begin with."""
+    """Removes the parts with which all labels begin."""
     parts = [label.split(PARTS) for label in labels]
     while len(parts) > 1 and len({tuple(each[:1]) for each in parts}) == 1 and min(map(len, parts)) > 1:
         parts = [each[1:] for each in parts]
     return [PARTS.join(each) for each in parts]
 
 
-def _told(row: Row, short: bool) -> str:
+def _details(row: Row, short: bool) -> str:
     epochs = f"{row.epoch}/{row.epochs}" if short else f"{row.epoch}/{row.epochs} epochs"
     if row.quiet_seconds is not None:
         return f"{epochs}, {standing_still(row.quiet_seconds)}"
@@ -153,14 +153,14 @@ def _overall(standing: Standing, width: int, plain: bool) -> Text:
 
 
 def _bar(done: int, total: int, width: int, plain: bool) -> Text:
-    """Told apart without colours, too."""
+    """A bar that is readable without colours."""
     full = width * done // total if total else 0
     whole, rest = ("#", "-") if plain else ("━", "┄")
     return Text.assemble(whole * full, (rest * (width - full), "quiet"))
 
 
 def cut(label: str, width: int, plain: bool = False) -> str:
-    """The label in at most so many cells: what it lacks is taken from its middle, since seeds stand last."""
+    """Shortens a label to `width` cells. Cuts its middle, since the seed is last."""
     if cell_len(label) <= width:
         return label
     gap = "." if plain else "…"
@@ -174,10 +174,10 @@ def standing_still(seconds: float) -> str:
 
 
 class View(Live):
-    """Draws lines below whatever is printed, and draws them again when they change or the window does.
+    """Draws lines below other output, and redraws them when they or the window change.
 
     Args:
-        drawn: Gives the lines for a width and a height, in ASCII alone if the last is true.
+        drawn: Returns the lines for a width, a height, and whether to use only ASCII.
     """
 
     def __init__(self, console: Console, drawn: Callable[[int, int, bool], Sequence[Text]]):
@@ -190,7 +190,7 @@ class View(Live):
 
 
 class _Reflowed(LiveRender):
-    """Knows how many rows its lines take by now: a window that becomes narrower breaks what stands in it."""
+    """Recounts the rows of its lines, since a narrower window wraps the lines already drawn."""
 
     def __init__(self, drawn: Group, console: Console):
         super().__init__(drawn)

@@ -1,4 +1,4 @@
-"""Warnings about a sweep, which `plan` and `run` both print: one line each."""
+"""Warnings about a sweep for `plan` and `run`, one line each."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from orchestrator.use_cases.changed_code import ChangedCode
 from results.wording import counted
 
 MANY_ROWS = 1000
-"""To be read one by one: from here on that takes seconds."""
+"""From this number, reading rows one by one takes seconds."""
 
 
 def slow_bfloat16(trials: int) -> Iterator[str]:
-    """A line if there are such trials."""
+    """Yields a line if there are such trials."""
     if trials:
         yield (
             f"{counted(trials, 'trial')} in bfloat16 on a CPU, and this machine's has no instructions for "
@@ -22,7 +22,7 @@ def slow_bfloat16(trials: int) -> Iterator[str]:
 
 
 def loose_rows(store: str, rows: int) -> Iterator[str]:
-    """A line if so many rows were read one by one that it took seconds."""
+    """Yields a line if reading rows one by one took seconds."""
     if rows >= MANY_ROWS:
         command = copied.typed("store compact", {"store": store})
         yield f"{rows:,} rows were read one by one; faster after: {command}"

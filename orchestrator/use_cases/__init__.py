@@ -1,1 +1,1 @@
-"""What each command does, one file a command, imported only when it is called."""
+"""The use cases behind the commands, one file per command, imported when called."""

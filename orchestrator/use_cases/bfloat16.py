@@ -1,4 +1,4 @@
-"""Trials that this machine's CPU would be slow at."""
+"""Counts trials that would be slow on this machine's CPU."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from trainables.trial import Trial
 
 
 def slow_in_bfloat16(sweep: Sweep, trials: Iterable[Trial]) -> int:
-    """How many trials would run in bfloat16 on this CPU, which has no instructions for it; else 0."""
+    """The number of trials in bfloat16 on this CPU if it lacks instructions for it; else 0."""
     on_cpu = [t for t in trials if t.training.precision == "bfloat16" and not sweep.gpus[t.key]]
     return len(on_cpu) if on_cpu and has_bfloat16() is False else 0

@@ -1,4 +1,4 @@
-"""Which finished trials were made by other code than today's."""
+"""Finds finished trials that were made by other code than today's."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ REGISTRIES: dict[str, Registry[Any]] = {"dataset": DATASETS, "model": MODELS, "l
 
 @dataclass(frozen=True)
 class ChangedCode:
-    """A component, or the training code, that computes other numbers than it did, or may.
+    """A component, or the training code, that computes or may compute different numbers than before.
 
     Attributes:
         kind: 'dataset', 'model', 'loss' or 'training'.
-        name: Of the component; '' for the training code.
-        file: In which the component is defined; '' for the training code.
-        trials: How many finished trials were made by the other code.
-        certain: Whether the numbers are known to be others. Else the text alone is.
+        name: Name of the component; '' for the training code.
+        file: File that defines the component; '' for the training code.
+        trials: Number of finished trials made by the other code.
+        certain: Whether the numbers are known to differ. Otherwise only the source is.
     """
 
     kind: str
@@ -41,14 +41,14 @@ class ChangedCode:
 
 
 def changed_code(trials: Sequence[Trial], frame: pd.DataFrame, root: Path) -> tuple[ChangedCode, ...]:
-    """Each component that does not compute the numbers it did, and the training code likewise.
+    """The components, and the training code, that no longer compute the same numbers.
 
-    Where its text is another, what it computes today is compared with what a row keeps; where that cannot be,
-    the text decides.
+    Where the source differs, compares today's numbers with those stored in a row. Where that is impossible,
+    the source decides.
 
     Args:
-        frame: Finished trials, as `Store.trials` gives them.
-        root: Of the data sets, which are needed to tell whether their own code has changed.
+        frame: Finished trials, from `Store.trials`.
+        root: Folder of the data sets, needed to compare the code of data sets.
     """
     known = {trial.key: trial for trial in trials}
     columns = [f"{what}_{kind}" for kind in code.KINDS for what in ("code", "source", "numbers")]
@@ -78,8 +78,8 @@ def changed_code(trials: Sequence[Trial], frame: pd.DataFrame, root: Path) -> tu
 
 
 def _computes_the_same(kind: str, row: Mapping[str, Any], trial: Trial, root: Path) -> bool | None:
-    """None where it cannot be told."""
-    # Loads torch, and data sets: only where a text has changed.
+    """None if unknown."""
+    # Loads torch and data sets, so it is called only where a source has changed.
     from trainables import computed
     from trainables.training.run import load_dataset
 
@@ -93,7 +93,7 @@ def _computes_the_same(kind: str, row: Mapping[str, Any], trial: Trial, root: Pa
         today[f"numbers_{kind}"] = code.as_text(numbers)
     if dataset is not None:
         today["dataset_fingerprint"] = dataset.fingerprint
-    told = code.same(kind, {**row, f"code_{kind}": "of then"}, today)
+    same = code.same(kind, {**row, f"code_{kind}": "of then"}, today)
     by_numbers = f"numbers_{kind}" in today and isinstance(row.get(f"numbers_{kind}"), str)
     by_data = dataset is not None and row.get("dataset_fingerprint") != dataset.fingerprint
-    return told if told or by_numbers or by_data else None
+    return same if same or by_numbers or by_data else None

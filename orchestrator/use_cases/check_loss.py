@@ -1,4 +1,4 @@
-"""The conformance kit on one loss."""
+"""Runs the conformance kit on a loss."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from trainables.registry.plugins import PLUGINS
 @dataclass(frozen=True)
 class CheckedLoss:
     """Attributes:
-    loss: The name, without parameters; of a file, the names of all its losses.
-    findings: Promises that the loss does not keep; none if a sweep can use it.
+    loss: The name, without parameters; for a file, the names of all its losses.
+    findings: Violated requirements; empty if a sweep can use the loss.
     """
 
     loss: str
@@ -24,11 +24,11 @@ class CheckedLoss:
 
 
 def check_loss(loss: str) -> CheckedLoss:
-    """Tries a loss against all that training asks of one.
+    """Tests a loss against every requirement of training.
 
     Args:
-        loss: As a sweep file names it: 'focal_1', or 'focal: {gamma: 2}'. Or a plug-in, 'mine.py': all of its
-            losses, which are then known to this process.
+        loss: As in a sweep file: 'focal_1', or 'focal: {gamma: 2}'. Or a plug-in, 'mine.py': tests all its
+            losses, and registers them in this process.
 
     Raises:
         ConfigurationError: An unknown name or parameter, or a file without losses.
@@ -41,5 +41,5 @@ def check_loss(loss: str) -> CheckedLoss:
     if not names:
         raise ConfigurationError(f'{loss} has no loss: a class with the mark @register("name") on Loss.')
     found = ((name, finding) for name in names for finding in check(name))
-    told = (dataclasses.replace(f, problem=f"{name}: {f.problem}") for name, f in found)
-    return CheckedLoss(", ".join(names), tuple(told))
+    findings = (dataclasses.replace(f, problem=f"{name}: {f.problem}") for name, f in found)
+    return CheckedLoss(", ".join(names), tuple(findings))

@@ -1,4 +1,4 @@
-"""The rows of all finished trials of a store in one file, so that thousands are read at once."""
+"""Copies the rows of all finished trials of a store into one file, so that thousands load at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from results.store.store import Store
 class Compacted:
     """Attributes:
     store: Its address.
-    trials: In the compacted copy.
+    trials: Number of trials in the compacted copy.
     """
 
     store: str
@@ -24,10 +24,10 @@ def compact(store: str, *, warn: Callable[[str], object] | None = None) -> Compa
     """Writes the compacted copy of a store.
 
     Args:
-        warn: Gets a line if an older copy cannot be deleted. Without it the log has it.
+        warn: Called with a line if an older copy cannot be deleted. By default the line is logged.
 
     Raises:
-        StoreError: A store that cannot be written, is not there, or has no finished trial.
+        StoreError: The store cannot be written, does not exist, or has no finished trial.
     """
     opened = Store(store)
     opened.check_place()

@@ -1,4 +1,4 @@
-"""The contents of a store, from its rows and the sizes of its files alone."""
+"""Lists the contents of a store, from its rows and file sizes alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from results.store.snapshot import Snapshot, side_by_side
 from results.store.store import Store
 
 KEYED = ("predictions", "epochs", "trials")
-"""The kinds of files that begin with the key of the trial that they are of."""
+"""Kinds of files whose names begin with their trial's key."""
 
 OTHERS = ("scored", "scored_predictions", "rescored", "failures", "compacted", "damaged", "checkpoints")
 
@@ -24,12 +24,12 @@ PROGRAMS = ("calibsweep", "torch", "ray", "python")
 
 @dataclass(frozen=True)
 class Cell:
-    """Trials of one data set, model and loss that are trained alike.
+    """Trials of one data set, model and loss with equal training settings.
 
     Attributes:
-        training: The training settings that not all trials of this data set, model and loss share.
+        training: The training settings that differ between trials of this data set, model and loss.
         done, failed: Seeds, in order.
-        size: Of the files of its trials, in bytes.
+        size: Total size of its trials' files, in bytes.
     """
 
     dataset: str
@@ -45,12 +45,12 @@ class Cell:
 class Contents:
     """Attributes:
     store: Its address.
-    cells: By data set, model and loss.
+    cells: Sorted by data set, model and loss.
     done, failed: Numbers of trials.
-    size: Of all files, in bytes.
-    versions: By program, how many finished trials were made by each of its versions.
-    commits: How many finished trials were made by each commit of calibsweep's source.
-    damaged: Full names of rows that are damaged and left out.
+    size: Total size of all files, in bytes.
+    versions: By program: the number of finished trials made by each of its versions.
+    commits: The number of finished trials made by each commit of calibsweep's source.
+    damaged: Full names of damaged rows, which are omitted.
     """
 
     store: str
@@ -72,10 +72,10 @@ class _Group:
 
 
 def contents(store: str) -> Contents:
-    """Which seeds of each data set, model and loss are done and failed, and how large their files are.
+    """Returns finished and failed seeds, and file sizes, by data set, model and loss.
 
     Raises:
-        StoreError: A store that cannot be read, or in which there is no trial.
+        StoreError: The store cannot be read, or has no trial.
     """
     opened = Store(store)
     opened.check_place()
@@ -123,7 +123,7 @@ def _cells(trials: Sequence[Any], finished: set[str], sizes: Mapping[str, int]) 
 
 
 def _unlike(alike: Sequence[Any]) -> list[dict[str, Any]]:
-    """For each of some trials its training settings that not all of them share."""
+    """For each trial, the training settings in which the trials differ."""
     training = [json.loads(row["identity"])["training"] for row in alike]
     names = dict.fromkeys(name for settings in training for name in settings)
     varied = [name for name in names if len({json.dumps(settings.get(name)) for settings in training}) > 1]
@@ -131,7 +131,7 @@ def _unlike(alike: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _failed(snapshot: Snapshot, finished: set[str]) -> list[Any]:
-    """The row of one failed attempt at each trial that is not done."""
+    """One failed attempt's row for each unfinished trial."""
     paths: dict[str, str] = {}
     for info in snapshot.files("failures"):
         key = _key(info.path)
@@ -149,7 +149,7 @@ def _failed(snapshot: Snapshot, finished: set[str]) -> list[Any]:
 
 
 def _sizes(snapshot: Snapshot) -> Counter[str]:
-    """Bytes of the files of each trial, by its key."""
+    """Total size of each trial's files in bytes, by key."""
     sizes: Counter[str] = Counter()
     for info in snapshot.files(*KEYED):
         sizes[_key(info.path)] += info.size
@@ -163,5 +163,5 @@ def _key(path: str) -> str:
 
 
 def _counts(values: Iterable[object]) -> dict[str, int]:
-    """How often each value is there, the most frequent first."""
+    """Counts each value, the most frequent first."""
     return dict(Counter(str(value) for value in values if isinstance(value, str)).most_common())

@@ -1,4 +1,4 @@
-"""The price of the trials that are left: hours, time, storage and money; and pilots, which measure them."""
+"""Estimates the cost of the remaining trials: hours, time, storage and money. Runs pilots to measure it."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from trainables.trial import Trial
 
 HOUR = 3600.0
 ROW_BYTES = 32_000
-"""Of a trial's row and learning curves, about."""
+"""Approximate size of a trial's row and learning curves."""
 
 SOURCES = ("finished trials", "pilot", "card", "operations", "guess")
-"""Of estimates, the best first."""
+"""Sources of estimates, the best first."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """What the person who plans says of the cluster; None for what is not said.
+    """The user's figures for the cluster; None where not given.
 
     Attributes:
-        gpus: GPUs that the cluster has.
-        per_gpu_hour: Money, of whatever currency.
-        budget_gpu_hours: More than this is too much.
-        card: A part of the name of a GPU that was measured.
+        gpus: Number of GPUs in the cluster.
+        per_gpu_hour: Price, in any currency.
+        budget_gpu_hours: Upper limit.
+        card: Part of the name of a measured GPU.
     """
 
     gpus: float | None = None
@@ -50,7 +50,7 @@ class Prices:
     card: str | None = None
 
     def check_for(self, sweep: Sweep) -> None:
-        """Raises ConfigurationError for an option about GPUs where the sweep uses none."""
+        """Raises ConfigurationError for an option about GPUs if the sweep uses none."""
         given = {
             "--gpus": self.gpus,
             "--price-per-gpu-hour": self.per_gpu_hour,
@@ -64,7 +64,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Basis:
-    """How the length of some trials is known: `source` and `measured` as in an `Estimate`."""
+    """The source of some trials' estimates: `source` and `measured` as in an `Estimate`."""
 
     source: str
     measured: str
@@ -73,14 +73,14 @@ class Basis:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long all trials take together, the longest started first.
+    """The duration of all trials together, the longest started first.
 
     Attributes:
-        units: GPUs, or CPU cores, that they share.
-        seconds: Until the last one ends.
-        least_seconds: No order of them takes less.
-        longest: The trial that takes longest, and `longest_seconds` its length.
-        longest_bounds: Whether the least time is that of the longest trial, not of all work shared out.
+        units: Number of GPUs, or CPU cores, that they share.
+        seconds: Time until the last one ends.
+        least_seconds: Lower bound for any order.
+        longest: The longest trial; `longest_seconds` is its duration.
+        longest_bounds: Whether the longest trial sets the lower bound, rather than the total work.
     """
 
     units: float
@@ -93,16 +93,16 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Cost:
-    """The price of the trials that are left.
+    """The cost of the remaining trials.
 
     Attributes:
-        unit: 'GPU' or 'core', of which `hours` are counted.
-        known: Trials whose length is estimated, in `hours`.
-        unknown: Trials of which nothing is known.
-        basis: How the lengths are known, the best first.
-        schedule: None where no number of GPUs was given, or no trial is known.
-        stored_bytes: That the results take; None where a data set does not tell its size.
-        price: In the currency of `prices`; None without a price for an hour.
+        unit: Unit of `hours`: 'GPU' or 'core'.
+        known: Number of trials with an estimate, included in `hours`.
+        unknown: Number of trials without an estimate.
+        basis: Sources of the estimates, the best first.
+        schedule: None if no number of GPUs is given, or no trial has an estimate.
+        stored_bytes: Size of the results; None if a data set does not state its size.
+        price: In the currency of `prices`; None without a price per hour.
     """
 
     unit: str
@@ -122,10 +122,10 @@ class Cost:
 
 
 def cost(sweep: Sweep, wanted: Sequence[Trial], estimates: Estimates, prices: Prices) -> Cost:
-    """The price of `wanted`, trials of the sweep that are left.
+    """Estimates the cost of `wanted`, the remaining trials of the sweep.
 
     Raises:
-        ConfigurationError: Fewer GPUs or cores than one trial takes.
+        ConfigurationError: A trial needs more GPUs or cores than given.
     """
     on_gpu, unit = estimates.on_gpu, estimates.unit
     widths = {t.key: sweep.gpus[t.key] if on_gpu else sweep.run.cpus_per_trial for t in wanted}
@@ -183,11 +183,11 @@ def _stored_bytes(trial: Trial) -> float | None:
 def pilots(
     sweep: str, store: str = "store", overrides: Sequence[str] = (), data: Path | None = None
 ) -> Iterator[Pilot]:
-    """Measures some steps of each data set and model of a sweep in this process; keeps and yields each pilot.
+    """Measures some steps of each data set and model of a sweep here. Stores and yields each pilot.
 
     Raises:
-        DataError: A data set that is missing or damaged.
-        StoreError: A store that cannot be written.
+        DataError: A data set is missing or damaged.
+        StoreError: The store cannot be written.
     """
     import torch
 

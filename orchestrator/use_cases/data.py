@@ -1,4 +1,4 @@
-"""Data sets made ready before a sweep needs them."""
+"""Prepares data sets before a sweep needs them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainables.datasets.files import Progress, silent
 class Prepared:
     """Attributes:
     dataset: Its name.
-    folder: Where its files lie; None if it comes with a library and needs none.
+    folder: Folder of its files; None if it comes with a library.
     """
 
     dataset: str
@@ -21,14 +21,14 @@ class Prepared:
 
 
 def prepare(dataset: str, root: Path | str | None = None, *, progress: Progress = silent) -> Prepared:
-    """Downloads, verifies and unpacks a data set once. After an interruption, the same call continues.
+    """Downloads, verifies and unpacks a data set once. After an interruption, the same call resumes.
 
     Args:
         root: The folder of the data sets (default: ~/.cache/calibsweep/data).
-        progress: Called with the name of each step, the number done of it and the total, if that is known.
+        progress: Called with the name of a step, its number done, and its total or None.
 
     Raises:
-        ConfigurationError: An unknown name, with the nearest right one.
-        DataError: Files that are missing or damaged, and what to do by hand.
+        ConfigurationError: The name is unknown. Suggests the nearest one.
+        DataError: Files are missing or damaged. Says what to do by hand.
     """
     return Prepared(dataset, of_files.prepare(dataset, root, progress))

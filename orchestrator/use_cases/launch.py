@@ -1,4 +1,4 @@
-"""A sweep whose driver is a job on a cluster: launched, followed and stopped."""
+"""Launches, follows and stops a sweep whose driver is a job on a cluster."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from trainables.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Target:
-    """A sweep on a cluster, which is named by its file or by the address of its dashboard.
+    """A sweep on a cluster, given by the cluster's file or its dashboard's address.
 
     Attributes:
-        store: A place that all nodes of the cluster reach.
-        overrides: Settings as --set takes them: 'training.epochs=3'.
-        cluster: The file that Ray's launcher makes the cluster from.
+        store: Folder or URI that all nodes of the cluster can reach.
+        overrides: Settings as for --set: 'training.epochs=3'.
+        cluster: File for Ray's cluster launcher.
 
     Raises:
-        ConfigurationError: No cluster or two are named, or a place that a cluster cannot reach.
+        ConfigurationError: No cluster or two are given, or the nodes cannot reach the store.
     """
 
     sweep: str
@@ -44,10 +44,10 @@ class Target:
 
     @contextlib.contextmanager
     def jobs(self) -> Iterator[Jobs]:
-        """The jobs of the sweep and store there.
+        """The cluster's jobs of this sweep and store.
 
         Raises:
-            ConfigurationError: A sweep that is none, or a cluster that does not answer.
+            ConfigurationError: The sweep is invalid, or the cluster does not respond.
         """
         name = load(self.sweep, self.overrides).name
         if self.cluster:
@@ -58,11 +58,11 @@ class Target:
 
 
 class UnderWayError(ConfigurationError):
-    """The sweep was launched before, and its job has not ended."""
+    """The sweep was launched already, and its job has not ended."""
 
 
 class NoJobError(ConfigurationError):
-    """No job of the sweep and store is on the cluster."""
+    """The cluster has no job of the sweep and store."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Launched:
     """A sweep whose driver was submitted.
 
     Attributes:
-        trials: Of the sweep, finished ones too.
-        job: The id that the cluster gave it.
+        trials: Number of trials of the sweep, finished ones included.
+        job: Its id on the cluster.
     """
 
     sweep: str
@@ -84,7 +84,7 @@ class Stopped:
     """A job that has ended.
 
     Attributes:
-        was_under_way: Whether it ran until it was asked to stop now.
+        was_under_way: Whether it was running when asked to stop.
     """
 
     job: Job
@@ -92,16 +92,16 @@ class Stopped:
 
 
 def launch(target: Target, data: Path | None = None, retry_failed: bool = False) -> Launched:
-    """Submits the sweep's driver to the cluster, with the code at hand. Makes the cluster of a file first.
+    """Submits the sweep's driver, with this code, to the cluster. Starts the cluster of a file first.
 
     Args:
-        data: Where data sets lie on the cluster's machines.
-        retry_failed: Also runs trials that failed by their own fault.
+        data: Folder of the data sets on the cluster's machines.
+        retry_failed: Also run trials that failed by their own fault.
 
     Raises:
-        UnderWayError: It runs already.
-        ConfigurationError: A sweep that is none, a place that not all nodes reach, or a cluster that does not
-            start or answer.
+        UnderWayError: It is running already.
+        ConfigurationError: The sweep is invalid, not all nodes can reach a folder, or the cluster does not
+            start or respond.
     """
     sweep = load(target.sweep, target.overrides)
     if data is not None:
@@ -122,14 +122,14 @@ def launch(target: Target, data: Path | None = None, retry_failed: bool = False)
 
 
 def logs(target: Target, follow: bool = True) -> Iterator[str]:
-    """Yields what the driver printed.
+    """Yields the driver's output.
 
     Args:
-        follow: Goes on as it prints more, until it ends.
+        follow: Continue with new output until the driver ends.
 
     Raises:
         NoJobError: There is no driver.
-        ConfigurationError: A cluster that does not answer.
+        ConfigurationError: The cluster does not respond.
     """
     with target.jobs() as jobs:
         job = _latest(jobs)
@@ -140,11 +140,11 @@ def logs(target: Target, follow: bool = True) -> Iterator[str]:
 
 
 def stop(target: Target) -> Stopped:
-    """Asks the driver to stop, and waits until all that runs has a checkpoint and the driver has ended.
+    """Asks the driver to stop, and waits until all running trials have checkpoints and the driver has ended.
 
     Raises:
         NoJobError: There is no driver.
-        ConfigurationError: A cluster that does not answer.
+        ConfigurationError: The cluster does not respond.
     """
     with target.jobs() as jobs:
         job = _latest(jobs)
@@ -162,7 +162,7 @@ def _latest(jobs: Jobs) -> Job:
 
 
 def _check_reachable(option: str, place: str, or_: str) -> None:
-    """Raises ConfigurationError for a place that the nodes of a cluster do not share."""
+    """Raises ConfigurationError for a folder or URI that the nodes of a cluster do not share."""
     if "://" not in place and not PurePosixPath(place).is_absolute():
         raise ConfigurationError(
             f"{option} {place}: on a cluster it must be {or_}the absolute path of a file system that all "

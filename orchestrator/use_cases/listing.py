@@ -1,4 +1,4 @@
-"""Names of all that a sweep can use, read off the files without importing them."""
+"""Lists everything that a sweep can use. Reads the source files without importing them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Component:
     """One name in a registry.
 
     Attributes:
-        parameters: With the values that they have if a sweep file says nothing.
-        required: Parameters that a sweep file has to give.
+        parameters: Optional parameters with their defaults.
+        required: Parameters without a default.
     """
 
     name: str
@@ -49,10 +49,10 @@ class BundledSweep:
 
 
 def listing(kind: str) -> Sequence[Component | Metric | Setting | BundledSweep]:
-    """All names of one of `KINDS`: components, metrics, settings or bundled sweeps.
+    """Lists one of `KINDS`: components, metrics, settings or bundled sweeps.
 
     Raises:
-        ConfigurationError: An unknown kind.
+        ConfigurationError: The kind is unknown.
     """
     if kind in REGISTRIES:
         return [_component(REGISTRIES[kind], name) for name in REGISTRIES[kind].names()]

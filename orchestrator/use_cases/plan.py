@@ -1,4 +1,4 @@
-"""How a sweep stands in a store, and what the rest of it costs. Starts and changes nothing."""
+"""Reports the state of a sweep in a store, and the cost of the rest. Starts and changes nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from trainables.trial import Trial
 
 @dataclass(frozen=True)
 class Cell:
-    """How many trials of a data set, model and loss stand where; states that no trial is in are left out."""
+    """The trials of a data set, model and loss, counted by state. States without trials are omitted."""
 
     dataset: str
     model: str
@@ -32,11 +32,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class RunningTrial:
-    """A trial that runs at this moment.
+    """A trial that is running now.
 
     Attributes:
-        epoch, epochs: How many are done, and of how many.
-        quiet_seconds: For how long no batch of it has come, where that is long; else None.
+        epoch, epochs: Number of epochs done, and in total.
+        quiet_seconds: Time since its last batch if that is long; else None.
     """
 
     trial: str
@@ -48,10 +48,10 @@ class RunningTrial:
 
 @dataclass(frozen=True)
 class FailedTrial:
-    """The last failed attempt at a trial that is not done.
+    """The last failed attempt at an unfinished trial.
 
     Attributes:
-        failure_class: 'preempted', 'out of memory', 'diverged', 'bug' and the like.
+        failure_class: Such as 'preempted', 'out of memory', 'diverged' or 'bug'.
     """
 
     trial: str
@@ -64,23 +64,22 @@ class FailedTrial:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a sweep stands in a store, and what is left of it.
+    """The state of a sweep in a store.
 
     Attributes:
         store: Its folder or URI.
-        nothing_there: Whether the store is an object store's folder without anything in it, as is one whose
-            name is misspelt.
-        trials: Of the sweep.
-        counts: Trials in each state.
+        nothing_there: Whether the store is an empty folder of an object store, which may be a misspelt name.
+        trials: Number of trials of the sweep.
+        counts: Number of trials in each state.
         cells: In the order of the sweep file.
-        damaged: Files that are not what was committed, by the key of the trial that the next run makes again.
+        damaged: Files that differ from the committed bytes, by key of the trial that the next run repeats.
         damaged_besides: Other such files, which the next run sets aside.
-        differing: Rows whose scores do not follow from their logits, and how they differ.
-        unusable_checkpoints: When the checkpoints in damaged/ were kept, in words, by trial.
-        changed_code: Where finished trials were made by other code than today's.
-        loose_rows: Rows that were read one by one, in no compacted copy.
-        slow_in_bfloat16: Trials left that this machine's CPU would be slow at.
-        cost: Of the trials that are left; None where none is.
+        differing: Rows whose scores do not follow from their logits, and the differences.
+        unusable_checkpoints: Times of the checkpoints in damaged/, as text, by trial.
+        changed_code: Components whose code has changed since finished trials.
+        loose_rows: Number of rows outside the compacted copy, read one by one.
+        slow_in_bfloat16: Number of remaining trials that would be slow on this machine's CPU.
+        cost: Of the remaining trials; None if there are none.
     """
 
     sweep: str
@@ -108,16 +107,16 @@ def plan(
     prices: Prices | None = None,
     may_be_new: bool = False,
 ) -> Plan:
-    """How a sweep stands, and what the rest costs.
+    """Reports the state of a sweep, and the cost of the rest.
 
     Args:
         sweep: A sweep file, or the name of a bundled one.
-        overrides: Settings as --set takes them: 'training.epochs=3'.
-        may_be_new: The store need not be there yet.
+        overrides: Settings as for --set: 'training.epochs=3'.
+        may_be_new: Allow a store that does not exist yet.
 
     Raises:
-        ConfigurationError: A sweep that is none, or a price that does not fit it.
-        StoreError: There is no such store, or it cannot be read.
+        ConfigurationError: The sweep is invalid, or a price does not apply to it.
+        StoreError: The store does not exist, or cannot be read.
     """
     prices = prices or Prices()
     loaded = load(sweep, overrides)
@@ -184,7 +183,7 @@ def _failures(trials: Sequence[Trial], survey: Survey) -> Iterator[FailedTrial]:
 
 
 def _unusable(standing: Standing) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Checkpoints in damaged/ of trials that are not done."""
+    """Checkpoints of unfinished trials in damaged/."""
     if standing.done == len(standing.sweep.trials):
         return
     moments = moments_set_aside(standing.store)

@@ -1,4 +1,4 @@
-"""Metrics under calibrators that rows lack: computed from stored logits into a layer, and read from there."""
+"""Computes metrics under calibrators that rows lack, from stored logits into a layer; reads that layer."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class MissingScoresError(ConfigurationError):
-    """Scores that neither the rows nor the layer have; `rescore` computes them.
+    """Neither the rows nor the layer have a score; `rescore` computes it.
 
     Args:
-        missing: How many trials lack a score, by the scorer that computes it.
+        missing: Number of trials that lack a score, by its scorer.
     """
 
     def __init__(self, missing: Mapping[Scorer, int]):
@@ -45,12 +45,12 @@ class MissingScoresError(ConfigurationError):
 class Rescored:
     """Attributes:
     store: Its address.
-    trials: Finished trials that were looked at.
-    complete: How many of them lacked nothing.
-    scores: How many values were computed, each of one trial, evaluation, metric and calibrator.
-    undefined: For how many of these the metric has no value.
-    failed: Why trials could not be scored, by key.
-    folder: Where the values are.
+    trials: Number of finished trials examined.
+    complete: Number of those that lacked nothing.
+    scores: Number of computed values, each for one trial, evaluation, metric and calibrator.
+    undefined: Number of those for which the metric is undefined.
+    failed: Reasons why trials could not be scored, by key.
+    folder: Folder of the values.
     """
 
     store: str
@@ -71,18 +71,18 @@ def rescore(
     processes: int | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Rescored:
-    """Computes what neither the rows nor the layer have. Rerun it to resume.
+    """Computes the scores that neither the rows nor the layer have. Rerun it to resume.
 
     Args:
-        metrics: Their names; all there are if none is given.
-        calibrators: Their names; if none is given, 'none': the probabilities as they are.
+        metrics: Names of metrics (default: all).
+        calibrators: Names of calibrators (default: 'none', the uncalibrated probabilities).
         sweep: Only the trials of this sweep.
-        processes: How many score side by side. Without it as many as there are cores for this process.
+        processes: Number of parallel processes (default: the cores available to this process).
         progress: Called after each trial with the number done and the total.
 
     Raises:
-        ConfigurationError: A name that does not exist.
-        StoreError: A store that cannot be read or written, or that has no finished trial.
+        ConfigurationError: A name does not exist.
+        StoreError: The store cannot be read or written, or has no finished trial.
     """
     # A sweep file may name plug-ins.
     trials = load(sweep).trials if sweep else None
@@ -125,15 +125,15 @@ def rescore(
 def with_scores(
     store: Store, frame: pd.DataFrame, scores: Iterable[Score], keys: Collection[str] | None = None
 ) -> pd.DataFrame:
-    """Finished trials with scores from the layer where their rows have none.
+    """Fills scores that rows lack from the layer.
 
     Args:
-        frame: As `Store.trials()` gives it.
-        keys: Of the trials that need them; None for all.
+        frame: From `Store.trials()`.
+        keys: Keys of the trials that need scores; None for all.
 
     Raises:
-        MissingScoresError: A score that is nowhere.
-        StoreError: A store that cannot be read.
+        MissingScoresError: Neither has a score.
+        StoreError: The store cannot be read.
     """
     found = filled(store.folder, frame, scores, keys)
     if not found.lacking:

@@ -1,6 +1,6 @@
-"""Runs what is missing of a sweep and writes its tables.
+"""Runs the missing trials of a sweep and writes its tables.
 
-Running the same command again is the only recovery there is, after any crash, on any machine.
+To recover from any crash, on any machine, run the same command again. There is no other recovery.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ from trainables.trial import Trial
 
 @dataclass(frozen=True)
 class Opening:
-    """How a sweep stands before the first trial runs.
+    """The state of a sweep before the first trial runs.
 
     Attributes:
         store: Its folder or URI.
-        trials: Of the sweep.
-        done: Trials that were done before.
-        to_run: Trials that this run is to train.
-        failed: Trials that failed before by their own fault and are not tried again.
-        damaged: Files that were set aside, by the key of the trial that is made again.
-        damaged_besides: Other files that were set aside.
-        rescored: Rows that were scored anew from their logits, and how they differed.
-        stuck: Why a trial's damaged files could not be moved, by key; it is left for the next run.
-        changed_code: Where finished trials were made by other code than today's.
-        loose_rows: Rows that were read one by one, in no compacted copy.
-        slow_in_bfloat16: Trials to run that this machine's CPU is slow at.
+        trials: Number of trials of the sweep.
+        done: Number of trials done before.
+        to_run: Number of trials that this run will train.
+        failed: Number of trials that failed before by their own fault and are not retried.
+        damaged: Files set aside, by key of the trial that is repeated.
+        damaged_besides: Other files set aside.
+        rescored: Rows that were rescored from their logits, and the differences.
+        stuck: Why a trial's damaged files could not be moved, by key. The next run retries it.
+        changed_code: Components whose code has changed since finished trials.
+        loose_rows: Number of rows outside the compacted copy, read one by one.
+        slow_in_bfloat16: Number of trials to run that are slow on this machine's CPU.
     """
 
     sweep: str
@@ -74,9 +74,9 @@ class Ran:
     """How a run ended.
 
     Attributes:
-        done, failed: Trials of the sweep that are, those of earlier runs too.
-        left: Trials that are still to run: the run was interrupted, or their damaged files cannot be moved.
-        tables: None where no trial is done.
+        done, failed: Number of such trials of the sweep, earlier runs included.
+        left: Number of trials still to run: the run was interrupted, or their damaged files cannot be moved.
+        tables: None if no trial is done.
     """
 
     sweep: str
@@ -94,24 +94,24 @@ class Ran:
 
 
 class Observer:
-    """Hears of a run as it goes on. This one keeps it to itself."""
+    """Observes a run. This one shows nothing."""
 
     def busy(self, doing: str) -> AbstractContextManager[None]:
-        """Something that takes a while is being done until this is left."""
+        """Marks a slow step for the duration of the context."""
         return contextlib.nullcontext()
 
     def opened(self, opening: Opening) -> None:
-        """All that is known before the first trial runs."""
+        """Called before the first trial runs."""
 
     def warn(self, line: str) -> None:
-        """Something asks for attention. Any thread may call this."""
+        """Called with a warning, from any thread."""
 
     def progress(self, trials: list[Trial], done: int, expected: Callable[[Trial], float | None]) -> Progress:
-        """Counts what becomes of the trials that run.
+        """Returns the progress display of the trials that will run.
 
         Args:
-            done: Trials of the sweep that were done before.
-            expected: As of `Progress`.
+            done: Number of trials of the sweep done before.
+            expected: As for `Progress`.
         """
         return Progress(trials, done, unseen(), expected)
 
@@ -127,21 +127,21 @@ def run(
     observer: Observer | None = None,
     request: StopRequest | None = None,
 ) -> Ran:
-    """Runs what is missing of a sweep, waits until it has ended, and writes the tables.
+    """Runs the missing trials of a sweep, waits until they have ended, and writes the tables.
 
     Args:
         sweep: A sweep file, or the name of a bundled one.
-        overrides: Settings as --set takes them: 'training.epochs=3'.
-        data: Where data sets lie, on the machines that train.
-        address: A Ray cluster ('auto', 'ray://...'); None for a Ray of our own on this machine.
-        retry_failed: Also runs trials that failed by their own fault.
-        request: Ends it early, with a checkpoint of every trial that runs.
+        overrides: Settings as for --set: 'training.epochs=3'.
+        data: Folder of the data sets, on the machines that train.
+        address: A Ray cluster ('auto', 'ray://...'); None to start Ray on this machine.
+        retry_failed: Also run trials that failed by their own fault.
+        request: Ends the run early, with a checkpoint of every running trial.
 
     Raises:
-        ConfigurationError: A sweep that is none, or a cluster that lacks what a trial asks for.
-        DataError: A data set that is missing or damaged.
-        StartError: Ray or a worker that cannot start.
-        StoreError: A store that cannot be read or written any more.
+        ConfigurationError: The sweep is invalid, or the cluster lacks resources that a trial needs.
+        DataError: A data set is missing or damaged.
+        StartError: Ray or a worker cannot start.
+        StoreError: The store can no longer be read or written.
     """
     observer, request = observer or Observer(), request or StopRequest()
     data = data or default_root()
@@ -179,7 +179,7 @@ def run(
     if wanted:
         estimates = standing.estimates(wanted)
         wanted = longest_first(wanted, estimates)
-        # From here on no operations are counted, which loads torch: this process trains nothing.
+        # Stop counting operations, which loads torch: this process trains nothing.
         estimates.count = False
         progress = observer.progress(wanted, opening.done, estimates.seconds)
         outcome = run_missing(loaded, wanted, place, data, progress, request, address)
@@ -188,7 +188,7 @@ def run(
     if outcome.store_error or outcome.worker_error:
         raise _stopped(standing, outcome, done)
     written = tables.write(loaded, place, standing.snapshot) if done else None
-    # After the tables, which are files of the store too.
+    # After the tables, since they are also files of the store.
     if wanted or standing.survey.leftover or place.folder.has_markers:
         place.tidying.attempt(lambda: _tidy(place, loaded.trials, checkpoints))
     return Ran(
@@ -202,13 +202,13 @@ def run(
     )
 
 
-def _stopped(standing: Standing, outcome: Outcome, told: int) -> CalibsweepError:
-    """The error of a run that nothing could end well."""
+def _stopped(standing: Standing, outcome: Outcome, counted_done: int) -> CalibsweepError:
+    """The error of a run that was aborted."""
     try:
         # Some trials ended after the driver had stopped listening.
         done = standing.store.survey(standing.sweep.trials).count(State.DONE)
     except StoreError:
-        done = told
+        done = counted_done
     kept = f"{done} of {counted(len(standing.sweep.trials), 'trial')} are kept."
     if outcome.store_error:
         return StoreError(f"{outcome.store_error} {kept}")

@@ -1,4 +1,4 @@
-"""Anyone's logits, scored as the benchmark scores its own: files or arrays in, scores and notes out."""
+"""Scores anyone's logits as the benchmark scores its own: files or arrays in, scores and notes out."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Scored:
     """Scores of files or arrays.
 
     Attributes:
-        scores: As `evaluate` names them, in fractions and nats; of the test part alone, before scaling, where
-            there is no other. NaN for a score that has no value.
-        notes: How they were taken, and what to doubt.
+        scores: Named as by `evaluate`, in fractions and nats. Without a validation part, only those before
+            scaling. NaN where a score is undefined.
+        notes: How the input was read, and doubts about it.
     """
 
     scores: dict[str, float]
@@ -38,19 +38,19 @@ def score(
     flatten: bool = False,
     ignore: int | None = None,
 ) -> Scored:
-    """The scores of logits and labels, in files of the forms that docs/scoring.md lists or in memory.
+    """Scores logits and labels, from memory or from files in the formats of docs/scoring.md.
 
     Args:
-        files: Or arrays or tensors by name: `{"test_logits": [N, K], "test_labels": [N], ...}`.
-        names: What arrays, columns or files are, as KEY=NAME: logits=predictions.
+        files: Files, or arrays or tensors by name: `{"test_logits": [N, K], "test_labels": [N], ...}`.
+        names: Names of arrays, columns or files, as KEY=NAME: logits=predictions.
         probabilities: Whether they hold probabilities or log-probabilities.
-        flatten: Whether each position of logits of more than two axes is a sample.
-        ignore: The label of samples that are left out.
+        flatten: Whether each position of logits with more than two axes is a sample.
+        ignore: The label of samples to omit.
 
     Raises:
-        DataError: A file that is missing or damaged.
-        InputError: Logits or labels that have no scores.
-        ConfigurationError: A name that there is not.
+        DataError: A file is missing or damaged.
+        InputError: The logits or labels cannot be scored.
+        ConfigurationError: A name does not exist.
     """
     known = Names.parsed(names)
     notes: list[Note] = []
@@ -58,7 +58,7 @@ def score(
         arrays = [_in_memory(name, values) for name, values in files.items()]
     else:
         arrays, notes = read([Path(file) for file in files], known, probabilities=probabilities)
-    pairs, told = chosen(arrays, known, probabilities=probabilities)
+    pairs, taken = chosen(arrays, known, probabilities=probabilities)
     parts, more = checked(pairs, probabilities=probabilities, flatten=flatten, ignore=ignore)
     tensors = {
         part: (torch.from_numpy(each.logits), torch.from_numpy(each.labels)) for part, each in parts.items()
@@ -67,9 +67,9 @@ def score(
         scores = evaluate(*tensors["val"], *tensors["test"])
     else:
         scores = {f"test_{name}": value for name, value in scores_of(*tensors["test"]).items()}
-    # Adding 0 makes 0 of -0.
+    # Adding 0 turns -0 into 0.
     scores = {name: value + 0.0 for name, value in scores.items()}
-    return Scored(scores, (*notes, *told, *more, *doubts(parts, scores, TEMPERATURES)))
+    return Scored(scores, (*notes, *taken, *more, *doubts(parts, scores, TEMPERATURES)))
 
 
 def _in_memory(name: str, values: Any) -> Array:

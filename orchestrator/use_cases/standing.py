@@ -1,4 +1,4 @@
-"""How a sweep stands in a store, which `plan` and `run` both begin with."""
+"""The state of a sweep in a store, where both `plan` and `run` begin."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from trainables.trial import Trial
 
 @dataclass(frozen=True)
 class Standing:
-    """A sweep, its store, and where each trial stands there.
+    """A sweep, its store, and the state of each trial.
 
     Attributes:
         snapshot: The files of the store, listed once.
-        found: Damage that an earlier look at every file found.
-        survey: With that damage in it.
+        found: Damage found by an earlier inspection of every file.
+        survey: Includes that damage.
     """
 
     sweep: Sweep
@@ -36,14 +36,14 @@ class Standing:
 
     @classmethod
     def of(cls, sweep: Sweep, store: Store) -> Standing:
-        """Raises StoreError for a store that cannot be read."""
+        """Raises StoreError if the store cannot be read."""
         found = mending(store, sweep.trials)
         snapshot = store.snapshot(sweep.trials, thorough=True)
         return cls(sweep, store, snapshot, found, found.added_to(take_survey(snapshot, sweep.trials)))
 
     @property
     def to_mend(self) -> bool:
-        """Whether there is anything to be mended in the store."""
+        """Whether the store needs mending."""
         return bool(self.survey.damaged or self.found.looked_at)
 
     @property
@@ -51,19 +51,23 @@ class Standing:
         return self.survey.count(State.DONE)
 
     def again(self) -> Standing:
-        """With the rows that lie in the store by now; the survey stays."""
+        """Reads the rows of the store again, and keeps the survey."""
         return dataclasses.replace(self, snapshot=self.snapshot.again())
 
     def to_run(self, retry_failed: bool = False) -> list[Trial]:
-        """The trials that are neither done nor, unless asked for, failed by their own fault."""
+        """The trials that are not done and have not failed by their own fault.
+
+        Args:
+            retry_failed: Include those that have.
+        """
         wanted = {State.MISSING, State.INTERRUPTED} | ({State.FAILED} if retry_failed else set())
         return [trial for trial in self.sweep.trials if self.survey.states[trial.key] in wanted]
 
     def estimates(self, wanted: Sequence[Trial], card: str | None = None, count: bool = True) -> Estimates:
-        """How long each of `wanted` takes, by all that is known of it.
+        """Estimates the duration of each trial in `wanted`.
 
         Args:
-            card: A part of the name of the GPU to take hours from; None for the latest that was measured.
+            card: Part of the name of the measured GPU to use; None for the latest measured.
             count: As for `Estimates`.
 
         Raises:

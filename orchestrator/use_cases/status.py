@@ -1,4 +1,4 @@
-"""How a sweep that was started stands: what runs at this moment, and of a launched one its job."""
+"""Reports the state of a started sweep: its running trials and, if launched, its job."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ LOG_LINES = 20
 
 @dataclass(frozen=True)
 class Status:
-    """How a sweep stands.
+    """The state of a sweep.
 
     Attributes:
-        plan: As the store tells it, with what runs at this moment.
-        job: Of a launched sweep, the one submitted last; None where there is none.
-        log: The last lines that the driver of a failed job printed.
+        plan: From the store, with the running trials.
+        job: The latest job of a launched sweep; None if there is none.
+        log: The last lines printed by the driver of a failed job.
     """
 
     plan: Plan
@@ -35,21 +35,21 @@ class Status:
 def status(
     sweep: str, store: str = "store", overrides: Sequence[str] = (), prices: Prices | None = None
 ) -> Status:
-    """How a sweep stands, by its store alone, wherever it runs.
+    """Reports the state of a sweep from its store alone, wherever it runs.
 
     Raises:
-        ConfigurationError: A sweep that is none, or a price that does not fit it.
-        StoreError: There is no such store, or it cannot be read.
+        ConfigurationError: The sweep is invalid, or a price does not apply to it.
+        StoreError: The store does not exist, or cannot be read.
     """
     return Status(plan(sweep, store, overrides, prices))
 
 
 def status_of_launched(target: Target, prices: Prices | None = None) -> Status:
-    """How a launched sweep stands.
+    """Reports the state of a launched sweep.
 
     Raises:
-        ConfigurationError: Likewise, or a cluster that does not answer.
-        StoreError: The store cannot be read. That it is not there yet is no mistake: the job makes it.
+        ConfigurationError: As for `status`, or the cluster does not respond.
+        StoreError: The store cannot be read. It need not exist yet: the job creates it.
     """
     with target.jobs() as jobs:
         job = jobs.latest()

@@ -1,4 +1,4 @@
-"""The result tables of a store. Loads neither torch nor Ray."""
+"""Makes the result tables of a store. Loads neither torch nor Ray."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILES = {"md": "md", "latex": "tex", "html": "html", "csv": "csv"}
-"""Format and file name ending of the tables that a run leaves in the store."""
+"""Formats of the tables that a run writes to the store, with their file name extensions."""
 
 
 @dataclass(frozen=True)
 class Tables:
     """Attributes:
     store: Its address.
-    on_test_set: One table for each metric.
-    out_of_distribution: Likewise, of other data sets; none where no trial was scored on any.
-    damaged: Full names of rows that are damaged and left out.
-    loose_rows: How many rows were read one by one. Thousands take seconds, until `compact` gathers them.
+    on_test_set: One table per metric.
+    out_of_distribution: Tables on other data sets; empty if no trial was scored on any.
+    damaged: Full names of damaged rows, which are omitted.
+    loose_rows: Number of rows read one by one. Thousands take seconds, until `compact` copies them.
     """
 
     store: str
@@ -43,19 +43,19 @@ class Tables:
     loose_rows: int
 
     def render(self, format: str, *, standalone: bool = False) -> str:
-        """All tables as one text.
+        """Renders all tables as one text.
 
         Args:
             format: 'md', 'latex', 'html' or 'csv'.
-            standalone: LaTeX: a document that compiles as it is, instead of tables to paste into one.
+            standalone: LaTeX: a whole document that compiles, instead of tables to paste into one.
 
         Raises:
-            ConfigurationError: An unknown format.
+            ConfigurationError: The format is unknown.
         """
         return render([*self.on_test_set, *self.out_of_distribution], format, standalone=standalone)
 
     def _repr_markdown_(self) -> str:
-        """What a notebook shows."""
+        """For display in a notebook."""
         return self.render("md")
 
 
@@ -68,20 +68,20 @@ def tables(
     calibrator: str | None = None,
     overrides: Sequence[str] = (),
 ) -> Tables:
-    """The tables of a store, from its rows, and from the layer of derived scores where rows lack them.
+    """Makes the tables of a store from its rows, and from the layer of derived scores where rows lack them.
 
     Args:
-        sweep: A sweep file or the name of a bundled sweep: only its trials, and those missing of it.
-        metrics: Names of the tables (default: those that the papers have, and all out of distribution).
-        criterion: The metric by which temperatures are chosen: 'ece', 'adaptive_ece' or 'nll' (default: as
-            the sweep's protocol says).
-        calibrator: The calibrator whose effect is shown, in place of such a temperature.
-        overrides: Settings of the sweep, as `--set` takes them: 'training.epochs=3'.
+        sweep: A sweep file, or the name of a bundled one: only its trials, the missing ones marked.
+        metrics: Names of the tables (default: those in the papers, and all out of distribution).
+        criterion: The metric that temperatures minimise: 'ece', 'adaptive_ece' or 'nll' (default: the
+            protocol's).
+        calibrator: Show this calibrator instead of such a temperature.
+        overrides: Settings of the sweep, as for `--set`: 'training.epochs=3'.
 
     Raises:
-        ConfigurationError: An unknown metric, criterion, calibrator, sweep or setting, nothing to make tables
-            of, or a score that is nowhere, with the command that computes it.
-        StoreError: A store that is not there or cannot be read.
+        ConfigurationError: A metric, criterion, calibrator, sweep or setting is unknown, no trial is
+            finished, or a score is missing (with the command that computes it).
+        StoreError: The store does not exist, or cannot be read.
     """
     if overrides and not sweep:
         raise ConfigurationError(f"--set {overrides[0]} changes a sweep: say which, before the options.")
@@ -122,11 +122,11 @@ def tables(
 
 @dataclass(frozen=True)
 class Written:
-    """The tables of a sweep as a run leaves them in the store.
+    """The tables that a run writes to the store.
 
     Attributes:
-        shown: Those that a screen shows.
-        files: Their full names, by format.
+        shown: The tables for the screen.
+        files: Full names of the files, by format.
     """
 
     shown: tuple[Table, ...]
@@ -138,7 +138,7 @@ def write(sweep: Sweep, store: Store, snapshot: Snapshot) -> Written:
 
     Raises:
         ConfigurationError: No trial is finished.
-        StoreError: A store that cannot be written.
+        StoreError: The store cannot be written.
     """
     frame, expected = _trials(store, snapshot), expected_frame(sweep.trials)
     calibrator = temperature_by(sweep.temperature_criterion)
@@ -153,7 +153,7 @@ def write(sweep: Sweep, store: Store, snapshot: Snapshot) -> Written:
 
 
 def _trials(store: Store, snapshot: Snapshot) -> pd.DataFrame:
-    """Finished trials. Raises ConfigurationError for a store without any."""
+    """The finished trials. Raises ConfigurationError if there are none."""
     frame = snapshot.trials()
     if frame.empty:
         damaged = frame.attrs["damaged"]

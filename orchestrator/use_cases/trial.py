@@ -1,4 +1,4 @@
-"""One trial in this process, without Ray."""
+"""Trains one trial in this process, without Ray."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from trainables.trial import Trial
 @dataclass(frozen=True)
 class FinishedTrial:
     """Attributes:
-    trial: As tables and messages name it.
+    trial: Its name in tables and messages.
     key: Its key in a store.
-    identity: All that the key digests: every component, parameter and setting.
-    epochs: The learning curves, one mapping for each epoch.
-    scores: Of the test part, as `evaluate` names them, in fractions and nats.
-    committed: Whether the store took it; False without a store, and where its result stands already.
-    unusable_checkpoints: Which checkpoints of the store could not be used, and why.
+    identity: The input of the key's digest: every component, parameter and setting.
+    epochs: The learning curves, one mapping per epoch.
+    scores: Of the test part, named as by `evaluate`, in fractions and nats.
+    committed: Whether it was committed; False without a store, or if the store already has a result.
+    unusable_checkpoints: Checkpoints of the store that could not be used, with reasons.
     """
 
     trial: str
@@ -58,19 +58,19 @@ def trial(
     on_epoch: Callable[[Trial, int, Curves], None] = lambda trial, epoch, curves: None,
     warn: Callable[[str], object] | None = None,
 ) -> FinishedTrial:
-    """Trains one trial, continuing from its checkpoint if the store has one, and commits it to the store.
+    """Trains one trial, from its checkpoint if the store has one, and commits it to the store.
 
     Args:
-        dataset, model, loss, sampler: As a sweep file names them: 'mlp', or 'focal: {gamma: 2}'.
-        overrides: Settings as `--set` takes them: 'training.epochs=3'.
+        dataset, model, loss, sampler: As in a sweep file: 'mlp', or 'focal: {gamma: 2}'.
+        overrides: Settings as for `--set`: 'training.epochs=3'.
         data: The folder of the data sets (default: ~/.cache/calibsweep/data).
-        store: Without one, nothing is kept.
+        store: Without a store, nothing is kept.
         on_start: Called before the first epoch.
-        on_epoch: Called after each epoch with its number from 0 and its curves.
-        warn: Gets a line if something cannot be deleted from the store. Without it the log has it.
+        on_epoch: Called after each epoch with its number (from 0) and its curves.
+        warn: Called with a line if a file of the store cannot be deleted. By default the line is logged.
 
     Raises:
-        ConfigurationError: A name, parameter or setting that does not exist or does not fit.
+        ConfigurationError: A name, parameter or setting does not exist or does not fit.
         DataError: The data set is missing or damaged.
         StoreError: The store cannot be written.
     """
@@ -113,7 +113,7 @@ def trial(
 
 
 def _check_fit(changes: Overrides, store: str | None) -> None:
-    """Raises ConfigurationError for a setting of a sweep that changes nothing here."""
+    """Raises ConfigurationError for a setting without effect on a single trial."""
     if changes.seeds:
         raise ConfigurationError("--set seeds: a trial has one seed: give it as --seed.")
     used = {"checkpoint_every"} if store else set()
@@ -123,10 +123,10 @@ def _check_fit(changes: Overrides, store: str | None) -> None:
 
 
 class _Kept:
-    """The store of a trial that is kept. What a store needs is imported where there is one.
+    """The store of a trial. Modules for stores are imported only if there is one.
 
     Raises:
-        StoreError: It cannot be written.
+        StoreError: The store cannot be written.
     """
 
     def __init__(self, uri: str, warn: Callable[[str], object] | None):

@@ -1,4 +1,4 @@
-"""Every file of a store held against what was committed, and every score again from the stored logits."""
+"""Checks every file of a store against the committed bytes, and recomputes every score from the logits."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from results.store.store import Store
 class Verified:
     """Attributes:
     store: Its address.
-    trials: Finished trials that were scored anew.
-    other_sets: Likewise, their scores on sets out of distribution.
-    findings: With full names of files; those of one kind together, and the wrong ones first.
-    wrong: How many findings are of something damaged or false.
-    not_kept: Why the store could not keep what is wrong for the next run; '' if it did.
+    trials: Number of finished trials rescored.
+    other_sets: Number of their evaluations out of distribution rescored.
+    findings: With full file names, grouped by kind, errors first.
+    wrong: Number of findings that are errors: damage or wrong scores.
+    not_kept: Why the store could not keep the findings for the next run; '' if it did.
     """
 
     store: str
@@ -32,13 +32,13 @@ class Verified:
 
 
 def verify(store: str, *, progress: Callable[[int, int], object] = lambda done, total: None) -> Verified:
-    """Looks at every file, and keeps in the store what is wrong, for the next run to mend.
+    """Inspects every file, and keeps the errors in the store, for the next run to mend.
 
     Args:
         progress: Called after each step with the number done and the total.
 
     Raises:
-        StoreError: A store that cannot be read, or in which there is nothing.
+        StoreError: The store cannot be read, or is empty.
     """
     opened = Store(store)
     opened.check_place()
