@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SWEEP = """\
 name: shared
 seeds: [0]
-training: {epochs: 80}
+training: {epochs: 60}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [adafocal], gpus: 2}
   - {datasets: [digits], models: [mlp], losses: [mmce], gpus: 0.25}
@@ -120,7 +120,7 @@ def test_trials_of_several_gpus_run_beside_others(undisturbed: Store) -> None:
 def test_the_result_is_that_of_one_worker(undisturbed: Store) -> None:
     torch.set_num_threads(1)
     shared = row(undisturbed, "small_cnn", "adafocal")
-    trial = resolve("digits", "small_cnn", "adafocal", 0, training={"epochs": 80})
+    trial = resolve("digits", "small_cnn", "adafocal", 0, training={"epochs": 60})
     assert trial.key == shared["key"]
     alone = run_trial(trial, device=torch.device("cpu"))
     told = undisturbed.epochs(Address.of(trial)).to_pandas()

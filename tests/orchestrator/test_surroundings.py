@@ -185,7 +185,7 @@ def test_nor_on_a_cluster_and_a_node_that_cannot_run_this_code_says_why(
         elsewhere = nodes.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(other)})
         output = here("run", sweep, *where, "another", code=2)
         assert re.search(r"^calibsweep: no worker can start on the node \S+: ", output, re.M)
-        assert "from 'results.store'" in output and f"; results is {other}/results." in output
+        assert "'results.store' is not a package" in output and f"; results is {other}/results." in output
         nodes.remove_node(elsewhere)
 
         changed = source_with(tmp_path / "changed", "losses", mine="# somebody else's\n")
