@@ -140,7 +140,7 @@ def plain(number: int, scratch: Path) -> None:
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     ).fit()
-    assert len(results) == number and not results.store.errors
+    assert len(results) == number and not results.errors
 
 
 def start_ray(keys: list[str]) -> None:
