@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -15,6 +15,8 @@ from orchestrator.commands.base import NAME
 SHELLS = ("bash", "zsh", "fish")
 
 VARIABLE = f"_{NAME.upper()}_COMPLETE"
+
+Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 def _fitting(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
@@ -27,46 +29,22 @@ def sweeps(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return _fitting(bundled_paths(), incomplete) or [CompletionItem(incomplete, type="file")]
 
 
-def losses(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from trainables.catalogue import LOSSES
+def _names_in(registry: str) -> Completion:
+    def names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from trainables import catalogue
 
-    return _fitting(LOSSES.names(), incomplete)
+        return _fitting(getattr(catalogue, registry).names(), incomplete)
 
-
-def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from trainables.catalogue import MODELS
-
-    return _fitting(MODELS.names(), incomplete)
+    return names
 
 
-def datasets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from trainables.catalogue import DATASETS
-
-    return _fitting(DATASETS.names(), incomplete)
-
-
-def samplers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from trainables.catalogue import SAMPLERS
-
-    return _fitting(SAMPLERS.names(), incomplete)
-
-
-def protocols(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from trainables.catalogue import PROTOCOLS
-
-    return _fitting(PROTOCOLS.names(), incomplete)
-
-
-def metrics(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from trainables.catalogue import METRICS
-
-    return _fitting(METRICS.names(), incomplete)
-
-
-def calibrators(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from trainables.catalogue import CALIBRATORS
-
-    return _fitting(CALIBRATORS.names(), incomplete)
+losses = _names_in("LOSSES")
+models = _names_in("MODELS")
+datasets = _names_in("DATASETS")
+samplers = _names_in("SAMPLERS")
+protocols = _names_in("PROTOCOLS")
+metrics = _names_in("METRICS")
+calibrators = _names_in("CALIBRATORS")
 
 
 def scores(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from trainables import tasks
 from trainables.catalogue import CALIBRATORS, METRICS
@@ -25,37 +24,21 @@ UNCALIBRATED = "none"
 """The calibrator that leaves the network's probabilities unchanged."""
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A metric, with its properties for tables.
+@dataclass(frozen=True, kw_only=True)
+class Metric(MetricSpec):
+    """A metric for tables: the spec of its mark, with its name. Percent is stored as a fraction.
 
     Attributes:
         name: As in the store's columns.
-        title: As in the headings of the papers' tables.
-        meaning: Its meaning in words, for captions.
-        unit: Unit of the stored value; 'percent' is stored as a fraction.
-        direction: Which of two values is better; None for a descriptive metric.
-        order_only: Whether it depends only on the order of the classes.
-        bins: Whether it depends on the number of bins.
-        at_commit: Whether the row of each finished trial of its task contains it.
-        task: The task whose predictions it measures.
         number: Number of its bins.
     """
 
     name: str
-    title: str
-    meaning: str
-    unit: Literal["percent", "nats", "none"] = "percent"
-    direction: Literal["lower", "higher"] | None = None
-    order_only: bool = False
-    bins: bool = False
-    at_commit: bool = False
-    task: str = tasks.DEFAULT
     number: int = BINS
 
     @classmethod
     def of(cls, entry: Entry[MetricSpec]) -> Metric:
-        return cls(entry.name, **dataclasses.asdict(entry.spec))
+        return cls(name=entry.name, **dataclasses.asdict(entry.spec))
 
     @property
     def printed_unit(self) -> str:
@@ -151,15 +134,16 @@ SEPARATION = {
     metric.name: metric
     for metric in (
         Metric(
-            "auroc_max_probability",
-            "AUROC by confidence",
-            "Area under the ROC curve of the greatest softmax probability as a detector of other data",
+            name="auroc_max_probability",
+            title="AUROC by confidence",
+            meaning="Area under the ROC curve of the greatest softmax probability as a detector of other "
+            "data",
             direction="higher",
         ),
         Metric(
-            "auroc_entropy",
-            "AUROC by entropy",
-            "Area under the ROC curve of the entropy of the softmax as a detector of other data",
+            name="auroc_entropy",
+            title="AUROC by entropy",
+            meaning="Area under the ROC curve of the entropy of the softmax as a detector of other data",
             direction="higher",
         ),
     )
