@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from orchestrator.driver import ray_private
-from orchestrator.driver.worker import Notices
 from results.store.errors import StoreError
 
 POLL_SECONDS = 2.0
@@ -15,6 +15,23 @@ POLL_SECONDS = 2.0
 
 LOST_SECONDS = 5.0
 """A head that is silent for this long counts as gone, and workers save a checkpoint."""
+
+
+@dataclass
+class Notices:
+    """Requests to a worker in training. Another thread may set them at any moment.
+
+    Attributes:
+        stopping: The sweep must stop: save a checkpoint and end.
+        draining: The node will soon disappear: save a checkpoint, then continue as long as possible.
+        leaving: This process must end: save a checkpoint first.
+        when_alone: Called once the head is gone, since no further step may be requested.
+    """
+
+    stopping: bool = False
+    draining: bool = False
+    leaving: bool = False
+    when_alone: Callable[[], None] = lambda: None
 
 
 def ask_to_stop(run: str) -> None:

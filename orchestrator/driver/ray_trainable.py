@@ -1,9 +1,12 @@
-"""A trial as a Tune actor, which trains in steps, by itself or through a group of workers."""
+"""A trial as a Tune actor, which trains in steps, by itself or through a group of workers.
+
+The driver loads this class too, but never torch, which takes seconds: only its methods load the workers.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
@@ -11,8 +14,7 @@ from ray import tune
 from orchestrator.driver import last_words, notices, worker_exit
 from orchestrator.driver.reports import Done, Failed, Latest, Note, Report, Running, StoreLost
 from orchestrator.driver.stalls import Watch
-from orchestrator.driver.worker import TrialWorker, WorkerSettings
-from orchestrator.driver.worker_group import WorkerGroup
+from orchestrator.driver.worker_settings import WorkerSettings
 from results.store.checkpoints import StoredCheckpoints
 from results.store.errors import StoreError
 from results.store.scored_sets import lacking
@@ -20,6 +22,10 @@ from results.store.store import Store
 from results.store.tidying import NOTE
 from trainables.registry.plugins import PLUGINS
 from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    from orchestrator.driver.worker import TrialWorker
+    from orchestrator.driver.worker_group import WorkerGroup
 
 
 class RayTrial(tune.Trainable):
@@ -39,7 +45,8 @@ class RayTrial(tune.Trainable):
         self.notes: list[Note] = []
         self.store.tidying.tell = lambda line: self.notes.append(Note(line, NOTE))
         self.checkpoints = StoredCheckpoints(self.store)
-        self.worker: TrialWorker | WorkerGroup | None = None
+        self.alone: TrialWorker | None = None
+        self.group: WorkerGroup | None = None
         worker_exit.listen(self._leave)
         self.watch = Watch(settings.stalled_minutes, settings.hours_per_trial)
         self.node = ray.get_runtime_context().get_node_id()
@@ -47,14 +54,13 @@ class RayTrial(tune.Trainable):
         self.reset_config(config)
 
     def _leave(self) -> None:
-        match self.worker:
-            case TrialWorker() as alone:
-                alone.leave()
-            case None:
-                worker_exit.end()
-            case _:
-                # Its members get the same signal, and may still save a checkpoint.
-                worker_exit.end_later()
+        if self.group:
+            # Its members get the same signal, and may still save a checkpoint.
+            worker_exit.end_later()
+        elif self.alone:
+            self.alone.leave()
+        else:
+            worker_exit.end()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.trial: Trial = new_config["trial"]
@@ -82,12 +88,9 @@ class RayTrial(tune.Trainable):
             if self.gpus > 1:
                 # Each of several workers has its own watch.
                 self.watch.rest()
-            if self.worker is None:
-                self.worker = WorkerGroup(self.settings, int(self.gpus)) if self.gpus > 1 else self._alone()
-            self.worker.begin(self.trial, self.gpus)
+            self._worker().begin(self.trial, self.gpus)
             self.begun = True
-        assert self.worker is not None
-        report = self.worker.step()
+        report = self._worker().step()
         if isinstance(report, Failed):
             self.store.record_failure(
                 self.trial, report.failure_class, report.message, report.traceback, report.host
@@ -101,22 +104,32 @@ class RayTrial(tune.Trainable):
         """Whether this process may train the next trial."""
         if not report.ended or (isinstance(report, Done) and not report.left):
             return True
-        if isinstance(self.worker, WorkerGroup):
+        if self.group:
             # End the processes that trained it. This process did not.
             self._dismiss()
             return True
         return False
 
-    def _alone(self) -> TrialWorker:
-        return TrialWorker(self.settings, notices.watch(self.settings.run, [self.node]), self.watch)
+    def _worker(self) -> TrialWorker | WorkerGroup:
+        if self.gpus > 1:
+            from orchestrator.driver.worker_group import WorkerGroup
+
+            self.group = self.group or WorkerGroup(self.settings, int(self.gpus))
+            return self.group
+        from orchestrator.driver.worker import TrialWorker
+
+        self.alone = self.alone or TrialWorker(
+            self.settings, notices.watch(self.settings.run, [self.node]), self.watch
+        )
+        return self.alone
 
     def cleanup(self) -> None:
         self._dismiss()
 
     def _dismiss(self) -> None:
-        if isinstance(self.worker, WorkerGroup):
-            self.worker.dismiss()
-        self.worker = None
+        if self.group:
+            self.group.dismiss()
+        self.alone = self.group = None
 
 
 def for_tune(report: Report, reusable: bool) -> dict[str, Any]:

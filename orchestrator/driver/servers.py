@@ -84,6 +84,11 @@ class Servers:
             raise StartError(never)
         return lost
 
+    def killed(self) -> str | None:
+        """The message if someone else killed an essential program."""
+        lost = self.lost()
+        return self._loss_message() if lost is not None and lost.returncode < 0 else None
+
     def _loss_message(self) -> str | None:
         lost = self.lost()
         if lost is None:
@@ -260,8 +265,12 @@ def _started(address: str | None, folder: Path, request: StopRequest) -> Servers
             return servers
         except BaseException as error:
             request.ray = None
+            killed = servers.killed()
             ray.shutdown()
             servers.kill()
+            if killed and isinstance(error, StartError):
+                # As `gone` does, which may notice it later than Ray itself.
+                raise StartError(killed) from error
             if last or request.asked is not None or not isinstance(error, StartError):
                 raise
     raise AssertionError("the last attempt returns or raises")

@@ -11,10 +11,9 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray.tune import Callback
-from tensorboardX import SummaryWriter
 
 from results.store.address import Address, folder_name
 from results.store.place import redacted
@@ -23,6 +22,9 @@ from sweeps.fields import WATCHERS, Watch
 from trainables.errors import ConfigurationError
 from trainables.shell import quoted
 from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
 
 CURVES = (
     *("learning_rate", "gradient_norm", "train_loss", "train_nll", "train_error"),
@@ -44,7 +46,11 @@ class TensorBoard(Callback):
     """
 
     def __init__(self, folder: Path):
+        # It loads torch.
+        from tensorboardX import SummaryWriter
+
         self.folder = folder
+        self.writer = SummaryWriter
         self.writers: dict[str, SummaryWriter] = {}
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
@@ -63,7 +69,7 @@ class TensorBoard(Callback):
             before = len(list(own.glob("events.*")))
             goes_on = {"purge_step": result["epoch"]} if before else {}
             # Otherwise two files made in the same second would share a name.
-            self.writers[key] = SummaryWriter(str(own), filename_suffix=f".{before}", **goes_on)
+            self.writers[key] = self.writer(str(own), filename_suffix=f".{before}", **goes_on)
         for name, value in curves.items():
             self.writers[key].add_scalar(name, value, result["epoch"])
         if result["done"]:

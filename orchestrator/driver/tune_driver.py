@@ -27,7 +27,7 @@ from orchestrator.driver.stalls import first_patience
 from orchestrator.driver.stop_request import STOP_SECONDS, StopRequest
 from orchestrator.driver.trackers import callbacks
 from orchestrator.driver.trial_source import TrialSource
-from orchestrator.driver.worker import WorkerSettings
+from orchestrator.driver.worker_settings import WorkerSettings
 from results.store import provenance
 from results.store.store import Store
 from sweeps.expand import Sweep

@@ -6,13 +6,13 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from orchestrator.driver import ray_private, worker_exit
+from orchestrator.driver.notices import Notices
 from orchestrator.driver.reports import (
     Done,
     Failed,
@@ -26,6 +26,7 @@ from orchestrator.driver.reports import (
     WorkersLost,
 )
 from orchestrator.driver.stalls import Watch
+from orchestrator.driver.worker_settings import WorkerSettings
 from results.scoring.commit import commit_finished
 from results.store import provenance
 from results.store.checkpoints import StoredCheckpoints
@@ -37,7 +38,7 @@ from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.datasets.base import Dataset
 from trainables.errors import TrialDiverged
 from trainables.process_state.state import ProcessState
-from trainables.registry.plugins import PLUGINS, Plugin
+from trainables.registry.plugins import PLUGINS
 from trainables.training import memory
 from trainables.training.curves import Curves
 from trainables.training.process_group import ProcessGroup, WorkerLostError
@@ -55,44 +56,6 @@ STEP_SECONDS = 15.0
 """Longest interval between a trial's reports. Within an epoch, the GPU idles during a report."""
 
 TRACEBACK_LINES = 30
-
-
-@dataclass
-class Notices:
-    """Requests to a worker in training. Another thread may set them at any moment.
-
-    Attributes:
-        stopping: The sweep must stop: save a checkpoint and end.
-        draining: The node will soon disappear: save a checkpoint, then continue as long as possible.
-        leaving: This process must end: save a checkpoint first.
-        when_alone: Called once the head is gone, since no further step may be requested.
-    """
-
-    stopping: bool = False
-    draining: bool = False
-    leaving: bool = False
-    when_alone: Callable[[], None] = lambda: None
-
-
-@dataclass(frozen=True)
-class WorkerSettings:
-    """Settings of all workers of a sweep; the same for all trials.
-
-    Attributes:
-        run: Name of this run of the sweep within its cluster.
-        plugins: Files with components, with their text: the worker's machine need not have them.
-    """
-
-    store: str
-    data_root: str
-    checkpoint_every: int
-    checkpoint_minutes: float
-    hours_per_trial: float | None
-    stalled_minutes: float
-    threads: int
-    source_commit: str
-    run: str
-    plugins: tuple[Plugin, ...] = ()
 
 
 class TrialWorker:

@@ -33,6 +33,7 @@ def trouble(expected: str) -> str:
 
     try:
         import orchestrator.driver.ray_trainable  # noqa: F401
+        import orchestrator.driver.worker  # noqa: F401
         from orchestrator.driver import own_code
 
         if own_code.digest() == expected:

@@ -17,7 +17,8 @@ from orchestrator.driver import last_words, notices, ray_private, worker_exit
 from orchestrator.driver.deaths import Death, DeathError, autopsy
 from orchestrator.driver.reports import Done, Failed, Report, Stopped, StoreLost, WorkersLost
 from orchestrator.driver.stalls import Watch
-from orchestrator.driver.worker import TrialWorker, WorkerSettings
+from orchestrator.driver.worker import TrialWorker
+from orchestrator.driver.worker_settings import WorkerSettings
 from trainables.training.process_group import DistributedGroup, connect, listen
 from trainables.training.run import default_device
 from trainables.trial import Trial

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 
+from orchestrator.driver.notices import Notices
 from orchestrator.driver.reports import Done
 from orchestrator.driver.stalls import Watch
-from orchestrator.driver.worker import Notices, TrialWorker, WorkerSettings
+from orchestrator.driver.worker import TrialWorker
+from orchestrator.driver.worker_settings import WorkerSettings
 from orchestrator.screen.tables import print_tables
 from orchestrator.use_cases.tables import tables
 from results.scoring.commit import part_of

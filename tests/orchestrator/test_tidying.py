@@ -10,9 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from orchestrator.driver.notices import Notices
 from orchestrator.driver.reports import Done, Note
 from orchestrator.driver.stalls import Watch
-from orchestrator.driver.worker import Notices, TrialWorker, WorkerSettings
+from orchestrator.driver.worker import TrialWorker
+from orchestrator.driver.worker_settings import WorkerSettings
 from orchestrator.screen.run import Shown
 from orchestrator.use_cases.run import run
 from results.store.store import Store

@@ -12,9 +12,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from orchestrator.driver.notices import Notices
 from orchestrator.driver.reports import Done, Failed, Report, Stopped, StoreLost, StoreRefused
 from orchestrator.driver.stalls import Watch
-from orchestrator.driver.worker import Notices, TrialWorker, WorkerSettings
+from orchestrator.driver.worker import TrialWorker
+from orchestrator.driver.worker_settings import WorkerSettings
 from results.store.checkpoints import moments_set_aside
 from results.store.data_files import sha256
 from results.store.store import Store
