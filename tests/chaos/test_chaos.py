@@ -36,7 +36,7 @@ seeds: {max(3, int(SECONDS / 8))}
 training: {{epochs: 60}}
 blocks:
   - {{datasets: [digits], models: [small_cnn], losses: [adafocal, flsc_531]}}
-run: {{checkpoint_every: 7, gpus_per_trial: 1, cpus_per_trial: 0.5}}
+run: {{watch: [], checkpoint_every: 7, gpus_per_trial: 1, cpus_per_trial: 0.5}}
 """
 
 

@@ -28,6 +28,7 @@ from .conftest import Command
 SWEEP = """\
 name: mixed
 seeds: 3
+run: {watch: []}
 training: {epochs: 2}
 blocks:
   - {datasets: [digits], models: [mlp], losses: [brier, mmce]}

@@ -78,7 +78,7 @@ MESSY = """
 SWEEP = """
 name: clean
 training: {epochs: 1}
-run: {cpus_per_trial: %d}
+run: {watch: [], cpus_per_trial: %d}
 seeds: [0]
 blocks:
 """

@@ -58,7 +58,7 @@ SWEEP = """\
       - datasets: [digits]
         models: [mlp]
         losses: [cross_entropy, brier]
-    run: {cpus_per_trial: 1, gpus_per_trial: 0, checkpoint_every: 5}
+    run: {watch: [], cpus_per_trial: 1, gpus_per_trial: 0, checkpoint_every: 5}
 """
 
 STAND_INS = {

@@ -329,7 +329,7 @@ class Newcomer(Loss):
         seeds: 1
         training: {{epochs: 4}}
         blocks: [{{datasets: [digits], models: [mlp], losses: [brier, {", ".join(faults)}]}}]
-        run: {{checkpoint_every: 1}}
+        run: {{watch: [], checkpoint_every: 1}}
         """
     )
     store = tmp_path / "store"

@@ -76,7 +76,7 @@ seeds: [0]
 training: {{epochs: {epochs}}}
 blocks:
   - {{datasets: [digits], models: [small_cnn], losses: [{losses}]}}
-run: {{cpus_per_trial: 0.25, checkpoint_every: 1, stalled_minutes: 0.15}}
+run: {{watch: [], cpus_per_trial: 0.25, checkpoint_every: 1, stalled_minutes: 0.15}}
 """
 
 HEALTHY = "flsc_531, adafocal"

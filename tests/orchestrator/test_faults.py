@@ -31,7 +31,7 @@ seeds: [0, 1]
 training: {epochs: 60}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [adafocal, flsc_531]}
-run: {checkpoint_every: 5, gpus_per_trial: 1, cpus_per_trial: 0.5}
+run: {watch: [], checkpoint_every: 5, gpus_per_trial: 1, cpus_per_trial: 0.5}
 """
 
 # Each goes wrong in its own way, some batches into its training.
@@ -83,7 +83,7 @@ seeds: [0]
 training: {epochs: 6}
 blocks:
   - {datasets: [digits], models: [raising, hanging, hungry, diverging, small_cnn], losses: [brier]}
-run: {gpus_per_trial: 1, cpus_per_trial: 0.5, hours_per_trial: 0.006}
+run: {watch: [], gpus_per_trial: 1, cpus_per_trial: 0.5, hours_per_trial: 0.006}
 """
 
 

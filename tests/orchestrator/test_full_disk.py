@@ -44,6 +44,7 @@ step tables tables "$grown" --store "$store" --format csv
 SWEEP = """
     name: filling
     seeds: {seeds}
+    run: {{watch: []}}
     training: {{epochs: 3}}
     blocks: [{{datasets: [digits], models: [mlp], losses: [brier, focal_1, focal_2, flsd_53]}}]
 """

@@ -24,7 +24,7 @@ seeds: [0, 1]
 training: {epochs: 100}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [halved]}
-run: {checkpoint_every: 2, gpus_per_trial: 1, cpus_per_trial: 0.5}
+run: {watch: [], checkpoint_every: 2, gpus_per_trial: 1, cpus_per_trial: 0.5}
 """
 
 

@@ -29,7 +29,7 @@ blocks:
   - {datasets: [digits], models: [small_cnn], losses: [adafocal], gpus: 2}
   - {datasets: [digits], models: [mlp], losses: [mmce], gpus: 0.25}
   - {datasets: [digits], models: [mlp], losses: [brier]}
-run: {checkpoint_every: 4, cpus_per_trial: 0.5, gpus_per_trial: 1}
+run: {watch: [], checkpoint_every: 4, cpus_per_trial: 0.5, gpus_per_trial: 1}
 """
 
 # Fails on one worker alone, while the other waits for it.

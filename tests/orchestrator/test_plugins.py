@@ -51,6 +51,7 @@ SWEEP = """
 name: with_plugins
 plugins: [../mine/halved.py]
 seeds: [0, 1]
+run: {watch: []}
 training: {epochs: 2}
 blocks:
   - {datasets: [digits], models: [one_layer], losses: [halved, cross_entropy]}

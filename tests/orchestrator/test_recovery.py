@@ -26,7 +26,7 @@ SWEEP = """
       - datasets: [digits]
         models: [small_cnn]
         losses: [flsc_531, adafocal]
-    run: {checkpoint_every: 3}
+    run: {watch: [], checkpoint_every: 3}
 """
 
 

@@ -53,7 +53,7 @@ SWEEP = """
         models: [mlp]
         losses: [cross_entropy, focal_3]
         {score_on}
-    run: {{checkpoint_every: 4}}
+    run: {{watch: [], checkpoint_every: 4}}
 """
 SETS = "score_on: [noise, digits_c: {corruption: [dust, rain, sun], severity: [1, 3]}]"
 

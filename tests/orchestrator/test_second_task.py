@@ -141,6 +141,7 @@ def test_a_sweep_of_it_runs_on_ray_and_prints_its_tables(calibsweep: Command, tm
 name: tags
 seeds: [2]
 plugins: [multi_label.py]
+run: {watch: []}
 training: {epochs: 5, milestones: [3], batch_size: 32, reported_epoch: best_validation_accuracy}
 blocks:
   - {datasets: [tagged], models: [{mlp: {hidden: 12}}], losses: [sigmoid, brier_of_labels]}

@@ -20,7 +20,7 @@ SWEEP = """
     name: outage
     seeds: [0]
     training: {epochs: 3}
-    run: {checkpoint_every: 1}
+    run: {watch: [], checkpoint_every: 1}
     blocks: [{datasets: [digits], models: [mlp], losses: [brier, focal_1, focal_2, flsd_53]}]
 """
 

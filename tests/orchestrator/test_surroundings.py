@@ -25,6 +25,7 @@ from .conftest import Command, cluster, family, program, source_with
 TINY = """
     name: tiny
     seeds: [0]
+    run: {watch: []}
     training: {epochs: 1}
     blocks: [{datasets: [digits], models: [mlp], losses: [brier]}]
 """

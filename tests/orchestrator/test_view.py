@@ -221,7 +221,7 @@ def test_a_run_in_a_real_terminal(calibsweep: Command, tmp_path: Path) -> None:
     sweep = tmp_path / "tiny.yaml"
     sweep.write_text(
         "name: tiny\nseeds: 2\ntraining: {epochs: 2}\n"
-        "blocks: [{datasets: [digits], models: [mlp], losses: [brier]}]\n"
+        "blocks: [{datasets: [digits], models: [mlp], losses: [brier]}]\nrun: {watch: []}\n"
     )
     store = str(tmp_path / "the store")
     process = calibsweep.start(
