@@ -11,6 +11,8 @@ quickstart: $(VENV)/installed
 
 # Files of tests that run beside each other: Ray waits as often as it works.
 WORKERS ?= 2
+# Tests start hundreds of processes: without this, each compiles all of our source again.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -96,7 +96,7 @@ class Chaos:
             if "trials, " not in output:
                 # It had not come as far as its first line, from which on it listens to signals.
                 ends |= {-signal.SIGTERM, 128 + signal.SIGINT}
-            elif "Curves while it runs" not in output:
+            elif "starting the first processes" not in output:
                 # For a moment of its start, Ray's core has SIGTERM for itself.
                 ends |= {-signal.SIGABRT}
             assert self.run.returncode in ends, output

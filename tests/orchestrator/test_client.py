@@ -18,7 +18,7 @@ from .test_surroundings import OURS, hostile
 SWEEP = """
 name: client
 seeds: [0, 1, 2]
-training: {epochs: 40}
+training: {epochs: 12}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [halved]}
 run: {watch: [], checkpoint_every: 2, gpus_per_trial: 1, cpus_per_trial: 0.5}
@@ -34,7 +34,7 @@ def test_it_ships_its_code_and_stops_and_recovers_as_elsewhere(
     here = Command(source_with(tmp_path / "source", "losses", halved=halved(slow)))
     sweep, store = tmp_path / "client.yaml", tmp_path / "store"
     sweep.write_text(SWEEP, encoding="utf-8")
-    expected = trained_alone(here, tmp_path / "undisturbed", 40, *(("halved", seed) for seed in range(3)))
+    expected = trained_alone(here, tmp_path / "undisturbed", 12, *(("halved", seed) for seed in range(3)))
     slow.touch()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

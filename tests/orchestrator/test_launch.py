@@ -21,7 +21,7 @@ from .test_surroundings import OURS, Installed, hostile
 SWEEP = """
 name: launched
 seeds: [0, 1]
-training: {epochs: 100}
+training: {epochs: 12}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [halved]}
 run: {watch: [], checkpoint_every: 2, gpus_per_trial: 1, cpus_per_trial: 0.5}
@@ -103,7 +103,7 @@ def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, t
     assert frame["resumed_from_epoch"].to_dict() == kept
     assert set(frame["source_commit"]) == {launched.commit}
     # The same as on the machine of the one who launched it.
-    here = trained_alone(launched.command, tmp_path / "here", 100, ("halved", 0), ("halved", 1))
+    here = trained_alone(launched.command, tmp_path / "here", 12, ("halved", 0), ("halved", 1))
     assert here.equals(numbers(launched.store))
 
 

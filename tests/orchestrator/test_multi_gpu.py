@@ -24,12 +24,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SWEEP = """\
 name: shared
 seeds: [0]
-training: {epochs: 60}
+training: {epochs: 30}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [adafocal], gpus: 2}
   - {datasets: [digits], models: [mlp], losses: [mmce], gpus: 0.25}
   - {datasets: [digits], models: [mlp], losses: [brier]}
-run: {watch: [], checkpoint_every: 4, cpus_per_trial: 0.5, gpus_per_trial: 1}
+run: {watch: [], checkpoint_every: 3, cpus_per_trial: 0.5, gpus_per_trial: 1}
 """
 
 # Fails on one worker alone, while the other waits for it.
@@ -120,14 +120,14 @@ def test_trials_of_several_gpus_run_beside_others(undisturbed: Store) -> None:
 def test_the_result_is_that_of_one_worker(undisturbed: Store) -> None:
     torch.set_num_threads(1)
     shared = row(undisturbed, "small_cnn", "adafocal")
-    trial = resolve("digits", "small_cnn", "adafocal", 0, training={"epochs": 60})
+    trial = resolve("digits", "small_cnn", "adafocal", 0, training={"epochs": 30})
     assert trial.key == shared["key"]
     alone = run_trial(trial, device=torch.device("cpu"))
     told = undisturbed.epochs(Address.of(trial)).to_pandas()
     for epoch in (0, 1, 4, 9):
         for name in ("train_loss", "gradient_norm", "validation_nll", "test_ece", "feature_norm"):
             assert told[name][epoch] == pytest.approx(alone.epochs[epoch][name], rel=0.01), (epoch, name)
-    # Later rounding alone leads elsewhere: of 80 epochs, most have a training loss near 1e-6.
+    # Rounding alone makes later epochs differ.
     assert shared["test_error"] == pytest.approx(alone.epochs[-1]["test_error"], abs=0.03)
 
 
@@ -152,7 +152,7 @@ def test_a_killed_worker_brings_the_whole_trial_back_from_its_checkpoint(
     output, _ = run.communicate(timeout=240)
     assert run.returncode == 0, output
     again = row(Store(str(tmp_path)), "small_cnn", "adafocal")
-    assert again["resumed_from_epoch"] >= 12
+    assert again["resumed_from_epoch"] >= 9
     for name in ("predictions_digest", "epochs_digest"):
         assert again[name] == expected[name]
     assert not list(folder.glob("*.pt"))

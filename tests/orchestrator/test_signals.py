@@ -43,7 +43,7 @@ pytestmark = pytest.mark.timeout(600)
 SWEEP = """
 name: endings
 seeds: [0]
-training: {epochs: 120}
+training: {epochs: 80}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [adafocal]}
 run: {checkpoint_every: 10, cpus_per_trial: 1, watch: []}
@@ -218,7 +218,7 @@ def test_a_sweep_can_be_ended_in_any_state_by_anything(
     # The logs of a dead Ray are kept.
     assert len(list(temporary.glob("calibsweep-ray-logs-*"))) == 4
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        expected = pool.submit(trained_alone, calibsweep, tmp_path / "undisturbed", 120, ("adafocal", 0))
+        expected = pool.submit(trained_alone, calibsweep, tmp_path / "undisturbed", 80, ("adafocal", 0))
         list(pool.map(lambda case: calibsweep(*command(case)), GOES_ON))
     for case in GOES_ON:
         store = tmp_path / f"store-{CASES.index(case)}"
@@ -229,7 +229,7 @@ def test_a_sweep_can_be_ended_in_any_state_by_anything(
 @pytest.mark.slow
 def test_a_stop_while_the_head_of_the_cluster_dies(calibsweep: Command, tmp_path: Path) -> None:
     sweep = tmp_path / "endings.yaml"
-    sweep.write_text(SWEEP.replace("120", "600").replace("every: 10", "every: 1000"), encoding="utf-8")
+    sweep.write_text(SWEEP.replace("epochs: 80", "epochs: 600").replace("every: 10", "every: 1000"), encoding="utf-8")
     with cluster(calibsweep, 1) as nodes:
         run = calibsweep.start(
             "run", str(sweep), "--store", str(tmp_path / "store"), "--address", nodes.address
