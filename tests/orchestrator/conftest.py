@@ -128,7 +128,8 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 def source_with(folder: Path, kind: str = "models", **plug_ins: str) -> Path:
     """A copy of the source tree with more components, as someone adds one: a file each."""
     for floor in ("trainables", "sweeps", "results", "orchestrator"):
-        shutil.copytree(REPOSITORY / floor, folder / floor)
+        # A compiled module has another name while it is written.
+        shutil.copytree(REPOSITORY / floor, folder / floor, ignore=shutil.ignore_patterns("*.pyc.*"))
     for name, text in plug_ins.items():
         (folder / "trainables" / kind / f"{name}.py").write_text(textwrap.dedent(text), encoding="utf-8")
     return folder

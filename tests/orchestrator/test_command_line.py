@@ -23,7 +23,7 @@ from sweeps.spec import SETTINGS
 from trainables.calibration import evaluate
 from trainables.catalogue import LOSSES
 
-from .conftest import REPOSITORY, Command
+from .conftest import REPOSITORY, Command, source_with
 
 COMMANDS = [
     *("run", "plan", "tables", "score", "trial", "list", "check-loss"),
@@ -285,12 +285,6 @@ def test_list_names_every_loss(calibsweep: Command) -> None:
 def test_a_new_loss_is_one_file_and_a_broken_one_stops_nothing(
     calibsweep: Command, tmp_path: Path, sweep_file: Callable[..., str]
 ) -> None:
-    import shutil
-
-    source = tmp_path / "source"
-    for package in ("orchestrator", "results", "sweeps", "trainables"):
-        shutil.copytree(REPOSITORY / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
-    calibsweep.source = source
     code = '''
 """A loss of a newcomer's."""
 import torch
@@ -320,9 +314,8 @@ class Newcomer(Loss):
         "mute": 'raise type("Mute", (Exception,), {"__str__": lambda self: self.nothing})()',
         "diverging": "self.per_sample = lambda logits, labels: logits.sum(1) * float('nan')",
     }
-    for name, fault in faults.items():
-        path = source / "trainables" / "losses" / f"{name}.py"
-        path.write_text(code.format(name=name, fault=fault), encoding="utf-8")
+    files = {name: code.format(name=name, fault=fault) for name, fault in faults.items()}
+    calibsweep.source = source = source_with(tmp_path / "source", "losses", **files)
     sweep = sweep_file(
         f"""
         name: plugins

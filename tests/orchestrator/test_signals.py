@@ -229,7 +229,9 @@ def test_a_sweep_can_be_ended_in_any_state_by_anything(
 @pytest.mark.slow
 def test_a_stop_while_the_head_of_the_cluster_dies(calibsweep: Command, tmp_path: Path) -> None:
     sweep = tmp_path / "endings.yaml"
-    sweep.write_text(SWEEP.replace("epochs: 80", "epochs: 600").replace("every: 10", "every: 1000"), encoding="utf-8")
+    sweep.write_text(
+        SWEEP.replace("epochs: 80", "epochs: 600").replace("every: 10", "every: 1000"), encoding="utf-8"
+    )
     with cluster(calibsweep, 1) as nodes:
         run = calibsweep.start(
             "run", str(sweep), "--store", str(tmp_path / "store"), "--address", nodes.address
