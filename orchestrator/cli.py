@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from orchestrator.commands.base import NAME, app
+from orchestrator.command_line.base import NAME, app
 from orchestrator.commands.check_loss import check_loss
 from orchestrator.commands.completion import OPTIONS
 from orchestrator.commands.data import data

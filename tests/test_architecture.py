@@ -53,7 +53,13 @@ def test_use_cases_know_no_terminal(repository: Path) -> None:
     for path in (repository / "orchestrator" / "use_cases").glob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert not imports(path) & {"rich", "click"}, path
-        assert "orchestrator.commands" not in text and "orchestrator.screen" not in text, path
+        assert "orchestrator.command" not in text and "orchestrator.screen" not in text, path
+
+
+def test_nothing_but_the_command_line_imports_commands(repository: Path) -> None:
+    for path in sources(repository, "orchestrator"):
+        if path.name != "cli.py" and path.parent.name != "commands":
+            assert "orchestrator.commands" not in path.read_text(encoding="utf-8"), path
 
 
 @pytest.mark.parametrize("floor", FLOORS)

@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.commands.base import PLUGINS_VARIABLE, given_plugins
+from orchestrator.command_line.base import PLUGINS_VARIABLE, given_plugins
 from orchestrator.driver.own_code import FLOORS, SOURCE
 from orchestrator.driver.ray_private import UPLOAD_LOGGERS
 from orchestrator.driver.stop_request import STOP_SECONDS

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
-from orchestrator.commands.base import NAME
+from orchestrator.command_line.base import NAME
 
 SHELLS = ("bash", "zsh", "fish")
 

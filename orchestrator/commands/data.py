@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from orchestrator.command_line.base import Command, Group
 from orchestrator.commands import completion
-from orchestrator.commands.base import Command, Group
 from orchestrator.commands.options import data_option, json_option
 from orchestrator.screen.terminal import console
 

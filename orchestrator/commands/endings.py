@@ -10,8 +10,8 @@ from typing import NoReturn
 
 import click
 
+from orchestrator.command_line.base import NAME
 from orchestrator.commands import mistakes
-from orchestrator.commands.base import NAME
 from orchestrator.driver import own_code
 from orchestrator.driver.signals import Interrupted, interruptible
 

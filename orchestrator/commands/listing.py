@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from orchestrator.commands.base import Choice, Command
+from orchestrator.command_line.base import Choice, Command
 from orchestrator.commands.options import json_option
 from orchestrator.screen.terminal import console
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from orchestrator.commands.base import NAME
+from orchestrator.command_line.base import NAME
 
 
 def line(error: click.UsageError, words: Sequence[str]) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from orchestrator.command_line.base import Amount
 from orchestrator.commands import completion
-from orchestrator.commands.base import Amount
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from orchestrator.commands.base import Amount, Command
+from orchestrator.command_line.base import Amount, Command
 from orchestrator.commands.options import (
     data_option,
     gpus_option,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from orchestrator.commands.base import Command
+from orchestrator.command_line.base import Command
 from orchestrator.commands.options import (
     address_option,
     data_option,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.commands.base import Command
+from orchestrator.command_line.base import Command
 from orchestrator.commands.options import FILE
 from orchestrator.screen.terminal import console
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from orchestrator.command_line.base import Command, Group
 from orchestrator.commands import completion
-from orchestrator.commands.base import Command, Group
 from orchestrator.commands.options import json_option, store_option
 from orchestrator.screen.terminal import console, warn
 

@@ -6,8 +6,8 @@ import sys
 
 import click
 
+from orchestrator.command_line.base import Choice, Command
 from orchestrator.commands import completion
-from orchestrator.commands.base import Choice, Command
 from orchestrator.commands.options import json_option, set_option, store_option
 from orchestrator.screen.terminal import console
 
@@ -64,7 +64,7 @@ def tables(
     json: bool,
 ) -> None:
     """Regenerate the result tables from the store alone."""
-    from orchestrator.commands.copied import typed
+    from orchestrator.command_line.copied import typed
     from orchestrator.use_cases.rescore import MissingScoresError
     from orchestrator.use_cases.tables import tables
     from trainables.errors import ConfigurationError

@@ -31,7 +31,7 @@ def way_out(given: Mapping[str, Any]) -> Iterator[None]:
     Args:
         given: Values of the current command's parameters, by name.
     """
-    from orchestrator.commands.copied import typed
+    from orchestrator.command_line.copied import typed
     from orchestrator.use_cases.launch import NoJobError, UnderWayError
     from trainables.errors import ConfigurationError
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from orchestrator.command_line.base import Command
 from orchestrator.commands import completion
-from orchestrator.commands.base import Command
 from orchestrator.commands.options import data_option, is_place, json_option, set_option_of
 from orchestrator.screen.terminal import console, warn
 

@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.cluster.jobs import Job
-from orchestrator.commands import copied
-from orchestrator.commands.base import app
+from orchestrator.command_line import copied
+from orchestrator.command_line.base import app
 from orchestrator.use_cases.launch import Launched, Stopped, Target
 from orchestrator.use_cases.status import Status
 from results.wording import counted

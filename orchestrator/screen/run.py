@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from orchestrator.commands import copied
+from orchestrator.command_line import copied
 from orchestrator.driver.progress import Progress
 from orchestrator.screen import warnings
 from orchestrator.screen.tables import print_written

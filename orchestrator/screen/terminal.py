@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from orchestrator.commands.base import NAME
+from orchestrator.command_line.base import NAME
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.commands import copied
+from orchestrator.command_line import copied
 from orchestrator.use_cases.changed_code import ChangedCode
 from results.wording import counted
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from orchestrator.cli import app
 from orchestrator.cluster.jobs import Job
-from orchestrator.commands.copied import show, typed
+from orchestrator.command_line.copied import show, typed
 from orchestrator.screen.launched import only_to_launch
 from orchestrator.screen.run import print_ran
 from orchestrator.use_cases.run import Ran

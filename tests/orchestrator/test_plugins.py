@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from orchestrator.cluster.jobs import LAUNCHED, shipped
-from orchestrator.commands import base, copied
-from orchestrator.commands.base import app
+from orchestrator.command_line import base, copied
+from orchestrator.command_line.base import app
 from orchestrator.use_cases.check_loss import check_loss
 from results.store.store import Store
 from sweeps.expand import load

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.commands.base import NAME, app, given_plugins
+from orchestrator.command_line.base import NAME, app, given_plugins
 from trainables.shell import quoted
 
 if TYPE_CHECKING:

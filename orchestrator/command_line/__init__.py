@@ -1,0 +1,1 @@
+"""How a command line is read and written: the base classes of commands, and lines to copy and paste."""
