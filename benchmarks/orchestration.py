@@ -94,6 +94,7 @@ def ours(number: int, scratch: Path) -> None:
 
     configure_ray()
     from orchestrator.driver import tune_driver
+    from orchestrator.driver.assignment import Assignment
     from orchestrator.driver.progress import Progress
     from orchestrator.driver.stop_request import StopRequest
     from orchestrator.driver.trial_source import ListedTrials
@@ -107,15 +108,9 @@ def ours(number: int, scratch: Path) -> None:
     trials = list(sweep.trials)[:number]
     start_ray([trial.key for trial in trials])
     with Progress(trials, 0, Terminal(file=StringIO())) as progress:
-        outcome = tune_driver.fit(
-            sweep,
-            ListedTrials(trials),
-            Store(str(scratch / "store")),
-            scratch,
-            progress,
-            scratch,
-            StopRequest(),
-        )
+        source = ListedTrials(trials, sweep.gpus, sweep.run.cpus_per_trial)
+        assignment = Assignment(sweep.name, source, sweep.run, Store(str(scratch / "store")), scratch)
+        outcome = tune_driver.fit(assignment, progress, scratch, StopRequest())
     assert (outcome.done, outcome.failed, outcome.left) == (number, 0, 0)
 
 

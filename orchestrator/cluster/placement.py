@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.expand import Sweep
 from trainables.errors import ConfigurationError
 from trainables.trial import Trial
 
@@ -34,6 +33,10 @@ class Needs:
         return cls(int(gpus), cpus, 1.0) if gpus > 1 else cls(1, cpus, gpus)
 
     @property
+    def total_gpus(self) -> float:
+        return self.workers * self.gpus
+
+    @property
     def bundle(self) -> dict[str, float]:
         """One worker's reservation, in Ray's terms."""
         return {"CPU": self.cpus, "GPU": self.gpus}
@@ -43,8 +46,7 @@ class Needs:
         cpus = f"{self.cpus:g} CPU core{'' if self.cpus == 1 else 's'}{each}"
         if not self.gpus:
             return cpus
-        total = self.workers * self.gpus
-        return f"{total:g} GPU{'s' if total > 1 else ''} with {cpus}"
+        return f"{self.total_gpus:g} GPU{'s' if self.total_gpus > 1 else ''} with {cpus}"
 
     def fitting(self, node: Mapping[str, float]) -> int:
         """The number of such workers that fit on an empty node."""
@@ -52,23 +54,25 @@ class Needs:
         return int(min(node.get(name, 0.0) / value + TOLERANCE for name, value in wanted.items()))
 
 
-def at_once(sweep: Sweep, trials: Sequence[Trial], nodes: Sequence[Mapping[str, float]]) -> int:
-    """Approximate number of parallel trials: how many of the first trial's size fit.
+def at_once(needs: Needs, nodes: Sequence[Mapping[str, float]]) -> int:
+    """The number of trials of this size that fit in parallel, and at least 1.
 
     Args:
         nodes: The resources of each node.
     """
-    needs = Needs.of(sweep.gpus[trials[0].key], sweep.run.cpus_per_trial)
-    return max(1, min(len(trials), sum(map(needs.fitting, nodes)) // needs.workers))
+    return max(1, sum(map(needs.fitting, nodes)) // needs.workers)
 
 
-def check(sweep: Sweep, trials: Iterable[Trial], nodes: Sequence[Mapping[str, Any]]) -> str | None:
+def check(
+    trials: Iterable[Trial], needs_of: Callable[[Trial], Needs], nodes: Sequence[Mapping[str, Any]]
+) -> str | None:
     """Refuses trials that would wait forever.
 
     Assumes that nothing else runs on the cluster. Refuses nothing on a cluster that can grow, since its final
     size is unknown here.
 
     Args:
+        needs_of: Returns the resources that a trial reserves.
         nodes: From `ray.nodes()`.
 
     Returns:
@@ -80,8 +84,8 @@ def check(sweep: Sweep, trials: Iterable[Trial], nodes: Sequence[Mapping[str, An
     alive = [node for node in nodes if node["Alive"]]
     resources = [node["Resources"] for node in alive]
     # Report the largest first.
-    for trial in sorted(trials, key=lambda trial: sweep.gpus[trial.key], reverse=True):
-        needs = Needs.of(sweep.gpus[trial.key], sweep.run.cpus_per_trial)
+    for trial in sorted(trials, key=lambda trial: needs_of(trial).total_gpus, reverse=True):
+        needs = needs_of(trial)
         if sum(map(needs.fitting, resources)) >= needs.workers:
             continue
         cell = f"{trial.dataset.label} / {trial.model.label} / {trial.loss.label}"

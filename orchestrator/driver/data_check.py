@@ -58,8 +58,8 @@ class DataCheck:
     context.
     """
 
-    def __init__(self, trials: Iterable[Trial], root: Path, request: StopRequest):
-        self.asked_for = pickle.dumps((Needed.by(trials), root))
+    def __init__(self, needed: Needed, root: Path, request: StopRequest):
+        self.asked_for = pickle.dumps((needed, root))
         self.request = request
 
     def __enter__(self) -> DataCheck:

@@ -32,10 +32,8 @@ class TrialQueue(Searcher):
     the others.
 
     Args:
-        source: Yields the trials, in the order in which they should start.
-        gpus: Returns the number of GPUs that a trial reserves.
-        cpus: Number of CPU cores that each of its workers reserves. Trials of different needs do not queue
-            behind each other.
+        source: Yields the trials, in the order in which they should start. Trials of different needs do not
+            queue behind each other.
         request: Once set, no further trial is handed out.
         clock: Monotonic clock, in seconds.
     """
@@ -43,15 +41,11 @@ class TrialQueue(Searcher):
     def __init__(
         self,
         source: TrialSource,
-        gpus: Callable[[Trial], float],
-        cpus: float,
         request: StopRequest,
         clock: Callable[[], float] = time.monotonic,
     ):
         super().__init__()
         self.source = source
-        self.gpus = gpus
-        self.cpus = cpus
         self.clock = clock
         self.request = request
         self.unsettled: dict[str, Trial] = {}
@@ -70,13 +64,13 @@ class TrialQueue(Searcher):
             return finished
         while (trial := self.source.next()) is not None:
             self.unsettled[trial.key] = trial
-            self.ready[self._needs(trial)].append(trial.key)
+            self.ready[self.source.needs(trial)].append(trial.key)
         if not self.unsettled:
             return finished
         while self.paused and self.paused[0][0] <= self.clock():
             _, key = heapq.heappop(self.paused)
             if key in self.unsettled:
-                self.ready[self._needs(self.unsettled[key])].appendleft(key)
+                self.ready[self.source.needs(self.unsettled[key])].appendleft(key)
         open_ = [n for n, queue in self.ready.items() if queue and len(self.waiting[n]) < MOST_WAITING]
         if not open_:
             return None
@@ -85,17 +79,15 @@ class TrialQueue(Searcher):
         self.waiting[needs].add(key)
         return self._config(self.unsettled[key])
 
-    def _needs(self, trial: Trial) -> Needs:
-        return Needs.of(self.gpus(trial), self.cpus)
-
     def _config(self, trial: Trial) -> dict[str, Any]:
         """The Tune config of a trial: the whole trial, and labels for trackers."""
         labels = {"dataset": trial.dataset.label, "model": trial.model.label, "loss": trial.loss.label}
         also = {"seed": trial.seed, "protocol": trial.protocol, "key": trial.key}
-        return {"trial": trial, "gpus": self.gpus(trial), **labels, **also}
+        needs = self.source.needs(trial)
+        return {"trial": trial, "needs": needs, **labels, **also}
 
     def started(self, trial: Trial) -> None:
-        self.waiting[self._needs(trial)].discard(trial.key)
+        self.waiting[self.source.needs(trial)].discard(trial.key)
 
     def settled(self, trial: Trial, result: Done | Failed) -> None:
         """Notes that a trial is done or has failed by its own fault: it does not return."""

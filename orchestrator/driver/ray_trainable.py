@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 
+from orchestrator.cluster.placement import Needs
 from orchestrator.driver import last_words, notices, worker_exit
 from orchestrator.driver.reports import Done, Failed, Latest, Note, Report, Running, StoreLost
 from orchestrator.driver.stalls import Watch
@@ -64,7 +65,7 @@ class RayTrial(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.trial: Trial = new_config["trial"]
-        self.gpus: float = new_config["gpus"]
+        self.needs: Needs = new_config["needs"]
         self.begun = False
         return True
 
@@ -85,10 +86,10 @@ class RayTrial(tune.Trainable):
                 # Another driver on this store was faster.
                 self.watch.rest()
                 return Done(Latest(self.trial.training.epochs))
-            if self.gpus > 1:
+            if self.needs.workers > 1:
                 # Each of several workers has its own watch.
                 self.watch.rest()
-            self._worker().begin(self.trial, self.gpus)
+            self._worker().begin(self.trial, self.needs.total_gpus)
             self.begun = True
         report = self._worker().step()
         if isinstance(report, Failed):
@@ -111,10 +112,10 @@ class RayTrial(tune.Trainable):
         return False
 
     def _worker(self) -> TrialWorker | WorkerGroup:
-        if self.gpus > 1:
+        if self.needs.workers > 1:
             from orchestrator.driver.worker_group import WorkerGroup
 
-            self.group = self.group or WorkerGroup(self.settings, int(self.gpus))
+            self.group = self.group or WorkerGroup(self.settings, self.needs.workers)
             return self.group
         from orchestrator.driver.worker import TrialWorker
 

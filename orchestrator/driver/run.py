@@ -1,4 +1,4 @@
-"""Runs the missing trials of a sweep with Ray Tune.
+"""Runs trials with Ray Tune.
 
 The store alone says which trials are missing; Tune's own folder is scratch and is deleted. To recover, run
 the same command again. There is no other recovery.
@@ -15,38 +15,29 @@ from pathlib import Path
 from orchestrator.cluster.placement import at_once
 from orchestrator.cluster.placement import check as check_placement
 from orchestrator.driver import ray_places
+from orchestrator.driver.assignment import Assignment
 from orchestrator.driver.data_check import DataCheck, Needed, check_data
 from orchestrator.driver.outcome import Outcome
 from orchestrator.driver.progress import Progress
 from orchestrator.driver.ray_start import configure_ray
 from orchestrator.driver.scratch import Scratch
 from orchestrator.driver.stop_request import StopRequest
-from orchestrator.driver.trial_source import ListedTrials
-from results.store.store import Store
-from sweeps.expand import Sweep
-from trainables.trial import Trial
 
 
-def _check_data_there(trials: list[Trial], root: Path) -> None:
+def _check_data_there(needed: Needed, root: Path) -> None:
     """Runs `check_data` on the cluster, where the trials and their data are."""
     import ray
 
     try:
-        ray.get(ray.remote(num_cpus=0)(check_data).remote(Needed.by(trials), root))
+        ray.get(ray.remote(num_cpus=0)(check_data).remote(needed, root))
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
 
 
-def run_missing(
-    sweep: Sweep,
-    trials: list[Trial],
-    store: Store,
-    data_root: Path,
-    progress: Progress,
-    request: StopRequest,
-    address: str | None = None,
+def run_trials(
+    assignment: Assignment, progress: Progress, request: StopRequest, address: str | None = None
 ) -> Outcome:
-    """Trains `trials`, and waits until each is committed or recorded as failed.
+    """Trains the trials of a source, and waits until each is committed or recorded as failed.
 
     Args:
         progress: Progress of these trials, shown while they run.
@@ -60,12 +51,15 @@ def run_missing(
         StartError: Ray or a worker cannot start. Later, `Outcome.worker_error` reports this instead.
     """
     configure_ray(address)
-    here = DataCheck(trials, data_root, request) if address is None else None
+    source, data_root = assignment.source, assignment.data_root
+    trials = source.representatives()
+    needed, first = Needed.by(trials), source.needs(trials[0])
+    here = DataCheck(needed, data_root, request) if address is None else None
     if address is None:
-        progress.at_once = at_once(sweep, trials, [{"CPU": len(os.sched_getaffinity(0))}])
-    data = f"loading {', '.join(component.label for component in Needed.by(trials).datasets)}"
+        progress.at_once = at_once(first, [{"CPU": len(os.sched_getaffinity(0))}])
+    data = f"loading {', '.join(component.label for component in needed.datasets)}"
     ray_ = "starting Ray" if address is None else f"joining the Ray cluster at {address}"
-    store.folder.sit_out_outages(progress.note)
+    assignment.store.folder.sit_out_outages(progress.note)
     with progress, here or contextlib.nullcontext():
         progress.doing(f"{ray_}, {data}" if here else ray_)
         import ray
@@ -88,23 +82,20 @@ def run_missing(
                     progress.doing(data)
                     here.wait()
                 nodes = ray.nodes()  # type: ignore[no-untyped-call]
-                if waits := check_placement(sweep, trials, nodes):
+                if waits := check_placement(trials, source.needs, nodes):
                     progress.note(waits)
-                progress.at_once = at_once(
-                    sweep, trials, [node["Resources"] for node in nodes if node["Alive"]]
-                )
+                progress.at_once = at_once(first, [node["Resources"] for node in nodes if node["Alive"]])
                 if not here:
                     from orchestrator.driver.worker_check import check_workers
 
                     progress.doing("asking each node whether it can run this code")
                     check_workers(nodes, request)
                     progress.doing(f"{data} on the cluster")
-                    _check_data_there(trials, data_root)
+                    _check_data_there(needed, data_root)
                 progress.doing("starting the first processes")
                 from orchestrator.driver.tune_driver import fit
 
-                source, folder = ListedTrials(trials), scratch.folder / "tune"
                 with request.trials():
-                    return fit(sweep, source, store, data_root, progress, folder, request)
+                    return fit(assignment, progress, scratch.folder / "tune", request)
         finally:
             scratch.delete()

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from orchestrator.cluster.placement import Needs
 from orchestrator.driver.reports import Done, Failed
 from trainables.trial import Trial
 
 
 class TrialSource(Protocol):
     """Hands out trials, and receives the result of each. A search chooses later trials by earlier results."""
+
+    def representatives(self) -> Sequence[Trial]:
+        """Trials that together have all data sets, models and needs of the source, and at least one.
+
+        These are checked before the first start. The source need not hand them out.
+        """
+
+    def needs(self, trial: Trial) -> Needs:
+        """The resources that a trial reserves."""
 
     def next(self) -> Trial | None:
         """The next trial, none of them twice; None while none is available.
@@ -24,14 +34,29 @@ class TrialSource(Protocol):
         """Notes the final end of a trial: its result is committed, or it failed by its own fault.
 
         Not called for interruptions and dead processes, after which the driver resumes the trial by itself.
+        If another driver committed the trial meanwhile, `result` has no curves: they are in the store.
         """
 
 
 class ListedTrials:
-    """The trials of a list, in its order."""
+    """The trials of a list, in its order.
 
-    def __init__(self, trials: Iterable[Trial]):
+    Args:
+        gpus: Number of GPUs that each reserves, by its key.
+        cpus: Number of CPU cores that each of its workers reserves.
+    """
+
+    def __init__(self, trials: Sequence[Trial], gpus: Mapping[str, float], cpus: float):
+        self._trials = trials
         self._rest = iter(trials)
+        self._gpus = gpus
+        self._cpus = cpus
+
+    def representatives(self) -> Sequence[Trial]:
+        return self._trials
+
+    def needs(self, trial: Trial) -> Needs:
+        return Needs.of(self._gpus[trial.key], self._cpus)
 
     def next(self) -> Trial | None:
         return next(self._rest, None)

@@ -16,6 +16,7 @@ from ray.tune.stopper import Stopper
 
 from orchestrator.cluster.placement import Needs
 from orchestrator.driver import notices, ray_private
+from orchestrator.driver.assignment import Assignment
 from orchestrator.driver.deaths import errors_of_trials
 from orchestrator.driver.heartbeat import heartbeat
 from orchestrator.driver.listener import Listener
@@ -26,50 +27,38 @@ from orchestrator.driver.ray_trainable import RayTrial
 from orchestrator.driver.stalls import first_patience
 from orchestrator.driver.stop_request import STOP_SECONDS, StopRequest
 from orchestrator.driver.trackers import callbacks
-from orchestrator.driver.trial_source import TrialSource
 from orchestrator.driver.worker_settings import WorkerSettings
 from results.store import provenance
-from results.store.store import Store
-from sweeps.expand import Sweep
 from trainables.registry.plugins import PLUGINS
 
 
-def fit(
-    sweep: Sweep,
-    source: TrialSource,
-    store: Store,
-    data_root: Path,
-    progress: Progress,
-    scratch: Path,
-    request: StopRequest,
-) -> Outcome:
-    """Runs the trials of a source, in order, on the connected Ray, until all have ended.
+def fit(assignment: Assignment, progress: Progress, scratch: Path, request: StopRequest) -> Outcome:
+    """Runs the trials of an assignment, in order, on the connected Ray, until all have ended.
 
     `request` ends this early, with a checkpoint of each running trial.
     """
-    run = sweep.run
+    run, store = assignment.settings, assignment.store
     settings = WorkerSettings(
         store=store.folder.root if store.folder.is_local else store.uri,
-        data_root=str(data_root.absolute()),
+        data_root=str(assignment.data_root.absolute()),
         checkpoint_every=run.checkpoint_every,
         checkpoint_minutes=run.checkpoint_minutes,
         hours_per_trial=run.hours_per_trial,
         stalled_minutes=run.stalled_minutes,
         threads=max(1, int(run.cpus_per_trial)),
         source_commit=provenance.source_commit(),
-        run=f"{sweep.name}-{uuid.uuid4()}",
+        run=f"{assignment.name}-{uuid.uuid4()}",
         plugins=PLUGINS.files,
     )
-    cpus = run.cpus_per_trial
-    queue = TrialQueue(source, lambda trial: sweep.gpus[trial.key], cpus, request)
+    queue = TrialQueue(assignment.source, request)
     outcome = Outcome()
     stop = Stop(request, progress, outcome, settings.run)
-    watchers = callbacks(run.watch, sweep.name, store, progress.tell)
+    watchers = callbacks(run.watch, assignment.name, store, progress.tell)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     trainable = tune.with_resources(
         tune.with_parameters(RayTrial, settings=settings),
-        # Keep its references small: Tune copies this function, and `_name`, with all of them for each trial.
-        lambda config: reservation(Needs.of(config["gpus"], cpus)),
+        # Neither this function nor `_name` may refer to much: Tune copies both for each trial.
+        lambda config: reservation(config["needs"]),
     )
     try:
         with (

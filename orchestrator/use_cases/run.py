@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.cluster.estimates import longest_first
+from orchestrator.driver.assignment import Assignment
 from orchestrator.driver.errors import StartError
 from orchestrator.driver.outcome import Outcome
 from orchestrator.driver.progress import Progress, unseen
-from orchestrator.driver.run import run_missing
+from orchestrator.driver.run import run_trials
 from orchestrator.driver.stop_request import StopRequest
+from orchestrator.driver.trial_source import ListedTrials
 from orchestrator.use_cases import tables
 from orchestrator.use_cases.bfloat16 import slow_in_bfloat16
 from orchestrator.use_cases.changed_code import ChangedCode, changed_code
@@ -182,7 +184,9 @@ def run(
         # Stop counting operations, which loads torch: this process trains nothing.
         estimates.count = False
         progress = observer.progress(wanted, opening.done, estimates.seconds)
-        outcome = run_missing(loaded, wanted, place, data, progress, request, address)
+        source = ListedTrials(wanted, loaded.gpus, loaded.run.cpus_per_trial)
+        assignment = Assignment(loaded.name, source, loaded.run, place, data)
+        outcome = run_trials(assignment, progress, request, address)
         standing = standing.again()
     done = opening.done + outcome.done
     if outcome.store_error or outcome.worker_error:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.driver.data_check import DataCheck
+from orchestrator.driver.data_check import DataCheck, Needed
 from orchestrator.driver.stop_request import StopRequest
 from trainables.errors import DataError
 from trainables.resolve import resolve
@@ -22,7 +22,7 @@ def test_data_that_is_there_passes_and_the_current_folder_is_no_source(
     for name in ("trainables", "results", "pickle", "random"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")
     monkeypatch.chdir(tmp_path)
-    with DataCheck([DIGITS], tmp_path, StopRequest()) as check:
+    with DataCheck(Needed.by([DIGITS]), tmp_path, StopRequest()) as check:
         check.wait()
 
 
@@ -30,7 +30,7 @@ def test_what_is_missing_is_the_error_that_loading_it_gives(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with (
-        DataCheck([DIGITS, CIFAR], tmp_path, StopRequest()) as check,
+        DataCheck(Needed.by([DIGITS, CIFAR]), tmp_path, StopRequest()) as check,
         pytest.raises(DataError, match="data prepare cifar10"),
     ):
         check.wait()
@@ -38,7 +38,7 @@ def test_what_is_missing_is_the_error_that_loading_it_gives(
 
 
 def test_a_process_that_dies_is_told_of(tmp_path: Path) -> None:
-    with DataCheck([DIGITS], tmp_path, StopRequest()) as check:
+    with DataCheck(Needed.by([DIGITS]), tmp_path, StopRequest()) as check:
         check.process.kill()
         with pytest.raises(DataError, match="ended with -9, before any trial"):
             check.wait()
@@ -46,7 +46,7 @@ def test_a_process_that_dies_is_told_of(tmp_path: Path) -> None:
 
 def test_a_stop_does_not_wait_for_it_and_ends_it(tmp_path: Path) -> None:
     request = StopRequest()
-    with DataCheck([DIGITS], tmp_path, request) as check:
+    with DataCheck(Needed.by([DIGITS]), tmp_path, request) as check:
         psutil.Process(check.process.pid).suspend()
         request.asked = time.monotonic()
         check.wait()

@@ -181,7 +181,9 @@ def test_plan_says_whose_measurement_it_goes_by_and_run_starts_in_its_order(
     def first_of_cifar10() -> str:
         order: list[Trial] = []
         monkeypatch.setattr(
-            run, "run_missing", lambda sweep, wanted, *rest: order.extend(wanted) or Outcome(left=1)
+            run,
+            "run_trials",
+            lambda assignment, *rest: order.extend(iter(assignment.source.next, None)) or Outcome(left=1),
         )
         sets = ["seeds=1", "training.precision=bfloat16"]
         run.run("mukhoti2020", store, sets)

@@ -8,18 +8,20 @@ from typing import Any
 import pytest
 
 from orchestrator.cluster.placement import GROUP_LABEL, Needs, check
-from sweeps.expand import Sweep, load
+from orchestrator.driver.trial_source import ListedTrials
+from sweeps.expand import load
 from trainables.errors import ConfigurationError
 
 
-def sweep_of(tmp_path: Path, gpus: float, cpus: float = 1) -> Sweep:
+def listed(tmp_path: Path, gpus: float, cpus: float = 1) -> ListedTrials:
     path = tmp_path / "a.yaml"
     path.write_text(
         "name: a\nseeds: 1\nblocks:\n  - {datasets: [digits], models: [mlp], losses: [brier]}\n"
         f"run: {{cpus_per_trial: {cpus}, gpus_per_trial: {gpus}}}\n",
         encoding="utf-8",
     )
-    return load(path)
+    sweep = load(path)
+    return ListedTrials(sweep.trials, sweep.gpus, sweep.run.cpus_per_trial)
 
 
 def node(gpus: float, cpus: float, alive: bool = True, **labels: str) -> dict[str, Any]:
@@ -41,8 +43,8 @@ def node(gpus: float, cpus: float, alive: bool = True, **labels: str) -> dict[st
 def test_what_fits_is_let_through(
     gpus: float, cpus: float, nodes: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    sweep = sweep_of(tmp_path, gpus, cpus)
-    assert check(sweep, sweep.trials, nodes) is None
+    source = listed(tmp_path, gpus, cpus)
+    assert check(source.representatives(), source.needs, nodes) is None
 
 
 @pytest.mark.parametrize(
@@ -79,15 +81,15 @@ def test_what_fits_is_let_through(
 def test_what_never_fits_is_refused(
     gpus: float, cpus: float, nodes: list[dict[str, Any]], told: str, tmp_path: Path
 ) -> None:
-    sweep = sweep_of(tmp_path, gpus, cpus)
+    source = listed(tmp_path, gpus, cpus)
     with pytest.raises(ConfigurationError) as refused:
-        check(sweep, sweep.trials, nodes)
+        check(source.representatives(), source.needs, nodes)
     assert str(refused.value) == f"digits / mlp / brier {told}"
 
 
 def test_a_cluster_that_can_grow_is_waited_for(tmp_path: Path) -> None:
-    sweep = sweep_of(tmp_path, 4)
-    waits = check(sweep, sweep.trials, [node(0, 2, **{GROUP_LABEL: "head"})])
+    source = listed(tmp_path, 4)
+    waits = check(source.representatives(), source.needs, [node(0, 2, **{GROUP_LABEL: "head"})])
     assert waits is not None and "digits / mlp / brier asks for 4 GPUs" in waits
 
 

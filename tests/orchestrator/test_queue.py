@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ray.tune.search import Searcher
 
+from orchestrator.cluster.placement import Needs
 from orchestrator.driver.queue import LONGEST_PAUSE, MOST_WAITING, TrialQueue
 from orchestrator.driver.reports import Done, Failed, Latest
 from orchestrator.driver.stop_request import StopRequest
@@ -35,7 +36,8 @@ class Clock:
 
 def queue_of(gpus: dict[Trial, float], source: TrialSource | None = None) -> tuple[TrialQueue, Clock]:
     clock = Clock()
-    return TrialQueue(source or ListedTrials(gpus), gpus.__getitem__, 1, StopRequest(), clock), clock
+    listed = ListedTrials(list(gpus), {each.key: number for each, number in gpus.items()}, 1)
+    return TrialQueue(source or listed, StopRequest(), clock), clock
 
 
 def next_of(queue: TrialQueue) -> Trial | str | None:
@@ -109,6 +111,12 @@ def test_a_source_that_chooses_by_results_is_asked_until_it_has_no_more() -> Non
             self.open = of([0, 1])
             self.heard: list[tuple[Trial, Done | Failed]] = []
 
+        def representatives(self) -> list[Trial]:
+            return of([0])
+
+        def needs(self, trial: Trial) -> Needs:
+            return Needs.of(SMALL, 1)
+
         def next(self) -> Trial | None:
             return self.open.pop(0) if self.open else None
 
@@ -118,7 +126,7 @@ def test_a_source_that_chooses_by_results_is_asked_until_it_has_no_more() -> Non
                 self.open = of([len(self.heard), len(self.heard) + 1])
 
     source, failed = Halving(), Failed("bug", "", "", "")
-    queue, clock = queue_of(dict.fromkeys(of(range(4)), SMALL), source)
+    queue, clock = queue_of({}, source)
     first, second = next_of(queue), next_of(queue)
     assert [first, second, next_of(queue)] == [trial(0), trial(1), None]
     queue.settled(trial(1), DONE)

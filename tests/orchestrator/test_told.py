@@ -55,7 +55,7 @@ def test_plan_and_run_say_that_bfloat16_is_slow_on_a_cpu_without_it(
     monkeypatch.setattr(processor, "CPUINFO", file)
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(SWEEP.format(seeds=2, precision=precision, gpus=gpus))
-    monkeypatch.setattr("orchestrator.use_cases.run.run_missing", lambda *given: Outcome(left=2))
+    monkeypatch.setattr("orchestrator.use_cases.run.run_trials", lambda *given: Outcome(left=2))
     store = str(tmp_path)
     for command in ("plan", "run"):
         output = io.StringIO()
@@ -72,7 +72,7 @@ def test_one_is_told_in_the_singular(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (counted(1, "trial"), counted(0, "trial"), counted(2, "set")) == ("1 trial", "0 trials", "2 sets")
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(SWEEP.format(seeds=1, precision="float32", gpus=0))
-    monkeypatch.setattr("orchestrator.use_cases.run.run_missing", lambda *given: Outcome(left=1, failed=1))
+    monkeypatch.setattr("orchestrator.use_cases.run.run_trials", lambda *given: Outcome(left=1, failed=1))
     output = io.StringIO()
     ran = run(str(sweep), str(tmp_path / "store"))
     print_ran(ran, {"sweep": str(sweep)}, Terminal(file=output, width=200))
