@@ -97,7 +97,6 @@ def ours(number: int, scratch: Path) -> None:
     from orchestrator.driver.assignment import Assignment
     from orchestrator.driver.progress import Progress
     from orchestrator.driver.stop_request import StopRequest
-    from orchestrator.driver.trial_source import ListedTrials
     from results.store.store import Store
     from sweeps.expand import load
 
@@ -108,8 +107,7 @@ def ours(number: int, scratch: Path) -> None:
     trials = list(sweep.trials)[:number]
     start_ray([trial.key for trial in trials])
     with Progress(trials, 0, Terminal(file=StringIO())) as progress:
-        source = ListedTrials(trials, sweep.gpus, sweep.run.cpus_per_trial)
-        assignment = Assignment(sweep.name, source, sweep.run, Store(str(scratch / "store")), scratch)
+        assignment = Assignment.of(sweep, trials, Store(str(scratch / "store")), scratch)
         outcome = tune_driver.fit(assignment, progress, scratch, StopRequest())
     assert (outcome.done, outcome.failed, outcome.left) == (number, 0, 0)
 

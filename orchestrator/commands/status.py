@@ -52,7 +52,7 @@ def status(
         if target:
             print_job(found, target, click.get_current_context().params, shown)
         else:
-            print_running(found.plan.sweep, found.plan.running, shown)
+            print_running(found.plan, shown)
         shown.print()
         print_plan(found.plan, shown)
     return int(found.job_failed)

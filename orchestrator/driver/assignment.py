@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.driver.trial_source import TrialSource
+from orchestrator.driver.trial_source import ListedTrials, TrialSource
 from results.store.store import Store
+from sweeps.expand import Sweep
 from sweeps.spec import Run
+from trainables.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -26,3 +29,9 @@ class Assignment:
     settings: Run
     store: Store
     data_root: Path
+
+    @classmethod
+    def of(cls, sweep: Sweep, trials: Sequence[Trial], store: Store, data_root: Path) -> Assignment:
+        """Some trials of a sweep, in this order."""
+        source = ListedTrials(trials, sweep.gpus, sweep.run.cpus_per_trial)
+        return cls(sweep.name, source, sweep.run, store, data_root)

@@ -12,7 +12,7 @@ from orchestrator.screen import warnings
 from orchestrator.screen.cost import print_cost
 from orchestrator.screen.grid import Grid
 from orchestrator.screen.view import standing_still
-from orchestrator.use_cases.plan import Cell, FailedTrial, Plan, RunningTrial
+from orchestrator.use_cases.plan import Cell, FailedTrial, Plan
 from results.store.survey import State
 from results.wording import counted
 from trainables.texts import visible
@@ -49,16 +49,16 @@ def print_plan(plan: Plan, console: Console, tracebacks: bool = False) -> None:
         print_cost(plan.cost, console)
 
 
-def print_running(sweep: str, trials: Sequence[RunningTrial], console: Console) -> None:
+def print_running(plan: Plan, console: Console) -> None:
     """Prints a line per running trial."""
-    if not trials:
-        console.print(f"No trial of {sweep} runs at this moment.")
+    if not plan.running:
+        console.print(f"No trial of {plan.sweep} runs at this moment.")
         return
     table = Table(box=None, pad_edge=False, show_header=False)
-    for run in trials:
+    for run in plan.running:
         quiet = "" if run.quiet_seconds is None else standing_still(run.quiet_seconds)
         table.add_row(run.trial, f"{run.epoch}/{run.epochs} epochs", quiet)
-    console.print(f"{counted(len(trials), 'trial')} of {sweep} running at this moment:")
+    console.print(f"{counted(len(plan.running), 'trial')} of {plan.sweep} running at this moment:")
     console.print(table)
 
 

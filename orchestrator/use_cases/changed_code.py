@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from orchestrator.use_cases.standing import Standing
 from results.store import code, provenance
 from trainables.catalogue import DATASETS, LOSSES, MODELS
 from trainables.errors import DataError
 from trainables.registry import Registry
 from trainables.trial import Trial
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 REGISTRIES: dict[str, Registry[Any]] = {"dataset": DATASETS, "model": MODELS, "loss": LOSSES}
 
@@ -40,17 +38,16 @@ class ChangedCode:
     certain: bool
 
 
-def changed_code(trials: Sequence[Trial], frame: pd.DataFrame, root: Path) -> tuple[ChangedCode, ...]:
+def changed_code(standing: Standing, root: Path) -> tuple[ChangedCode, ...]:
     """The components, and the training code, that no longer compute the same numbers.
 
     Where the source differs, compares today's numbers with those stored in a row. Where that is impossible,
     the source decides.
 
     Args:
-        frame: Finished trials, from `Store.trials`.
         root: Folder of the data sets, needed to compare the code of data sets.
     """
-    known = {trial.key: trial for trial in trials}
+    known, frame = {trial.key: trial for trial in standing.sweep.trials}, standing.snapshot.trials()
     columns = [f"{what}_{kind}" for kind in code.KINDS for what in ("code", "source", "numbers")]
     kept = [name for name in ("key", "dataset_fingerprint", *columns) if name in frame.columns]
     rows: list[Any] = frame[kept].to_dict("records")

@@ -126,10 +126,9 @@ def plan(
     if not may_be_new:
         place.check_place()
     runs = running(place)
-    standing = Standing.of(loaded, place)
+    standing = Standing(loaded, place)
     trials, survey = loaded.trials, overlaid(standing.survey, runs)
     counts = {state: survey.count(state) for state in State}
-    finished = standing.snapshot.trials()
     wanted = standing.to_run()
     return Plan(
         sweep=loaded.name,
@@ -146,7 +145,7 @@ def plan(
         damaged_besides=tuple(standing.found.others(standing.survey)),
         differing=standing.found.differing,
         unusable_checkpoints=dict(_unusable(standing)),
-        changed_code=changed_code(trials, finished, default_root()),
+        changed_code=changed_code(standing, default_root()),
         loose_rows=standing.snapshot.loose,
         slow_in_bfloat16=slow_in_bfloat16(loaded, wanted),
         cost=cost(loaded, wanted, standing.estimates(wanted, prices.card), prices) if wanted else None,

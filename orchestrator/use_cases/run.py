@@ -18,16 +18,14 @@ from orchestrator.driver.outcome import Outcome
 from orchestrator.driver.progress import Progress, unseen
 from orchestrator.driver.run import run_trials
 from orchestrator.driver.stop_request import StopRequest
-from orchestrator.driver.trial_source import ListedTrials
 from orchestrator.use_cases import tables
 from orchestrator.use_cases.bfloat16 import slow_in_bfloat16
 from orchestrator.use_cases.changed_code import ChangedCode, changed_code
 from orchestrator.use_cases.standing import Standing
 from orchestrator.use_cases.tables import Written
-from results.store import running, scored_sets
+from results.store import running
 from results.store.checkpoints import StoredCheckpoints
 from results.store.errors import StoreError
-from results.store.mending import mend
 from results.store.store import Store
 from results.store.survey import State
 from results.wording import counted
@@ -147,24 +145,22 @@ def run(
     """
     observer, request = observer or Observer(), request or StopRequest()
     data = data or default_root()
-    loaded = load(sweep, overrides)
-    place = Store(store)
+    standing = Standing(load(sweep, overrides), Store(store))
+    place = standing.store
     place.tidying.tell = observer.warn
-    with observer.busy(f"looking at what the store {store} has of {loaded.name}"):
-        standing = Standing.of(loaded, place)
+    with observer.busy(f"looking at what the store {store} has of {standing.sweep.name}"):
         wanted = standing.to_run(retry_failed)
         if wanted or standing.to_mend or standing.survey.leftover:
             place.folder.check_writable()
-        stuck = mend(place, standing.survey, standing.found)
+        stuck = standing.mend()
         wanted = [trial for trial in wanted if trial.key not in stuck]
-        standing = standing.again() if standing.to_mend else standing
         checkpoints = StoredCheckpoints(place)
         for key in standing.survey.leftover:
             checkpoints.delete(key)
         opening = Opening(
-            sweep=loaded.name,
+            sweep=standing.sweep.name,
             store=store,
-            trials=len(loaded.trials),
+            trials=len(standing.sweep.trials),
             done=standing.done,
             to_run=len(wanted),
             failed=0 if retry_failed else standing.survey.count(State.FAILED),
@@ -172,9 +168,9 @@ def run(
             damaged_besides=tuple(standing.found.others(standing.survey)),
             rescored=standing.found.differing,
             stuck=stuck,
-            changed_code=changed_code(loaded.trials, standing.snapshot.trials(), data),
+            changed_code=changed_code(standing, data),
             loose_rows=standing.snapshot.loose,
-            slow_in_bfloat16=slow_in_bfloat16(loaded, wanted) if address is None else 0,
+            slow_in_bfloat16=slow_in_bfloat16(standing.sweep, wanted) if address is None else 0,
         )
     observer.opened(opening)
     outcome = Outcome()
@@ -184,19 +180,18 @@ def run(
         # Stop counting operations, which loads torch: this process trains nothing.
         estimates.count = False
         progress = observer.progress(wanted, opening.done, estimates.seconds)
-        source = ListedTrials(wanted, loaded.gpus, loaded.run.cpus_per_trial)
-        assignment = Assignment(loaded.name, source, loaded.run, place, data)
+        assignment = Assignment.of(standing.sweep, wanted, place, data)
         outcome = run_trials(assignment, progress, request, address)
-        standing = standing.again()
+        standing.read_again()
     done = opening.done + outcome.done
     if outcome.store_error or outcome.worker_error:
         raise _stopped(standing, outcome, done)
-    written = tables.write(loaded, place, standing.snapshot) if done else None
+    written = tables.write(standing) if done else None
     # After the tables, since they are also files of the store.
     if wanted or standing.survey.leftover or place.folder.has_markers:
-        place.tidying.attempt(lambda: _tidy(place, loaded.trials, checkpoints))
+        place.tidying.attempt(lambda: _tidy(standing, checkpoints))
     return Ran(
-        sweep=loaded.name,
+        sweep=standing.sweep.name,
         store=store,
         trials=opening.trials,
         done=done,
@@ -210,7 +205,7 @@ def _stopped(standing: Standing, outcome: Outcome, counted_done: int) -> Calibsw
     """The error of a run that was aborted."""
     try:
         # Some trials ended after the driver had stopped listening.
-        done = standing.store.survey(standing.sweep.trials).count(State.DONE)
+        done = len(standing.finished)
     except StoreError:
         done = counted_done
     kept = f"{done} of {counted(len(standing.sweep.trials), 'trial')} are kept."
@@ -219,11 +214,11 @@ def _stopped(standing: Standing, outcome: Outcome, counted_done: int) -> Calibsw
     return StartError(f"a worker cannot start: {outcome.worker_error}. {kept}")
 
 
-def _tidy(store: Store, trials: Sequence[Trial], checkpoints: StoredCheckpoints) -> None:
+def _tidy(standing: Standing, checkpoints: StoredCheckpoints) -> None:
     """Deletes leftovers of trials, so that none remain after a sweep."""
+    store = standing.store
     left = {info.path.split("/")[1] for info in store.folder.list("checkpoints")}
-    for trial in trials:
-        if trial.key in left and store.is_done(trial) and not scored_sets.lacking(store.folder, trial):
-            checkpoints.delete(trial.key)
+    for key in left & standing.finished if left else ():
+        checkpoints.delete(key)
     running.withdraw(store)
     store.folder.delete_stale_temporaries()

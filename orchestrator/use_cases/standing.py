@@ -1,14 +1,15 @@
-"""The state of a sweep in a store, where both `plan` and `run` begin."""
+"""A sweep in its store, with which both `plan` and `run` begin."""
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.cluster.estimates import Estimates
 from results import gpu_records
-from results.store.mending import Mending, mending
+from results.store import scored_sets
+from results.store.mending import Mending, mend, mending
 from results.store.pilots import kept
 from results.store.snapshot import Snapshot
 from results.store.store import Store
@@ -18,28 +19,31 @@ from sweeps.expand import Sweep
 from trainables.trial import Trial
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Standing:
-    """A sweep, its store, and the state of each trial.
+    """A sweep, its store, and the state of each trial there: read on first use, and then kept.
 
-    Attributes:
-        snapshot: The files of the store, listed once.
-        found: Damage found by an earlier inspection of every file.
-        survey: Includes that damage.
+    Raises:
+        StoreError: In each method: the store cannot be read.
     """
 
     sweep: Sweep
     store: Store
-    snapshot: Snapshot
-    found: Mending
-    survey: Survey
 
-    @classmethod
-    def of(cls, sweep: Sweep, store: Store) -> Standing:
-        """Raises StoreError if the store cannot be read."""
-        found = mending(store, sweep.trials)
-        snapshot = store.snapshot(sweep.trials, thorough=True)
-        return cls(sweep, store, snapshot, found, found.added_to(take_survey(snapshot, sweep.trials)))
+    @functools.cached_property
+    def snapshot(self) -> Snapshot:
+        """The files of the store, listed once."""
+        return self.store.snapshot(self.sweep.trials, thorough=True)
+
+    @functools.cached_property
+    def found(self) -> Mending:
+        """Damage found by an earlier inspection of every file."""
+        return mending(self.store, self.sweep.trials)
+
+    @functools.cached_property
+    def survey(self) -> Survey:
+        """The state of each trial at first use. Includes the damage found earlier."""
+        return self.found.added_to(take_survey(self.snapshot, self.sweep.trials))
 
     @property
     def to_mend(self) -> bool:
@@ -50,9 +54,33 @@ class Standing:
     def done(self) -> int:
         return self.survey.count(State.DONE)
 
-    def again(self) -> Standing:
-        """Reads the rows of the store again, and keeps the survey."""
-        return dataclasses.replace(self, snapshot=self.snapshot.again())
+    @property
+    def finished(self) -> set[str]:
+        """Keys of the trials with all their rows: a quick look, without the digests of their data."""
+        rows = {*self.snapshot.trials()["key"], *self.snapshot.scored()["key"]}
+        return {
+            trial.key
+            for trial in self.sweep.trials
+            if rows >= {trial.key, *(scored_sets.scored_key(trial.key, each) for each in trial.score_on)}
+        }
+
+    def read_again(self) -> None:
+        """Reads the rows that are new in the store, and keeps the survey."""
+        self.snapshot = self.snapshot.again()
+
+    def mend(self) -> dict[str, str]:
+        """Repairs the store, as far as the sweep is concerned.
+
+        Returns:
+            Reasons why trials cannot be recomputed now, by key: their damaged files could not be moved.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        stuck = mend(self.store, self.survey, self.found)
+        if self.to_mend:
+            self.read_again()
+        return stuck
 
     def to_run(self, retry_failed: bool = False) -> list[Trial]:
         """The trials that are not done and have not failed by their own fault.

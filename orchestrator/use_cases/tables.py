@@ -16,11 +16,13 @@ from results.tables.rendering import render
 from results.tables.screen import ON_SCREEN
 from results.tables.table import build, by_task, default_metrics, needed, only
 from results.wording import counted
-from sweeps.expand import Sweep, expected_frame, load
+from sweeps.expand import expected_frame, load
 from trainables.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from orchestrator.use_cases.standing import Standing
 
 FILES = {"md": "md", "latex": "tex", "html": "html", "csv": "csv"}
 """Formats of the tables that a run writes to the store, with their file name extensions."""
@@ -133,13 +135,14 @@ class Written:
     files: Mapping[str, str]
 
 
-def write(sweep: Sweep, store: Store, snapshot: Snapshot) -> Written:
+def write(standing: Standing) -> Written:
     """Writes the tables of a sweep in all formats, as files under tables/ in the store.
 
     Raises:
         ConfigurationError: No trial is finished.
         StoreError: The store cannot be written.
     """
+    sweep, store, snapshot = standing.sweep, standing.store, standing.snapshot
     frame, expected = _trials(store, snapshot), expected_frame(sweep.trials)
     calibrator = temperature_by(sweep.temperature_criterion)
     built = build(frame, expected, calibrator, default_metrics(frame))

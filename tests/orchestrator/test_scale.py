@@ -15,7 +15,6 @@ from orchestrator.driver import tune_driver
 from orchestrator.driver.assignment import Assignment
 from orchestrator.driver.progress import Progress
 from orchestrator.driver.stop_request import StopRequest
-from orchestrator.driver.trial_source import ListedTrials
 from results.store.store import Store
 from results.terminal import Terminal
 from sweeps.expand import load
@@ -33,8 +32,7 @@ def kept_of_each(sweep_seeds: int, folder: Path, monkeypatch: pytest.MonkeyPatch
     sweep = load("quickstart", [f"seeds={sweep_seeds}", "run.gpus_per_trial=2", "run.cpus_per_trial=3"])
     trials = list(sweep.trials)
     with Progress(trials, 0, Terminal(file=StringIO())) as shown:
-        source = ListedTrials(trials, sweep.gpus, sweep.run.cpus_per_trial)
-        assignment = Assignment(sweep.name, source, sweep.run, Store(str(folder)), folder)
+        assignment = Assignment.of(sweep, trials, Store(str(folder)), folder)
         tune_driver.fit(assignment, shown, folder, StopRequest())
     config = handed["search_alg"].suggest("first")
     assert handed["resources"](config) == tune_driver.reservation(Needs(2, 3.0, 1.0))
