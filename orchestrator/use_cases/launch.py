@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -80,6 +80,18 @@ class Launched:
 
 
 @dataclass(frozen=True)
+class Logs:
+    """The output of a sweep's driver.
+
+    Attributes:
+        job: Its state when the output was read.
+    """
+
+    job: Job
+    output: str
+
+
+@dataclass(frozen=True)
 class Stopped:
     """A job that has ended.
 
@@ -121,11 +133,12 @@ def launch(target: Target, data: Path | None = None, retry_failed: bool = False)
     return Launched(sweep.name, len(sweep.trials), job)
 
 
-def logs(target: Target, follow: bool = True) -> Iterator[str]:
-    """Yields the driver's output.
+def logs(target: Target, follow: bool = True, show: Callable[[str], object] | None = None) -> Logs:
+    """Collects the driver's output.
 
     Args:
-        follow: Continue with new output until the driver ends.
+        follow: Wait for new output until the driver ends.
+        show: Called with each piece of the output as it arrives.
 
     Raises:
         NoJobError: There is no driver.
@@ -133,10 +146,12 @@ def logs(target: Target, follow: bool = True) -> Iterator[str]:
     """
     with target.jobs() as jobs:
         job = _latest(jobs)
-        if follow:
-            yield from jobs.follow(job)
-        else:
-            yield jobs.logs(job)
+        pieces = []
+        for piece in jobs.follow(job) if follow else [jobs.logs(job)]:
+            pieces.append(piece)
+            if show:
+                show(piece)
+        return Logs(jobs.wait(job) if follow else job, "".join(pieces))
 
 
 def stop(target: Target) -> Stopped:

@@ -54,9 +54,9 @@ class Metric(MetricSpec):
 
     def changed_by(self, calibrator: str) -> bool:
         """Whether this calibrator, which takes logits for classification, can change it."""
-        return self.task == tasks.DEFAULT and not (
-            self.order_only and CALIBRATORS[calibrator].spec.keeps_order
-        )
+        if self.task != tasks.DEFAULT or calibrator == UNCALIBRATED:
+            return False
+        return not (self.order_only and CALIBRATORS[calibrator].spec.keeps_order)
 
 
 @dataclass(frozen=True)

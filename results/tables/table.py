@@ -226,6 +226,8 @@ def _caption(metric: Metric, calibrator: str, full: int, rows: Iterable[Row], da
             f"Pre {spec.symbol}: as trained; post {spec.symbol}: after {spec.title}, fitted to each "
             "trial's validation data."
         )
+    elif calibrator == UNCALIBRATED:
+        sentences.append("As trained, without calibration.")
     if full > 1:
         fewer = ", of n seeds where n is given" if any(0 < cell.seeds < full for cell in cells) else ""
         sentences.append(f"Mean ± standard deviation (n-1) over {full} seeds{fewer}.")

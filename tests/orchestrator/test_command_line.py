@@ -66,8 +66,7 @@ def test_whatever_can_be_given_has_a_text_and_one_meaning() -> None:
     texts: dict[tuple[str, ...], set[str | None]] = defaultdict(set)
     for name, command in every_command(app):
         assert command.help, name
-        # Logs are text.
-        assert (name == "logs") != any("--json" in param.opts for param in command.params), name
+        assert any("--json" in param.opts for param in command.params), name
         for param in command.params:
             text = param.help if isinstance(param, click.Argument | click.Option) else None
             assert text and text[-1] in ".]", f"{name} {param.name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,6 +99,8 @@ def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, t
     launched("launch")
     followed = launched("logs")
     assert "[2/2] digits / small_cnn / halved" in followed
+    whole = json.loads(launched("logs", "--json"))
+    assert whole["job"]["status"] == "SUCCEEDED" and whole["output"].strip() in followed
     assert ": succeeded, submitted" in launched("status") and "2 done" in launched("status")
     frame = Store(str(launched.store)).trials().set_index("key")
     assert frame["resumed_from_epoch"].to_dict() == kept

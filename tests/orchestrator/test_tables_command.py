@@ -63,6 +63,15 @@ def test_only_the_metrics_that_are_asked_for_are_printed(format: str | None) -> 
         assert text.splitlines()[1].split() == ["MCE", "Top-1"]
 
 
+def test_without_calibration_each_score_is_printed_once() -> None:
+    def scalings(*options: str) -> list[tuple[str, str]]:
+        lines = csv.DictReader(io.StringIO(printed("--metric", "nll", "--format", "csv", *options)))
+        return [(line["scaling"], line["mean"]) for line in lines]
+
+    before = [mean for scaling, mean in scalings() if scaling == "before"]
+    assert before and scalings("--calibrator", "none") == [("none", mean) for mean in before]
+
+
 def test_json_has_what_the_other_formats_print() -> None:
     made = json.loads(printed("--json", "--metric", "ece"))
     (table,), (first, *_) = made["on_test_set"], csv.DictReader(io.StringIO(printed("--format", "csv")))

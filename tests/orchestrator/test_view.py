@@ -203,7 +203,7 @@ def test_status_shows_what_runs_without_a_cluster(tmp_path: Path) -> None:
         console = Terminal(file=io.StringIO(), width=120)
         found = status("quickstart", store, changed)
         assert found.job is None and not found.job_failed
-        print_running(found.plan.sweep, found.plan.running, console)
+        print_running(found.plan, console)
         print_plan(found.plan, console)
         return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
