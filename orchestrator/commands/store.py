@@ -35,8 +35,8 @@ def compact(store: str, json: bool) -> None:
 def verify(store: str, json: bool) -> int:
     """Check every file of a store, and recompute the scores of every finished trial from its logits.
 
-    Lists the findings by kind, each with what the next run does about it. Exit code 1 if a file is damaged or
-    a score differs.
+    Lists the findings by kind, each with what the next run does about it. Exit code 1 if a file is damaged, a
+    score differs, or a row was written by a newer calibsweep.
     """
     from orchestrator.screen.as_json import as_json
     from orchestrator.screen.bars import bar
@@ -50,7 +50,7 @@ def verify(store: str, json: bool) -> int:
         with bar("verifying", console()) as progress:
             verified = verify(store, progress=progress)
         print_verified(verified, console())
-    return 1 if verified.wrong else 0
+    return int(bool(verified.wrong or verified.newer))
 
 
 @click.command(cls=Command, example="calibsweep store ls --store ./store")

@@ -25,8 +25,9 @@ def print_verified(verified: Verified, console: Console) -> None:
         line = "What is wrong cannot be kept for the next run, which may not see all of it"
         console.print(f"{line}: {verified.not_kept}", style="warning", highlight=False, soft_wrap=True)
     sets = f", and on {counted(verified.other_sets, 'set')} out of distribution" * bool(verified.other_sets)
+    newer = f"; {counted(verified.newer, 'row')} of a newer calibsweep not inspected" * bool(verified.newer)
     console.print(
         f"{counted(verified.trials, 'trial')} scored anew from their logits{sets}, "
-        f"{verified.wrong} differ or are damaged.",
+        f"{verified.wrong} differ or are damaged{newer}.",
         highlight=False,
     )

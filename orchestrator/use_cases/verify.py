@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from results.store.errors import StoreError
-from results.store.finding import Finding
+from results.store.finding import NEWER, Finding
 from results.store.inspection import Inspection, inspection
 from results.store.mending import keep
 from results.store.store import Store
@@ -20,6 +20,7 @@ class Verified:
     other_sets: Number of their evaluations out of distribution rescored.
     findings: With full file names, grouped by kind, errors first.
     wrong: Number of findings that are errors: damage or wrong scores.
+    newer: Number of rows written by a newer calibsweep, which were not inspected.
     not_kept: Why the store could not keep the findings for the next run; '' if it did.
     """
 
@@ -28,6 +29,7 @@ class Verified:
     other_sets: int
     findings: tuple[Finding, ...]
     wrong: int
+    newer: int
     not_kept: str = ""
 
 
@@ -50,12 +52,14 @@ def verify(store: str, *, progress: Callable[[int, int], object] = lambda done, 
     for done, step in enumerate(made.steps, 1):
         step()
         progress(done, len(made.steps))
+    by_kind = made.by_kind()
     findings = tuple(
         replace(finding, path=opened.folder.name(finding.path))
-        for alike in made.by_kind().values()
+        for alike in by_kind.values()
         for finding in alike
     )
-    return Verified(store, made.trials, made.scored, findings, made.wrong, _kept(made))
+    newer = len(by_kind.get(NEWER, ()))
+    return Verified(store, made.trials, made.scored, findings, made.wrong - newer, newer, _kept(made))
 
 
 def _kept(made: Inspection) -> str:
