@@ -49,6 +49,22 @@ def test_a_floor_imports_only_what_is_below_it(repository: Path, floor: str) -> 
             assert not used & {"pyarrow", "pandas", "rich"}, path
 
 
+def test_statistics_know_arrays_and_data_frames_alone(repository: Path) -> None:
+    package = "results.statistics"
+    known = {"__future__", "collections", "dataclasses", "itertools", "math", "typing"}
+    known |= {"numpy", "pandas", "scipy"}
+    for path in sources(repository, package.replace(".", "/")):
+        assert imports(path) - known <= {"results"}, path
+        text = path.read_text(encoding="utf-8")
+        assert all(
+            line.startswith(f"from {package}.") for line in text.splitlines() if "from results" in line
+        )
+        # It takes as long to load as a table to print.
+        assert not any(
+            line.startswith(("from scipy import stats", "import scipy")) for line in text.splitlines()
+        )
+
+
 def test_use_cases_know_no_terminal(repository: Path) -> None:
     for path in (repository / "orchestrator" / "use_cases").glob("*.py"):
         text = path.read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from results.statistics.seeds import means_and_deviations
 from trainables.errors import ConfigurationError
 from trainables.texts import visible
 from trainables.trial import NATURAL
@@ -65,16 +66,11 @@ def summarise(
     trials[list(columns)] = trials[list(columns)].astype(float)
     _refuse_duplicates(trials)
 
-    groups = trials.groupby(CELL, sort=True)
-    counts = groups[list(columns)].count()
-    seeds = groups.size()
-    whole = counts.eq(seeds, axis=0)
-    means = groups[list(columns)].mean().where(whole).add_suffix("_mean")
-    deviations = groups[list(columns)].std(ddof=1).where(whole).add_suffix("_deviation")
+    summary = means_and_deviations(trials, CELL, columns)
     holes = {} if expected is None else _holes(trials, expected)
-    summary = pd.concat([means, deviations], axis=1)
-    summary = summary.reindex(summary.index.union([*holes]).set_names(CELL)) if holes else summary
-    summary.insert(0, "seeds", seeds.reindex(summary.index, fill_value=0))
+    if holes:
+        summary = summary.reindex(summary.index.union([*holes]).set_names(CELL))
+        summary["seeds"] = summary["seeds"].fillna(0).astype(int)
     summary.insert(1, "missing", [holes.get(cell, ()) for cell in summary.index])
     summary = summary.reset_index()
 

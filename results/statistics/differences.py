@@ -1,0 +1,150 @@
+"""The difference of two losses: over matched seeds, and over seeds and test samples.
+
+Two losses with the same seed share initialisation and order of the batches, and all networks share the test
+set, so all differences here are paired. They are first minus second, in the unit of the scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from results.statistics.binned import Floats
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A mean difference with its uncertainty.
+
+    Attributes:
+        estimate: Mean over the seeds.
+        standard_error: Of the estimate; NaN if unknown.
+        degrees: Degrees of freedom of Student's t; infinite for a normal distribution.
+        low, high: Confidence interval.
+        p_value: Of no difference, two-sided.
+        seeds: Number of matched seeds.
+    """
+
+    estimate: float
+    standard_error: float
+    degrees: float
+    low: float
+    high: float
+    p_value: float
+    seeds: int
+
+
+def over_seeds(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Difference:
+    """The paired t interval and test over matched seeds.
+
+    It holds for other seeds and the same test set.
+
+    Args:
+        first, second: Scores of the same seeds in the same order, [S].
+        level: Confidence.
+
+    Raises:
+        ValueError: The shapes differ, there is no seed, or a score is not finite. With one seed, all but the
+            estimate is NaN.
+    """
+    gaps = _gaps(first, second)
+    variance = gaps.var(ddof=1) / len(gaps) if len(gaps) > 1 else np.nan
+    return _difference(gaps.mean(), variance, len(gaps) - 1, len(gaps), level)
+
+
+def over_seeds_and_samples(
+    first: ArrayLike,
+    second: ArrayLike,
+    first_resampled: ArrayLike,
+    second_resampled: ArrayLike,
+    level: float = 0.95,
+) -> Difference:
+    """The paired two-level bootstrap: for other seeds and another test set of the same size.
+
+    The variance over test samples is that of the resamples. The variance over seeds needs no resampling: for
+    a mean it is known, and drawing from few seeds gives (S - 1) / S of it, hence intervals that are too
+    narrow. Seeds and samples are crossed, as all networks share the test set, so the variance of the mean
+    difference is
+
+        s^2 / S + (S V_mean - V_each) / (S - 1)
+
+    with s^2 the variance of the difference over seeds, V_mean the variance over resamples of the mean
+    difference, and V_each that of one seed's difference, averaged. The second term is the part of the
+    sampling variance that the seeds share; the rest is already in s^2. This is the estimate for a random
+    effect of each in a crossed design (Searle, Casella and McCulloch, 'Variance Components' 1992, chapter 4),
+    the degrees of freedom are Satterthwaite's (Biometrics 1946). With one seed the variance is V_each alone,
+    so the interval holds for these two networks, and for other test samples.
+
+    If each network had its own test samples, the second term would be 0, which leaves `over_seeds`.
+
+    Args:
+        first, second: Scores of the same seeds in the same order, [S].
+        first_resampled, second_resampled: These scores over the same resamples of the test samples,
+            [S, draws], from `resampling`.
+
+    Raises:
+        ValueError: Shapes differ, or a score is not finite.
+    """
+    gaps = _gaps(first, second)
+    one, other = np.asarray(first_resampled, dtype=float), np.asarray(second_resampled, dtype=float)
+    if one.shape != other.shape or one.ndim != 2 or len(one) != len(gaps):
+        raise ValueError(
+            f"resampled scores must have shape [{len(gaps)}, draws], not {one.shape} and {other.shape}."
+        )
+    resampled = one - other
+    if not np.isfinite(resampled).all():
+        raise ValueError("resampled scores must be finite.")
+    seeds = len(gaps)
+    of_each = float(resampled.var(axis=1, ddof=1).mean())
+    if seeds == 1:
+        return _difference(gaps.mean(), of_each, np.inf, 1, level)
+    of_mean = float(resampled.mean(axis=0).var(ddof=1))
+    between = float(gaps.var(ddof=1)) / seeds
+    shared = max(0.0, (seeds * of_mean - of_each) / (seeds - 1))
+    total = between + shared
+    degrees = (seeds - 1) * (total / between) ** 2 if between > 0 else np.inf
+    return _difference(gaps.mean(), total, degrees, seeds, level)
+
+
+def _gaps(first: ArrayLike, second: ArrayLike) -> Floats:
+    one, other = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if one.ndim != 1 or one.shape != other.shape or not one.size:
+        raise ValueError(f"scores must have one shape [S], not {one.shape} and {other.shape}.")
+    gaps: Floats = one - other
+    if not np.isfinite(gaps).all():
+        raise ValueError("scores must be finite.")
+    return gaps
+
+
+def _difference(estimate: float, variance: float, degrees: float, seeds: int, level: float) -> Difference:
+    error = float(np.sqrt(variance))
+    if np.isnan(error):
+        return Difference(float(estimate), error, degrees, error, error, error, seeds)
+    half = error * t_quantile(degrees, (1 + level) / 2)
+    return Difference(
+        float(estimate),
+        error,
+        float(degrees),
+        float(estimate - half),
+        float(estimate + half),
+        two_sided(float(estimate), error, degrees),
+        seeds,
+    )
+
+
+def t_quantile(degrees: float, probability: float) -> float:
+    """Quantile of Student's t; of a normal distribution for infinite degrees."""
+    if np.isinf(degrees):
+        return float(special.ndtri(probability))
+    return float(special.stdtrit(degrees, probability))
+
+
+def two_sided(estimate: float, error: float, degrees: float) -> float:
+    """Two-sided p-value of an estimate with its standard error, by Student's t or a normal distribution."""
+    if error == 0:
+        return 1.0 if estimate == 0 else 0.0
+    below = -abs(estimate) / error
+    return float(2 * (special.ndtr(below) if np.isinf(degrees) else special.stdtr(degrees, below)))

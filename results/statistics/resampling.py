@@ -1,0 +1,169 @@
+"""Scores over resampled test samples, for many scores at once.
+
+A resample of N samples with replacement is a weight for each sample: how often it was drawn. All scores of
+networks tested on the same samples are computed over the same resamples, so that their differences are
+paired. Efron and Tibshirani, 'An Introduction to the Bootstrap' (1993), chapter 8.
+
+Bins stay as they are for all samples. Bins of equal mass would move a little with each resample, which
+changes the standard error by a few percent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from results.statistics.binned import BinnedError, Floats, Ints
+
+ELEMENTS_AT_ONCE = 2**21
+"""Weights held at a time."""
+
+COLUMNS_AT_ONCE = 1024
+"""Bins of all networks held at a time."""
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Resamples of N test samples, the same for a seed.
+
+    Attributes:
+        samples: N.
+        draws: Number of resamples.
+    """
+
+    samples: int
+    draws: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples < 1 or self.draws < 2:
+            raise ValueError(f"cannot resample {self.samples} samples {self.draws} times.")
+
+    def places(self) -> Iterator[tuple[slice, Ints]]:
+        """Drawn samples [d, N], for some draws at a time."""
+        generator = np.random.default_rng(self.seed)
+        rows = max(1, ELEMENTS_AT_ONCE // self.samples)
+        for start in range(0, self.draws, rows):
+            end = min(start + rows, self.draws)
+            yield slice(start, end), generator.integers(0, self.samples, (end - start, self.samples))
+
+    def weights(self) -> Iterator[tuple[slice, Floats]]:
+        """How often each sample was drawn, [d, N], for some draws at a time."""
+        for where, places in self.places():
+            flat = places + np.arange(len(places))[:, None] * self.samples
+            counts = np.bincount(flat.ravel(), minlength=places.size)
+            yield where, counts.reshape(places.shape).astype(float)
+
+
+def means(values: ArrayLike, resamples: Resamples) -> Floats:
+    """Scores that are means over samples (negative log-likelihood, Brier score, error), resampled.
+
+    Args:
+        values: Each sample's value, [..., N].
+
+    Returns:
+        [..., draws].
+    """
+    rows = np.asarray(values, dtype=float)
+    _check(rows, resamples)
+    flat = rows.reshape(-1, resamples.samples)
+    found = np.empty((len(flat), resamples.draws))
+    for where, weights in resamples.weights():
+        found[:, where] = flat @ weights.T / resamples.samples
+    return found.reshape(*rows.shape[:-1], resamples.draws)
+
+
+def binned_errors(
+    confidences: ArrayLike, correct: ArrayLike, error: BinnedError, resamples: Resamples
+) -> Floats:
+    """A calibration error of the predicted class, resampled.
+
+    Args:
+        confidences: [..., N], in [0, 1].
+        correct: Whether each prediction is correct, of the same shape.
+
+    Returns:
+        [..., draws].
+    """
+    values, hits = np.asarray(confidences, dtype=float), np.asarray(correct, dtype=float)
+    if values.shape != hits.shape:
+        raise ValueError(f"confidences have shape {values.shape}, but correct {hits.shape}.")
+    _check(values, resamples)
+    flat, flat_hits = values.reshape(-1, resamples.samples), hits.reshape(-1, resamples.samples)
+    found = np.empty((len(flat), resamples.draws))
+    at_once = max(1, COLUMNS_AT_ONCE // error.bins)
+    for start in range(0, len(flat), at_once):
+        part = slice(start, start + at_once)
+        sums = _BinSums.of(flat[part], flat_hits[part], error)
+        for where, weights in resamples.weights():
+            found[part, where] = error.combined(_ReweightedTotals(weights, sums)).T
+    return found.reshape(*values.shape[:-1], resamples.draws)
+
+
+@dataclass(frozen=True)
+class _BinSums:
+    """Matrices whose product with weights [d, N] are totals of all networks' bins.
+
+    Attributes:
+        networks, bins: Their numbers.
+        places: The column of each sample's bin, [T, N]; -1 for none.
+    """
+
+    networks: int
+    bins: int
+    places: Ints
+    confidences: Floats
+    correct: Floats
+
+    @classmethod
+    def of(cls, confidences: Floats, correct: Floats, error: BinnedError) -> _BinSums:
+        networks, bins = len(confidences), error.bins
+        chosen = np.stack([error.binning(row, bins) for row in confidences])
+        places = np.where(chosen < 0, -1, chosen + np.arange(networks)[:, None] * bins)
+        return cls(networks, bins, places, confidences, correct)
+
+    def times(self, weights: Floats, values: Floats) -> Floats:
+        """Sums of weight times value in each bin, [d, T, bins]."""
+        samples = weights.shape[1]
+        matrix = np.zeros((samples, self.networks * self.bins))
+        network, sample = np.nonzero(self.places >= 0)
+        matrix[sample, self.places[network, sample]] = values[network, sample]
+        return (weights @ matrix).reshape(len(weights), self.networks, self.bins)
+
+
+class _ReweightedTotals:
+    """`binned.Totals` of resamples, [d, T, bins]. Computes only those that an error asks for."""
+
+    def __init__(self, weights: Floats, sums: _BinSums):
+        self._weights, self._sums = weights, sums
+        self.samples = weights.shape[1]
+
+    @property
+    def counts(self) -> Floats:
+        return self._sums.times(self._weights, np.ones_like(self._sums.confidences))
+
+    @property
+    def excess(self) -> Floats:
+        return self._sums.times(self._weights, self._sums.confidences - self._sums.correct)
+
+    @property
+    def hits(self) -> Floats:
+        return self._sums.times(self._weights, self._sums.correct)
+
+
+def any_score(score: Callable[[Ints], float], resamples: Resamples) -> Floats:
+    """Any function of the drawn samples' positions [N], resampled, [draws]; one call per draw."""
+    found = np.empty(resamples.draws)
+    for where, places in resamples.places():
+        found[where] = [score(row) for row in places]
+    return found
+
+
+def _check(values: Floats, resamples: Resamples) -> None:
+    if not values.ndim or values.shape[-1] != resamples.samples:
+        raise ValueError(f"the last axis must have {resamples.samples} samples, not shape {values.shape}.")
+    if not np.isfinite(values).all():
+        raise ValueError("values of samples must be finite.")

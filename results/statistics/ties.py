@@ -1,0 +1,107 @@
+"""The losses of a row that cannot be distinguished from the best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from results.statistics.binned import Floats
+from results.statistics.differences import Difference, over_seeds, over_seeds_and_samples
+from results.statistics.multiple import holm
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All pairs of losses of one row.
+
+    Attributes:
+        best: Position of the loss with the best mean; None if no loss has a score.
+        tied: Which losses share the mark of the best, bool [L]: the best and all that do not differ from it.
+            All False if nothing is known about any difference from the best.
+        known: Which losses were compared with the best, bool [L]; the best itself, if any other was.
+        p_values: Of each pair, adjusted by Holm over the row, symmetric [L, L]; NaN where unknown.
+        differences: Of each pair (i, j) with i < j and a common seed.
+    """
+
+    best: int | None
+    tied: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+    p_values: Floats
+    differences: dict[tuple[int, int], Difference]
+
+
+def compare(
+    scores: ArrayLike, resampled: ArrayLike | None = None, direction: str = "lower", level: float = 0.95
+) -> Comparison:
+    """Compares all pairs of losses of a row.
+
+    Two losses differ if other seeds and other test samples would both leave a difference: the greater p-value
+    of `over_seeds` and `over_seeds_and_samples` counts, so both must reject (an intersection-union test,
+    Berger 1982, which needs no correction for being two). With one matched seed, only the samples speak. All
+    pairs of the row are corrected together by Holm's method, since which loss is best depends on the data
+    too.
+
+    Args:
+        scores: Of each loss and seed, [L, S], the same seeds in each row; NaN for a missing trial. A pair is
+            compared on the seeds that both have.
+        resampled: The scores over the same resamples of the test samples, [L, S, draws], from `resampling`;
+            None to compare over seeds alone.
+        direction: 'lower' or 'higher', whichever is better.
+        level: 1 minus the chance of any false difference in the row.
+
+    Raises:
+        ValueError: Shapes differ, or the direction is unknown.
+    """
+    table = np.asarray(scores, dtype=float)
+    drawn = None if resampled is None else np.asarray(resampled, dtype=float)
+    if table.ndim != 2 or (drawn is not None and drawn.shape[:-1] != table.shape):
+        shape = "none" if drawn is None else drawn.shape
+        raise ValueError(f"scores must be [L, S] and resampled [L, S, draws], not {table.shape} and {shape}.")
+    if direction not in ("lower", "higher"):
+        raise ValueError(f"direction must be 'lower' or 'higher', not {direction!r}.")
+    present = np.isfinite(table)
+    pairs = list(combinations(range(len(table)), 2))
+    differences: dict[tuple[int, int], Difference] = {}
+    raw = np.full(len(pairs), np.nan)
+    for place, (one, other) in enumerate(pairs):
+        common = present[one] & present[other]
+        if not common.any():
+            continue
+        first, second = table[one, common], table[other, common]
+        found, raw[place] = _pair(
+            first, second, None if drawn is None else (drawn[one, common], drawn[other, common]), level
+        )
+        differences[one, other] = found
+    adjusted = np.full((len(table), len(table)), np.nan)
+    for (one, other), p_value in zip(pairs, holm(raw), strict=True):
+        adjusted[one, other] = adjusted[other, one] = p_value
+    best = _best(table, present, direction)
+    if best is None:
+        nothing = np.zeros(len(table), dtype=bool)
+        return Comparison(None, nothing, nothing, adjusted, differences)
+    known = ~np.isnan(adjusted[best])
+    tied = known & (adjusted[best] > 1 - level)
+    # A mark on the best says that it was compared.
+    tied[best] = known[best] = known.any()
+    return Comparison(best, tied, known, adjusted, differences)
+
+
+def _pair(
+    first: Floats, second: Floats, resampled: tuple[Floats, Floats] | None, level: float
+) -> tuple[Difference, float]:
+    seeds = over_seeds(first, second, level)
+    if resampled is None:
+        return seeds, seeds.p_value
+    both = over_seeds_and_samples(first, second, *resampled, level)
+    return both, float(np.nanmax([seeds.p_value, both.p_value]))
+
+
+def _best(table: Floats, present: NDArray[np.bool_], direction: str) -> int | None:
+    rows = np.flatnonzero(present.any(axis=1))
+    if not len(rows):
+        return None
+    means = np.array([table[row, present[row]].mean() for row in rows])
+    return int(rows[means.argmin() if direction == "lower" else means.argmax()])
