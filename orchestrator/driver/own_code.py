@@ -21,7 +21,10 @@ def search_path() -> list[str]:
 
 
 def digest() -> str:
-    """SHA-256 of all modules of this code, plug-ins too."""
+    """SHA-256 of all modules of this code.
+
+    Plug-ins do not count: workers get them from the driver. `provided` compares components of other packages.
+    """
     found = hashlib.sha256()
     for floor in FLOORS:
         for path in sorted((SOURCE / floor).rglob("*.py")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import ray
@@ -12,7 +13,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.driver import own_code
 from orchestrator.driver.errors import StartError
+from orchestrator.driver.provided import provided
 from orchestrator.driver.stop_request import StopRequest
+from trainables.trial import Trial
 
 LONGEST_START = 300.0
 """Seconds that a node has to start a process and import this code."""
@@ -23,10 +26,14 @@ OF_RAY = ("raised in its creation task", "RuntimeEnvSetupError")
 """Marks in Ray's error texts of an actor that failed to start for a lasting reason."""
 
 
-def trouble(expected: str) -> str:
-    """Why this process cannot run the code with the digest `expected`; '' if it can.
+def trouble(code: str, components: list[tuple[str, str, str, str]]) -> str:
+    """Why this process cannot run the driver's trials; '' if it can.
 
     Self-contained, since it is sent to a worker by value: the worker may lack this module.
+
+    Args:
+        code: Digest of the driver's own code.
+        components: From `provided`, as plain tuples for the same reason.
     """
     import importlib.util
     import os
@@ -36,9 +43,12 @@ def trouble(expected: str) -> str:
         import orchestrator.driver.worker  # noqa: F401
         from orchestrator.driver import own_code
 
-        if own_code.digest() == expected:
-            return ""
-        return f"{own_code.SOURCE} holds other code than this command's"
+        if own_code.digest() != code:
+            return f"{own_code.SOURCE} holds other code than this command's"
+
+        from orchestrator.driver.provided import difference
+
+        return difference(components)
     except (Exception, SystemExit) as error:
         folders = {}
         for floor in ("orchestrator", "results", "sweeps", "trainables"):
@@ -49,8 +59,8 @@ def trouble(expected: str) -> str:
         return f"{type(error).__name__}: {error}{''.join(strangers)}"
 
 
-def check_workers(nodes: list[dict[str, Any]], request: StopRequest) -> None:
-    """Asks each node of a cluster whether its workers can run this code, before any trial starts there.
+def check_workers(nodes: list[dict[str, Any]], trials: Iterable[Trial], request: StopRequest) -> None:
+    """Asks each node of a cluster whether its workers can run these trials, before any starts there.
 
     Args:
         nodes: From `ray.nodes()`.
@@ -62,11 +72,12 @@ def check_workers(nodes: list[dict[str, Any]], request: StopRequest) -> None:
     # Pickled by value: see `trouble`.
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
     ask = ray.remote(num_cpus=0, max_retries=0)(trouble)
+    components = [tuple(component) for component in provided(trials)]
     asked = {}
     for node in nodes:
         if node["Alive"]:
             there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            answer = ask.options(scheduling_strategy=there).remote(own_code.digest())
+            answer = ask.options(scheduling_strategy=there).remote(own_code.digest(), components)
             asked[answer] = node["NodeManagerAddress"]
     end = time.monotonic() + LONGEST_START
     while asked and request.asked is None:

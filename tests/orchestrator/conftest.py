@@ -135,6 +135,20 @@ def source_with(folder: Path, kind: str = "models", **plug_ins: str) -> Path:
     return folder
 
 
+def installed_package(folder: Path, version: str, loss: str) -> None:
+    """Installs a package in a folder: `their-losses`, which provides the losses of one file."""
+    files = {
+        f"their_losses-{version}.dist-info/METADATA": (
+            f"Metadata-Version: 2.1\nName: their-losses\nVersion: {version}\n"
+        ),
+        f"their_losses-{version}.dist-info/entry_points.txt": "[calibsweep.losses]\nany = their_losses\n",
+        "their_losses.py": loss,
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(textwrap.dedent(text), encoding="utf-8")
+
+
 def halved(slow: Path) -> str:
     """The file of a loss that takes its time while `slow` is there, and no longer."""
     return f'''

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,18 @@ from click.testing import CliRunner
 from orchestrator.cluster.jobs import LAUNCHED, shipped
 from orchestrator.command_line import base, copied
 from orchestrator.command_line.base import app
+from orchestrator.driver.provided import difference, provided
 from orchestrator.use_cases.check_loss import check_loss
 from results.store.store import Store
 from sweeps.expand import load
+from trainables import source
+from trainables.catalogue import LOSSES
 from trainables.errors import ConfigurationError
+from trainables.registry import sources
 from trainables.registry.plugins import PLUGINS
+from trainables.resolve import resolve
 
-from .conftest import Command
+from .conftest import Command, installed_package
 
 LOSS = '''
 from torch.nn import functional
@@ -127,6 +133,41 @@ def test_lines_to_be_copied_name_the_plugins_again(sweep: Path, tmp_path: Path) 
     assert line == f"calibsweep run {sweep} --plugin {tmp_path / 'one_layer.py'}"
     CliRunner().invoke(app, ["list", "models"])
     assert "--plugin" not in copied.typed("run", {"sweep": str(sweep)})
+
+
+def test_a_worker_compares_the_components_that_packages_provide(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def installed(version: str | None, text: str = LOSS) -> None:
+        """A worker with this version of the package, or without it."""
+        sources._entry_points.cache_clear()
+        source.digest.cache_clear()
+        monkeypatch.setattr(LOSSES, "_entries", None)
+        if (folder := tmp_path / "packages").exists():
+            shutil.rmtree(folder)
+        if version:
+            installed_package(folder, version, text)
+
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    # Monkeypatch restores in reverse order, so that the registry is read again without the package.
+    monkeypatch.setattr(LOSSES, "_entries", None)
+    installed("1.2")
+    PLUGINS.add([tmp_path / "one_layer.py"])
+    trials = [resolve("digits", "one_layer", loss, 0) for loss in ("halved", "brier")]
+    (needed,) = provided(trials)
+    assert needed[:3] == ("loss", "halved", "their-losses 1.2")
+    assert not provided(trials[1:])
+    assert difference([needed]) == ""
+
+    for version, text, named in (
+        (None, "", ["lacks their-losses 1.2", "loss 'halved'"]),
+        ("1.3", LOSS, ["from their-losses 1.3", "from their-losses 1.2"]),
+        ("1.2", LOSS.replace("0.5", "0.4"), ["their-losses 1.2 holds other code", "loss 'halved'"]),
+    ):
+        installed(version, text)
+        found = difference([tuple(needed)])
+        assert all(part in found for part in named), found
+    installed(None)
 
 
 @pytest.mark.slow

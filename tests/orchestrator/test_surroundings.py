@@ -20,7 +20,7 @@ import pytest
 from orchestrator.driver.worker_check import failed_start
 from results.store.store import Store
 
-from .conftest import Command, cluster, family, program, source_with
+from .conftest import Command, cluster, family, halved, installed_package, program, source_with
 
 TINY = """
     name: tiny
@@ -62,6 +62,16 @@ class Installed(Command):
         )
         self.started.append(psutil.Process(process.pid))
         return process
+
+
+@dataclass
+class Packaged(Installed):
+    """The same with further packages."""
+
+    packages: Path = Path()
+
+    def environment(self) -> dict[str, str]:
+        return super().environment() | {"PYTHONPATH": str(self.packages)}
 
 
 def all_listening(process: subprocess.Popen[str]) -> set[tuple[str, str]]:
@@ -179,6 +189,16 @@ def test_nor_on_a_cluster_and_a_node_that_cannot_run_this_code_says_why(
         where = ("--address", nodes.address, "--store")
         here("run", sweep, *where, "results")
         assert len(Store(str(here.folder / "results")).trials()) == 1
+
+        # Another package provides a loss, and is installed only where the driver runs.
+        installed_package(tmp_path / "packages", "1.2", halved(tmp_path / "never"))
+        theirs = sweep_file(TINY.replace("brier", "halved"), "theirs.yaml")
+        with_package = Packaged(folder=here.folder, packages=tmp_path / "packages")
+        output = with_package("run", theirs, *where, "another", code=2)
+        (told,) = (line for line in output.splitlines() if line.startswith("calibsweep: "))
+        assert re.search(r"no worker can start on the node \S+: ", told)
+        assert "lacks their-losses 1.2" in told and "loss 'halved'" in told
+        assert not (here.folder / "another/failures").exists()
 
         other = tmp_path / "other"
         (other / "results").mkdir(parents=True)
