@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.use_cases.data import prepare as prepare
     from orchestrator.use_cases.listing import listing as listing
     from orchestrator.use_cases.plan import plan as plan
+    from orchestrator.use_cases.plugins import add_plugins as add_plugins
     from orchestrator.use_cases.rescore import rescore as rescore
     from orchestrator.use_cases.run import run as run
     from orchestrator.use_cases.score import score as score
@@ -39,6 +40,7 @@ _MODULES = {
     "prepare": "orchestrator.use_cases.data",
     "trial": "orchestrator.use_cases.trial",
     "check_loss": "orchestrator.use_cases.check_loss",
+    "add_plugins": "orchestrator.use_cases.plugins",
     "CalibsweepError": "trainables.errors",
 }
 

@@ -72,7 +72,7 @@ def check_workers(nodes: list[dict[str, Any]], trials: Iterable[Trial], request:
     # Pickled by value: see `trouble`.
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
     ask = ray.remote(num_cpus=0, max_retries=0)(trouble)
-    components = [tuple(component) for component in provided(trials)]
+    components = [(each.kind, each.name, each.origin, each.digest) for each in provided(trials)]
     asked = {}
     for node in nodes:
         if node["Alive"]:

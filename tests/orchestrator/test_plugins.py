@@ -15,6 +15,7 @@ from orchestrator.command_line import base, copied
 from orchestrator.command_line.base import app
 from orchestrator.driver.provided import difference, provided
 from orchestrator.use_cases.check_loss import check_loss
+from orchestrator.use_cases.plugins import add_plugins
 from results.store.store import Store
 from sweeps.expand import load
 from trainables import source
@@ -124,6 +125,19 @@ def test_check_loss_takes_a_file(sweep: Path, tmp_path: Path) -> None:
         except ConfigurationError:
             codes.append(None)
     assert codes == [False, True, None]
+
+
+def test_in_python_plugins_are_added_all_or_none(sweep: Path, tmp_path: Path) -> None:
+    good, broken = tmp_path / "mine" / "halved.py", tmp_path / "broken.py"
+    broken.write_text(MODEL.replace("one_layer", "mlp"), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="'mlp'"):
+        add_plugins(good, broken)
+    assert not PLUGINS.files and "halved" not in LOSSES.names()
+    assert add_plugins(good, tmp_path / "one_layer.py").components == {
+        "model": ("one_layer",),
+        "loss": ("halved",),
+    }
+    assert "halved" in LOSSES.names()
 
 
 def test_lines_to_be_copied_name_the_plugins_again(sweep: Path, tmp_path: Path) -> None:

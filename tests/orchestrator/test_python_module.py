@@ -39,7 +39,7 @@ def test_the_document_calls_each_function_by_its_own_parameters() -> None:
     assert dir(calibsweep) == sorted(calibsweep.__all__)
     for name, parameters in told.items():
         known = list(inspect.signature(getattr(calibsweep, name)).parameters)
-        named = [each.partition("=")[0] for each in parameters.split(", ")]
+        named = [each.lstrip("*").partition("=")[0] for each in parameters.split(", ")]
         assert known[: len(named)] == named, name
     with pytest.raises(AttributeError, match="table"):
         _ = calibsweep.table
@@ -53,3 +53,4 @@ def test_the_examples_work_in_their_order(tmp_path: Path) -> None:
     assert "<State.DONE: 'done'>: 2" in printed and "<State.MISSING: 'missing'>: 4" in printed
     assert "### ECE" in printed and "### NLL" in printed and "### Error" not in printed
     assert "focal_3 (0, 1) ()" in printed
+    assert "{'loss': ('squared',)}" in printed and "digits / mlp / squared / seed 0" in printed

@@ -6,6 +6,7 @@ module name that contains its digest: workers need no file, and an edited plug-i
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.abc
@@ -14,7 +15,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -77,6 +78,16 @@ class Plugins:
         self._files = tuple({plugin.module: plugin for plugin in new.values()}.values())
         if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
             sys.meta_path.append(_Finder())
+
+    @contextlib.contextmanager
+    def kept_on_error(self) -> Iterator[None]:
+        """Inside this context, an exception takes back all additions: one bad file spoils all registries."""
+        before = self._files
+        try:
+            yield
+        except BaseException:
+            self._files = before
+            raise
 
     def of_module(self, module: str) -> Plugin | None:
         """The plug-in with this module name."""
