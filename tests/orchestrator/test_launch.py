@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from results.store.store import Store
 from trainables.errors import ConfigurationError
 
 from .conftest import Command, cluster, halved, numbers, source_with, trained_alone, wait_until
+from .test_plugins import LOSS, MODEL
 from .test_recovery import checkpoints
 from .test_surroundings import OURS, Installed, hostile
 
@@ -26,6 +29,15 @@ training: {epochs: 12}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [halved]}
 run: {watch: [], checkpoint_every: 2, gpus_per_trial: 1, cpus_per_trial: 0.5}
+"""
+
+
+PLUGGED = """
+name: plugged
+plugins: [loss.py]
+training: {epochs: 1}
+blocks:
+  - {datasets: [digits], models: [one_layer], losses: [plugged]}
 """
 
 
@@ -51,8 +63,9 @@ class Launched:
         return self.command(*where, *self.options, *more, code=code)
 
 
-@pytest.fixture
-def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launched]:
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
+    tmp_path = tmp_path_factory.mktemp("launched")
     slow = tmp_path / "slow"
     slow.touch()
     source = source_with(tmp_path / "source", "losses", halved=halved(slow))
@@ -66,9 +79,9 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch
     sweep.write_text(SWEEP, encoding="utf-8")
     # The cluster has not this source: it is shipped. One node, since several on one machine share the folder
     # of what is shipped, and the first that needs it no more deletes it.
-    monkeypatch.chdir(hostile(tmp_path / "nodes", OURS, ()))
+    nodes_folder = hostile(tmp_path / "nodes", OURS, ())
     command = Elsewhere(source, folder=hostile(tmp_path / "folder", OURS, ("random", "types", "json")))
-    with cluster(Command(tmp_path), 2, dashboard=True) as nodes:
+    with contextlib.chdir(nodes_folder), cluster(Command(tmp_path), 2, dashboard=True) as nodes:
         address = f"http://{nodes.head_node.webui_url}"
         options = ("--address", address)
         yield Launched(command, options, sweep, tmp_path / "store", commit.strip(), slow)
@@ -80,7 +93,7 @@ def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, t
     output = launched("launch")
     assert "launched: 2 trials, launched as calibsweep-launched-" in output
     assert "is under way already" in launched("launch", code=2)
-    assert "halved" in (tmp_path / "source" / "trainables" / "losses" / "halved.py").read_text()
+    assert "halved" in (launched.command.source / "trainables" / "losses" / "halved.py").read_text()
 
     wait_until(lambda: len(list(checkpoints(launched.store))) >= 2, "two trials that train")
     wait_until(lambda: "2 running" in launched("status"), "a status that tells them")
@@ -108,6 +121,26 @@ def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, t
     # The same as on the machine of the one who launched it.
     here = trained_alone(launched.command, tmp_path / "here", 12, ("halved", 0), ("halved", 1))
     assert here.equals(numbers(launched.store))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_launched_job_trains_with_plugins_that_no_machine_has(launched: Launched, tmp_path: Path) -> None:
+    mine, store = tmp_path / "mine", tmp_path / "store"
+    mine.mkdir()
+    loss, model = LOSS.replace('"halved"', '"plugged"'), MODEL
+    (mine / "loss.py").write_text(loss, encoding="utf-8")
+    (mine / "model.py").write_text(model, encoding="utf-8")
+    sweep = mine / "plugged.yaml"
+    sweep.write_text(PLUGGED, encoding="utf-8")
+    options = ("--plugin", str(mine / "model.py"), *launched.options)
+    launched.command("launch", str(sweep), "--store", str(store), *options)
+    mine.rename(tmp_path / "gone")
+    wait_until(lambda: list(store.glob("trials/**/*.parquet")), "a trial of the job")
+    (row,) = Store(str(store)).trials().to_dict("records")
+    assert (row["model"], row["loss"]) == ("one_layer", "plugged")
+    assert row["source_loss"] == hashlib.sha256(loss.encode()).hexdigest()
+    assert row["source_model"] == hashlib.sha256(model.encode()).hexdigest()
 
 
 def test_what_is_shipped_is_the_code_and_nothing_else() -> None:
