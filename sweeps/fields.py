@@ -48,10 +48,10 @@ def selected(registry: Registry[Any], value: Any) -> tuple[Asked, ...]:
         takes_list = key in known and "tuple[" in known[key].annotation
         several = isinstance(given, list) and (not takes_list or any(isinstance(one, list) for one in given))
         if several and not given:
-            raise ValueError(f"{name}.{key} is an empty list, which asks for nothing.")
+            raise ValueError(f"{name}.{key} must not be an empty list.")
         choices.append(given if several else [given])
     if math.prod(map(len, choices)) > MOST_CHOICES:
-        raise ValueError(f"{name}: its lists of values make more than {MOST_CHOICES} of it.")
+        raise ValueError(f"{name}: its lists of values make more than {MOST_CHOICES} combinations.")
     asked = [(name, dict(zip(params, chosen, strict=True))) for chosen in itertools.product(*choices)]
     for _, chosen in asked:
         registry.chosen(name, chosen)
@@ -61,14 +61,12 @@ def selected(registry: Registry[Any], value: Any) -> tuple[Asked, ...]:
 def _seeds(value: Any) -> tuple[int, ...]:
     number = len(value) if isinstance(value, list) else value
     if type(number) is int and number > MOST_SEEDS:
-        raise ValueError(f"asks for {number} seeds, which is more than {MOST_SEEDS}.")
+        raise ValueError(f"has {number} seeds, more than the limit of {MOST_SEEDS}.")
     if type(value) is int and value >= 1:
         return tuple(range(value))
     if isinstance(value, list) and value and all(type(seed) is int and seed >= 0 for seed in value):
         return tuple(checked_seed(seed) for seed in value)
-    raise ValueError(
-        f"must be a list of whole numbers from 0 on, or how many to take from 0 on, not {value!r}."
-    )
+    raise ValueError(f"must be a list of whole numbers from 0, or the number of seeds, not {value!r}.")
 
 
 def _name(value: str) -> str:
@@ -100,7 +98,7 @@ def _gpus(value: float) -> float:
     if value > 1 and value != int(value):
         raise ValueError(
             f"must be 0, a fraction below 1 or a whole number, not {value:g}: a trial has a part of one GPU, "
-            "or some GPUs for itself."
+            "or whole GPUs."
         )
     return value
 
@@ -112,11 +110,11 @@ def _watch(value: Any) -> tuple[Watch, ...]:
             next(iter(entry.items())) if isinstance(entry, dict) and len(entry) == 1 else (entry, {})
         )
         if not isinstance(name, str) or name not in WATCHERS:
-            raise ValueError(f"there is no {name!r} to watch with.{closest(str(name), WATCHERS)}")
+            raise ValueError(f"unknown tracker {name!r}.{closest(str(name), WATCHERS)}")
         for option in _mapping(options):
             if option in SECRETS:
                 raise ValueError(
-                    f"{name}.{option}: a secret does not belong in a sweep file: give it to the environment."
+                    f"{name}.{option}: put secrets into environment variables, not into a sweep file."
                 )
         found.append((name, dict(options)))
     return tuple(found)

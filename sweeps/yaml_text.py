@@ -68,7 +68,7 @@ def parsed(text: str, source: str) -> Any:
             raise
         # PyYAML raises these for a tag such as !!int on a text that is not a number.
         raise ConfigurationError(
-            f"{source}: has a value that is not of the type it is marked as, or a number too long to read."
+            f"{source}: has a value that does not match its YAML tag, or a number that is too long."
         ) from error
 
 
@@ -84,7 +84,7 @@ class _Checked:
         """Number of values of a node, including itself, with aliases expanded."""
         line = f"{self.source}, line {node.start_mark.line + 1}"
         if id(node) in self.open:
-            raise ConfigurationError(f"{line}: an alias stands for what it is part of.")
+            raise ConfigurationError(f"{line}: an alias refers to its own parent.")
         if depth > DEEPEST:
             raise _too_deep(line)
         if id(node) not in self.sizes:
@@ -94,7 +94,7 @@ class _Checked:
             )
             self.open.discard(id(node))
         if self.sizes[id(node)] > MOST_VALUES:
-            raise ConfigurationError(f"{line}: stands for more than {MOST_VALUES} values.")
+            raise ConfigurationError(f"{line}: expands to more than {MOST_VALUES} values.")
         return self.sizes[id(node)]
 
     def _children(self, node: yaml.Node, line: str) -> list[yaml.Node]:
@@ -104,11 +104,11 @@ class _Checked:
             self._refuse_duplicate_keys(node)
             return [part for pair in node.value for part in pair]
         if node.tag == "tag:yaml.org,2002:int" and len(node.value) > MOST_DIGITS:
-            raise ConfigurationError(f"{line}: a number of {len(node.value)} digits is no setting.")
+            raise ConfigurationError(f"{line}: a number of {len(node.value)} digits is too long.")
         try:
             node.value.encode()
         except UnicodeEncodeError as error:
-            raise ConfigurationError(f"{line}: has half a character (a lone surrogate) in it.") from error
+            raise ConfigurationError(f"{line}: contains half a character (a lone surrogate).") from error
         return []
 
     def _refuse_duplicate_keys(self, node: yaml.MappingNode) -> None:
@@ -118,11 +118,11 @@ class _Checked:
                 line = key.start_mark.line + 1
                 if key.value in lines:
                     raise ConfigurationError(
-                        f"{self.source}, line {line}: {key.value!r} was given before, "
+                        f"{self.source}, line {line}: {key.value!r} is already given "
                         f"in line {lines[key.value]}."
                     )
                 lines[key.value] = line
 
 
 def _too_deep(place: str) -> ConfigurationError:
-    return ConfigurationError(f"{place}: has more than {DEEPEST} lists and mappings in one another.")
+    return ConfigurationError(f"{place}: nests more than {DEEPEST} lists and mappings.")

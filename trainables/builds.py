@@ -19,11 +19,10 @@ def check_builds() -> None:
         importlib.import_module("torchvision")
     except (ImportError, OSError, RuntimeError) as error:
         # Mostly 'operator torchvision::nms does not exist': its compiled part did not load.
-        what = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0]
         raise ConfigurationError(
-            f"torchvision {_version()} does not fit beside torch {torch.__version__} ({what}): "
-            "install both anew, of one build: pip install --force-reinstall torch torchvision, "
-            "from the index that torch came from."
+            f"torchvision {_version()} does not match torch {torch.__version__} ({reason}): "
+            "reinstall both from one package index: pip install --force-reinstall torch torchvision."
         ) from error
 
 

@@ -48,4 +48,4 @@ def closest(wrong: str, known: Iterable[str]) -> str:
     """' Did you mean x?' for the nearest known name, or a list of all if none is near."""
     names = sorted(known)
     near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else f" There is: {', '.join(names) or 'none'}."
+    return f" Did you mean {near[0]!r}?" if near else f" Available: {', '.join(names) or 'none'}."

@@ -39,7 +39,7 @@ def write(folder: Path, name: str, card: str, date: str, speeds: Mapping[str, fl
 
 def test_the_latest_record_of_the_card_that_is_asked_for(tmp_path: Path) -> None:
     assert chosen(None, tmp_path) is None
-    with pytest.raises(ConfigurationError, match="There is: none"):
+    with pytest.raises(ConfigurationError, match="Available: none"):
         chosen("H100", tmp_path)
     write(tmp_path, "b", "NVIDIA H100 80GB HBM3", "2027-01-02", {"resnet50": 20_000})
     write(tmp_path, "c", "NVIDIA H100 80GB HBM3", "2026-12-03", {"resnet50": 10_000})

@@ -16,7 +16,7 @@ from trainables.errors import ConfigurationError
 from trainables.losses.base import Loss
 from trainables.resolve import resolve
 from trainables.training.run import TrialRun, load_dataset
-from trainables.training.trainer import asked_with_each_batch
+from trainables.training.trainer import batch_context_of
 
 CPU = torch.device("cpu")
 DIGITS = ("digits", {"training_samples": 75, "validation_samples": 60})
@@ -56,7 +56,7 @@ def test_classes_are_drawn_in_proportion_to_a_power_of_their_counts(power: float
 def test_what_cannot_be_resampled_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="power"):
         samplers.build("resampled", power=1.5, labels=LABELS)
-    with pytest.raises(ConfigurationError, match=r"'class_balanced' asks for 'labels'.*there is: samples"):
+    with pytest.raises(ConfigurationError, match=r"'class_balanced' needs 'labels'.*: samples"):
         samplers.build("class_balanced", samples=5)
     with pytest.raises(ConfigurationError, match="one class"):
         samplers.build("class_balanced", labels=torch.ones(5, 3))
@@ -101,11 +101,11 @@ def test_a_loss_gets_the_context_that_its_signatures_name() -> None:
     counts = run.task.loss_context(data)["class_counts"]
     assert counts.tolist() == np.bincount(data.train.labels.numpy(), minlength=10).tolist()
     run.trainer.loss = loss = Adjusted(counts)
-    run.trainer.batch_context = asked_with_each_batch(loss)
+    run.trainer.batch_context = batch_context_of(loss)
     assert run.trainer.batch_context == ("sample_ids",)
     run.advance()
     assert list(map(len, loss.seen)) == [32, 32, 11]
     assert sorted(id for batch in loss.seen for id in batch) == sorted(data.train.sample_ids.tolist())
-    run.trainer.batch_context = asked_with_each_batch(Unmet())
+    run.trainer.batch_context = batch_context_of(Unmet())
     with pytest.raises(ConfigurationError, match="soft_labels"):
         run.advance()

@@ -104,7 +104,7 @@ class _ArraysOnly(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self.ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+            raise pickle.UnpicklingError(f"it imports {module}.{name}")
         return self.ALLOWED[module, name]
 
 
@@ -122,4 +122,4 @@ def load_pickle(content: bytes, path: Path) -> Any:
         return _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
     except Exception as error:
         # A damaged pickle can raise any exception. The file is at fault.
-        raise DataError(f"{path} is not a pickle of only arrays ({error}): not read.") from error
+        raise DataError(f"{path} was not loaded: a pickle of plain arrays is expected ({error}).") from error

@@ -47,7 +47,7 @@ class Digits(Dataset):
         ):
             raise ConfigurationError(
                 f"digits has {total} images of 10 classes: training_samples ({training_samples}) and "
-                f"validation_samples ({validation_samples}) need at least 10 each and must leave 10."
+                f"validation_samples ({validation_samples}) must each be at least 10 and leave 10."
             )
         rest, train = stratified_split(labels, training_samples, SPLIT_SEED)
         test, validation = (

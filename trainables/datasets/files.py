@@ -105,7 +105,7 @@ def read_published(path: Path, sha256: str, dataset: str) -> bytes:
 def missing(path: Path, dataset: str) -> DataError:
     """The error for a missing file."""
     return DataError(
-        f"{path} is missing: give the folder of the data sets (CALIBSWEEP_DATA, --data), or get this one",
+        f"{path} is missing: give the folder of the data sets (CALIBSWEEP_DATA, --data), or prepare this one",
         dataset,
     )
 
@@ -146,7 +146,7 @@ def fetch(file: RemoteFile, folder: Path, progress: Progress = silent) -> Path:
             if not _size(out):
                 partial.unlink(missing_ok=True)
     raise DataError(
-        f"{file.url} did not send the published {file.name} (SHA-256 {found}, published {file.sha256}): "
+        f"{file.url} is not the published {file.name} (SHA-256 {found}, published {file.sha256}): "
         + _by_hand(file, target)
     )
 
@@ -190,7 +190,7 @@ def _own(path: Path) -> io.FileIO:
 
 
 def _not_ours(path: Path) -> DataError:
-    return DataError(f"{path} is a link or not a regular file, so it is not written: delete it.")
+    return DataError(f"{path} is a link or a special file and was not overwritten: delete it.")
 
 
 def _make(folder: Path) -> None:
@@ -247,7 +247,7 @@ def _receive(file: RemoteFile, out: io.FileIO, start: int, target: Path, progres
         if response.status == 206:
             if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
                 _write(out, target, 0, b"")
-                raise http.client.HTTPException("the server sent another range than requested")
+                raise http.client.HTTPException("the server sent a different range of bytes than requested")
         else:
             start = 0  # A server without ranges sends the whole file again.
         length = response.headers.get("Content-Length")
@@ -257,7 +257,7 @@ def _receive(file: RemoteFile, out: io.FileIO, start: int, target: Path, progres
         while chunk := response.read(CHUNK):
             if done + len(chunk) > file.size:
                 _write(out, target, 0, b"")
-                raise _cannot_download(file, target, f"it sends more than the {file.size:,} bytes published")
+                raise _cannot_download(file, target, f"it is larger than the {file.size:,} bytes published")
             _write(out, target, done, chunk)
             done += len(chunk)
             progress(f"{file.name}: downloading", done, total)

@@ -36,7 +36,7 @@ CROP_RATIO = (3 / 4, 4 / 3)
 CROP_ATTEMPTS = 10
 
 BY_HAND = (
-    "ImageNet cannot be downloaded by a program: get ILSVRC2012 from image-net.org and unpack it to "
+    "ImageNet needs a manual download: get ILSVRC2012 from image-net.org and unpack it to "
     "{folder}/train/<wnid>/*.JPEG and {folder}/val/<wnid>/*.JPEG (or val/*.JPEG and " + DEVKIT + "/)."
 )
 

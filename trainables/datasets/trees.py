@@ -291,7 +291,7 @@ class _Reader:
                 done = not open_
             else:
                 if not open_:
-                    return f"{token!r} is outside of all brackets"
+                    return f"{token!r} is outside all brackets"
                 label, word, children = open_[-1]
                 if word is not None or children:
                     return f"{token!r} where a bracket belongs"

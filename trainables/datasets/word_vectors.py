@@ -180,7 +180,7 @@ def _convert(path: Path, dimensions: int, folder: Path) -> None:
                 digests.append(_digests(words))
                 out.write(vectors.astype("<f4").tobytes())
         if not digests:
-            raise DataError(f"{path} holds no vectors.")
+            raise DataError(f"{path} contains no vectors.")
         every = np.concatenate(digests)
         order = np.argsort(every, kind="stable")
         np.save(staging / "digests.npy", every[order])
@@ -190,7 +190,7 @@ def _convert(path: Path, dimensions: int, folder: Path) -> None:
             staging.rename(folder)
     except OSError as error:
         if not folder.exists():
-            raise DataError(f"cannot keep what {path} holds beside it: {error}.") from error
+            raise DataError(f"cannot cache {path} in its folder: {error}.") from error
     finally:
         if staging:
             shutil.rmtree(staging, ignore_errors=True)
@@ -220,7 +220,7 @@ def _parsed(
     for number, parts in enumerate(fields, before + 1):
         word = parts[0]
         if len(parts) <= dimensions or not word:
-            raise DataError(f"{path}, line {number}: not a word and {dimensions} numbers.")
+            raise DataError(f"{path}, line {number}: expected a word and {dimensions} numbers.")
         if b" " in word and len(_numbers(word.rpartition(b" ")[2])):
             raise DataError(f"{path}, line {number}: more than {dimensions} numbers.")
         try:
@@ -232,7 +232,9 @@ def _parsed(
         for number, parts in enumerate(fields, before + 1):
             vector = _numbers(b" ".join(parts[1:]))
             if len(vector) != dimensions or not np.isfinite(vector).all():
-                raise DataError(f"{path}, line {number}: not {dimensions} finite numbers after the word.")
+                raise DataError(
+                    f"{path}, line {number}: expected {dimensions} finite numbers after the word."
+                )
     return words, vectors.reshape(-1, dimensions)
 
 

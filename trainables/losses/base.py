@@ -29,7 +29,7 @@ class Loss(nn.Module):
     def __init__(self, reduction: Reduction = "sum"):
         super().__init__()
         if reduction not in ("sum", "mean"):
-            raise ConfigurationError(f"a loss's reduction is 'sum' or 'mean', not {reduction!r}.")
+            raise ConfigurationError(f"reduction must be 'sum' or 'mean', not {reduction!r}.")
         self.reduction = reduction
 
     def per_sample(self, logits: Tensor, labels: Tensor, *args: Any, **context: Any) -> Tensor:

@@ -41,7 +41,7 @@ class ScheduledFocal(Loss):
             raise ConfigurationError(f"flsc: gammas must not be negative, but are {list(gammas)}.")
         if not 0 < steps[0] <= steps[1] <= steps[2]:
             raise ConfigurationError(
-                f"flsc: steps must be two epochs and the number of epochs, ascending, not {list(steps)}."
+                f"flsc: steps must be [epoch, epoch, number of epochs], ascending, not {list(steps)}."
             )
         self.gammas = gammas
         self.steps = steps

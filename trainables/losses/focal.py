@@ -32,7 +32,7 @@ class Focal(Loss):
         super().__init__(reduction)
         if not gamma >= 0:
             raise ConfigurationError(
-                f"focal: gamma must not be negative, but is {gamma}; for that use inverse_focal."
+                f"focal: gamma must not be negative, but is {gamma}. The loss inverse_focal covers that case."
             )
         self.gamma = gamma
 

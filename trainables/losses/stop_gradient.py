@@ -48,7 +48,7 @@ def difference(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, labels:
     with _Constants() as constants:
         value = loss(at, labels)
     if not constants.found:
-        return "the mark says stop_gradient, but nothing is held constant"
+        return "the spec declares stop_gradient, but the loss detaches nothing"
     (gradient,) = torch.autograd.grad(value, at)
 
     def frozen(moved: Tensor) -> float:
@@ -62,7 +62,7 @@ def difference(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, labels:
         slope = (frozen(logits + step) - frozen(logits - step)) / (2 * STEP)
         if abs(slope - gradient[n, k].item()) > ABSOLUTE + RELATIVE * abs(slope):
             return (
-                f"with its constant factors frozen, the slope in logit [{n}, {k}] is {slope:.6g}, but the "
+                f"with the detached factors frozen, the slope in logit [{n}, {k}] is {slope:.6g}, but the "
                 f"gradient {gradient[n, k].item():.6g}"
             )
     return None

@@ -21,7 +21,7 @@ from trainables.losses.stop_gradient import difference
 from trainables.registry.specs import LossSpec
 from trainables.testing import CLASSES, Conformance, random_logits
 from trainables.texts import closest
-from trainables.training.trainer import asked_with_each_batch
+from trainables.training.trainer import batch_context_of
 
 GUIDE = "docs/adding-a-loss.md"
 EPOCHS = 10
@@ -87,7 +87,7 @@ def check_loss(build: Build, spec: LossSpec | None = None) -> list[Finding]:
 
     def with_context(*, reduction: Reduction) -> Loss:
         loss = build(reduction=reduction)
-        if asked_with_each_batch(loss):
+        if batch_context_of(loss):
             loss.register_forward_pre_hook(_add_context, with_kwargs=True)
         return loss
 
@@ -98,12 +98,12 @@ def _add_context(loss: Loss, given: tuple[Any, ...], named: dict[str, Any]) -> t
     """What the loss asks for with each batch. A sample keeps its id in whatever order it comes."""
     logits = given[0].detach()
     ids = (logits[:, 0] - logits[:, 1]).argsort().argsort()
-    offered = {"sample_ids": ids}
-    asked = asked_with_each_batch(loss)
-    for name in asked:
-        if name not in offered:
-            raise ConfigurationError(f"no task offers {name!r} with a batch.{closest(name, offered)}")
-    return given, {**named, **{name: offered[name] for name in asked}}
+    provided = {"sample_ids": ids}
+    requested = batch_context_of(loss)
+    for name in requested:
+        if name not in provided:
+            raise ConfigurationError(f"no task provides {name!r} with a batch.{closest(name, provided)}")
+    return given, {**named, **{name: provided[name] for name in requested}}
 
 
 def _findings(build: Build, spec: LossSpec) -> list[Finding]:
@@ -129,7 +129,7 @@ def _scalar(build: Build, spec: LossSpec) -> Iterator[str]:
         for reduction in REDUCTIONS:
             value = build(reduction=reduction)(logits, labels)
             if value.shape != () or value.dtype != dtype:
-                yield f"{dtype} logits give {value.dtype} of shape {list(value.shape)}, not one such number"
+                yield f"{dtype} logits give {value.dtype} of shape {list(value.shape)}, not a scalar"
                 return
             if not value.isfinite():
                 yield f"the value of an ordinary batch is {value.item()}"
@@ -148,8 +148,8 @@ def _gradient(build: Build, spec: LossSpec) -> Iterator[str]:
     for when, loss in (("new", build(reduction="sum")), ("after its hooks", _exercised(build))):
         logits, labels = _batch()
         if spec.stop_gradient:
-            if told := difference(loss, logits, labels):
-                yield f"{when}: {told}"
+            if problem := difference(loss, logits, labels):
+                yield f"{when}: {problem}"
                 return
             continue
         logits.requires_grad_()
@@ -166,7 +166,7 @@ def _order(build: Build, spec: LossSpec) -> Iterator[str]:
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(1))
     value, shuffled = loss(logits, labels), loss(logits[order], labels[order])
     if not torch.allclose(value, shuffled, rtol=1e-9):
-        yield f"another order of the samples changes {value.item():.6g} to {shuffled.item():.6g}"
+        yield f"reordering the samples changes the value from {value.item():.6g} to {shuffled.item():.6g}"
 
 
 def _shift(build: Build, spec: LossSpec) -> Iterator[str]:
@@ -181,8 +181,8 @@ def _shift(build: Build, spec: LossSpec) -> Iterator[str]:
         if not torch.allclose(value, shifted, rtol=1e-8):
             yield (
                 f"a constant of up to {4 * scale} added to each sample's logits changes the value from "
-                f"{value.item():.6g} to {shifted.item():.6g}, though it changes no probability; a loss that "
-                'means to depend on it says so: spec={"softmax": False}'
+                f"{value.item():.6g} to {shifted.item():.6g}, though no probability changes; if that is "
+                'intended, declare spec={"softmax": False}'
             )
             return
 
@@ -191,16 +191,16 @@ def _saturated(build: Build, spec: LossSpec) -> Iterator[str]:
     labels = torch.arange(6) % 3
     right = torch.nn.functional.one_hot(labels, CLASSES).float()
     batches = {
-        "all sure and right": right,
-        "all sure and wrong": -right,
-        "half right": right * torch.tensor([1.0, -1.0]).repeat(3)[:, None],
+        "all confident and correct": right,
+        "all confident and wrong": -right,
+        "half correct": right * torch.tensor([1.0, -1.0]).repeat(3)[:, None],
         "all equal": torch.zeros(6, CLASSES),
     }
     for when, loss in (
         ("new", build(reduction="sum")),
         ("after its hooks", _exercised(build, torch.float32)),
     ):
-        for what, direction in batches.items():
+        for batch, direction in batches.items():
             for scale in (20.0, 200.0, 1e4):
                 for count in (6, 1):
                     logits = (direction[:count] * scale).requires_grad_()
@@ -208,7 +208,7 @@ def _saturated(build: Build, spec: LossSpec) -> Iterator[str]:
                     (gradient,) = torch.autograd.grad(value, logits)
                     if not (value.isfinite() and gradient.isfinite().all()):
                         yield (
-                            f"{when}: logits of size {scale:g}, {what}, batch of {count}: the value is "
+                            f"{when}: logits of size {scale:g}, {batch}, batch of {count}: the value is "
                             f"{value.item():g}, {int((~gradient.isfinite()).sum())} gradients are not finite"
                         )
                         return
@@ -237,7 +237,7 @@ def _state(build: Build, spec: LossSpec) -> Iterator[str]:
         if not torch.equal(value, again):
             yield (
                 f"after its hooks{when} the value is {value.item():.6g}, but {again.item():.6g} in a loss "
-                "that loaded its state: keep what changes in buffers"
+                "that loaded its state: keep changing values in buffers"
             )
             return
         for one in (loss, restored):
@@ -256,11 +256,11 @@ def _device(build: Build, spec: LossSpec) -> Iterator[str]:
         "on_epoch_start": lambda: loss.on_epoch_start(1, EPOCHS),
         "on_validation": lambda: loss.on_validation(logits.detach(), labels),
     }
-    for what, step in steps.items():
+    for name, step in steps.items():
         try:
             step()
         except Exception as error:
-            yield f"{what} does not run on device 'meta', where no value can be read: {_first_line(error)}"
+            yield f"{name} does not run on device 'meta', where no value can be read: {_first_line(error)}"
             return
 
 
@@ -276,7 +276,7 @@ def _copy(build: Build, spec: LossSpec) -> Iterator[str]:
     before = loss(logits, labels)
     twin = copy.deepcopy(loss)
     if not torch.equal(before, twin(logits, labels)):
-        yield "a deep copy gives another value"
+        yield "a deep copy gives a different value"
     _run_hooks(twin, torch.float64, seed=99)
     if not torch.equal(before, loss(logits, labels)):
         yield "hooks of a deep copy change the original: they share state"

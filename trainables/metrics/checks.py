@@ -23,7 +23,7 @@ def checked_logits(logits: Tensor, labels: Tensor, name: str = "logits") -> tupl
     logits, labels = _checked_shapes(logits, labels, name)
     least, greatest = _extremes(logits)
     if not (math.isfinite(least) and math.isfinite(greatest)):
-        raise InputError(f"{name} must be finite, but there are NaN or infinite values.")
+        raise InputError(f"{name} must be finite, but contain NaN or infinite values.")
     return logits, labels
 
 
@@ -49,7 +49,7 @@ def checked_probabilities(probabilities: Tensor, labels: Tensor) -> tuple[Tensor
 
 def checked_bins(bins: int) -> int:
     if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
-        raise InputError(f"bins must be a whole number from 1 on, not {bins!r}.")
+        raise InputError(f"bins must be a whole number of at least 1, not {bins!r}.")
     return bins
 
 

@@ -40,7 +40,7 @@ def top_k_accuracy(probabilities: Tensor, labels: Tensor, k: int = 5) -> float:
     Of equally probable classes the first ranks higher, so that k = 1 gives 1 - `error`.
     """
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise InputError(f"k must be a whole number from 1 on, not {k!r}.")
+        raise InputError(f"k must be a whole number of at least 1, not {k!r}.")
     probabilities, labels = checked_probabilities(probabilities, labels)
     return float((true_ranks(probabilities, labels) < k).double().mean())
 

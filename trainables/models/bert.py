@@ -46,7 +46,7 @@ class Bert(nn.Module):
             )
         except Exception as error:
             first = str(error).strip().splitlines()[0]
-            raise DataError(f"{pretrained} has no readable weights of a BERT: {first}") from error
+            raise DataError(f"{pretrained} has no readable BERT weights: {first}") from error
 
     def forward(self, pieces: Tensor) -> Tensor:
         """Logits [N, K] for ids of word pieces [N, L], padded at the end with 0."""

@@ -71,7 +71,7 @@ class Functions:
             if _inside(function) != inside:
                 function.__code__, function.__defaults__, defaults = inside
                 function.__kwdefaults__ = defaults and dict(defaults)
-                restored.append(f"what {function.__qualname__} does")
+                restored.append(f"the code of {function.__qualname__}")
         return restored
 
 

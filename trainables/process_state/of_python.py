@@ -119,7 +119,7 @@ LIMITS = sorted(value for name, value in vars(resource).items() if name.startswi
 
 PYTHON = [
     Setting("environment variables", lambda: dict(os.environ), _put_environment),
-    Setting("current folder", os.getcwd, os.chdir),
+    Setting("working directory", os.getcwd, os.chdir),
     # Not restorable: modules imported from there would stay, under names such as `utils` or `random`.
     Setting("sys.path", _path),
     Setting("umask", _umask, os.umask),
@@ -132,7 +132,7 @@ PYTHON = [
         lambda value: locale.setlocale(locale.LC_ALL, value),
     ),
     Setting(
-        "context of decimal numbers",
+        "decimal context",
         lambda: decimal.getcontext().__reduce__(),
         lambda value: decimal.setcontext(value[0](*value[1])),
     ),
@@ -152,9 +152,9 @@ PYTHON = [
     Setting("threading.setprofile", threading.getprofile, threading.setprofile),
     Setting("recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
     Setting("switch interval", sys.getswitchinterval, sys.setswitchinterval),
-    Setting("digits of integers", sys.get_int_max_str_digits, sys.set_int_max_str_digits),
+    Setting("integer digit limit", sys.get_int_max_str_digits, sys.set_int_max_str_digits),
     Setting("garbage collection", gc.isenabled, lambda value: gc.enable() if value else gc.disable()),
-    Setting("thresholds of garbage collection", gc.get_threshold, lambda value: gc.set_threshold(*value)),
+    Setting("garbage collection thresholds", gc.get_threshold, lambda value: gc.set_threshold(*value)),
     Setting("signal handlers", _handlers, _put_handlers),
     Setting(
         "blocked signals",
@@ -167,13 +167,17 @@ PYTHON = [
         faulthandler.is_enabled,
         lambda value: faulthandler.enable() if value else faulthandler.disable(),
     ),
-    Setting("limits of resources", _limits, _put_limits),
-    Setting("processors", lambda: os.sched_getaffinity(0), lambda value: os.sched_setaffinity(0, value)),
+    Setting("resource limits", _limits, _put_limits),
+    Setting("CPU affinity", lambda: os.sched_getaffinity(0), lambda value: os.sched_setaffinity(0, value)),
     Setting(
-        "priority",
+        "process priority",
         lambda: os.getpriority(os.PRIO_PROCESS, 0),
         lambda value: os.setpriority(os.PRIO_PROCESS, 0, value),
     ),
-    Setting("time limit of sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
-    Setting("how processes start", lambda: multiprocessing.get_start_method(allow_none=True), _start_method),
+    Setting("default socket timeout", socket.getdefaulttimeout, socket.setdefaulttimeout),
+    Setting(
+        "multiprocessing start method",
+        lambda: multiprocessing.get_start_method(allow_none=True),
+        _start_method,
+    ),
 ]

@@ -37,7 +37,7 @@ def _autocast(device: str) -> list[Setting]:
             lambda value: torch.set_autocast_enabled(device, value),
         ),
         Setting(
-            f"dtype of autocast on {device}",
+            f"autocast dtype on {device}",
             lambda: torch.get_autocast_dtype(device),
             lambda value: torch.set_autocast_dtype(device, value),
         ),
@@ -123,18 +123,18 @@ TORCH = [
     # First, because modes affect all later calls of torch.
     Setting("torch's default device", torch.get_default_device, _default_device),
     Setting(
-        "modes of torch functions",
+        "torch function modes",
         torch._C._len_torch_function_stack,
         # A default device is such a mode too, even if it equals the usual one.
         lambda depth: torch.set_default_device(None),
     ),
-    Setting("modes of torch dispatch", torch._C._len_torch_dispatch_stack),
+    Setting("torch dispatch modes", torch._C._len_torch_dispatch_stack),
     *BLOCKS,
     Setting("inference mode", torch.is_inference_mode_enabled),
     Setting("gradient mode", torch.is_grad_enabled, torch.set_grad_enabled),
     Setting("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
     Setting("torch's threads", torch.get_num_threads, torch.set_num_threads),
-    Setting("torch's threads between operations", torch.get_num_interop_threads),
+    Setting("torch's inter-op threads", torch.get_num_interop_threads),
     Setting(
         "deterministic algorithms",
         lambda: (
@@ -149,84 +149,84 @@ TORCH = [
         lambda value: torch.autograd.set_detect_anomaly(*value),
     ),
     Setting(
-        "threads of autograd",
+        "autograd threads",
         torch._C._is_multithreading_enabled,
         lambda value: torch._C._set_multithreading_enabled(value),
     ),
     *_autocast("cpu"),
     *_autocast("cuda"),
-    Setting("blocks of autocast", _autocast_depth, _leave_autocast),
-    Setting("cache of autocast", torch.is_autocast_cache_enabled, torch.set_autocast_cache_enabled),
+    Setting("autocast blocks", _autocast_depth, _leave_autocast),
+    Setting("autocast cache", torch.is_autocast_cache_enabled, torch.set_autocast_cache_enabled),
     *[attribute(torch, name, "torch.") for name in ATTRIBUTES],
     Setting(
-        "precision of float32 products",
+        "float32 matmul precision",
         torch.get_float32_matmul_precision,
         torch.set_float32_matmul_precision,
     ),
     *[
         Setting(
-            f"attention by {kind}",
+            f"{kind} attention",
             getattr(torch.backends.cuda, f"{kind}_sdp_enabled"),
             getattr(torch.backends.cuda, f"enable_{kind}_sdp"),
         )
         for kind in ("flash", "mem_efficient", "math", "cudnn")
     ],
     Setting(
-        "reductions of attention",
+        "reduced-precision attention",
         torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed,
         torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp,
     ),
     Setting(
-        "library of linear algebra",
+        "linear algebra library",
         torch.backends.cuda.preferred_linalg_library,
         torch.backends.cuda.preferred_linalg_library,
     ),
     Setting(
-        "library of products",
+        "BLAS library",
         torch.backends.cuda.preferred_blas_library,
         torch.backends.cuda.preferred_blas_library,
     ),
     Setting(
-        "fast path of attention",
+        "attention fast path",
         torch.backends.mha.get_fastpath_enabled,
         torch.backends.mha.set_fastpath_enabled,
     ),
     Setting(
-        "checks of sparse tensors",
+        "sparse tensor checks",
         torch.sparse.check_sparse_tensor_invariants.is_enabled,
         torch._C._set_check_sparse_tensor_invariants,
     ),
     Setting(
-        "how modules change their parameters' type: in place",
+        "torch.__future__: overwriting of parameters on conversion",
         torch.__future__.get_overwrite_module_params_on_conversion,
         torch.__future__.set_overwrite_module_params_on_conversion,
     ),
     Setting(
-        "how modules change their parameters' type: by swapping",
+        "torch.__future__: swapping of parameters on conversion",
         torch.__future__.get_swap_module_params_on_conversion,
         torch.__future__.set_swap_module_params_on_conversion,
     ),
-    Setting("hooks of all modules and optimizers", _hooks, _put_hooks),
+    Setting("global hooks of modules and optimizers", _hooks, _put_hooks),
     Setting("torch's repeated warnings", torch.is_warn_always_enabled, torch.set_warn_always),
     Setting("CUDA's device", _cuda_device, lambda device: torch.cuda.set_device(device)),
     Setting("CUDA's stream", _cuda_stream, _put_cuda_stream),
-    Setting("recording of CUDA's work", lambda: _has_cuda() and torch.cuda.is_current_stream_capturing()),
+    Setting("CUDA graph capture", lambda: _has_cuda() and torch.cuda.is_current_stream_capturing()),
     Setting(
-        "what is said of waits for CUDA",
+        "CUDA synchronisation warnings",
         lambda: torch.cuda.get_sync_debug_mode() if _has_cuda() else 0,
         lambda mode: torch.cuda.set_sync_debug_mode(mode),
     ),
     Setting(
-        "choice of CUDA's products",
+        "CUDA tunable operations",
         lambda: _has_cuda() and torch.cuda.tunable.is_enabled(),
         lambda value: torch.cuda.tunable.enable(value),
     ),
     Setting(
-        "how torch's processes share tensors",
+        "torch's tensor sharing strategy",
         torch.multiprocessing.get_sharing_strategy,
         torch.multiprocessing.set_sharing_strategy,
     ),
     # Processors keep these two per thread: threads of a pool started meanwhile would keep the changed ones.
-    Setting("flushing of denormal numbers", lambda: SMALLEST_NORMAL / 2 == 0),
+    Setting("flushing of denormals", lambda: SMALLEST_NORMAL / 2 == 0),
     Setting("rounding", lambda: (1.0 + HALF_OF_EPSILON, 1.0 - HALF_OF_EPSILON / 2)),
 ]

@@ -147,44 +147,44 @@ def _put_flash_attention(name: str | None) -> None:
 
 
 BLOCKS = [
-    Setting("hooks of saved tensors", _top_hooks, _leave_hooks),
+    Setting("saved-tensor hooks", _top_hooks, _leave_hooks),
     Setting(
-        "hooks of saved tensors that are forbidden",
+        "ban of saved-tensor hooks",
         _autograd._saved_tensors_hooks_get_disabled_error_message,
         _forbid_hooks,
     ),
-    Setting("levels of forward differentiation", lambda: forward_ad._current_level, _leave_forward_levels),
-    Setting("forward differentiation", torch._C._is_fwd_grad_enabled, torch._C._set_fwd_grad_enabled),
+    Setting("forward-mode AD levels", lambda: forward_ad._current_level, _leave_forward_levels),
+    Setting("forward-mode AD", torch._C._is_fwd_grad_enabled, torch._C._set_fwd_grad_enabled),
     Setting(
-        "levels of torch.func",
+        "torch.func levels",
         _functorch.get_dynamic_layer_stack_depth,
         _functorch.pop_dynamic_layer_stack_and_undo_to_depth,
     ),
     Setting(
-        "functions of torch.func that are nested",
+        "nested torch.func functions",
         _functorch.get_single_level_autograd_function_allowed,
         _functorch.set_single_level_autograd_function_allowed,
     ),
-    Setting("replay of views", torch._C._is_view_replay_enabled, torch._C._set_view_replay_enabled),
+    Setting("view replay", torch._C._is_view_replay_enabled, torch._C._set_view_replay_enabled),
     Setting(
-        "functions of torch for kinds of tensors",
+        "torch functions of tensor subclasses",
         torch._C._get_torch_function_state,  # type: ignore[attr-defined]
         torch._C._set_torch_function_state,  # type: ignore[attr-defined]
     ),
-    Setting("keys of dispatch", _dispatch_keys),
+    Setting("dispatch keys", _dispatch_keys),
     Setting(
-        "cache of parametrizations",
+        "parametrization cache",
         lambda: (parametrize._cache_enabled, bool(parametrize._cache)),
         _put_parametrize,
     ),
-    Setting("how tensors are loaded and saved", _loading_and_saving, _put_loading_and_saving),
+    Setting("tensor loading and saving", _loading_and_saving, _put_loading_and_saving),
     Setting("profiler", _autograd._profiler_enabled, _end_profiler),
-    Setting("operators of torch", _replaced_operators),
-    Setting("group of processes", torch.distributed.is_initialized, _end_process_group),
-    Setting("settings of torch's compiler and its like", _configured, _put_configured),
+    Setting("torch operators", _replaced_operators),
+    Setting("process group", torch.distributed.is_initialized, _end_process_group),
+    Setting("configuration of torch's compiler", _configured, _put_configured),
     Setting("stance of torch's compiler", _stance, _put_stance),
-    Setting("functions compiled as they are called", torch._C._dynamo.eval_frame.get_eval_frame_callback),
-    Setting("attention's own order", torch._C._get_sdp_priority_order, torch._C._set_sdp_priority_order),
-    Setting("attention by others", _flash_attention, _put_flash_attention),
+    Setting("frame evaluation hook", torch._C._dynamo.eval_frame.get_eval_frame_callback),
+    Setting("order of attention kernels", torch._C._get_sdp_priority_order, torch._C._set_sdp_priority_order),
+    Setting("flash attention implementation", _flash_attention, _put_flash_attention),
     Setting("NNPACK", torch._C._get_nnpack_enabled, torch._C._set_nnpack_enabled),
 ]

@@ -126,11 +126,11 @@ def _kind(
     name = marks[0]["name"]
     if len(stated) > 1 or not stated <= KINDS.keys():
         hint = closest(str(next(iter(stated))), KINDS)
-        raise ConfigurationError(f"{path}, line {node.lineno}: {name!r} is of no kind that there is.{hint}")
+        raise ConfigurationError(f"{path}, line {node.lineno}: {name!r} has an unknown kind.{hint}")
     found: str | None = next(iter(stated), otherwise)
     if found is None:
         raise ConfigurationError(
-            f"{path}, line {node.lineno}: nothing says of which kind {name!r} is: add kind= to its mark "
+            f"{path}, line {node.lineno}: the kind of {name!r} is unknown: add kind= to its mark "
             f"({', '.join(KINDS)})."
         )
     return found
@@ -149,7 +149,7 @@ def _mark(node: ast.expr, kind: str, path: Path) -> dict[str, Any]:
         keywords = {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
     except ValueError as error:
         raise ConfigurationError(
-            f"{path}, line {node.lineno}: @register takes one name and literal values, since it is read, "
+            f"{path}, line {node.lineno}: @register takes one name and literal values: the file is parsed, "
             "not run."
         ) from error
     if why := why_no_name(name):
@@ -178,8 +178,7 @@ def _signature(
     arguments = node.args
     if arguments.vararg or arguments.kwarg:
         raise ConfigurationError(
-            f"{path}, line {node.lineno}: a component writes out its parameters, since they are read from "
-            "here: no *args or **kwargs."
+            f"{path}, line {node.lineno}: a component must name each parameter: replace *args and **kwargs."
         )
     positional = arguments.posonlyargs + arguments.args
     without = [None] * (len(positional) - len(arguments.defaults))
@@ -199,7 +198,7 @@ def _parameter(annotation: ast.expr | None, default: ast.expr | None, path: Path
     except ValueError as error:
         assert default is not None
         raise ConfigurationError(
-            f"{path}, line {default.lineno}: the default {ast.unparse(default)!r} is not a literal: it is "
-            "read, not run."
+            f"{path}, line {default.lineno}: the default {ast.unparse(default)!r} is not a literal: "
+            "the file is parsed, not run."
         ) from error
     return Parameter(ast.unparse(annotation) if annotation else "", value)

@@ -128,16 +128,16 @@ def _read(named: Path) -> Plugin:
     # Lexically, so that copies of a folder resolve to the same relative paths.
     path = Path(os.path.normpath(Path.cwd() / named))
     if path.suffix != ".py":
-        raise ConfigurationError(f"plug-in {str(named)!r}: a plug-in is a file of Python source, FILE.py.")
+        raise ConfigurationError(f"plug-in {str(named)!r} is not a Python file, FILE.py.")
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise ConfigurationError(f"plug-in {str(named)!r}: is larger than {MOST_BYTES} bytes.")
+            raise ConfigurationError(f"plug-in {str(named)!r} is larger than {MOST_BYTES} bytes.")
         text = path.read_bytes()
         text.decode("utf-8")
     except FileNotFoundError:
         beside = [file.name for file in path.parent.glob("*.py")] if path.parent.is_dir() else []
         hint = closest(path.name, beside) if beside else ""
-        raise ConfigurationError(f"plug-in {str(named)!r}: there is no such file.{hint}") from None
+        raise ConfigurationError(f"plug-in {str(named)!r}: no such file.{hint}") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigurationError(f"plug-in {str(named)!r} cannot be read: {reason}.") from error

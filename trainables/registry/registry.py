@@ -121,7 +121,7 @@ class Registry(Generic[Spec]):
         accepted, required = _accepted(target)
         for missing in sorted((required & self.context) - context.keys()):
             raise ConfigurationError(
-                f"{self.kind} {name!r} asks for {missing!r}, which is not there; there is: "
+                f"{self.kind} {name!r} needs {missing!r}, which is not provided. Available: "
                 f"{', '.join(sorted(context)) or 'nothing'}."
             )
         built = target(**chosen, **{k: v for k, v in context.items() if k in accepted})

@@ -66,7 +66,7 @@ def of_entry_points(group: str) -> Iterator[SourceFile]:
         if found is None:
             raise ConfigurationError(
                 f"the package {origin} names {point.module!r} under {group!r}, but has no such module: "
-                "install it anew."
+                "reinstall it."
             )
         if found.name == "__init__.py":
             for path in sorted(found.parent.glob("*.py")):

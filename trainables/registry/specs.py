@@ -164,7 +164,7 @@ def read_spec(spec: type[Spec], values: object, place: str) -> Spec:
         ConfigurationError: An entry is unknown, missing or of the wrong type.
     """
     if not isinstance(values, Mapping):
-        raise ConfigurationError(f"{place}: a spec is a mapping of names to values, not {values!r}.")
+        raise ConfigurationError(f"{place}: a spec must be a mapping of names to values, not {values!r}.")
     fields = {f.name: f for f in dataclasses.fields(spec)}  # type: ignore[arg-type]
     for name in values:
         if name not in fields:

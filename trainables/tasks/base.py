@@ -73,7 +73,7 @@ class Task(ABC, Generic[P]):
             targets: Those of the whole batch, [M].
         """
         if len(targets) != len(indices):
-            raise ConfigurationError("a loss cannot have sample_ids where samples have several labels each.")
+            raise ConfigurationError("a loss cannot take sample_ids if samples have several labels each.")
         return {"sample_ids": split.sample_ids[indices.to(split.sample_ids.device)].to(targets.device)}
 
     # Selection of the reported epoch

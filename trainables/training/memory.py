@@ -39,18 +39,18 @@ def advice(gpus: float, device: torch.device, error: BaseException) -> str:
 
     Call it before the memory is freed.
     """
-    asked = requested_bytes(str(error))
-    if device.type != "cuda" or not 0 < gpus < 1 or asked is None:
+    requested = requested_bytes(str(error))
+    if device.type != "cuda" or not 0 < gpus < 1 or requested is None:
         return ""
     total = torch.cuda.get_device_properties(device).total_memory
-    return told(gpus, fitting_share(torch.cuda.memory_reserved(device), asked, total))
+    return share_advice(gpus, fitting_share(torch.cuda.memory_reserved(device), requested, total))
 
 
-def told(gpus: float, fitting: float | None) -> str:
-    """`advice` as text, from the share of the trial and the share that would have fitted."""
+def share_advice(gpus: float, fitting: float | None) -> str:
+    """The advice for a trial, by its share of a GPU and the smallest that would have sufficed."""
     if fitting is None:
-        return f" (gpus: {gpus:g} was too little, and a whole GPU of this kind would have been)"
-    return f" (gpus: {gpus:g} was too little, {fitting:g} would have fitted what was asked for until then)"
+        return f" (gpus: {gpus:g} is too small, and so is a whole GPU of this kind)"
+    return f" (gpus: {gpus:g} is too small: set at least {fitting:g})"
 
 
 def fitting_share(reserved: int, requested: int, total: int) -> float | None:

@@ -56,4 +56,4 @@ class Reported:
         self.epoch, self.best, self.model = state["epoch"], state["best"], state["model"]
         self.outputs = {part: outputs.to(device) for part, outputs in state["outputs"].items()}
         if self.keeps_model and self.epoch >= 0 and self.model is None:
-            raise ValueError("the checkpoint lacks the network of the reported epoch, which is to be scored")
+            raise ValueError("the checkpoint lacks the network of the reported epoch")

@@ -122,7 +122,9 @@ class TrialRun:
                 # It may have been made by other code. Training from scratch gives the same numbers, only
                 # later; raising here would fail the trial on each attempt.
                 if checkpoints:
-                    checkpoints.unusable(f"it does not fit, {type(error).__name__}: {_line(error)}")
+                    checkpoints.unusable(
+                        f"it does not match this code, {type(error).__name__}: {_line(error)}"
+                    )
                 run = cls(trial, dataset, device, group)
         if run.group.size > 1:
             run.restore(decode(run.group.broadcast(encode(run.state()))))

@@ -61,7 +61,7 @@ class Trainer:
         reduction = "mean" if settings.loss_reduction == "mean" else "sum"
         loss = losses.build(trial.loss.name, **dict(trial.loss.params), reduction=reduction, **context)
         self.loss = loss.to(device)
-        self.batch_context = asked_with_each_batch(self.loss)
+        self.batch_context = batch_context_of(self.loss)
         self.sampler = samplers.build(
             trial.sampler.name,
             **dict(trial.sampler.params),
@@ -109,8 +109,8 @@ class Trainer:
             outputs, targets = self.group.gather_batch(outputs, targets)
             context = {}
             if self.batch_context:
-                offered = self.task.batch_context(self.dataset.train, indices, targets)
-                context = {name: self._offered(offered, name) for name in self.batch_context}
+                provided = self.task.batch_context(self.dataset.train, indices, targets)
+                context = {name: self._provided(provided, name) for name in self.batch_context}
             loss = self.task.loss(self.loss, outputs.float(), targets, context)
             if settings.loss_reduction == "mean_over_samples":
                 loss = loss / len(indices)
@@ -148,13 +148,13 @@ class Trainer:
             norm_sum=torch.zeros((), dtype=torch.float64, device=self.device),
         )
 
-    def _offered(self, offered: Mapping[str, Tensor], name: str) -> Tensor:
-        if name not in offered:
+    def _provided(self, provided: Mapping[str, Tensor], name: str) -> Tensor:
+        if name not in provided:
             raise ConfigurationError(
-                f"loss {self.trial.loss.label!r} asks for {name!r} with each batch; there is: "
-                f"{', '.join(sorted(offered))}."
+                f"loss {self.trial.loss.label!r} needs {name!r} with each batch. The task provides: "
+                f"{', '.join(sorted(provided)) or 'nothing'}."
             )
-        return offered[name]
+        return provided[name]
 
     def state(self) -> dict[str, Any]:
         return {
@@ -176,7 +176,7 @@ class Trainer:
             self.under_way = EpochUnderWay.restored(state["under_way"], self.device, measured)
 
 
-def asked_with_each_batch(loss: nn.Module) -> tuple[str, ...]:
+def batch_context_of(loss: nn.Module) -> tuple[str, ...]:
     """Inputs of a loss besides outputs and targets, from the signature of its `forward` or `per_sample`."""
     inherited = isinstance(loss, Loss) and type(loss).forward is Loss.forward
     computes: Any = loss.per_sample if inherited else loss.forward

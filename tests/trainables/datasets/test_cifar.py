@@ -144,7 +144,7 @@ def test_small_batches_in_the_published_format(publish: Callable[..., Path]) -> 
         ({"data": batch_of(20)["data"]}, "test_batch is not a batch of cifar10"),
         ({**batch_of(20), "data": np.zeros((20, 3072))}, "test_batch is not a batch of cifar10"),
         ([1, 2], "test_batch is not a batch of cifar10"),
-        (Path("x"), "test_batch is not a pickle of only arrays"),
+        (Path("x"), "test_batch was not loaded"),
     ],
     ids=["label", "too few labels", "text labels", "no labels", "floats", "list", "object"],
 )

@@ -131,7 +131,7 @@ def test_cut_outs_have_the_published_areas_and_ratios() -> None:
 
 
 def test_a_copy_with_holes_is_refused_in_one_line(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"cannot be downloaded by a program: get ILSVRC2012") as caught:
+    with pytest.raises(DataError, match=r"manual download: get ILSVRC2012") as caught:
         datasets.load("imagenet", tmp_path / "nowhere")
     assert "\n" not in str(caught.value)
     (root / "imagenet" / "val" / "n02").rename(root / "imagenet" / "n02")

@@ -117,7 +117,7 @@ def test_plans_of_whole_sentences_are_kept(tmp_path: Path) -> None:
         ("(0 w1 w2)", "'w2' where a bracket belongs"),
         ("(0 w1 (2 w2))", "a bracket after a word, at 'w1'"),
         ("(0 (1 w1) w2)", "'w2' where a bracket belongs"),
-        ("w1", "'w1' is outside of all brackets"),
+        ("w1", "'w1' is outside all brackets"),
         ("", "no tree"),
     ],
 )

@@ -97,15 +97,15 @@ def test_only_the_first_words_count_where_it_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("short 1 2", "not a word and 3 numbers"),
-        ("", "not a word and 3 numbers"),
-        (" 1 2 3", "not a word and 3 numbers"),
+        ("short 1 2", "expected a word and 3 numbers"),
+        ("", "expected a word and 3 numbers"),
+        (" 1 2 3", "expected a word and 3 numbers"),
         ("long 1 2 3 4", "more than 3 numbers"),
-        ("garbled 1 2x 3", "not 3 finite numbers after the word"),
-        ("garbled 1 two 3", "not 3 finite numbers"),
-        ("endless 1 inf 3", "not 3 finite numbers"),
-        ("none 1 nan 3", "not 3 finite numbers"),
-        ("split 1  3", "not 3 finite numbers"),
+        ("garbled 1 2x 3", "expected 3 finite numbers after the word"),
+        ("garbled 1 two 3", "expected 3 finite numbers"),
+        ("endless 1 inf 3", "expected 3 finite numbers"),
+        ("none 1 nan 3", "expected 3 finite numbers"),
+        ("split 1  3", "expected 3 finite numbers"),
         ("\udcff 1 2 3", "the word is not UTF-8 text"),
     ],
 )
@@ -158,7 +158,7 @@ def test_no_file_no_folder_and_no_such_vectors(tmp_path: Path, monkeypatch: pyte
 
     with monkeypatch.context() as patch:
         patch.setattr(module.tempfile, "mkdtemp", refuse)
-        with pytest.raises(DataError, match=r"cannot keep what .* holds beside it: .*Permission denied"):
+        with pytest.raises(DataError, match=r"cannot cache .*Permission denied"):
             look_up(tmp_path, "the")
     same: Callable[[str], list[str]] = lambda word: [word]  # noqa: E731
     for name in ("glove.7B.3d", "glove.840B", "glove.840B.0d", "random", "../glove.840B.3d"):

@@ -121,7 +121,7 @@ def test_a_missing_part_is_named_and_not_downloaded(root: Path) -> None:
     with pytest.raises(DataError, match=r"tiny-bert/\*\.safetensors is missing"):
         result_of(root)
     weights.write_bytes(b"none")
-    with pytest.raises(DataError, match="tiny-bert has no readable weights"):
+    with pytest.raises(DataError, match="tiny-bert has no readable BERT weights"):
         result_of(root)
     with pytest.raises(ConfigurationError, match="takes wordpieces input"):
         resolve("twenty_newsgroups", "bert", "brier", 0)
