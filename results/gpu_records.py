@@ -77,8 +77,8 @@ def chosen(card: str | None, folder: Path | None = None) -> GpuRecord | None:
     fitting = [record for record in records if card.lower() in record.card.lower()]
     if not fitting:
         raise ConfigurationError(
-            f"no GPU called {card!r} was measured.{closest(card, {record.card for record in records})} "
-            "benchmarks/gpu.py measures one (docs/performance.md)."
+            f"no measurement of a GPU {card!r}.{closest(card, {record.card for record in records})} "
+            "Measure one with benchmarks/gpu.py (docs/performance.md)."
         )
     return fitting[-1]
 
@@ -96,7 +96,7 @@ def recorded(folder: Path) -> Iterator[GpuRecord]:
                 raise ValueError("made without a GPU, with --tiny, or in another format")
             yield _record(content)
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path} is no record of a GPU that benchmarks/gpu.py made: {error}.") from error
+            raise DataError(f"{path} is not a record of benchmarks/gpu.py: {error}.") from error
 
 
 def _record(content: dict[str, Any]) -> GpuRecord:

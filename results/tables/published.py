@@ -33,7 +33,7 @@ def published(paper: str, dataset: str, model: str) -> pd.DataFrame:
         ConfigurationError: The paper is unknown, or has no such row.
     """
     if paper not in PAPERS:
-        raise ConfigurationError(f"there is no paper {paper!r}.{closest(paper, PAPERS)}")
+        raise ConfigurationError(f"unknown paper {paper!r}.{closest(paper, PAPERS)}")
     with files("results.tables").joinpath(f"published_numbers/{paper}.csv").open(encoding="utf-8") as file:
         cells = pd.read_csv(file).dropna(subset=["value"])
     row = cells[(cells["dataset"] == dataset) & (cells["model"] == model)]

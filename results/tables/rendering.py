@@ -36,7 +36,7 @@ def render(tables: Sequence[Table], format: str, *, standalone: bool = False) ->
     Raises ConfigurationError for an unknown format.
     """
     if format not in FORMATS:
-        raise ConfigurationError(f"there is no format {format!r}.{closest(format, FORMATS)}")
+        raise ConfigurationError(f"unknown format {format!r}.{closest(format, FORMATS)}")
     text = latex(tables, standalone=standalone) if format == "latex" else FORMATS[format](tables)
     return visible(text, "\n")
 

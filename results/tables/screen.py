@@ -175,9 +175,10 @@ class Screen:
         titles = self._titles
         needed = self._longest_label() + self._width_of_numbers(len(titles), len(titles))
         if scores < len(titles):
-            yield f"No room for {', '.join(titles[scores:])}: all takes {needed} columns."
+            yield f"Too narrow for {', '.join(titles[scores:])}: all scores need {needed} columns."
         if deviations < scores:
-            yield f"No room for the deviations of {', '.join(titles[deviations:scores])}: {needed} columns."
+            names = ", ".join(titles[deviations:scores])
+            yield f"Too narrow for the deviations of {names}: they need {needed} columns."
         yield from dict.fromkeys(note for table in self._tables for note in table.notes)
 
 

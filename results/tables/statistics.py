@@ -52,15 +52,17 @@ def summarise(
     """
     needed = ["key", "seed", "identity", *CELL, *columns]
     if absent := [name for name in needed if len(trials) and name not in trials.columns]:
-        raise ConfigurationError(f"the trials have no {absent[0]!r}: they were stored by another version.")
+        raise ConfigurationError(
+            f"the trials have no {absent[0]!r}: another version of calibsweep stored them."
+        )
     if expected is not None:
         _refuse_duplicates(expected)
         if len(trials):
             # Use current names, not those at the time of storing: they are not part of a trial's key.
             trials = trials.drop(columns=CELL).merge(expected[["key", *CELL]], on="key")
     if not len(trials):
-        which = "no trial is" if expected is None else f"none of these {len(expected)} trials is"
-        raise ConfigurationError(f"{which} finished, so there is nothing to summarise.")
+        count = "no trial" if expected is None else f"none of these {len(expected)} trials"
+        raise ConfigurationError(f"{count} is finished, so no table can be made.")
     # Sort the rows, so that sums do not depend on the order of files in a store.
     trials = trials[needed].sort_values([*CELL, "seed"], ignore_index=True)
     trials[list(columns)] = trials[list(columns)].astype(float)
@@ -91,8 +93,8 @@ def _refuse_duplicates(frame: pd.DataFrame) -> None:
     same = frame[again & (frame[[*CELL, "seed"]] == first[[*CELL, "seed"]]).all(axis=1)]
     raise ConfigurationError(
         f"{first['dataset']} / {first['model']} / {first['loss']} has {len(same)} trials with seed "
-        f"{first['seed']} ({', '.join(sorted(same['key'].astype(str)))}): keep one, since a mean over seeds "
-        "counts each seed once."
+        f"{first['seed']} ({', '.join(sorted(same['key'].astype(str)))}): delete all but one, "
+        "since a mean over seeds counts each seed once."
     )
 
 

@@ -126,7 +126,7 @@ def test_the_command_says_where_and_what_follows(store: Store) -> None:
         return done.output
 
     commit(store, *TRIALS)
-    assert "5 trials scored anew from their logits, 0 differ or are damaged." in run(0)
+    assert "5 trials scored again from their logits, 0 differ or are damaged." in run(0)
     store.folder.write(f"tmp/{32 * '0'}", b"")
     assert kinds.HALF_WRITTEN.follows in run(0), "nothing is wrong with what a killed run leaves"
     path = path_of(store, TRIALS[1], "epochs")

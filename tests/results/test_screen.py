@@ -46,10 +46,10 @@ def test_lines_fit_and_columns_are_whole(shown: Screen, width: int) -> None:
 
 
 def test_what_is_left_out_is_said(shown: Screen) -> None:
-    assert "No room" not in printed(shown, 200)
+    assert "Too narrow" not in printed(shown, 200)
     at_120, at_80 = printed(shown, 120), printed(shown, 80)
-    assert "MCE" in at_120.splitlines()[1] and "No room for the deviations of MCE" in at_120
-    assert "MCE" not in at_80.splitlines()[1] and "No room for NLL, MCE" in at_80
+    assert "MCE" in at_120.splitlines()[1] and "Too narrow for the deviations of MCE" in at_120
+    assert "MCE" not in at_80.splitlines()[1] and "Too narrow for NLL, MCE" in at_80
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def columns(kinds: Mapping[str, Kind], names: Names, file: Path, *, probabilitie
 
     Raises:
         ConfigurationError: A name in `names` that no column has.
-        InputError: Columns of which it cannot be told what they are.
+        InputError: The roles of the columns are ambiguous.
     """
     labels = _labels(kinds, names, file)
     split = next(
@@ -79,7 +79,7 @@ def _labels(kinds: Mapping[str, Kind], names: Names, file: Path) -> str:
     if wrong:
         raise ConfigurationError(f"{file} has no column {wrong[0]!r} for labels.{closest(wrong[0], kinds)}")
     raise InputError(
-        f"{file}: no column of labels; there is {shortened(list(kinds))}. name it with --names labels=NAME."
+        f"{file}: no column of labels among {shortened(list(kinds))}. Name it with --names labels=NAME."
     )
 
 
@@ -115,8 +115,8 @@ def _logits(
             return (single[0],), single[0], False
         if len(left) < 2:
             raise InputError(
-                f"{file}: no columns of logits; there is {shortened(list(kinds))} beside the label. "
-                "give the prefix of their names with --names logits=PREFIX."
+                f"{file}: no columns of logits among {shortened(list(kinds))}. "
+                "Give the prefix of their names with --names logits=PREFIX."
             )
         return tuple(left), "logits", True
     prefix = _surest(list(families), file, probabilities)
@@ -150,12 +150,12 @@ def _family(those: Sequence[str], prefix: str, file: Path) -> list[str]:
     """Columns numbered from 0 or 1, in the order of their numbers."""
     by_number = {_number(name): name for name in those}
     first = min(number for number in by_number if number is not None)
-    wanted = range(first, first + len(those))
-    missing = next((number for number in wanted if number not in by_number), None)
+    expected = range(first, first + len(those))
+    missing = next((number for number in expected if number not in by_number), None)
     if first > 1 or missing is not None:
-        lacking = first - 1 if missing is None else missing
+        absent = first - 1 if missing is None else missing
         raise InputError(
-            f"{file}: columns {prefix}... are numbered from {first}, and {prefix}{lacking} is missing: "
-            "the logits of every class are needed."
+            f"{file}: columns {prefix}... are numbered from {first}, and {prefix}{absent} is missing: "
+            "scores need the logits of every class."
         )
-    return [by_number[number] for number in wanted]
+    return [by_number[number] for number in expected]

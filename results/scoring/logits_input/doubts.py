@@ -47,7 +47,7 @@ def _grid_ends(scores: Mapping[str, float], grid: Sequence[float]) -> list[Note]
             beyond = "lower" if temperature == grid[0] else "higher"
             line = (
                 f"the temperature by {metric.title}, {temperature:.1f}, is at the end of the searched range: "
-                f"a {beyond} one may be better. Are these logits, unscaled?"
+                f"a {beyond} one may be better. Check that these are unscaled logits."
             )
             found.append(warning("grid_end", line))
     return found
@@ -89,7 +89,7 @@ def _scaling_hurts(val: Part, test: Part, scores: Mapping[str, float]) -> list[N
     line = (
         f"scaling lowers the {title} on validation ({printed(scores['validation_nll'])} to "
         f"{printed(scores['validation_nll_after_nll'])}) and raises it on test ({printed(before)} to "
-        f"{printed(after)}): are both parts of one network, and of one distribution?"
+        f"{printed(after)}): check that both parts come from one network and one distribution."
     )
     return [warning("scaling_hurts", line)]
 

@@ -31,9 +31,9 @@ def read(
     arrays: list[Array] = []
     notes: list[Note] = []
     for path in paths:
-        found, told = _read(path, names, probabilities)
+        found, added = _read(path, names, probabilities)
         arrays += found
-        notes += told
+        notes += added
     return arrays, notes
 
 
@@ -42,7 +42,7 @@ def _read(path: Path, names: Names, probabilities: bool) -> tuple[list[Array], l
         with path.open("rb") as file:
             start = file.read(64)
     except FileNotFoundError as error:
-        raise DataError(f"there is no file {path}.") from error
+        raise DataError(f"no such file: {path}.") from error
     except IsADirectoryError as error:
         raise InputError(f"{path} is a folder: give the files in it.") from error
     except OSError as error:

@@ -27,7 +27,7 @@ def class_numbers(
 
     Args:
         labels: Values from the file.
-        part: 'val' or 'test', for what is told.
+        part: 'val' or 'test', for messages.
         ignore: Label of ignored samples.
 
     Raises:
@@ -36,25 +36,25 @@ def class_numbers(
     name, notes = f"{part}_labels", []
     if labels.shape != form.positions and not form.rows_of_labels:
         notes.append(
-            Note("labels_column", f"{name} have shape {list(labels.shape)}: taken as one label per row.")
+            Note("labels_column", f"{name} have shape {list(labels.shape)}: read as one label per row.")
         )
     values = form.labels(labels)
     if form.rows_of_labels:
         values = _from_rows(values, form, name)
-        line = f"{name} are one-hot rows: taken as the number of the column that is 1."
+        line = f"{name} are one-hot rows: read as the number of the column that is 1."
         notes.append(Note("labels_one_hot", line))
     elif values.dtype.kind == "b":
         values = values.astype(np.int64)
-        notes.append(Note("labels_true_false", f"{name} are booleans: taken as 1 and 0."))
+        notes.append(Note("labels_true_false", f"{name} are booleans: read as 1 and 0."))
     counts = np.ones(len(values), dtype=np.bool_) if ignore is None else values != ignore
     if ignore is not None:
         left_out = counted(len(values) - int(counts.sum()), "sample")
-        notes.append(Note("ignored", f"{left_out} of the {part} part left out, by label {ignore}."))
+        notes.append(Note("ignored", f"{left_out} of the {part} part ignored, with label {ignore}."))
         if not counts.any():
-            raise InputError(f"{name} are {ignore} everywhere: --ignore leaves nothing to score.")
+            raise InputError(f"all {name} are {ignore}: --ignore leaves nothing to score.")
     if values.dtype.kind == "f":
         _check_whole(values, counts, form, name)
-        notes.append(Note("labels_floats", f"{name} are {values.dtype}: taken as integers."))
+        notes.append(Note("labels_floats", f"{name} are {values.dtype}: read as integers."))
     _check_range(values[counts], form, name)
     # Ignored labels may have any value.
     return np.where(counts, values, 0).astype(np.int64), counts, notes
@@ -68,13 +68,11 @@ def _from_rows(rows: AnyArray, form: Form, name: str) -> AnyArray:
         return places
     shape = f"{name} have a row of {rows.shape[1]} numbers for each sample"
     if bool(((rows == 0) | ones).all()):
-        raise InputError(
-            f"{shape}, some with more or less than one 1: multi-label samples are not supported."
-        )
+        raise InputError(f"{shape}, some with none or several 1s: multi-label samples are not supported.")
     sums = rows.sum(axis=1, dtype=np.float64)
     if bool((rows >= 0).all()) and bool((np.abs(sums - sums[0]) < SUM_TOLERANCE * max(sums[0], 1)).all()):
         raise InputError(f"{name} are soft, a probability for each class: {SOFT}.")
-    raise InputError(f"{shape} that are not labels: save one class number per sample, starting from 0.")
+    raise InputError(f"{shape} that are not labels: save one class number from 0 per sample.")
 
 
 def _check_whole(values: AnyArray, counts: npt.NDArray[np.bool_], form: Form, name: str) -> None:
@@ -82,31 +80,33 @@ def _check_whole(values: AnyArray, counts: npt.NDArray[np.bool_], form: Form, na
     if not wrong.any():
         return
     first = int(wrong.argmax())
-    what = f"{name} are not integers: {form.place(first)} (from 0 on) has {values[first]}"
+    problem = f"{name} are not integers: {form.place(first)} (from 0 on) has {values[first]}"
     if bool(((values >= 0) & (values <= 1))[counts].all()):
-        raise InputError(f"{what}. If they are soft, probabilities of class 1: {SOFT}.")
-    raise InputError(f"{what}, where a class number starting from 0 is needed.")
+        raise InputError(f"{problem}. If they are soft, probabilities of class 1: {SOFT}.")
+    raise InputError(f"{problem}: save class numbers from 0.")
 
 
 def _check_range(values: AnyArray, form: Form, name: str) -> None:
     first, last, classes = int(values.min()), int(values.max()), form.classes
     if first >= 0 and last < classes:
         return
-    run = f"{name} run from {first} to {last}"
+    found = f"{name} run from {first} to {last}"
     if form.axis is None:
         cause = (
             "write -1 as 0"
             if set(np.unique(values).tolist()) == {-1, 1}
             else "subtract 1"
             if first == 1
-            else ("logits have a column for each class, and predicted classes are none")
+            else ("save logits with a column for each class instead of predicted classes")
         )
-        raise InputError(f"{run}, but with one logit per sample they must be 0 or 1: {cause}.")
+        raise InputError(f"{found}, but with one logit per sample they must be 0 or 1: {cause}.")
     outside = np.unique(values[(values < 0) | (values >= classes)]).tolist()
     if first == 1 and last == classes:
-        mend = "they seem to count from 1, so subtract 1"
+        mend = "they seem to start from 1, so subtract 1"
     elif len(outside) == 1 and (outside[0] < 0 or outside[0] > classes):
-        mend = f"--ignore {int(outside[0])} leaves those samples out"
+        mend = f"--ignore {int(outside[0])} ignores those samples"
     else:
-        mend = "are the labels of the same data set as the logits, and has every class a column?"
-    raise InputError(f"{run}, but with {classes} columns of logits they must be 0 to {classes - 1}: {mend}.")
+        mend = "check that the labels belong to these logits, and that each class has a column"
+    raise InputError(
+        f"{found}, but with {classes} columns of logits they must be 0 to {classes - 1}: {mend}."
+    )

@@ -58,13 +58,13 @@ def checked(
     classes = {part: form.classes for part, form in forms.items()}
     if len(set(classes.values())) > 1:
         raise InputError(
-            f"val_logits have {classes['val']} classes, but test_logits {classes['test']}: are they of one "
-            "network?"
+            f"val_logits have {classes['val']} classes, but test_logits {classes['test']}: do they come "
+            "from one network?"
         )
     parts, notes = {}, []
     for part, pair in pairs.items():
-        parts[part], told = _checked(part, pair, forms[part], probabilities, ignore)
-        notes += told
+        parts[part], found = _checked(part, pair, forms[part], probabilities, ignore)
+        notes += found
     return parts, notes
 
 
@@ -84,7 +84,7 @@ def _checked(
     kind = _kind(logits)
     if form.axis is None:
         notes.append(
-            Note("binary", f"{part}_logits have one number per sample: taken as the logit of class 1 of two.")
+            Note("binary", f"{part}_logits have one number per sample: read as the logit of class 1 of two.")
         )
     if probabilities and kind != "log-probabilities":
         logits = _log(logits, where)
@@ -94,15 +94,17 @@ def _checked(
     elif form.axis is None:
         logits = np.column_stack([np.zeros_like(logits), logits])
     if kind == "log-probabilities":
-        line = f"{part}_logits are log-probabilities: scored as they are, since their softmax is right."
+        line = f"{part}_logits are log-probabilities: scored as logits, since their softmax is the same."
         notes.append(Note("log_probabilities", line))
     elif kind == "probabilities" and not probabilities:
-        what = "lie from 0 to 1" if form.axis is None else "are at least 0 and sum to 1 in each row"
-        line = f"{part}_logits {what}, like probabilities: if they are, use --probabilities."
+        shape = "lie from 0 to 1" if form.axis is None else "are at least 0 and sum to 1 in each row"
+        line = f"{part}_logits {shape}, like probabilities: if so, use --probabilities."
         notes.append(warning("looks_like_probabilities", line))
     logits, masked = _unmasked(logits, labels, where)
     if masked:
-        line = f"{counted(masked, 'logit')} of {part}_logits at -inf: probability 0 at every temperature."
+        line = (
+            f"{counted(masked, 'logit')} of {part}_logits are -inf, a probability of 0 at every temperature."
+        )
         notes.append(Note("masked", line))
     return Part(logits, labels), notes
 
@@ -130,11 +132,11 @@ def _floats(logits: AnyArray) -> Floats:
 
 
 def _check_numbers(logits: Floats, where: _Places) -> None:
-    for what, wrong in (("NaN", np.isnan), ("+inf", np.isposinf)):
+    for value, wrong in (("NaN", np.isnan), ("+inf", np.isposinf)):
         found = _first(wrong(logits))
         if found is not None:
             raise InputError(
-                f"{where.of(*found)} is {what}: a logit must be a number, or -inf for a masked class."
+                f"{where.of(*found)} is {value}: a logit must be a number, or -inf for a masked class."
             )
 
 

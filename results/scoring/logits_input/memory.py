@@ -28,17 +28,17 @@ def available() -> int:
     return max(0, min(free, limit - used))
 
 
-def check_fits(numbers: int, samples: int, what: object) -> None:
+def check_fits(numbers: int, samples: int, file: object) -> None:
     """Raises InputError if the free memory does not suffice for so many logits and samples."""
     needed, free = numbers * BYTES_PER_NUMBER + samples * BYTES_PER_SAMPLE, available()
     if needed > free:
         raise InputError(
-            f"{what} holds {numbers:,} numbers, and scoring needs about {_told(needed)} of memory, but only "
-            f"{_told(free)} are free: score part of the samples, or use a larger machine."
+            f"{file} has {numbers:,} numbers. Scoring needs about {_size(needed)} of memory, but only "
+            f"{_size(free)} are free: score part of the samples, or use a larger machine."
         )
 
 
-def _told(size: int) -> str:
+def _size(size: int) -> str:
     """A number of bytes in words."""
     if size < 2**30:
         return f"{size / 2**20:.0f} MiB"

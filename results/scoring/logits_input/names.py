@@ -62,11 +62,11 @@ class Names:
         """`logits=predictions,labels=ground truth`, several times if need be.
 
         Raises:
-            ConfigurationError: A key that there is not, one given twice, or no name for it.
+            ConfigurationError: An unknown key, one given twice, or one without a name.
         """
         given: dict[str, str] = {}
         for option in options:
-            # A name may have a comma in it; only what looks like the next key ends it.
+            # A name may have a comma in it; only the next key ends it.
             for piece in re.split(r",(?=\s*\w+\s*=)", option):
                 key, equals, name = (text.strip() for text in piece.partition("="))
                 if not equals or not name:
@@ -99,20 +99,20 @@ def words(name: str) -> list[str]:
 
 
 def part_of(name: str) -> PartName | None:
-    """The part that a name tells, if it is exactly one."""
+    """The part that a name states, if it is exactly one."""
     found = {PART_WORDS[word] for word in words(name) if word in PART_WORDS}
     return found.pop() if len(found) == 1 else None
 
 
 def role_of(name: str) -> tuple[Role, int] | None:
     """The role that a name suggests, and its rank: 0 is the most certain."""
-    there = set(words(name))
-    sureness = [place for place, known in enumerate(LOGIT_WORDS) if there & known]
-    if there & LABEL_WORDS:
+    found = set(words(name))
+    sureness = [place for place, known in enumerate(LOGIT_WORDS) if found & known]
+    if found & LABEL_WORDS:
         return None if sureness else ("labels", 0)
     if sureness:
         return "logits", sureness[0]
-    return ("labels", 1) if there & WEAK_LABEL_WORDS else None
+    return ("labels", 1) if found & WEAK_LABEL_WORDS else None
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ def chosen(
         probabilities: Whether a file that has both logits and probabilities is asked for the latter.
 
     Raises:
-        ConfigurationError: A name in `names` that there is not.
-        InputError: Arrays of which it cannot be told what they are.
+        ConfigurationError: An unknown name in `names`.
+        InputError: The roles of the arrays are ambiguous.
     """
     candidates = _candidates(arrays, names)
     given = _given(candidates, names)
@@ -154,13 +154,13 @@ def chosen(
     validation, test = (_pair(part, found, arrays) for part in ("val", "test"))
     if test is None:
         if validation is None:
-            raise _unclear("no logits or labels by their names", arrays)
+            raise _unclear("no array is named like logits or labels", arrays)
         raise InputError(
             f"{_files(arrays)}: only a validation part, but scores need a test part; "
-            "--names test=FILE, or test_logits=NAME,test_labels=NAME, makes it one."
+            "use it as the test part with --names test=FILE, or test_logits=NAME,test_labels=NAME."
         )
     pairs = {"test": test} if validation is None else {"val": validation, "test": test}
-    return pairs, _told(pairs, candidates)
+    return pairs, _notes(pairs, candidates)
 
 
 def _candidates(arrays: Sequence[Array], names: Names) -> list[_Candidate]:
@@ -175,9 +175,9 @@ def _candidates(arrays: Sequence[Array], names: Names) -> list[_Candidate]:
             of_file[_file(files, names.given[part])] = part
     candidates = []
     for file in files:
-        there = [array for array in arrays if array.file == file]
-        by_place = _by_place([array.name for array in there])
-        for array in there:
+        own = [array for array in arrays if array.file == file]
+        by_place = _by_place([array.name for array in own])
+        for array in own:
             name = by_place.get(array.name, array.name)
             candidates.append(_Candidate(array, name, array.part or part_of(name) or of_file[file]))
     return candidates
@@ -195,9 +195,9 @@ def _by_place(names: Sequence[str]) -> dict[str, str]:
 def _file(files: Sequence[Path], name: str) -> Path:
     found = [file for file in files if name in (str(file), file.name, file.stem)]
     if not found:
-        raise ConfigurationError(f"there is no file {name!r}.{closest(name, [file.name for file in files])}")
+        raise ConfigurationError(f"no file {name!r}.{closest(name, [file.name for file in files])}")
     if len(found) > 1:
-        raise ConfigurationError(f"more than one file is named {name!r}: --names takes a path too.")
+        raise ConfigurationError(f"several files are named {name!r}: give --names the path.")
     return found[0]
 
 
@@ -211,8 +211,8 @@ def _given(candidates: Sequence[_Candidate], names: Names) -> dict[tuple[PartNam
         role: Role = "logits" if role_text == "logits" else "labels"
         named = [each for each in candidates if name in (each.array.name, each.name)]
         if not named:
-            there = {each.array.name for each in candidates}
-            raise ConfigurationError(f"there is no array {name!r} for {key}.{closest(name, there)}")
+            known = {each.array.name for each in candidates}
+            raise ConfigurationError(f"no array {name!r} for {key}.{closest(name, known)}")
         part: PartName | None = "val" if part_text == "val" else "test"
         # `logits=...` means the array of that name in every part.
         of_parts = (
@@ -226,7 +226,7 @@ def _given(candidates: Sequence[_Candidate], names: Names) -> dict[tuple[PartNam
             if len(those) > 1:
                 raise InputError(
                     f"{_listed([each.array for each in those])} are all named {name!r}: "
-                    "--names val=FILE,test=FILE assigns files to parts."
+                    "assign files to parts with --names val=FILE,test=FILE."
                 )
             if those:
                 found[of_part, role] = those[0].array
@@ -239,8 +239,8 @@ def _surest(candidates: Sequence[_Candidate], role: Role, probabilities: bool) -
     for candidate in candidates:
         known = (candidate.array.role, 0) if candidate.array.role else role_of(candidate.name)
         if known is not None and known[0] == role:
-            asked_for = probabilities and role == "logits" and known[1] == PROBABILITIES
-            sureness[candidate.array] = -1 if asked_for else known[1]
+            preferred = probabilities and role == "logits" and known[1] == PROBABILITIES
+            sureness[candidate.array] = -1 if preferred else known[1]
     if not sureness:
         return None
     best = min(sureness.values())
@@ -248,9 +248,9 @@ def _surest(candidates: Sequence[_Candidate], role: Role, probabilities: bool) -
     if len(those) > 1:
         files = len({array.file for array in those}) > 1
         mend = (
-            "--names val=FILE,test=FILE assigns files to parts"
+            "assign files to parts with --names val=FILE,test=FILE"
             if files
-            else f"--names {role}=NAME says which"
+            else f"choose one with --names {role}=NAME"
         )
         raise InputError(f"{_listed(those)} may both be {role}: {mend}.")
     return those[0]
@@ -259,25 +259,25 @@ def _surest(candidates: Sequence[_Candidate], role: Role, probabilities: bool) -
 def _pair(
     part: PartName, found: Mapping[tuple[PartName | None, Role], Array], arrays: Sequence[Array]
 ) -> Pair | None:
-    there = {role: found[part, role] for role in ROLES if (part, role) in found}
-    if not there:
+    pair = {role: found[part, role] for role in ROLES if (part, role) in found}
+    if not pair:
         return None
-    lacking = next((role for role in ROLES if role not in there), None)
-    if lacking is not None:
-        raise _unclear(f"no {part}_{lacking}", arrays)
-    return Pair(there["logits"], there["labels"])
+    missing = next((role for role in ROLES if role not in pair), None)
+    if missing is not None:
+        raise _unclear(f"no {part}_{missing}", arrays)
+    return Pair(pair["logits"], pair["labels"])
 
 
-def _unclear(what: str, arrays: Sequence[Array]) -> InputError:
+def _unclear(problem: str, arrays: Sequence[Array]) -> InputError:
     """An error with the missing array, the existing ones, and the option that assigns them."""
     names = list(dict.fromkeys(array.name for array in arrays))
-    keys = what.removeprefix("no ") if what.endswith(("_logits", "_labels")) else "logits=NAME,labels"
+    keys = problem.removeprefix("no ") if problem.endswith(("_logits", "_labels")) else "logits=NAME,labels"
     return InputError(
-        f"{_files(arrays)}: {what}; there is {shortened(names)}. --names {keys}=NAME says which it is."
+        f"{_files(arrays)}: {problem} among {shortened(names)}. Name it with --names {keys}=NAME."
     )
 
 
-def _told(pairs: Mapping[str, Pair], candidates: Sequence[_Candidate]) -> list[Note]:
+def _notes(pairs: Mapping[str, Pair], candidates: Sequence[_Candidate]) -> list[Note]:
     taken = {
         f"{part}_{role}": array
         for part, pair in pairs.items()
@@ -287,9 +287,9 @@ def _told(pairs: Mapping[str, Pair], candidates: Sequence[_Candidate]) -> list[N
     if any(array.name != key for key, array in taken.items()):
         notes.append(Note("names", ", ".join(f"{key} is {array}" for key, array in taken.items()) + "."))
     if any(candidate.part == "train" for candidate in candidates):
-        notes.append(Note("train_left_out", "what is named as of a training part is left out."))
+        notes.append(Note("train_left_out", "arrays of a training part are ignored."))
     if "val" not in pairs:
-        line = "there is no validation part, so no temperature is chosen: scores are before scaling."
+        line = "no validation part, so no temperature is fitted: scores are before scaling."
         notes.append(Note("test_alone", line))
     return notes
 

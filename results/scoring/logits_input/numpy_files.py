@@ -60,7 +60,7 @@ def npz_file(path: Path) -> list[Array]:
     return list(arrays.values())
 
 
-def _header(file: IO[bytes], what: object) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+def _header(file: IO[bytes], source: object) -> tuple[tuple[int, ...], np.dtype[Any], int]:
     """Shape, dtype and length of the header at the start of a file."""
     start = io.BytesIO(file.read(HEADER))
     try:
@@ -69,23 +69,23 @@ def _header(file: IO[bytes], what: object) -> tuple[tuple[int, ...], np.dtype[An
         shape, _, dtype = read(start)
     except KeyError as error:
         raise InputError(
-            f"{what} is a structured array: save its logits and labels as separate arrays."
+            f"{source} is a structured array: save its logits and labels as separate arrays."
         ) from error
     except (ValueError, EOFError, SyntaxError, RecursionError, MemoryError) as error:
-        raise _damaged(what, error) from error
+        raise _damaged(source, error) from error
     if any(length < 0 for length in shape):
-        raise DataError(f"{what} is damaged: its header has the shape {list(shape)}.")
+        raise DataError(f"{source} is damaged: its header has the shape {list(shape)}.")
     return shape, dtype, start.tell()
 
 
-def _check(array: Array, there: int) -> None:
+def _check(array: Array, available: int) -> None:
     """Raises DataError if a header disagrees with the number of bytes after it."""
     claimed = array.size * array.dtype.itemsize
     # Python objects are pickled, with any length.
-    if not array.dtype.hasobject and claimed != there:
+    if not array.dtype.hasobject and claimed != available:
         raise DataError(
             f"{array} is damaged or incomplete: its header claims {claimed:,} bytes for the shape "
-            f"{list(array.shape)}, but {there:,} are there."
+            f"{list(array.shape)}, but the file has {available:,}."
         )
 
 
@@ -101,6 +101,6 @@ def _loaded(path: Path, name: str | None) -> AnyArray:
         raise _damaged(path, error) from error
 
 
-def _damaged(what: object, error: Exception) -> DataError:
+def _damaged(source: object, error: Exception) -> DataError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return DataError(f"{what} is damaged, encrypted or incomplete: {reason}")
+    return DataError(f"{source} is damaged, encrypted or incomplete: {reason}")

@@ -16,7 +16,7 @@ numpy.savez(open(sys.argv[2], "xb"), \
 
 STARTS = {
     b"\x89HDF": "HDF5",
-    b"MATLAB": "a file of MATLAB's",
+    b"MATLAB": "a MATLAB file",
     b"ARROW1": "an Arrow (Feather) file",
     b"\x1f\x8b": "compressed with gzip",
     b"\xfd7zXZ": "compressed with xz",
@@ -39,7 +39,7 @@ def refuse(path: Path, start: bytes) -> None:
         )
     if start.lstrip()[:1] in (b"{", b"["):
         line = _line("-c", _FROM_JSON, path=path)
-        raise InputError(f"{path} is JSON: if it is a single object of named lists, this converts it: {line}")
+        raise InputError(f"{path} is JSON: convert a single object of named lists with: {line}")
     for beginning, kind in STARTS.items():
         if start.startswith(beginning):
             raise InputError(f"{path} is {kind}, which is not supported: {_advice(kind)}")
@@ -50,7 +50,7 @@ def refuse(path: Path, start: bytes) -> None:
 def _advice(kind: str) -> str:
     if kind.startswith("compressed"):
         return "unpack it."
-    return "load it where it was made, and save logits and labels with numpy.savez."
+    return "load it with its own program, and save logits and labels with numpy.savez."
 
 
 def _line(*program: str, path: Path) -> str:

@@ -86,7 +86,7 @@ NUMBERS = "biuf"
 
 def _kind(array: Array) -> str:
     if array.dtype.kind in "US":
-        return "text, where a label is the number of its column of logits, from 0 on"
+        return "text, but a label is the number of its column of logits, from 0"
     if array.dtype.hasobject:
         return "Python objects, which requires unpickling"
     return f"of type {array.dtype}"
@@ -108,7 +108,7 @@ def _form(part: str, logits: Shape, labels: Shape) -> Form:
     if len(logits) > 2:
         return _flattened(shapes, logits, labels)
     if len(logits) == 1 and len(labels) == 2:
-        raise InputError(f"{shapes}: they seem to be swapped; --names logits=...,labels=... assigns them.")
+        raise InputError(f"{shapes}: they seem to be swapped; assign them with --names logits=...,labels=...")
     if len(logits) == 2 and labels[:1] == logits[1:] and logits[0] < logits[1]:
         raise InputError(f"{shapes}: one column per sample; save the logits transposed, as [N, K].")
     if logits[0] != labels[0]:
@@ -125,11 +125,9 @@ def _flattened(shapes: str, logits: Shape, labels: Shape) -> Form:
         if labels in (logits[:axis] + logits[axis + 1 :], (*logits[:axis], 1, *logits[axis + 1 :]))
     ]
     if not axes:
-        raise InputError(
-            f"{shapes}: the labels of logits [N, K, H, W] are [N, H, W], those of [N, L, K] are [N, L]."
-        )
+        raise InputError(f"{shapes}: logits [N, K, H, W] need labels [N, H, W], and [N, L, K] need [N, L].")
     if len(axes) > 1:
-        raise InputError(f"{shapes}: either axis may be the classes; save them as [N, K] and [N].")
+        raise InputError(f"{shapes}: the axis of the classes is ambiguous; save them as [N, K] and [N].")
     (axis,) = axes
     positions = logits[:axis] + logits[axis + 1 :]
     return Form(positions, logits[axis], axis) if logits[axis] > 1 else Form(positions, 2, None)

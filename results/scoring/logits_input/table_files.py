@@ -66,8 +66,8 @@ def parquet_file(path: Path, names: Names, *, probabilities: bool = False) -> tu
         with pq.ParquetFile(path) as file:
             found = columns(_kinds(file.schema_arrow), names, path, probabilities=probabilities)
             check_fits(_values(file.metadata, found.logits), file.metadata.num_rows, path)
-            wanted = [name for name in (*found.logits, found.labels, found.split) if name is not None]
-            table = file.read(columns=wanted)
+            used = [name for name in (*found.logits, found.labels, found.split) if name is not None]
+            table = file.read(columns=used)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is damaged or incomplete: {str(error).splitlines()[0]}") from error
     return _arrays(path, table, found)
@@ -86,14 +86,12 @@ def _separator(path: Path) -> str:
     separator = max(SEPARATORS, key=line.count)
     cells = next(csv.reader([line], delimiter=separator), [])
     if len(cells) < 2:
-        raise InputError(f"{path} is not a table: its first line has no names of columns, as in {EXAMPLE}.")
+        raise InputError(f"{path} is not a table: its first line does not name the columns, as in {EXAMPLE}.")
     if all(_is_number(cell) for cell in cells):
-        raise InputError(
-            f"{path} begins with numbers: write names of columns in its first line, as in {EXAMPLE}."
-        )
+        raise InputError(f"{path} begins with numbers: name the columns in its first line, as in {EXAMPLE}.")
     twice = [cell for cell, number in Counter(cells).items() if number > 1]
     if twice:
-        raise InputError(f"{path} has more than one column {twice[0]!r}: give each another name.")
+        raise InputError(f"{path} has several columns {twice[0]!r}: give each its own name.")
     return separator
 
 
@@ -118,8 +116,8 @@ def _values(metadata: pq.FileMetaData, names: Sequence[str]) -> int:
     """Number of values in these columns, according to the file."""
     groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
     chunks = (group.column(place) for group in groups for place in range(metadata.num_columns))
-    wanted = set(names)
-    return sum(chunk.num_values for chunk in chunks if chunk.path_in_schema.partition(".list.")[0] in wanted)
+    used = set(names)
+    return sum(chunk.num_values for chunk in chunks if chunk.path_in_schema.partition(".list.")[0] in used)
 
 
 def _kinds(schema: pa.Schema) -> dict[str, Kind]:
@@ -177,9 +175,7 @@ def _split(path: Path, table: pa.Table, name: str) -> dict[PartName | None, pa.T
     for value in values:
         part = part_of(value or "")
         if part is None or part in parts:
-            raise InputError(
-                f"{path}: column {name!r} says {value!r}, where each row is of validation or test."
-            )
+            raise InputError(f"{path}: column {name!r} has {value!r} instead of validation or test.")
         parts[part] = table.filter(pc.equal(column, value))
     return parts
 
@@ -191,9 +187,9 @@ def _logits(path: Path, table: pa.Table, found: Columns) -> AnyArray:
     lists = table[found.logits[0]].combine_chunks()
     lengths = pc.unique(pc.list_value_length(lists)).to_pylist()
     if len(lengths) != 1 or lists.null_count:
-        told = shortened([str(length) for length in lengths])
+        listed = shortened([str(length) for length in lengths])
         raise InputError(
-            f"{path}: the lists in {found.logits[0]!r} differ in length ({told}): each has K logits."
+            f"{path}: the lists in {found.logits[0]!r} differ in length ({listed}): each must have K logits."
         )
     return _numbers(lists.flatten()).reshape(len(lists), lengths[0])
 

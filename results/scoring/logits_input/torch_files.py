@@ -35,7 +35,7 @@ def torch_file(path: Path) -> list[Array]:
         other = re.search(r"GLOBAL ([\w.]+)", str(error))
         if other:
             raise InputError(
-                f"{path} contains more than tensors ({other[1]}), which requires unpickling: "
+                f"{path} contains more than tensors ({other[1]}), and loading it can run code: "
                 f"if you trust it, load it and save only its tensors with {SAVE}."
             ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -84,7 +84,7 @@ def _array(content: object) -> npt.NDArray[Any]:
     if isinstance(content, np.ndarray):
         return content
     if not isinstance(content, Kept) or content.path not in ARRAY | FROM_BUFFER | SCALAR:
-        raise NoArrays(f"it holds {content.path if isinstance(content, Kept) else type(content).__name__}")
+        raise NoArrays(f"it contains {content.path if isinstance(content, Kept) else type(content).__name__}")
     if content.path in ARRAY:
         *_, dtype, fortran, data = content.state
     elif content.path in FROM_BUFFER:
@@ -125,7 +125,7 @@ def main() -> None:
         with target.open("xb") as file:
             np.savez(file, **found)  # type: ignore[arg-type]
     except FileExistsError:
-        fail(f"there is a file {target} already.")
+        fail(f"{target} exists already.")
     except NoArrays as error:
         fail(f"{source} cannot be converted: {error}; only numeric arrays are supported.")
     except Exception as error:

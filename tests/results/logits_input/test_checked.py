@@ -133,7 +133,7 @@ def test_a_binary_map_is_flattened() -> None:
 @pytest.mark.parametrize(
     ("logits", "labels", "options", "told"),
     [
-        (LOGITS, LABELS + 1, {}, "count from 1, so subtract 1"),
+        (LOGITS, LABELS + 1, {}, "start from 1, so subtract 1"),
         (LOGITS, [0, 1, -100, 2], {}, "--ignore -100"),
         (LOGITS, [0, 1, 255, 2], {}, "--ignore 255"),
         (LOGITS, [0, 1, 3, 2], {}, "from 0 to 3, but with 3 columns"),
@@ -145,7 +145,7 @@ def test_a_binary_map_is_flattened() -> None:
         (LOGITS, PROBABILITIES, {}, "are soft"),
         (LOGITS, [[5, 3, 2], [0, 0, 10], [1, 9, 0], [0, 10, 0]], {}, "are soft"),
         (LOGITS, [[1, 1, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1]], {}, "multi-label"),
-        (LOGITS, -LOGITS, {}, "one class number per sample"),
+        (LOGITS, -LOGITS, {}, "one class number from 0 per sample"),
         (LOGITS, ["cat", "dog", "cow", "cat"], {}, "are text"),
         (LOGITS, LABELS[:3], {}, "4 samples, but 3 labels"),
         (LOGITS.T, LABELS, {}, "transposed"),
@@ -168,7 +168,7 @@ def test_a_binary_map_is_flattened() -> None:
         (PROBABILITIES / 2, LABELS, {"probabilities": True}, "row 0 (counted from 0): its"),
         (np.zeros((2, 3, 5, 7)), np.zeros((2, 5, 7)), {}, "--flatten scores each of the 70 positions"),
         (np.zeros((2, 3, 5, 7)), np.zeros((2, 5, 6)), {"flatten": True}, "[N, H, W]"),
-        (np.zeros((2, 5, 5)), np.zeros((2, 5)), {"flatten": True}, "either axis"),
+        (np.zeros((2, 5, 5)), np.zeros((2, 5)), {"flatten": True}, "ambiguous"),
         (np.full((2, 3, 5, 7), NAN), np.zeros((2, 5, 7)), {"flatten": True}, "position [0, 0, 0], column 0"),
     ],
 )  # fmt: skip

@@ -56,7 +56,7 @@ def test_probabilities_are_preferred_where_they_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("names", "given", "error", "told"),
     [
-        ("a b c", "", InputError, "no column of labels; there is a, b, c"),
+        ("a b c", "", InputError, "no column of labels among a, b, c"),
         ("label target z0 z1", "", InputError, "'label' and 'target' may be the label"),
         ("label id", "", InputError, "no columns of logits"),
         ("label a0 a1 b0 b1", "", InputError, "--names logits=PREFIX"),

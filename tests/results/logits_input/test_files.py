@@ -229,7 +229,7 @@ def lists_of_two_lengths(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("write", "error", "told"),
     [
-        (lambda folder: folder / "no.npz", DataError, "there is no file"),
+        (lambda folder: folder / "no.npz", DataError, "no such file"),
         (lambda folder: folder, InputError, "is a folder"),
         (text(b"", "x.npz"), DataError, "is empty"),
         (claims_too_much, DataError, "claims 4,000,000,000,000 bytes"),
@@ -250,7 +250,7 @@ def lists_of_two_lengths(folder: Path) -> Path:
         (text("0.5,1.5,0\n1.5,0.5,1\n"), InputError, "begins with numbers"),
         (text("label\n1\n"), InputError, "is not a table"),
         (text("label,logit_0,logit_1\n"), InputError, "no rows"),
-        (text("label,logit_0,logit_0\n1,2,3\n"), InputError, "more than one column 'logit_0'"),
+        (text("label,logit_0,logit_0\n1,2,3\n"), InputError, "several columns 'logit_0'"),
         (text("label,logit_0,logit_1\n1,2,3\n1,2\n"), DataError, "cannot be read as CSV"),
         (text("label,logit_0,logit_1\n1,2,3\n1,2,many\n"), DataError, "many"),
         (lists_of_two_lengths, InputError, "differ in length"),

@@ -65,9 +65,9 @@ def test_probabilities_are_preferred_where_they_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("names", "given", "error", "told"),
     [
-        ("foo bar", "", InputError, "there is foo, bar. --names logits=NAME,labels=NAME"),
+        ("foo bar", "", InputError, "among foo, bar. Name it with --names logits=NAME,labels=NAME"),
         ("val_logits val_labels", "", InputError, "--names test=FILE"),
-        (FOUR.replace("test_labels", "test_answers"), "", InputError, "no test_labels; there is val_logits"),
+        (FOUR.replace("test_labels", "test_answers"), "", InputError, "no test_labels among val_logits"),
         (
             "a_logits b_logits labels",
             "",
