@@ -26,6 +26,6 @@ def check_of_driver(address: str) -> None:
     check(address)
     if address.startswith(DASHBOARD):
         raise ConfigurationError(
-            f"--address {address} is a dashboard, which takes jobs: `calibsweep launch` makes the sweep one. "
-            "To drive it from here, give auto or ray://HOST:10001."
+            f"--address {address} is a dashboard, which takes jobs: submit one with `calibsweep launch`. "
+            "To run the driver here, give auto or ray://HOST:10001."
         )

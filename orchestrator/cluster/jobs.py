@@ -188,7 +188,7 @@ def reaching(address: str) -> Iterator[None]:
     except (ConnectionError, RuntimeError, RayError) as error:
         message = " ".join(str(error).split())[:300]
         raise ConfigurationError(
-            f"the cluster's dashboard at {address} does not answer as it should: {message}"
+            f"the cluster's dashboard at {address} returned an error: {message}"
         ) from error
 
 

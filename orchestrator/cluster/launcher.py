@@ -32,9 +32,7 @@ def up(file: Path) -> None:
     more = ["--no-restart"] if runs else []
     # On standard error, since a program may read standard output.
     if subprocess.run([*RAY, "up", str(file), "--yes", *more], check=False, stdout=sys.stderr).returncode:
-        raise ConfigurationError(
-            f"Ray could not start the cluster of {file}: what it printed above says why."
-        )
+        raise ConfigurationError(f"Ray could not start the cluster of {file}: see its output above.")
 
 
 @contextlib.contextmanager
@@ -61,11 +59,12 @@ def dashboard(file: Path) -> Iterator[str]:
             if tunnel.poll() is not None:
                 output = (tunnel.stdout.read() if tunnel.stdout else "").strip().splitlines()
                 raise ConfigurationError(
-                    f"no way to the cluster of {file}: {output[-1] if output else 'ray dashboard ended'}"
+                    f"cannot connect to the cluster of {file}: "
+                    f"{output[-1] if output else 'ray dashboard ended'}"
                 )
             if time.monotonic() > end:
                 raise ConfigurationError(
-                    f"the dashboard of {file}'s cluster does not answer: does its head node run?"
+                    f"the dashboard of {file}'s cluster does not answer: is its head node running?"
                 )
             time.sleep(0.5)
         yield address
@@ -76,9 +75,9 @@ def dashboard(file: Path) -> Iterator[str]:
 
 def _check(file: Path) -> None:
     if not file.is_file():
-        raise ConfigurationError(f"there is no cluster file {str(file)!r}.")
+        raise ConfigurationError(f"no such cluster file: {str(file)!r}.")
     if not shutil.which("ssh"):
-        raise ConfigurationError("a cluster of a file is reached through ssh, which is not installed here.")
+        raise ConfigurationError("--cluster connects through ssh, which is not installed here.")
 
 
 def _answers(address: str) -> bool:

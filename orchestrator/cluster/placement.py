@@ -90,8 +90,8 @@ def check(
             continue
         cell = f"{trial.dataset.label} / {trial.model.label} / {trial.loss.label}"
         if any(GROUP_LABEL in (node.get("Labels") or {}) for node in alive):
-            return f"{cell} asks for {needs}: it waits until the cluster grows to that."
-        raise ConfigurationError(f"{cell} asks for {needs}, but there is only {_described(resources)}.")
+            return f"{cell} needs {needs}: it waits until the cluster has grown."
+        raise ConfigurationError(f"{cell} needs {needs}, but Ray has only {_described(resources)}.")
     return None
 
 

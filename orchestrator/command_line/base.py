@@ -117,7 +117,7 @@ class Choice(click.Choice[str]):
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         from trainables.registry import closest
 
-        return f"there is no {value!r}.{closest(str(value), self.choices)}"
+        return f"unknown value {value!r}.{closest(str(value), self.choices)}"
 
 
 class Amount(click.ParamType[float]):

@@ -46,8 +46,8 @@ def typed(command: str, given: Mapping[str, Any], **more: Any) -> str:
     return quoted(NAME, *command.split(), *arguments, *options)
 
 
-def show(console: Console, line: str, told: str = "") -> None:
+def show(console: Console, line: str, explanation: str = "") -> None:
     """Prints a command on a line of its own, never wrapped, and its explanation below."""
     console.print(f"  {line}", style="command", soft_wrap=True)
-    if told:
-        console.print(f"      {told}", style="quiet")
+    if explanation:
+        console.print(f"      {explanation}", style="quiet")

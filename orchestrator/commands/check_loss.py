@@ -31,5 +31,5 @@ def check_loss(loss: str, json: bool) -> int:
         for finding in checked.findings:
             screen.print(str(finding), style="bad", highlight=False, soft_wrap=True)
         if not checked.findings:
-            screen.print(f"{checked.loss}: every promise of a loss is kept.", style="good")
+            screen.print(f"{checked.loss} passes every check.", style="good")
     return 1 if checked.findings else 0

@@ -108,7 +108,7 @@ def _shell(value: str) -> str:
     """The named shell, else the user's own."""
     shell = value or Path(os.environ.get("SHELL", "")).name
     if shell not in SHELLS:
-        raise click.BadParameter(f"there is completion for {', '.join(SHELLS)}, not for {shell!r}.")
+        raise click.BadParameter(f"completion supports {', '.join(SHELLS)}, not {shell!r}.")
     return shell
 
 
@@ -124,7 +124,7 @@ def install_option(ctx: click.Context, param: click.Parameter, value: str | None
             target = install(ctx.command, _shell(value))
         except OSError as error:
             raise click.BadParameter(f"{error.filename}: {error.strerror}.") from error
-        click.echo(f"Completion is in {target}: it works in each new shell.")
+        click.echo(f"Installed completion in {target}. Open a new shell to use it.")
         ctx.exit()
 
 

@@ -24,27 +24,27 @@ def line(error: click.UsageError, words: Sequence[str]) -> str:
     message = error.format_message()
     if isinstance(error, click.NoSuchOption):
         meant = _meant(error.option_name, command, words)
-        message = f"{_lacks(path)} option {error.option_name!r}.{meant}"
+        message = f"{_unknown(path)} option {error.option_name!r}.{meant}"
     elif isinstance(error, click.exceptions.NoSuchCommand):
         from trainables.registry import closest
 
         known = command.commands if isinstance(command, click.Group) else ()
         near = closest(error.command_name, known)
-        message = f"{_lacks(path)} command {error.command_name!r}.{near}"
+        message = f"{_unknown(path)} command {error.command_name!r}.{near}"
     elif isinstance(error, click.BadOptionUsage):
-        message = f"{error.option_name}: give it a value."
+        message = f"{error.option_name} needs a value."
     elif isinstance(error, click.MissingParameter) and error.param:
         name, text = _name(error.param), getattr(error.param, "help", "") or ""
         message = f"{path} needs {name}: {text[:1].lower()}{text[1:]}"
     elif isinstance(error, click.BadParameter) and error.param:
         message = f"{_name(error.param)}: {error.message}"
     elif spare := re.match(r"Got unexpected extra arguments? \((.*)\)", message):
-        message = f"{path}: one word too many, or one that needs quotes: {spare[1]}"
+        message = f"{path}: unexpected argument: {spare[1]} (quote an argument with spaces)"
     return message
 
 
-def _lacks(path: str) -> str:
-    return f"{path} has no" if path else "there is no"
+def _unknown(path: str) -> str:
+    return f"{path}: unknown" if path else "unknown"
 
 
 def _name(param: click.Parameter) -> str:

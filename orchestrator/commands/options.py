@@ -41,15 +41,15 @@ store_option = click.option(
 )
 
 
-def set_option_of(what: str) -> Callable[[Any], Any]:
+def set_option_of(changed: str) -> Callable[[Any], Any]:
     return click.option(
         "--set",
         "overrides",
         multiple=True,
         metavar="PATH=VALUE",
         shell_complete=completion.settings,
-        help=f"Change a setting of {what}, such as training.epochs=3. Repeatable. "
-        "`calibsweep list settings` has all.",
+        help=f"Change a setting of {changed}, such as training.epochs=3. Repeatable. "
+        "All: `calibsweep list settings`.",
     )
 
 
@@ -79,7 +79,7 @@ cluster_option = click.option(
 )
 
 retry_option = click.option(
-    "--retry-failed", is_flag=True, help="Also run trials that failed by their own fault."
+    "--retry-failed", is_flag=True, help="Also run trials that failed with an error of their own."
 )
 
 gpus_option = click.option(

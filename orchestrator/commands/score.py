@@ -30,7 +30,7 @@ from orchestrator.screen.terminal import console
 @click.option(
     "--probabilities", is_flag=True, help="The arrays are probabilities or their logarithms, not logits."
 )
-@click.option("--flatten", is_flag=True, help="Each position of [N, K, H, W] or [N, L, K] is a sample.")
+@click.option("--flatten", is_flag=True, help="Score each position of [N, K, H, W] or [N, L, K] as a sample.")
 @click.option(
     "--ignore", type=int, metavar="LABEL", help="Leave out samples with this label, such as -100 or 255."
 )

@@ -30,7 +30,7 @@ def stop(
 
     shown, given = console(stderr=json), click.get_current_context().params
     target = use_case.Target(sweep, store, overrides, cluster, address)
-    doing = f"stopping {sweep}: each trial that runs keeps a checkpoint"
+    doing = f"stopping {sweep}: each running trial saves a checkpoint"
     with way_out(given), busy(shown, doing):
         stopped = use_case.stop(target)
     if json:

@@ -70,9 +70,9 @@ def tables(
     from trainables.errors import ConfigurationError
 
     if standalone and format != "latex":
-        raise ConfigurationError("--standalone is for LaTeX: a whole document needs --format latex.")
+        raise ConfigurationError("--standalone needs --format latex.")
     if json and format:
-        raise ConfigurationError("--json and --format are two ways to print the tables: choose one.")
+        raise ConfigurationError("--json and --format exclude each other.")
     from orchestrator.screen.tables import MORE, print_tables, warn_of
     from results.tables.screen import ON_SCREEN
 
@@ -82,8 +82,8 @@ def tables(
             store, sweep, metrics=shown, criterion=criterion, calibrator=calibrator, overrides=overrides
         )
     except MissingScoresError as error:
-        asked = {"store": store, "metric": error.metrics, "calibrator": error.calibrators}
-        raise ConfigurationError(f"{error}: {typed('store rescore', asked)}") from error
+        options = {"store": store, "metric": error.metrics, "calibrator": error.calibrators}
+        raise ConfigurationError(f"{error}: {typed('store rescore', options)}") from error
     warn_of(made)
     if json:
         from orchestrator.screen.as_json import as_json

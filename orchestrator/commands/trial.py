@@ -62,7 +62,7 @@ def _component(name: str, noun: str, complete: Callable[..., Any]) -> Callable[[
     "--store",
     callback=is_place,
     metavar="URI",
-    help="Commit the result to this store. [default: keep nothing, whatever CALIBSWEEP_STORE says]",
+    help="Commit the result to this store. [default: keep nothing; CALIBSWEEP_STORE is ignored]",
 )
 @json_option
 def trial(

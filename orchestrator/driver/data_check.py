@@ -59,7 +59,7 @@ class DataCheck:
     """
 
     def __init__(self, needed: Needed, root: Path, request: StopRequest):
-        self.asked_for = pickle.dumps((needed, root))
+        self.needs = pickle.dumps((needed, root))
         self.request = request
 
     def __enter__(self) -> DataCheck:
@@ -76,7 +76,7 @@ class DataCheck:
         assert self.process.stdin
         # If the child has died already, `wait` reports it.
         with contextlib.suppress(BrokenPipeError), self.process.stdin as stdin:
-            stdin.write(self.asked_for)
+            stdin.write(self.needs)
         return self
 
     def wait(self) -> None:
@@ -91,7 +91,7 @@ class DataCheck:
                 return
         answer = self.process.stdout.read()
         if code := self.process.wait():
-            raise DataError(f"the process that looks at the data ended with {code}, before any trial.")
+            raise DataError(f"the data check exited with code {code} before any trial.")
         if (error := pickle.loads(answer)) is not None:
             raise error
 
@@ -110,12 +110,12 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     error = None
     try:
-        asked_for = pickle.load(sys.stdin.buffer)
+        needs = pickle.load(sys.stdin.buffer)
     except (EOFError, pickle.UnpicklingError):
         # The parent ended before it could send anything.
         return
     try:
-        check_data(*asked_for)
+        check_data(*needs)
     except CalibsweepError as caught:
         error = caught
     with answers:

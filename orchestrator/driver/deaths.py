@@ -207,7 +207,7 @@ def _fate(actor: str) -> tuple[str, int, bool]:
     end = time.monotonic() + FATE_SECONDS
     while isinstance(found := ray_private.actor_end(actor), str):
         if time.monotonic() > end:
-            raise TimeoutError(f"the actor {actor} is {found} to Ray")
+            raise TimeoutError(f"Ray reports the actor {actor} as {found}")
         time.sleep(0.1)
     return found
 

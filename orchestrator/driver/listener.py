@@ -46,14 +46,14 @@ class Listener(Callback):
         self.outcome = outcome
         self.queue = queue
         self.checkpoints = StoredCheckpoints(store)
-        self.told: set[str] = set()
+        self.reported_cells: set[str] = set()
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
         # Tune writes a copy of everything to its scratch folder, which is never read again.
         return Callback, ()
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        self.progress.tell_if_due()
+        self.progress.print_if_due()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         started: Trial = trial.config["trial"]
@@ -79,7 +79,7 @@ class Listener(Callback):
             case Done(summary=summary, left=left):
                 if left:
                     self._report_left(started, ", ".join(left))
-                numbers = "a result that was committed before stands"
+                numbers = "but another result was committed first and is kept"
                 if summary is not None:
                     numbers = ", ".join(f"{name} {value:.2%}" for name, value in summary.items())
                 self._settle(started, report, f"done, {numbers}")
@@ -102,7 +102,7 @@ class Listener(Callback):
             self.outcome.store_error = why
             self.progress.note(why)
         elif ended and not kept:
-            self.progress.note(f"{trial}: no checkpoint could be kept: {why}")
+            self.progress.note(f"{trial}: cannot save a checkpoint: {why}")
         if ended:
             self.progress.stop(trial.key)
         self.queue.request.ask()
@@ -110,9 +110,11 @@ class Listener(Callback):
     def _report_left(self, trial: Trial, left: str) -> None:
         """Reports the state that trials leave in their processes, once per data set, model and loss."""
         cell = f"{trial.dataset.label} / {trial.model.label} / {trial.loss.label}"
-        if cell not in self.told:
-            self.told.add(cell)
-            self.progress.note(f"{cell} leaves in its process: {left}; each such process is replaced")
+        if cell not in self.reported_cells:
+            self.reported_cells.add(cell)
+            self.progress.note(
+                f"{cell} changed its process: {left}. The process is replaced after each such trial."
+            )
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Handles the death of a process or node."""
@@ -151,9 +153,9 @@ class Listener(Callback):
             self._settle(trial, failure, f"{failure_class}: {message}")
         else:
             self.progress.stop(key)
-            self.progress.note(f"{trial}: {death.message}; it goes on in {pause:.0f} s")
+            self.progress.note(f"{trial}: {death.message}; it resumes in {pause:.0f} s")
 
-    def _settle(self, trial: Trial, result: Done | Failed, told: str) -> None:
+    def _settle(self, trial: Trial, result: Done | Failed, outcome: str) -> None:
         self.queue.settled(trial, result)
         self.blame.ended(trial.key)
-        self.progress.finish(trial.key, told, failed=isinstance(result, Failed))
+        self.progress.finish(trial.key, outcome, failed=isinstance(result, Failed))

@@ -21,7 +21,7 @@ from results.store.running import Running
 from results.wording import duration
 from trainables.trial import Trial
 
-TELL_SECONDS = 600.0
+LINE_SECONDS = 600.0
 """Without a terminal, longest interval between lines: trials may take hours."""
 
 QUIET_SHARE = 0.5
@@ -44,7 +44,7 @@ class Run:
     epoch: int = 0
     heard: float = 0.0
     patience_seconds: float = math.inf
-    told_quiet: bool = False
+    quiet_reported: bool = False
     seconds_per_epoch: float | None = None
     error: float | None = None
 
@@ -80,8 +80,8 @@ class Progress:
     def __post_init__(self) -> None:
         self.by_key: dict[str, Trial] = {}
         self.left: set[str] = set()
-        self.told = time.monotonic()
-        self.what = ""
+        self.last_line = time.monotonic()
+        self.step = ""
         self.most_running = 0
         # Sums by cell, and by cell and epochs, since the time left is computed at the end of every trial.
         self.one_of: dict[Cell, Trial] = {}
@@ -105,20 +105,20 @@ class Progress:
         if self.view:
             self.view.stop()
 
-    def doing(self, what: str) -> None:
+    def doing(self, step: str) -> None:
         """Shows the current step before the first trial runs."""
-        if what != self.what:
-            self.what = what
+        if step != self.step:
+            self.step = step
             if not self.redraws:
-                self.tell(what)
+                self.line(step)
 
     def note(self, text: str) -> None:
         """Prints a warning above the live lines. Any thread may call it."""
         self.console.print(text, style="warning", highlight=False, soft_wrap=True)
 
-    def tell(self, line: str) -> None:
+    def line(self, line: str) -> None:
         """Prints a line above the live lines, if any."""
-        self.told = time.monotonic()
+        self.last_line = time.monotonic()
         self.console.print(line, highlight=False, soft_wrap=True)
 
     def _expect(self, trial: Trial) -> None:
@@ -135,7 +135,7 @@ class Progress:
         now = time.monotonic()
         self.running[trial.key] = Run(now, heard=now, patience_seconds=patience_seconds)
         self.most_running = max(self.most_running, len(self.running))
-        self.what = ""
+        self.step = ""
 
     def stop(self, key: str) -> None:
         """Notes that a trial was interrupted and will resume."""
@@ -154,14 +154,14 @@ class Progress:
             run = self.running[key]
             run.epoch, run.heard, run.patience_seconds = epoch, time.monotonic(), patience_seconds
             run.seconds_per_epoch, run.error = seconds_per_epoch, error
-            run.told_quiet = False
+            run.quiet_reported = False
 
     def standing(self) -> dict[str, Running]:
         """The running trials by key, in the store's form. Any thread may call it."""
         return {key: Running(run.epoch, run.quiet_seconds()) for key, run in list(self.running.items())}
 
-    def finish(self, key: str, told: str, failed: bool = False) -> None:
-        """Counts a trial that ended. `told` is the end of its line."""
+    def finish(self, key: str, outcome: str, failed: bool = False) -> None:
+        """Counts a trial that ended. `outcome` ends its line."""
         run = self.running.pop(key, None)
         if key not in self.left:
             return
@@ -174,23 +174,23 @@ class Progress:
             self.finished_epochs[_cell(trial)] += trial.training.epochs
             self.finished_seconds[_cell(trial)] += time.monotonic() - run.started
         if failed:
-            self.note(f"failed: {trial}: {told}")
+            self.note(f"failed: {trial}: {outcome}")
         else:
             left = "" if self.redraws or not self.left else f"; {self.time_left()} left"
-            self.tell(f"[{self.done + self.failed}/{len(self.by_key)}] {trial}: {told}{left}")
+            self.line(f"[{self.done + self.failed}/{len(self.by_key)}] {trial}: {outcome}{left}")
 
-    def tell_if_due(self) -> None:
+    def print_if_due(self) -> None:
         """Reports trials that have become quiet, and, with plain lines, the counts once in a while."""
         for key, run in self.running.items():
             seconds = run.quiet_seconds()
-            if seconds is not None and not run.told_quiet:
-                run.told_quiet = True
+            if seconds is not None and not run.quiet_reported:
+                run.quiet_reported = True
                 self.note(f"{self.by_key[key]}: {standing_still(seconds)}")
-        if self.redraws or time.monotonic() < self.told + TELL_SECONDS:
+        if self.redraws or time.monotonic() < self.last_line + LINE_SECONDS:
             return
         waiting = len(self.left) - len(self.running)
         counts = f"{len(self.running)} running, {self.done} done, {self.failed} failed, {waiting} waiting"
-        self.tell(f"{counts}; {self.time_left()} left")
+        self.line(f"{counts}; {self.time_left()} left")
 
     def seconds_left(self) -> float | None:
         """Estimated from the finished trials of each cell, else its running ones, else `expected`.
@@ -257,7 +257,7 @@ class Progress:
             trial = self.by_key[key]
             rows.append(Row(str(trial), run.epoch, trial.training.epochs, run.error, run.quiet_seconds()))
         standing = Standing(
-            self.what,
+            self.step,
             rows,
             self.done,
             self.failed,

@@ -88,7 +88,7 @@ def run_trials(
                 if not here:
                     from orchestrator.driver.worker_check import check_workers
 
-                    progress.doing("asking each node whether it can run this code")
+                    progress.doing("checking that each node can run this code")
                     check_workers(nodes, trials, request)
                     progress.doing(f"{data} on the cluster")
                     _check_data_there(needed, data_root)

@@ -20,7 +20,7 @@ from orchestrator.screen.terminal import can_redraw
 LOOK_SECONDS = 0.2
 
 INTERRUPTED = "interrupted"
-GO_ON = "run the same command again to go on."
+GO_ON = "run the same command again to resume."
 
 
 class Interrupted(BaseException):

@@ -133,7 +133,7 @@ class Outside(Callback):
         except Exception as error:
             # No error of a tracker may affect trials. Pause, since each attempt may block the sweep.
             self.away_until = time.monotonic() + AWAY_SECONDS
-            self.tell(f"{self.name} fails, the sweep goes on without it for a while: {_line(error)}")
+            self.tell(f"{self.name} failed, and the sweep continues without it for a while: {_line(error)}")
 
 
 def callbacks(
@@ -184,7 +184,7 @@ def callbacks(
                 callback = _set_up(program, WandbLoggerCallback(**options), tell)
                 where = f"Weights & Biases, project {options['project']}"
         found.append(callback)
-        tell(f"Curves while it runs: {where}")
+        tell(f"Live curves: {where}")
     return found
 
 

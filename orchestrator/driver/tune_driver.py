@@ -53,7 +53,7 @@ def fit(assignment: Assignment, progress: Progress, scratch: Path, request: Stop
     queue = TrialQueue(assignment.source, request)
     outcome = Outcome()
     stop = Stop(request, progress, outcome, settings.run)
-    watchers = callbacks(run.watch, assignment.name, store, progress.tell)
+    watchers = callbacks(run.watch, assignment.name, store, progress.line)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     trainable = tune.with_resources(
         tune.with_parameters(RayTrial, settings=settings),
@@ -156,5 +156,7 @@ class Stop(Stopper):
             notices.ask_to_stop(self.run)
             self.told = True
             if self.progress.running:
-                self.progress.note("stopping: each trial that runs keeps a checkpoint first (again: at once)")
+                self.progress.note(
+                    "stopping: each running trial saves a checkpoint first (repeat to stop at once)"
+                )
         return not self.progress.running or time.monotonic() > asked + STOP_SECONDS

@@ -195,7 +195,7 @@ class TrialWorker:
 
         def pause() -> bool:
             # Only the first of several workers pauses. The others then wait for it in their next batch.
-            return self.first and (self._checkpoint_wanted() or time.monotonic() > started + STEP_SECONDS)
+            return self.first and (self._is_checkpoint_due() or time.monotonic() > started + STEP_SECONDS)
 
         while not self.run.done:
             within_epoch = self.run.advance_until(pause) is None
@@ -220,17 +220,17 @@ class TrialWorker:
 
     def _report_unusable(self, run: TrialRun) -> None:
         if self.first and self.checkpoints.passed_over:
-            which = "; ".join(self.checkpoints.passed_over)
-            place = f"goes on from epoch {run.epoch}" if run.epoch or run.batches else "starts anew"
-            self.notes.append(Note(f"{self.trial}: a checkpoint cannot be used, {which}; it {place}"))
+            reasons = "; ".join(self.checkpoints.passed_over)
+            start = f"resumes from epoch {run.epoch}" if run.epoch or run.batches else "starts from scratch"
+            self.notes.append(Note(f"{self.trial}: unusable checkpoint, {reasons}; it {start}"))
 
-    def _checkpoint_wanted(self) -> bool:
+    def _is_checkpoint_due(self) -> bool:
         overdue = time.monotonic() > self.checkpointed + 60 * self.settings.checkpoint_minutes
-        asked = self.notices.stopping or self.notices.leaving
-        return overdue or asked or (self.notices.draining and not self.warned)
+        requested = self.notices.stopping or self.notices.leaving
+        return overdue or requested or (self.notices.draining and not self.warned)
 
     def _keep_checkpoint(self, run: TrialRun) -> None:
-        if self._checkpoint_wanted():
+        if self._is_checkpoint_due():
             run.checkpoint(self.checkpoints)
             self.warned = self.notices.draining
         elif not run.checkpoint_if_due(self.checkpoints, self.settings.checkpoint_every):

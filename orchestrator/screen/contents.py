@@ -30,7 +30,7 @@ def print_contents(contents: Contents, console: Console) -> None:
             commits[commit[:12]] += number
         console.print(f"commit {_counts(commits)}", style="quiet", soft_wrap=True)
     for name in contents.damaged:
-        console.print(f"damaged and left out: {name}", style="warning", soft_wrap=True)
+        console.print(f"damaged and skipped: {name}", style="warning", soft_wrap=True)
 
 
 def _table(cells: Sequence[Cell]) -> Table:

@@ -18,7 +18,7 @@ BASES = {
     "pilot": "by a pilot",
     "card": "as measured on {}",
     "operations": "scaled by operations from {}",
-    "guess": "guessed from the network's operations at {} TFLOP/s a {}",
+    "guess": "guessed from the network's operations at {} TFLOP/s per {}",
 }
 
 
@@ -28,12 +28,12 @@ def print_cost(cost: Cost, console: Console) -> None:
     table.add_column(style="bold")
     table.add_column()
     for row, text in enumerate(_to_go(cost)):
-        table.add_row("" if row else "to go", text)
+        table.add_row("" if row else "remaining", text)
     if cost.schedule:
-        for head, told in _times(cost.schedule, cost.unit):
-            table.add_row(head, told)
+        for head, text in _times(cost.schedule, cost.unit):
+            table.add_row(head, text)
     elif cost.unit == "GPU" and cost.prices.gpus is None:
-        table.add_row("time", "say --gpus N for how long it takes on N GPUs")
+        table.add_row("time", "add --gpus N to estimate the time on N GPUs")
     if cost.stored_bytes is not None:
         table.add_row("storage", size(cost.stored_bytes))
     if cost.price is not None:
@@ -41,7 +41,7 @@ def print_cost(cost: Cost, console: Console) -> None:
     console.print()
     console.print(table, highlight=False, soft_wrap=True)
     if cost.over_budget:
-        over = f"{work(cost.hours, cost.unit)} are more than the budget of {cost.prices.budget_gpu_hours:,g}."
+        over = f"{work(cost.hours, cost.unit)} exceed the budget of {cost.prices.budget_gpu_hours:,g}."
         console.print(over, style="bad", highlight=False)
 
 
@@ -57,10 +57,10 @@ def _to_go(cost: Cost) -> Iterator[str]:
     rate = f"{GUESSED_FLOPS_PER_SECOND[cost.unit] / 1e12:g}"
     for place, basis in enumerate(cost.basis):
         all_of_it = f"{counted(cost.known, 'trial')}, {work(cost.hours, cost.unit)}: " if not place else ""
-        how = BASES[basis.source].format(*([basis.measured] if basis.measured else [rate, cost.unit]))
-        yield f"{all_of_it}{basis.trials} {how}"
+        source = BASES[basis.source].format(*([basis.measured] if basis.measured else [rate, cost.unit]))
+        yield f"{all_of_it}{basis.trials} {source}"
     if cost.unknown:
-        unknown = f"{counted(cost.unknown, 'trial')} of which nothing is known: --pilot measures them"
+        unknown = f"{counted(cost.unknown, 'trial')} without an estimate: measure them with --pilot"
         yield f"and {unknown}" if cost.known else unknown
 
 
@@ -69,6 +69,6 @@ def _times(schedule: Schedule, unit: str) -> Iterator[tuple[str, str]]:
     on = f"{schedule.units:g} {unit}{'' if schedule.units == 1 else 's'}"
     text = f"{duration(schedule.seconds)} on {on}, until {until:%a %d %b %H:%M}"
     yield "time", f"{text}, longest trials first"
-    bound = "the longest trial" if schedule.longest_bounds else "all work shared out evenly"
-    yield "", f"{duration(schedule.least_seconds)} at the least, whatever the order: {bound}"
+    bound = "the longest trial" if schedule.longest_bounds else "all work divided evenly"
+    yield "", f"at least {duration(schedule.least_seconds)} in any order: {bound}"
     yield "longest", f"{schedule.longest}: {duration(schedule.longest_seconds)}"

@@ -29,10 +29,10 @@ def print_launched(launched: Launched, target: Target, given: Mapping[str, Any],
     console.print(line, highlight=False, soft_wrap=True)
     console.print("\nNext:", style="bold")
     for command, explanation in (
-        ("status", "what is done, running, failed and missing, and what the rest costs"),
-        ("logs", "what the driver prints, as it comes"),
-        ("stop", "ends it, with a checkpoint of every trial that runs"),
-        ("launch", "once it has ended, or died: goes on with what is missing"),
+        ("status", "the states of its trials, and the cost of the remaining ones"),
+        ("logs", "the output of its driver"),
+        ("stop", "ends it; running trials save checkpoints"),
+        ("launch", "resumes it after it has ended or died"),
     ):
         copied.show(console, copied.typed(command, given), explanation)
     _print_dashboard(target, console)
@@ -56,10 +56,12 @@ def print_stopped(stopped: Stopped, target: Target, given: Mapping[str, Any], co
         console.print(f"Nothing to stop: {_line(stopped.job)}", highlight=False, soft_wrap=True)
         return
     console.print(_line(stopped.job), highlight=False, soft_wrap=True)
-    console.print("To go on:")
+    console.print("To resume:")
     copied.show(console, copied.typed("launch", given, **only_to_launch(stopped.job)))
     if target.cluster:
-        console.print("The cluster's machines still run, and cost. To end them:", style="warning")
+        console.print(
+            "The cluster's machines are still running and cost money. To shut them down:", style="warning"
+        )
         copied.show(console, quoted("ray", "down", str(target.cluster)))
 
 

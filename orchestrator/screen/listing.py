@@ -11,18 +11,18 @@ from orchestrator.use_cases.listing import BundledSweep, Component
 from results.scoring.scores import Metric
 from sweeps.settings import Setting
 
-COMPONENTS = ("name", "parameters", "what it is")
+COMPONENTS = ("name", "parameters", "description")
 
 HEADINGS = {
-    "protocols": ("name", "what it is"),
-    "metrics": ("name", "in print", "what it is"),
-    "settings": ("name", "default", "what it is"),
-    "sweeps": ("name", "what it runs"),
+    "protocols": ("name", "description"),
+    "metrics": ("name", "title", "description"),
+    "settings": ("name", "default", "description"),
+    "sweeps": ("name", "trials"),
 }
 
 
 def print_kinds(kinds: Mapping[str, str], console: Console) -> None:
-    _print(["kind", "what it is"], list(kinds.items()), console)
+    _print(["kind", "description"], list(kinds.items()), console)
 
 
 def print_listing(
@@ -35,8 +35,8 @@ def print_listing(
         rows = [(name, summary) for name, _, summary in rows]
     _print(heading, rows, console)
     if kind == "settings":
-        note = "Of training these are the defaults where a protocol says nothing for a data set and model"
-        console.print(f"\n{note} (docs/protocol.md). A sweep file's own settings win, and --set over all.")
+        note = "These training defaults apply where a protocol sets nothing for a data set and model"
+        console.print(f"\n{note} (docs/protocol.md). A sweep file overrides both, and --set overrides all.")
 
 
 def _row(each: Component | Metric | Setting | BundledSweep) -> tuple[str, ...]:

@@ -28,14 +28,13 @@ STYLES = {
 
 def print_plan(plan: Plan, console: Console, tracebacks: bool = False) -> None:
     """Prints trials by state and by cell, everything that needs attention, and the cost of the rest."""
-    told = Text.assemble((plan.sweep, "bold"), f": {counted(plan.trials, 'trial')}")
+    summary = Text.assemble((plan.sweep, "bold"), f": {counted(plan.trials, 'trial')}")
     for state, count in plan.counts.items():
         if count:
-            told.append(f", {count} {state}", style=STYLES[state])
-    console.print(told)
+            summary.append(f", {count} {state}", style=STYLES[state])
+    console.print(summary)
     if plan.nothing_there:
-        line = f"There is nothing yet in {plan.store}"
-        console.print(line, style="warning", highlight=False, soft_wrap=True)
+        console.print(f"No results yet in {plan.store}", style="warning", highlight=False, soft_wrap=True)
     for dataset in dict.fromkeys(cell.dataset for cell in plan.cells):
         console.print()
         console.print(_grid(dataset, [cell for cell in plan.cells if cell.dataset == dataset]))
@@ -52,28 +51,28 @@ def print_plan(plan: Plan, console: Console, tracebacks: bool = False) -> None:
 def print_running(plan: Plan, console: Console) -> None:
     """Prints a line per running trial."""
     if not plan.running:
-        console.print(f"No trial of {plan.sweep} runs at this moment.")
+        console.print(f"No trial of {plan.sweep} is running.")
         return
     table = Table(box=None, pad_edge=False, show_header=False)
     for run in plan.running:
         quiet = "" if run.quiet_seconds is None else standing_still(run.quiet_seconds)
         table.add_row(run.trial, f"{run.epoch}/{run.epochs} epochs", quiet)
-    console.print(f"{counted(len(plan.running), 'trial')} of {plan.sweep} running at this moment:")
+    console.print(f"{counted(len(plan.running), 'trial')} of {plan.sweep} running:")
     console.print(table)
 
 
 def _attention(plan: Plan) -> Iterator[str]:
     for run in plan.running:
         if run.quiet_seconds is not None:
-            yield f"{run.trial} stands still: {standing_still(run.quiet_seconds)} (run.stalled_minutes)"
+            yield f"{run.trial} is stalled: {standing_still(run.quiet_seconds)} (run.stalled_minutes)"
     for key, paths in plan.damaged.items():
-        yield f"damaged: {', '.join(paths)}; run sets it aside and makes trial {key} again."
+        yield f"damaged: {', '.join(paths)}. The next run moves it to damaged/ and trains {key} again."
     for path in plan.damaged_besides:
-        yield f"damaged: {path}; run sets it aside."
+        yield f"damaged: {path}. The next run moves it to damaged/."
     for path, wrong in plan.differing.items():
-        yield f"scores that do not follow from their logits: {path} ({wrong}); run scores it anew."
+        yield f"scores that differ from the stored logits: {path} ({wrong}). The next run corrects them."
     for trial, moments in plan.unusable_checkpoints.items():
-        yield f"{trial}: a checkpoint could not be used and is in damaged/: that of {', '.join(moments)}"
+        yield f"{trial}: an unusable checkpoint was moved to damaged/: {', '.join(moments)}"
 
 
 def _warnings(plan: Plan) -> Iterator[str]:

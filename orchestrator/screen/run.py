@@ -43,7 +43,7 @@ class Shown(Observer):
         if opening.to_run:
             # Only the store knows of a driver that is not a job, wherever the trials run.
             where = self.given if "cluster" in self.given else {**self.given, "address": None}
-            line = f"To look at it from another terminal: {copied.typed('status', where)}"
+            line = f"Follow it from another terminal: {copied.typed('status', where)}"
             self.console.print(line, style="quiet", soft_wrap=True)
 
     def warn(self, line: str) -> None:
@@ -62,32 +62,32 @@ def print_ran(ran: Ran, given: Mapping[str, Any], console: Console) -> None:
     if ran.tables:
         print_written(ran.tables, console)
     if ran.left:
-        told = f"Interrupted with {counted(ran.left, 'trial')} left. To go on:"
-        console.print(told, style="warning")
+        line = f"Interrupted with {counted(ran.left, 'trial')} left. To resume:"
+        console.print(line, style="warning")
         copied.show(console, copied.typed("launch" if "cluster" in given else "run", given))
     if ran.failed:
-        console.print(f"{counted(ran.failed, 'trial')} failed. Why:", style="warning")
+        console.print(f"{counted(ran.failed, 'trial')} failed. To see the causes:", style="warning")
         copied.show(console, copied.typed("plan", given, failures=True))
     if not ran.done:
         return
     console.print("\nNext:", style="bold")
     for line, explanation in (
-        (copied.typed("tables", given, format="latex"), "these tables for a paper (also md, html, csv)"),
-        (copied.typed("store verify", given), "every file, and every score again from the stored logits"),
-        (copied.typed("list", {}, kind="losses"), "what there is; to add one: docs/adding-a-loss.md"),
+        (copied.typed("tables", given, format="latex"), "the tables for a paper (also md, html, csv)"),
+        (copied.typed("store verify", given), "check every file, and every score against the stored logits"),
+        (copied.typed("list", {}, kind="losses"), "all losses; to add one: docs/adding-a-loss.md"),
     ):
         copied.show(console, line, explanation)
 
 
 def _mended(opening: Opening) -> Iterator[str]:
     for key, paths in opening.damaged.items():
-        yield f"damaged, set aside and made again: {', '.join(paths)} (trial {key})"
+        yield f"damaged, moved to damaged/ and trained again: {', '.join(paths)} (trial {key})"
     for path in opening.damaged_besides:
-        yield f"damaged, set aside: {path}"
+        yield f"damaged, moved to damaged/: {path}"
     for path, wrong in opening.rescored.items():
-        yield f"scored anew from its logits: {path} ({wrong})"
+        yield f"scored again from its logits: {path} ({wrong})"
     for why in opening.stuck.values():
-        yield f"{why} Its trial is left for the next run."
+        yield f"{why} Its trial waits for the next run."
     yield from warnings.loose_rows(opening.store, opening.loose_rows)
 
 
@@ -98,5 +98,5 @@ def _opening(opening: Opening) -> str:
         f"{opening.to_run} to run",
     ]
     if opening.failed:
-        parts.append(f"{opening.failed} failed before (--retry-failed tries them again)")
+        parts.append(f"{opening.failed} failed before (--retry-failed runs them again)")
     return f"{', '.join(parts)}. Store: {opening.store}"

@@ -25,7 +25,7 @@ def print_scores(scores: Mapping[str, float], console: Console) -> None:
     console.print(drawn[number][0])
     if number:
         left_out = ", ".join(metric.title for metric in [*by.values()][-number:])
-        line = f"No room for temperatures by {left_out}: all takes {drawn[0][1]} columns."
+        line = f"Too narrow for temperatures by {left_out}: the full table needs {drawn[0][1]} columns."
         console.print(line, style="quiet", highlight=False)
 
 

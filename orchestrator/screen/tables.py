@@ -41,6 +41,6 @@ def _print(tables: Sequence[Table], console: Console) -> None:
 def warn_of(tables: Tables) -> None:
     """Prints to standard error the omitted rows, and how to speed up reading."""
     for name in tables.damaged:
-        warn(f"damaged and left out: {name}; run the sweep again.")
+        warn(f"damaged and skipped: {name}. Run the sweep again.")
     for line in warnings.loose_rows(tables.store, tables.loose_rows):
         warn(line)

@@ -31,9 +31,9 @@ def print_finished(console: Console, finished: FinishedTrial, kept: bool) -> Non
         kept: Whether the result was meant for a store.
     """
     for line in finished.unusable_checkpoints:
-        console.print(f"A checkpoint could not be used, {line}.", style="warning", soft_wrap=True)
+        console.print(f"Unusable checkpoint, {line}.", style="warning", soft_wrap=True)
     console.print("test part", style="bold")
     print_scores(finished.scores, console)
     if kept and not finished.committed:
-        line = "Not kept: the store has a result of this trial, which stands."
+        line = "Not committed: the store already has a result of this trial."
         console.print(line, style="warning", highlight=False)

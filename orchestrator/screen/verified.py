@@ -22,12 +22,12 @@ def print_verified(verified: Verified, console: Console) -> None:
             console.print(f"  {finding.path}{detail}", style=style, highlight=False, soft_wrap=True)
         console.print(f"  {kind.follows}", style="quiet", highlight=False, soft_wrap=True)
     if verified.not_kept:
-        line = "What is wrong cannot be kept for the next run, which may not see all of it"
+        line = "Cannot record these findings, and the next run may miss some"
         console.print(f"{line}: {verified.not_kept}", style="warning", highlight=False, soft_wrap=True)
     sets = f", and on {counted(verified.other_sets, 'set')} out of distribution" * bool(verified.other_sets)
     newer = f"; {counted(verified.newer, 'row')} of a newer calibsweep not inspected" * bool(verified.newer)
     console.print(
-        f"{counted(verified.trials, 'trial')} scored anew from their logits{sets}, "
+        f"{counted(verified.trials, 'trial')} scored again from their logits{sets}, "
         f"{verified.wrong} differ or are damaged{newer}.",
         highlight=False,
     )

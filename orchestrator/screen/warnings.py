@@ -16,8 +16,8 @@ def slow_bfloat16(trials: int) -> Iterator[str]:
     """Yields a line if there are such trials."""
     if trials:
         yield (
-            f"{counted(trials, 'trial')} in bfloat16 on a CPU, and this machine's has no instructions for "
-            "it: some ten times slower than float32. Set training.precision=float32, or run.gpus_per_trial."
+            f"{counted(trials, 'trial')} would use bfloat16 on a CPU without instructions for it, about ten "
+            "times slower than float32: set training.precision=float32 or run.gpus_per_trial."
         )
 
 
@@ -25,7 +25,7 @@ def loose_rows(store: str, rows: int) -> Iterator[str]:
     """Yields a line if reading rows one by one took seconds."""
     if rows >= MANY_ROWS:
         command = copied.typed("store compact", {"store": store})
-        yield f"{rows:,} rows were read one by one; faster after: {command}"
+        yield f"{rows:,} rows were read one by one. To speed this up: {command}"
 
 
 def changed_code(changes: Sequence[ChangedCode]) -> Iterator[str]:
@@ -33,16 +33,16 @@ def changed_code(changes: Sequence[ChangedCode]) -> Iterator[str]:
     for change in changes:
         if change.certain:
             trials = counted(change.trials, "finished trial")
-            what = (
+            code = (
                 f"{_component(change)} ({change.file} or its imports)" if change.file else _component(change)
             )
-            yield f"{trials}: {what} has changed since, and computes other numbers. {_advice(change)}"
+            yield f"{trials}: {code} has changed since, and computes different numbers. {_advice(change)}"
     unsure = [change for change in changes if not change.certain]
     if unsure:
         trials = counted(max(change.trials for change in unsure), "finished trial")
         yield (
-            f"{trials}: code has changed since, and they keep too little to tell whether its numbers did: "
-            f"{', '.join(map(_component, unsure))}. If they did, raise the version of the component."
+            f"{trials}: code has changed since, and too little is recorded to compare its numbers: "
+            f"{', '.join(map(_component, unsure))}. If they differ, raise the version of the component."
         )
 
 
@@ -55,5 +55,5 @@ def _component(change: ChangedCode) -> str:
 
 def _advice(change: ChangedCode) -> str:
     if change.kind == "training":
-        return "Run all trials into another --store to have them made by one code."
+        return "Run all trials into another --store to train them with the same code."
     return "Raise its version to train them again."

@@ -86,9 +86,7 @@ def contents(store: str) -> Contents:
     finished = {row["key"] for row in done}
     failed = _failed(snapshot, finished)
     if not done and not failed:
-        raise StoreError(
-            f"there is no trial in the store {store}: run a sweep first, or choose another --store."
-        )
+        raise StoreError(f"no trial in the store {store}: run a sweep first, or choose another --store.")
     sizes = _sizes(snapshot)
     others = sum(info.size for info in snapshot.listed(*OTHERS))
     versions = {

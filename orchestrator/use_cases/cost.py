@@ -136,7 +136,7 @@ def cost(sweep: Sweep, wanted: Sequence[Trial], estimates: Estimates, prices: Pr
     widest = max(widths.values())
     if capacity is not None and capacity < widest:
         takes = f"{widest:g} {unit}{'' if widest == 1 else 's'}"
-        raise ConfigurationError(f"a trial takes {takes}, so it never starts on {capacity:g}.")
+        raise ConfigurationError(f"a trial needs {takes}, so it never starts on {capacity:g}.")
     stored = [_stored_bytes(trial) for trial in wanted]
     return Cost(
         unit,

@@ -35,8 +35,8 @@ class Target:
     def __post_init__(self) -> None:
         if (self.cluster is None) == (self.address is None):
             raise ConfigurationError(
-                "say which cluster: --cluster FILE of one that Ray's launcher makes, or --address of one "
-                "that runs, for example http://127.0.0.1:8265."
+                "give a cluster: --cluster FILE for Ray's cluster launcher, or --address of a running "
+                "one, such as http://127.0.0.1:8265."
             )
         if self.address is not None:
             addresses.check(self.address)
@@ -127,7 +127,7 @@ def launch(target: Target, data: Path | None = None, retry_failed: bool = False)
     with target.jobs() as jobs:
         before = jobs.latest()
         if before and before.under_way:
-            raise UnderWayError(f"{sweep.name} is under way already, as {before.id}")
+            raise UnderWayError(f"{sweep.name} is already running as {before.id}")
         cluster = None if target.cluster is None else str(target.cluster)
         job = jobs.submit(target.sweep, options, {"cluster": cluster, "address": target.address})
     return Launched(sweep.name, len(sweep.trials), job)

@@ -62,7 +62,7 @@ def listing(kind: str) -> Sequence[Component | Metric | Setting | BundledSweep]:
         return [*settings()]
     if kind == "sweeps":
         return [BundledSweep(name, summary) for name, (_, summary) in sorted(bundled().items())]
-    raise ConfigurationError(f"there is no {kind!r} to list.{closest(kind, KINDS)}")
+    raise ConfigurationError(f"unknown kind {kind!r}.{closest(kind, KINDS)}")
 
 
 def _component(registry: Registry[Any], name: str) -> Component:

@@ -37,7 +37,7 @@ class MissingScoresError(ConfigurationError):
         first, number = next(iter(missing.items()))
         under = "" if first.calibrator == UNCALIBRATED else f" after {first.calibrator}"
         super().__init__(
-            f"{counted(number, 'trial')} without {first.metric}{under}; rescore computes it from its logits"
+            f"no {first.metric}{under} for {counted(number, 'trial')}; compute it from the logits"
         )
 
 
@@ -96,7 +96,7 @@ def rescore(
             raise ConfigurationError(f"{metric.name} compares two data sets: only a run computes it.")
         if metric.task != tasks.DEFAULT:
             raise ConfigurationError(
-                f"metric {metric.name!r} is for the task {metric.task!r}: only those of classification "
+                f"metric {metric.name!r} belongs to the task {metric.task!r}: only metrics of classification "
                 "are computed from stored predictions."
             )
     opened = Store(store)

@@ -86,14 +86,16 @@ def tables(
         StoreError: The store does not exist, or cannot be read.
     """
     if overrides and not sweep:
-        raise ConfigurationError(f"--set {overrides[0]} changes a sweep: say which, before the options.")
+        raise ConfigurationError(f"--set {overrides[0]} needs a sweep: name it before the options.")
     if calibrator and criterion:
-        raise ConfigurationError("--calibrator takes the place of the temperature that --criterion chooses.")
-    asked = tuple(dict.fromkeys(metric.name for metric in chosen(metrics)))
-    own = tuple(name for name in asked if name not in SEPARATION)
-    of_others = tuple(name for name in asked if name in SEPARATION)
+        raise ConfigurationError(
+            "--calibrator and --criterion exclude each other: a criterion chooses a temperature."
+        )
+    requested = tuple(dict.fromkeys(metric.name for metric in chosen(metrics)))
+    own = tuple(name for name in requested if name not in SEPARATION)
+    of_others = tuple(name for name in requested if name in SEPARATION)
     if calibrator and of_others:
-        raise ConfigurationError(f"{of_others[0]} is shown after temperatures alone: no --calibrator.")
+        raise ConfigurationError(f"{of_others[0]} is available for temperatures only: omit --calibrator.")
     loaded = load(sweep, list(overrides)) if sweep else None
     opened = Store(store)
     opened.check_place()
@@ -103,7 +105,7 @@ def tables(
     damaged = tuple(opened.folder.name(path) for path in frame.attrs["damaged"])
     by = calibrator or temperature_by(criterion or (loaded.temperature_criterion if loaded else "ece"))
     built: list[Table] = []
-    if own or not asked:
+    if own or not requested:
         shown = own or default_metrics(frame)
         for task, of_task in by_task(shown).items():
             keys = set(only(frame, task)["key"])
@@ -112,13 +114,13 @@ def tables(
             frame = with_scores(opened, frame, needed(of_task, by), keys)
         built = build(frame, expected, by, shown)
     others: list[Table] = []
-    if of_others or not (asked or calibrator):
+    if of_others or not (requested or calibrator):
         others = out_of_distribution.build(snapshot.scored(), loaded.trials if loaded else None, by)
         if of_others and not others:
             raise ConfigurationError(
-                f"{of_others[0]} needs trials that were scored out of distribution, and {store} has none."
+                f"{of_others[0]} needs out-of-distribution evaluations, and {store} has none."
             )
-        others = [table for table in others if not asked or table.metric.name in of_others]
+        others = [table for table in others if not requested or table.metric.name in of_others]
     return Tables(store, tuple(built), tuple(others), damaged, snapshot.loose)
 
 
@@ -160,7 +162,7 @@ def _trials(store: Store, snapshot: Snapshot) -> pd.DataFrame:
     frame = snapshot.trials()
     if frame.empty:
         damaged = frame.attrs["damaged"]
-        also = f", and {counted(len(damaged), 'damaged row')} (`store verify` says which)" if damaged else ""
+        also = f", and {counted(len(damaged), 'damaged row')} (`store verify` lists them)" if damaged else ""
         raise ConfigurationError(
             f"no finished trial in the store {store.uri}{also}: run a sweep first, or choose another --store."
         )

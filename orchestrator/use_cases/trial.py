@@ -76,7 +76,7 @@ def trial(
     """
     changes = read_overrides(list(overrides))
     _check_fit(changes, store)
-    asked = resolve(
+    resolved = resolve(
         selected(DATASETS, dataset, "--dataset"),
         selected(MODELS, model, "--model"),
         selected(LOSSES, loss, "--loss"),
@@ -85,41 +85,41 @@ def trial(
         changes.training,
         sampler=selected(SAMPLERS, sampler, "--sampler"),
     )
-    check_builds_for([asked.model])
+    check_builds_for([resolved.model])
     # One thread, as in a sweep: rounding may depend on the number of threads.
     torch.set_num_threads(1)
     kept = _Kept(store, warn) if store else None
-    on_start(asked)
+    on_start(resolved)
     checkpoints = kept.checkpoints if kept else None
     every = changes.run.checkpoint_every if kept else None
     process = ProcessState()
     process.begin()
     result = run_trial(
-        asked,
+        resolved,
         root=data,
         checkpoints=checkpoints,
         checkpoint_every=every,
-        on_epoch=lambda epoch, curves: on_epoch(asked, epoch, curves),
+        on_epoch=lambda epoch, curves: on_epoch(resolved, epoch, curves),
     )
     unusable = tuple(kept.checkpoints.passed_over) if kept else ()
-    scores = tasks.build(tasks.name_of(asked.dataset.name)).scores(result.validation, result.test)
+    scores = tasks.build(tasks.name_of(resolved.dataset.name)).scores(result.validation, result.test)
     committed = False
     if kept:
-        dataset_again = load_dataset(asked, data, computed.CPU)
-        committed = kept.commit(result, computed.numbers(asked, dataset_again, clean=process.end))
+        dataset_again = load_dataset(resolved, data, computed.CPU)
+        committed = kept.commit(result, computed.numbers(resolved, dataset_again, clean=process.end))
     return FinishedTrial(
-        str(asked), asked.key, asked.identity(), tuple(result.epochs), scores, committed, unusable
+        str(resolved), resolved.key, resolved.identity(), tuple(result.epochs), scores, committed, unusable
     )
 
 
 def _check_fit(changes: Overrides, store: str | None) -> None:
     """Raises ConfigurationError for a setting without effect on a single trial."""
     if changes.seeds:
-        raise ConfigurationError("--set seeds: a trial has one seed: give it as --seed.")
+        raise ConfigurationError("--set seeds: a trial has one seed: use --seed.")
     used = {"checkpoint_every"} if store else set()
     for name in sorted(changes.run.model_fields_set - used):
-        what = "checkpoints are kept in a --store" if name == "checkpoint_every" else "it is about sweeps"
-        raise ConfigurationError(f"--set run.{name}: changes nothing here: {what}.")
+        reason = "checkpoints need a --store" if name == "checkpoint_every" else "it applies to sweeps"
+        raise ConfigurationError(f"--set run.{name}: no effect here, {reason}.")
 
 
 class _Kept:

@@ -103,5 +103,5 @@ def test_trials_end_with_the_very_bytes_whatever_was_trained_in_their_process_be
     same = found[found["loss"].isin(BUILT_IN)].reset_index(drop=True)
     pd.testing.assert_frame_equal(same, expected, check_exact=True)
     assert "ValueError: a plug-in's mistake" in output
-    assert "digits / small_cnn / staying leaves in its process: thread Thread-" in output
+    assert "digits / small_cnn / staying changed its process: thread Thread-" in output
     assert "its process or node died" not in output

@@ -48,14 +48,14 @@ def test_it_ships_its_code_and_stops_and_recovers_as_elsewhere(
         wait_until(lambda: len(checkpoints(store)) == len(training()) == 2, "two trials with checkpoints")
         run.send_signal(signal.SIGTERM)
         output = finish(run, code=1)
-        assert "stopping: each trial that runs keeps a checkpoint first" in output
+        assert "stopping: each running trial saves a checkpoint first" in output
         kept = {path.parent.name: place(path)[0] for path in checkpoints(store)}
         assert len(kept) == 2
         run = here.start(*command)
         wait_until(lambda: len(training()) == 2, "two trials that go on")
         training()[0].kill()
         slow.unlink()
-        assert "; it goes on in" in finish(run)
+        assert "; it resumes in" in finish(run)
         another = here.start(*command, "--set", "training.epochs=5000")
         wait_until(training, "a trial that trains")
         kill(nodes, nodes.head_node)

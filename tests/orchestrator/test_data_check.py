@@ -40,7 +40,7 @@ def test_what_is_missing_is_the_error_that_loading_it_gives(
 def test_a_process_that_dies_is_told_of(tmp_path: Path) -> None:
     with DataCheck(Needed.by([DIGITS]), tmp_path, StopRequest()) as check:
         check.process.kill()
-        with pytest.raises(DataError, match="ended with -9, before any trial"):
+        with pytest.raises(DataError, match="-9 before any trial"):
             check.wait()
 
 

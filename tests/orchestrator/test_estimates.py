@@ -154,7 +154,7 @@ def test_plan_says_whose_measurement_it_goes_by_and_run_starts_in_its_order(
         assert done.exit_code == code, done.output
         return " ".join(done.output.split())
 
-    assert "117 guessed from the network's operations at 20 TFLOP/s a GPU" in plan()
+    assert "117 guessed from the network's operations at 20 TFLOP/s per GPU" in plan()
     folder.mkdir()
     rows = [
         {
@@ -286,12 +286,12 @@ def test_plan_prices_the_rest(calibsweep: Command, tmp_path: Path) -> None:
     hours = float(re.search(r"585 trials, ([\d,]+) GPU-hours: 520 as measured", output)[1].replace(",", ""))  # type: ignore[index]
     price = float(re.search(r"([\d,.]+) at 3 an hour", output)[1].replace(",", ""))  # type: ignore[index]
     assert price == pytest.approx(3 * hours, rel=1e-3)
-    assert "on 8 GPUs, until" in output and "at the least, whatever the order" in output
-    assert "more than the budget of 100" in calibsweep(
+    assert "on 8 GPUs, until" in output and "in any order" in output
+    assert "exceed the budget of 100" in calibsweep(
         "plan", "mukhoti2020", "--store", store, "--budget-gpu-hours", "100", code=1
     )
     output = calibsweep("plan", "mukhoti2020", "--gpus", "0.5", code=2)
-    assert "a trial takes 1 GPU, so it never starts on 0.5" in output
+    assert "a trial needs 1 GPU, so it never starts on 0.5" in output
 
     assert not list(tmp_path.iterdir())
     arguments = ["plan", "quickstart", "--store", store, "--pilot", "--set", "seeds=1"]

@@ -184,7 +184,7 @@ def test_nodes_that_die_and_are_replaced(
     kill(nodes, *list(nodes.worker_nodes)[:ended])
     restart(nodes, ended)
     output = finish(run)
-    assert output.count("its node died; it goes on in") == ended, output
+    assert output.count("its node died; it resumes in") == ended, output
     after = commits(tmp_path)
     assert {name: after[name] for name in before} == before
     assert_as_undisturbed(tmp_path, undisturbed)

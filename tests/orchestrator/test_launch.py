@@ -92,7 +92,7 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
 def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, tmp_path: Path) -> None:
     output = launched("launch")
     assert "launched: 2 trials, launched as calibsweep-launched-" in output
-    assert "is under way already" in launched("launch", code=2)
+    assert "is already running" in launched("launch", code=2)
     assert "halved" in (launched.command.source / "trainables" / "losses" / "halved.py").read_text()
 
     wait_until(lambda: len(list(checkpoints(launched.store))) >= 2, "two trials that train")
@@ -100,11 +100,11 @@ def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, t
     assert ": running, submitted" in launched("status")
     before = checkpoints(launched.store)
     stopped = launched("stop")
-    assert ": stopped, submitted" in stopped and "To go on:\n  calibsweep launch" in stopped
+    assert ": stopped, submitted" in stopped and "To resume:\n  calibsweep launch" in stopped
     kept = {path.parent.name: int(path.name[:6]) for path in checkpoints(launched.store)}
     assert len(kept) == 2 and not Store(str(launched.store)).trials().size
     assert checkpoints(launched.store).isdisjoint(before)
-    assert "stopping: each trial that runs keeps a checkpoint first" in launched("logs", "--no-follow")
+    assert "stopping: each running trial saves a checkpoint first" in launched("logs", "--no-follow")
     assert "Nothing to stop" in launched("stop")
     assert "2 interrupted" in launched("status")
 
@@ -154,15 +154,15 @@ def test_what_is_shipped_is_the_code_and_nothing_else() -> None:
 
 
 def test_what_ray_refuses_is_told_in_a_line() -> None:
-    with pytest.raises(ConfigurationError, match="as it should: RPC error"), reaching("auto"):
+    with pytest.raises(ConfigurationError, match="returned an error: RPC error"), reaching("auto"):
         raise AuthenticationError("RPC error: InvalidAuthToken")
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--store", "s3://bucket/x"), "say which cluster: --cluster FILE"),
-        (("--store", "s3://bucket/x", "--cluster", "a", "--address", "http://b"), "say which cluster"),
+        (("--store", "s3://bucket/x"), "give a cluster: --cluster FILE"),
+        (("--store", "s3://bucket/x", "--cluster", "a", "--address", "http://b"), "give a cluster"),
         (
             ("--store", "s3://bucket/x", "--address", "gopher://head:10001"),
             "--address must be auto, ray://HOST:10001",
@@ -177,9 +177,9 @@ def test_what_ray_refuses_is_told_in_a_line() -> None:
         ),
         (
             ("--store", "/r", "--address", "http://127.0.0.1:1"),
-            "http://127.0.0.1:1 does not answer as it should",
+            "http://127.0.0.1:1 returned an error",
         ),
-        (("--store", "/r", "--cluster", "nowhere.yaml"), "there is no cluster file 'nowhere.yaml'"),
+        (("--store", "/r", "--cluster", "nowhere.yaml"), "no such cluster file: 'nowhere.yaml'"),
     ],
 )
 def test_what_cannot_be_launched_is_told_in_a_line(

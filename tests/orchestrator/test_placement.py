@@ -54,27 +54,27 @@ def test_what_fits_is_let_through(
             1,
             1,
             [node(0, 2)],
-            "asks for 1 GPU with 1 CPU core, but there is only one node, with no GPU and 2 CPU cores.",
+            "needs 1 GPU with 1 CPU core, but Ray has only one node, with no GPU and 2 CPU cores.",
         ),
         (
             0,
             4,
             [node(0, 2), node(0, 2)],
-            "asks for 4 CPU cores, but there is only no GPU and 4 CPU cores on 2 nodes, the largest with no "
+            "needs 4 CPU cores, but Ray has only no GPU and 4 CPU cores on 2 nodes, the largest with no "
             "GPU and 2 CPU cores.",
         ),
         (
             4,
             2,
             [node(4, 6), node(1, 1)],  # cores for three workers, and for none
-            "asks for 4 GPUs with 2 CPU cores each, but there is only 5 GPUs and 7 CPU cores on 2 nodes, the "
+            "needs 4 GPUs with 2 CPU cores each, but Ray has only 5 GPUs and 7 CPU cores on 2 nodes, the "
             "largest with 4 GPUs and 6 CPU cores.",
         ),
         (
             2,
             1,
             [node(1, 2), node(1, 2, alive=False)],
-            "asks for 2 GPUs with 1 CPU core each, but there is only one node, with 1 GPU and 2 CPU cores.",
+            "needs 2 GPUs with 1 CPU core each, but Ray has only one node, with 1 GPU and 2 CPU cores.",
         ),
     ],
 )
@@ -90,7 +90,7 @@ def test_what_never_fits_is_refused(
 def test_a_cluster_that_can_grow_is_waited_for(tmp_path: Path) -> None:
     source = listed(tmp_path, 4)
     waits = check(source.representatives(), source.needs, [node(0, 2, **{GROUP_LABEL: "head"})])
-    assert waits is not None and "digits / mlp / brier asks for 4 GPUs" in waits
+    assert waits is not None and "digits / mlp / brier needs 4 GPUs" in waits
 
 
 def test_a_worker_has_a_gpu_or_a_part_of_one() -> None:

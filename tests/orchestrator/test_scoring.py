@@ -203,7 +203,7 @@ def test_where_there_is_no_room_columns_drop_whole(
     error = 100 * score_files([folder / "my_logits.npz"]).scores["test_error"]
     assert re.findall(r"\d+\.\d+", row) == (1 + len(shown)) * [f"{error:.2f}"]
     told = " ".join(output.split())
-    assert ("No room" in told) == bool(
+    assert ("Too narrow" in told) == bool(
         left_out
     ) and f"temperatures by {left_out}" in f"{told} temperatures by "
 

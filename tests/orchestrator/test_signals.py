@@ -152,7 +152,7 @@ def bring_to(state: str, target: str, run: subprocess.Popen[str], output: TextIO
         wait_until(lambda: workers(run), state)
         for worker in workers(run):
             worker.kill()
-        while "it goes on in" not in printed:
+        while "it resumes in" not in printed:
             line = output.readline()
             assert line, printed
             printed += line
@@ -198,11 +198,11 @@ def test_a_sweep_can_be_ended_in_any_state_by_anything(
             never = target in (GCS, RAYLET) and state == RAY
             assert run.wait(ENDS_SECONDS) == 1 + never, told
         if target != TERMINAL:
-            lines = [line for line in rest.splitlines() if "calibsweep: " in line or "go on" in line]
-            assert len(lines) == 1 and ("go on" in lines[0]) != never, told
+            lines = [line for line in rest.splitlines() if "calibsweep: " in line or "resume" in line]
+            assert len(lines) == 1 and ("resume." in lines[0]) != never, told
         if never:
             assert rest.endswith(f"{lines[0]}\n"), told
-        for wrong in ("program will terminate", "Traceback", "it goes on in", "SIGTERM received"):
+        for wrong in ("program will terminate", "Traceback", "it resumes in", "SIGTERM received"):
             assert wrong not in rest, told
         _, alive = psutil.wait_procs(everything, timeout=20)
         assert not alive, told

@@ -231,7 +231,7 @@ def test_a_worker_that_cannot_start_is_one_line_with_its_own_error_and_not_tried
     assert told.startswith(
         "calibsweep: a worker cannot start: ModuleNotFoundError: No module named 'some_library'"
     )
-    assert "goes on in" not in output and not (store / "failures").exists()
+    assert "resumes in" not in output and not (store / "failures").exists()
 
     # One that dies before Ray hears of it, for which Ray itself would wait without end.
     (source / "sitecustomize.py").write_text(EARLY, encoding="utf-8")

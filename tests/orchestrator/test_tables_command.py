@@ -37,7 +37,7 @@ def printed(*arguments: str, columns: int = 160) -> str:
         (["--metric", "nonsense", "--format", "md"], "no metric 'nonsense'"),
         (["--metric", "ece", "--metric", "nl"], "Did you mean 'nll'?"),
         (["--criterion", "adaptive_eec"], "Did you mean 'adaptive_ece'?"),
-        (["--metric", "auroc_entropy"], "scored out of distribution"),
+        (["--metric", "auroc_entropy"], "out-of-distribution evaluations"),
         (["--standalone"], "--format latex"),
         (["--standalone", "--format", "html"], "--format latex"),
         (["--set", "training.epochs=3"], "--set training.epochs=3"),
@@ -86,7 +86,7 @@ def test_a_whole_document_is_one_that_is_asked_for() -> None:
 
 def test_lines_are_as_long_as_columns_says() -> None:
     assert max(map(len, printed(columns=66).splitlines())) <= 66
-    assert "No room for" in printed(columns=66) and "No room for" not in printed(columns=160)
+    assert "Too narrow for" in printed(columns=66) and "Too narrow for" not in printed(columns=160)
 
 
 def test_every_metric_is_listed() -> None:

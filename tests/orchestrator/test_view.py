@@ -207,7 +207,7 @@ def test_status_shows_what_runs_without_a_cluster(tmp_path: Path) -> None:
         print_plan(found.plan, console)
         return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
-    assert "No trial of quickstart runs" in told()
+    assert "No trial of quickstart is running" in told()
     publish(Store(store), "quickstart-1", {trial.key: Running(7, 240.0)})
     text = told()
     assert re.search(rf"{re.escape(str(trial))} +7/60 epochs +no batch for 4:0\d", text)

@@ -75,7 +75,7 @@ def test_curves_of_a_bucket_lie_in_one_place_of_this_machine(
         store = Store("s3://my-bucket/results?region=eu-west-1")
         callbacks([("tensorboard", {})], "watched", store, lines.append)
     place = tmp_path / ".cache/calibsweep/tensorboard/s3/my-bucket/results/watched"
-    assert lines == [f"Curves while it runs: tensorboard --logdir {place}"] * 2
+    assert lines == [f"Live curves: tensorboard --logdir {place}"] * 2
 
 
 class Away(Callback):
@@ -104,7 +104,7 @@ def test_what_draws_curves_is_offered_as_it_can_be_had(
     store = Store(str(tmp_path / "int st"))
     callbacks([("tensorboard", {})], "a", store, lines.append)
     look = f"tensorboard --logdir '{tmp_path}/int st/tensorboard/a'"
-    assert lines == [f"Curves while it runs: {'' if there else 'pip install tensorboard && '}{look}"]
+    assert lines == [f"Live curves: {'' if there else 'pip install tensorboard && '}{look}"]
 
 
 def test_a_program_that_is_away_does_not_end_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,9 @@ def test_a_program_that_is_away_does_not_end_the_sweep(monkeypatch: pytest.Monke
     for epoch in (1, 2):
         outside.on_trial_result(iteration=0, trials=[], trial="first", result={"epoch": epoch})
     assert away.heard == ["first", {"epoch": 1}]
-    told = "mlflow fails, the sweep goes on without it for a while: ConnectionError: connection refused"
+    told = (
+        "mlflow failed, and the sweep continues without it for a while: ConnectionError: connection refused"
+    )
     assert lines == [told]
     later = time.monotonic() + AWAY_SECONDS + 1
     monkeypatch.setattr("time.monotonic", lambda: later)
@@ -126,9 +128,9 @@ def test_a_program_that_is_away_does_not_end_the_sweep(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("watch", "told"),
     [
-        ("[tensorbord]", "there is no 'tensorbord' to watch with. Did you mean 'tensorboard'?"),
-        ("[{wandb: {api_key: abc}}]", "wandb.api_key: a secret does not belong in a sweep file"),
-        ("[[mlflow]]", "there is no ['mlflow'] to watch with."),
+        ("[tensorbord]", "unknown tracker 'tensorbord'. Did you mean 'tensorboard'?"),
+        ("[{wandb: {api_key: abc}}]", "wandb.api_key: put secrets into environment variables"),
+        ("[[mlflow]]", "unknown tracker ['mlflow']."),
         ("[{mlflow: 3}]", "must be a mapping of names to values, not 3"),
     ],
 )
@@ -153,7 +155,7 @@ def test_a_run_leaves_curves_and_says_where(
 ) -> None:
     sweep, store = sweep_file(SWEEP.format(watch="[tensorboard]")), tmp_path / "store"
     output = calibsweep("run", sweep, "--store", str(store))
-    assert f"Curves while it runs: tensorboard --logdir {store}/tensorboard/watched" in output
+    assert f"Live curves: tensorboard --logdir {store}/tensorboard/watched" in output
     assert len(list(store.glob("tensorboard/watched/digits/mlp/brier/seed-*/events.*"))) == 5
 
 

@@ -74,7 +74,7 @@ def with_checkpoint(worker: TrialWorker, epochs: int, *spoiled: bytes) -> Trial:
     return trial
 
 
-@pytest.mark.parametrize(("epochs", "place"), [(1, "goes on from epoch 1"), (0, "starts anew")])
+@pytest.mark.parametrize(("epochs", "place"), [(1, "resumes from epoch 1"), (0, "starts from scratch")])
 def test_a_checkpoint_that_cannot_be_used_is_told(epochs: int, place: str, worker: TrialWorker) -> None:
     trial = with_checkpoint(worker, epochs, b"of another program")
     cut = f"checkpoints/{trial.key}/000003.000000-{'0' * 16}.pt"
@@ -85,7 +85,7 @@ def test_a_checkpoint_that_cannot_be_used_is_told(epochs: int, place: str, worke
     (note,) = report.notes
     line = note.text
     assert note.kind == "" and str(trial) in line and line.endswith(place)
-    assert "that of epoch 3: it is cut short" in line and "does not fit" in line
+    assert "that of epoch 3: it is cut short" in line and "does not match this code" in line
     assert worker.store.folder.exists(f"damaged/{cut}") and not kept(worker, trial)
     assert Store(worker.settings.store).trials()["resumed_from_epoch"].tolist() == [epochs]
     assert moments_set_aside(worker.store) == {trial.key: ["epoch 3"]}
