@@ -83,9 +83,9 @@ def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
             if gpus.setdefault(trial.key, wanted) > trial.training.batch_size:
                 line = f"{place}: {wanted:g} GPUs cannot share batches of {trial.training.batch_size}."
                 problems[line] = line
-            if trial.score_on != known.score_on:
-                both = in_order((*known.score_on, *trial.score_on))
-                trials[trial] = dataclasses.replace(known, score_on=both)
+            if trial.evaluations != known.evaluations:
+                both = in_order((*known.evaluations, *trial.evaluations))
+                trials[trial] = dataclasses.replace(known, evaluations=both)
     if problems:
         raise refusal(problems.values())
     if not trials:
@@ -102,17 +102,24 @@ def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
 
 
 def expected_frame(trials: Iterable[Trial]) -> pd.DataFrame:
-    """One row per trial with the columns that tables need: key, variant, labels, seed, identity and task."""
+    """One row per trial and evaluation, with the columns that tables need.
+
+    key, trial_key, variant, labels, seed, identity, task, and of the evaluation its label ('test' for the
+    test set) and its identity (None for the test set).
+    """
     import pandas as pd
 
-    columns = ["key", "variant", "dataset", "model", "loss", "seed", "identity", "task"]
-    rows = [
-        (
+    columns = ["trial_key", "variant", "dataset", "model", "loss", "seed", "identity", "task"]
+    columns += ["key", "evaluation", "evaluation_identity"]
+    rows: list[tuple[object, ...]] = []
+    for t in trials:
+        of_trial = (
             *(t.key, t.variant, t.dataset.label, t.model.label, t.loss.label, t.seed),
             *(canonical_json(t.identity()), tasks.name_of(t.dataset.name)),
         )
-        for t in trials
-    ]
+        rows.append((*of_trial, t.key, "test", None))
+        for each in t.evaluations:
+            rows.append((*of_trial, t.key_on(each), each.label, canonical_json(each.identity())))
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -140,8 +147,10 @@ def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Tr
                 used |= fitting
                 if not fitting:
                     # Only the seed differs here, so the rest is resolved once.
-                    score_on = every(block.score_on)
-                    first = of_cell(cell, block.seeds[0], block.protocol, block.training, score_on, sampler)
+                    evaluations = every(block.evaluations)
+                    first = of_cell(
+                        cell, block.seeds[0], block.protocol, block.training, evaluations, sampler
+                    )
                     yield from (dataclasses.replace(first, seed=seed) for seed in block.seeds)
         except ConfigurationError as error:
             # Cells often share a problem: an incompatible data set and model fail with each loss.

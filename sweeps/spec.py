@@ -43,6 +43,9 @@ MOST_BYTES = 2**20
 MOST_LISTED = 50
 """Most problems listed for a sweep file."""
 
+FORMER_KEYS = {"score_on": "evaluations"}
+"""Keys of former sweep files, and their current names, for messages."""
+
 MOST_EPOCHS, MOST_MINUTES, MOST_HOURS = 10_000_000, 1e6, 1e5
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -77,6 +80,8 @@ class Block(_Part):
 
     Attributes:
         samplers: Choose the samples of each epoch, and their order.
+        evaluations: Further data sets on which each trained network is evaluated, after the test set;
+            changes no numbers of the trials.
         gpus: GPUs that each of its trials reserves, instead of `run.gpus_per_trial`; changes no numbers.
     """
 
@@ -87,7 +92,7 @@ class Block(_Part):
     seeds: Seeds = ()
     protocol: ProtocolName = ""
     training: Training = {}
-    score_on: list[Datasets] = []
+    evaluations: list[Datasets] = []
     gpus: Gpus | None = None
     exclude: list[Exclusion] = []
 
@@ -322,7 +327,10 @@ def _texts(problem: ErrorDetails, model: type[BaseModel]) -> Sequence[str]:
     if kind == "extra_forbidden" and model is SweepFile and location[0] in Block.model_fields:
         return [f"{location[0]!r} stands in a block, as blocks: [{{datasets: .., models: .., losses: ..}}]."]
     if kind == "extra_forbidden":
-        return [f"unknown key {location[-1]!r}.{closest(str(location[-1]), _keys(model, location[:-1]))}"]
+        keys = _keys(model, location[:-1])
+        wrong = str(location[-1])
+        named = FORMER_KEYS.get(wrong) if FORMER_KEYS.get(wrong) in keys else None
+        return [f"unknown key {wrong!r}.{closest(named or wrong, keys)}"]
     if kind == "missing":
         return [f"needs {location[-1]!r}."]
     if kind in ("too_short", "string_too_short"):

@@ -43,7 +43,7 @@ METRICS = Registry(
     "trainables.metrics",
     "builtins:float",
     MetricSpec,
-    context=["probabilities", "labels", "bins"],
+    context=["probabilities", "labels", "bins", "test_probabilities"],
 )
 CALIBRATORS = Registry(
     "calibrator", "trainables.calibrators", "trainables.calibrators.base:Calibrator", CalibratorSpec

@@ -22,14 +22,14 @@ def resolve(
     seed: int,
     protocol: str = DEFAULT_PROTOCOL,
     training: Mapping[str, Any] | None = None,
-    score_on: Iterable[Asked] = (),
+    evaluations: Iterable[Asked] = (),
     sampler: Asked = NATURAL.name,
 ) -> Trial:
     """The requested trial, with names checked and every setting filled in.
 
     Args:
         training: Settings that override the protocol's for this cell.
-        score_on: Data sets out of distribution on which to score the trained network.
+        evaluations: Further data sets on which the trained network is evaluated, after the test set.
         sampler: Chooses the samples of each epoch, and their order.
 
     Raises:
@@ -37,7 +37,7 @@ def resolve(
             valid one.
     """
     cell = resolve_cell(protocol, dataset, model, loss)
-    return of_cell(cell, seed, protocol, training, score_on, sampler)
+    return of_cell(cell, seed, protocol, training, evaluations, sampler)
 
 
 def of_cell(
@@ -45,7 +45,7 @@ def of_cell(
     seed: int,
     protocol: str,
     training: Mapping[str, Any] | None = None,
-    score_on: Iterable[Asked] = (),
+    evaluations: Iterable[Asked] = (),
     sampler: Asked = NATURAL.name,
 ) -> Trial:
     """Like `resolve`, from the cell that `resolve_cell` returned for this protocol."""
@@ -58,9 +58,9 @@ def of_cell(
             f"training.embedding_learning_rate is given, but model {network.label!r} tunes no embedding."
         )
     checked_seed(seed)
-    others = in_order(Component.resolve(DATASETS, asked) for asked in score_on)
+    others = in_order(Component.resolve(DATASETS, asked) for asked in evaluations)
     for other in others:
-        _refuse_to_score(other, data)
+        _refuse_to_evaluate(other, data)
     order = Component.resolve(SAMPLERS, sampler)
     return Trial(data, network, criterion, settings, seed, protocol, others, order)
 
@@ -77,22 +77,22 @@ def in_order(components: Iterable[Component]) -> tuple[Component, ...]:
     return tuple(sorted(set(components), key=lambda component: canonical_json(component.identity())))
 
 
-def _refuse_to_score(other: Component, trained_on: Component) -> None:
+def _refuse_to_evaluate(other: Component, trained_on: Component) -> None:
     spec, own = DATASETS[other.name].spec, DATASETS[trained_on.name].spec
-    if not TASKS[own.task].spec.scores_other_sets:
+    if not TASKS[own.task].spec.other_evaluations:
         raise ConfigurationError(
-            f"score_on: networks of the task {own.task!r} are scored on their own data alone."
+            f"evaluations: networks of the task {own.task!r} are evaluated only on their own test set."
         )
-    if not spec.evaluation_only:
-        fitting = ", ".join(name for name in DATASETS.names() if DATASETS[name].spec.evaluation_only)
+    if spec.has_training_part:
+        fitting = ", ".join(name for name in DATASETS.names() if not DATASETS[name].spec.has_training_part)
         raise ConfigurationError(
-            f"score_on: data set {other.label!r} is one to train on; there to be scored are {fitting}."
+            f"evaluations: data set {other.label!r} is for training; those for evaluations are {fitting}."
         )
     for entry in ("input", "image_size", "channels"):
         has, takes = getattr(spec, entry), getattr(own, entry)
         if has != takes:
             raise ConfigurationError(
-                f"score_on: {other.label!r} has {entry} {has}, but a network trained on "
+                f"evaluations: {other.label!r} has {entry} {has}, but a network trained on "
                 f"{trained_on.label!r} takes {takes}."
             )
 
@@ -143,9 +143,9 @@ def _refuse_impossible(dataset: Component, model: Component, loss: Component) ->
             f"loss {loss.label!r} is for the task {criterion.task!r}, but data set {dataset.label!r} is for "
             f"{data.task!r}."
         )
-    if data.evaluation_only:
+    if not data.has_training_part:
         raise ConfigurationError(
-            f"data set {dataset.label!r} is there to be scored only: it has no training part."
+            f"data set {dataset.label!r} has no training part: it is only for `evaluations` in a sweep file."
         )
     offered, wanted = data.input, network.input
     if offered and wanted and offered != wanted:

@@ -24,6 +24,9 @@ MOST = 10_000_000
 KEY_LENGTH = 20
 """Hexadecimal digits of a trial's key: 80 bits, so no collision in any feasible number of trials."""
 
+EVALUATION_LENGTH = 10
+"""Hexadecimal digits that distinguish the evaluations of a trial."""
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -170,8 +173,8 @@ class Trial:
     settings instead of the protocol: two protocols that agree on a cell share its trials.
 
     Attributes:
-        score_on: Further data sets on which to score the trained network, without duplicates, sorted. They do
-            not change the trial's numbers, so they are not part of its identity.
+        evaluations: Further data sets on which the trained network is evaluated, after the test set, without
+            duplicates, sorted. They do not change its numbers, so they are not part of its identity.
         sampler: Chooses the samples of each epoch, and their order.
     """
 
@@ -181,7 +184,7 @@ class Trial:
     training: TrainingSettings
     seed: int
     protocol: str = field(compare=False)
-    score_on: tuple[Component, ...] = field(default=(), compare=False)
+    evaluations: tuple[Component, ...] = field(default=(), compare=False)
     sampler: Component = NATURAL
 
     def identity(self) -> dict[str, Any]:
@@ -202,6 +205,12 @@ class Trial:
     @functools.cached_property
     def key(self) -> str:
         return digest(self.identity())[:KEY_LENGTH]
+
+    def key_on(self, evaluation: Component | None) -> str:
+        """Key of the evaluation on a data set; the trial's own key for the test set (None)."""
+        if evaluation is None:
+            return self.key
+        return f"{self.key}-{digest(evaluation.identity())[:EVALUATION_LENGTH]}"
 
     @functools.cached_property
     def variant(self) -> str:

@@ -79,7 +79,13 @@ def tables(
     shown = metric if metric or format or json else ON_SCREEN
     try:
         made = tables(
-            store, sweep, metrics=shown, criterion=criterion, calibrator=calibrator, overrides=overrides
+            store,
+            sweep,
+            metrics=shown,
+            criterion=criterion,
+            calibrator=calibrator,
+            overrides=overrides,
+            elsewhere=shown is not ON_SCREEN,
         )
     except MissingScoresError as error:
         options = {"store": store, "metric": error.metrics, "calibrator": error.calibrators}

@@ -35,7 +35,7 @@ class Needed:
     @classmethod
     def by(cls, trials: Iterable[Trial]) -> Needed:
         trials = list(trials)
-        parts = dict.fromkeys(part for trial in trials for part in (trial.dataset, *trial.score_on))
+        parts = dict.fromkeys(part for trial in trials for part in (trial.dataset, *trial.evaluations))
         return cls(list(parts), list(dict.fromkeys(trial.model for trial in trials)), PLUGINS.files)
 
 

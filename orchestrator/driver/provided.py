@@ -43,7 +43,7 @@ def provided(trials: Iterable[Trial]) -> list[Provided]:
 
 
 def _used(trials: list[Trial]) -> Iterator[Entry[Any]]:
-    datasets = {part.name for trial in trials for part in (trial.dataset, *trial.score_on)}
+    datasets = {part.name for trial in trials for part in (trial.dataset, *trial.evaluations)}
     tasks = {catalogue.DATASETS[name].spec.task for name in datasets}
     named: dict[Registry[Any], set[str]] = {
         catalogue.DATASETS: datasets,

@@ -18,7 +18,6 @@ from orchestrator.driver.stalls import Watch
 from orchestrator.driver.worker_settings import WorkerSettings
 from results.store.checkpoints import StoredCheckpoints
 from results.store.errors import StoreError
-from results.store.scored_sets import lacking
 from results.store.store import Store
 from results.store.tidying import NOTE
 from trainables.registry.plugins import PLUGINS
@@ -82,7 +81,7 @@ class RayTrial(tune.Trainable):
     def _advance(self) -> Report:
         if not self.begun:
             self.watch.begin(self.trial.key)
-            if self.store.is_done(self.trial) and not lacking(self.store.folder, self.trial):
+            if self.store.is_done(self.trial):
                 # Another driver on this store was faster.
                 self.watch.rest()
                 return Done(Latest(self.trial.training.epochs))

@@ -14,14 +14,13 @@ from results.tables.layout import Table
 from results.tables.screen import Screen
 
 MORE = (
-    "Other scores: --metric NAME (`calibsweep list metrics`). All tables, those of data out of distribution "
-    "too: --format md, latex, html or csv."
+    "Other scores: --metric NAME (`calibsweep list metrics`). All tables, also those of other data than "
+    "the test set: --format md, latex, html or csv."
 )
 
 
 def print_tables(tables: Tables, console: Console) -> None:
-    for alike in (tables.on_test_set, tables.out_of_distribution):
-        _print(alike, console)
+    _print([*tables.on_test_set, *tables.on_other_data], console)
 
 
 def print_written(written: Written, console: Console) -> None:
@@ -33,8 +32,8 @@ def print_written(written: Written, console: Console) -> None:
 
 
 def _print(tables: Sequence[Table], console: Console) -> None:
-    # Different tasks have different trials, so each task gets its own grids.
-    for _, alike in groupby(tables, key=lambda table: table.metric.task):
+    # Different tasks have different trials, and so have evaluations on other data: each gets its own grids.
+    for _, alike in groupby(tables, key=lambda table: (table.metric.task, table.data)):
         console.print(Screen([*alike]))
 
 

@@ -24,10 +24,11 @@ def print_verified(verified: Verified, console: Console) -> None:
     if verified.not_kept:
         line = "Cannot record these findings, and the next run may miss some"
         console.print(f"{line}: {verified.not_kept}", style="warning", highlight=False, soft_wrap=True)
-    sets = f", and on {counted(verified.other_sets, 'set')} out of distribution" * bool(verified.other_sets)
+    further = verified.further_evaluations
+    more = f", and {counted(further, 'further evaluation')}" * bool(further)
     newer = f"; {counted(verified.newer, 'row')} of a newer calibsweep not inspected" * bool(verified.newer)
     console.print(
-        f"{counted(verified.trials, 'trial')} scored again from their logits{sets}, "
+        f"{counted(verified.trials, 'trial')} scored again from their logits{more}, "
         f"{verified.wrong} differ or are damaged{newer}.",
         highlight=False,
     )

@@ -17,7 +17,16 @@ from results.store.store import Store
 KEYED = ("predictions", "epochs", "trials")
 """Kinds of files whose names begin with their trial's key."""
 
-OTHERS = ("scored", "scored_predictions", "rescored", "failures", "compacted", "damaged", "checkpoints")
+OTHERS = (
+    "evaluations",
+    "scored",
+    "scored_predictions",
+    "rescored",
+    "failures",
+    "compacted",
+    "damaged",
+    "checkpoints",
+)
 
 PROGRAMS = ("calibsweep", "torch", "ray", "python")
 

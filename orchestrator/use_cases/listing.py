@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from results.scoring.scores import SEPARATION, Metric, known_metrics
+from results.scoring.scores import Metric, known_metrics
 from sweeps.settings import Setting, settings
 from sweeps.spec import bundled
 from trainables.catalogue import CALIBRATORS, DATASETS, LOSSES, MODELS, PROTOCOLS, SAMPLERS
@@ -57,7 +57,7 @@ def listing(kind: str) -> Sequence[Component | Metric | Setting | BundledSweep]:
     if kind in REGISTRIES:
         return [_component(REGISTRIES[kind], name) for name in REGISTRIES[kind].names()]
     if kind == "metrics":
-        return [*known_metrics().values(), *SEPARATION.values()]
+        return [*known_metrics().values()]
     if kind == "settings":
         return [*settings()]
     if kind == "sweeps":

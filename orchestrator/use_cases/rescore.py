@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from results.scoring.layer import FOLDER, Scorer, filled
 from results.scoring.rescoring import due
 from results.scoring.rescoring import rescore as compute
-from results.scoring.scores import SEPARATION, UNCALIBRATED, Score, chosen
+from results.scoring.scores import UNCALIBRATED, Score, chosen
 from results.store.errors import StoreError
 from results.store.store import Store
+from results.tables.evaluations import on_test_set
 from results.tables.table import only
 from results.wording import counted
-from sweeps.expand import load
+from sweeps.expand import expected_frame, load
 from trainables import tasks
 from trainables.catalogue import CALIBRATORS, METRICS
 from trainables.errors import ConfigurationError
@@ -49,7 +50,7 @@ class Rescored:
     complete: Number of those that lacked nothing.
     scores: Number of computed values, each for one trial, evaluation, metric and calibrator.
     undefined: Number of those for which the metric is undefined.
-    failed: Reasons why trials could not be scored, by key.
+    failed: Reasons why evaluations could not be scored, by key.
     folder: Folder of the values.
     """
 
@@ -92,8 +93,6 @@ def rescore(
     for name in under:
         CALIBRATORS[name]
     for metric in chosen(of_metrics):
-        if metric.name in SEPARATION:
-            raise ConfigurationError(f"{metric.name} compares two data sets: only a run computes it.")
         if metric.task != tasks.DEFAULT:
             raise ConfigurationError(
                 f"metric {metric.name!r} belongs to the task {metric.task!r}: only metrics of classification "
@@ -101,20 +100,22 @@ def rescore(
             )
     opened = Store(store)
     opened.check_place()
-    frame = only(opened.snapshot(trials).trials(), tasks.DEFAULT).reset_index(drop=True)
+    frame = only(opened.snapshot(trials).evaluations(), tasks.DEFAULT).reset_index(drop=True)
     if trials is not None:
-        frame = frame[frame["key"].isin({trial.key for trial in trials})].reset_index(drop=True)
-    if frame.empty:
+        keys = set(expected_frame(trials)["key"])
+        frame = frame[[key in keys for key in frame["key"]]].reset_index(drop=True)
+    number = len(on_test_set(frame))
+    if not number:
         raise StoreError(
             f"no finished trial in the store {store}: run a sweep first, or choose another --store."
         )
     scorers = [Scorer(metric, calibrator) for calibrator in under for metric in of_metrics]
-    lacking = due(opened, frame, scorers)
-    done = compute(opened, lacking, processes or len(os.sched_getaffinity(0)), progress)
+    missing = due(opened, frame, scorers)
+    done = compute(opened, missing, processes or len(os.sched_getaffinity(0)), progress)
     return Rescored(
         store,
-        len(frame),
-        len(frame) - len(lacking),
+        number,
+        number - len(missing),
         done.scores,
         done.undefined,
         done.failed,
@@ -128,14 +129,14 @@ def with_scores(
     """Fills scores that rows lack from the layer.
 
     Args:
-        frame: From `Store.trials()`.
-        keys: Keys of the trials that need scores; None for all.
+        frame: From `Snapshot.evaluations()`.
+        keys: Keys of the evaluations that need scores; None for all.
 
     Raises:
         MissingScoresError: Neither has a score.
         StoreError: The store cannot be read.
     """
     found = filled(store.folder, frame, scores, keys)
-    if not found.lacking:
+    if not found.missing:
         return found.frame
-    raise MissingScoresError(found.lacking)
+    raise MissingScoresError(found.missing)

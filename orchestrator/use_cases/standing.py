@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from orchestrator.cluster.estimates import Estimates
 from results import gpu_records
-from results.store import scored_sets
 from results.store.mending import Mending, mend, mending
 from results.store.pilots import kept
 from results.store.snapshot import Snapshot
@@ -57,11 +56,11 @@ class Standing:
     @property
     def finished(self) -> set[str]:
         """Keys of the trials with all their rows: a quick look, without the digests of their data."""
-        rows = {*self.snapshot.trials()["key"], *self.snapshot.scored()["key"]}
+        rows = set(self.snapshot.evaluations()["key"])
         return {
             trial.key
             for trial in self.sweep.trials
-            if rows >= {trial.key, *(scored_sets.scored_key(trial.key, each) for each in trial.score_on)}
+            if rows >= {trial.key_on(each) for each in (None, *trial.evaluations)}
         }
 
     def read_again(self) -> None:

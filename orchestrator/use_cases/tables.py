@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.use_cases.rescore import with_scores
-from results.scoring import out_of_distribution
-from results.scoring.scores import SEPARATION, chosen, temperature_by
+from results.scoring.scores import DEFAULT_ELSEWHERE, chosen, temperature_by
 from results.store.snapshot import Snapshot
 from results.store.store import Store
-from results.tables.layout import Table
+from results.tables.evaluations import is_against_test, on_test_set
+from results.tables.layout import TEST_SET, Table
 from results.tables.rendering import render
 from results.tables.screen import ON_SCREEN
-from results.tables.table import build, by_task, default_metrics, needed, only
+from results.tables.table import build, default_metrics, needed, split
 from results.wording import counted
 from sweeps.expand import expected_frame, load
 from trainables.errors import ConfigurationError
@@ -33,14 +33,14 @@ class Tables:
     """Attributes:
     store: Its address.
     on_test_set: One table per metric.
-    out_of_distribution: Tables on other data sets; empty if no trial was scored on any.
+    on_other_data: Tables of the other evaluations; empty if there are none.
     damaged: Full names of damaged rows, which are omitted.
     loose_rows: Number of rows read one by one. Thousands take seconds, until `compact` copies them.
     """
 
     store: str
     on_test_set: tuple[Table, ...]
-    out_of_distribution: tuple[Table, ...]
+    on_other_data: tuple[Table, ...]
     damaged: tuple[str, ...]
     loose_rows: int
 
@@ -54,7 +54,7 @@ class Tables:
         Raises:
             ConfigurationError: The format is unknown.
         """
-        return render([*self.on_test_set, *self.out_of_distribution], format, standalone=standalone)
+        return render([*self.on_test_set, *self.on_other_data], format, standalone=standalone)
 
     def _repr_markdown_(self) -> str:
         """For display in a notebook."""
@@ -69,16 +69,19 @@ def tables(
     criterion: str | None = None,
     calibrator: str | None = None,
     overrides: Sequence[str] = (),
+    elsewhere: bool = True,
 ) -> Tables:
     """Makes the tables of a store from its rows, and from the layer of derived scores where rows lack them.
 
     Args:
         sweep: A sweep file, or the name of a bundled one: only its trials, the missing ones marked.
-        metrics: Names of the tables (default: those in the papers, and all out of distribution).
+        metrics: Names of metrics, on each evaluation that they are defined for (default: those in the papers,
+            and for other data than the test set those against the test set, ECE and error).
         criterion: The metric that temperatures minimise: 'ece', 'adaptive_ece' or 'nll' (default: the
             protocol's).
         calibrator: Show this calibrator instead of such a temperature.
         overrides: Settings of the sweep, as for `--set`: 'training.epochs=3'.
+        elsewhere: Whether to make tables of the evaluations on other data than the test set.
 
     Raises:
         ConfigurationError: A metric, criterion, calibrator, sweep or setting is unknown, no trial is
@@ -91,37 +94,31 @@ def tables(
         raise ConfigurationError(
             "--calibrator and --criterion exclude each other: a criterion chooses a temperature."
         )
-    requested = tuple(dict.fromkeys(metric.name for metric in chosen(metrics)))
-    own = tuple(name for name in requested if name not in SEPARATION)
-    of_others = tuple(name for name in requested if name in SEPARATION)
-    if calibrator and of_others:
-        raise ConfigurationError(f"{of_others[0]} is available for temperatures only: omit --calibrator.")
+    asked = tuple(dict.fromkeys(metric.name for metric in chosen(metrics)))
     loaded = load(sweep, list(overrides)) if sweep else None
     opened = Store(store)
     opened.check_place()
     snapshot = opened.snapshot(loaded.trials if loaded else None)
-    frame = _trials(opened, snapshot)
+    frame = _evaluations(opened, snapshot)
     expected = expected_frame(loaded.trials) if loaded else None
     damaged = tuple(opened.folder.name(path) for path in frame.attrs["damaged"])
     by = calibrator or temperature_by(criterion or (loaded.temperature_criterion if loaded else "ece"))
-    built: list[Table] = []
-    if own or not requested:
-        shown = own or default_metrics(frame)
-        for task, of_task in by_task(shown).items():
-            keys = set(only(frame, task)["key"])
-            if expected is not None:
-                keys &= set(expected["key"])
-            frame = with_scores(opened, frame, needed(of_task, by), keys)
-        built = build(frame, expected, by, shown)
-    others: list[Table] = []
-    if of_others or not (requested or calibrator):
-        others = out_of_distribution.build(snapshot.scored(), loaded.trials if loaded else None, by)
-        if of_others and not others:
+    shown = asked or default_metrics(frame)
+    others = (asked or DEFAULT_ELSEWHERE) if elsewhere else ()
+    for part in split(frame, expected, shown, others):
+        keys = set(part.frame["key"])
+        if part.expected is not None:
+            keys &= set(part.expected["key"])
+        frame = with_scores(opened, frame, needed(part.metrics, by), keys)
+    built = build(frame, expected, by, shown, others)
+    made = {table.metric.name for table in built}
+    for name in asked:
+        if name not in made and is_against_test(name):
             raise ConfigurationError(
-                f"{of_others[0]} needs out-of-distribution evaluations, and {store} has none."
+                f"{name} needs trials evaluated on other data than the test set, and {store} has none."
             )
-        others = [table for table in others if not requested or table.metric.name in of_others]
-    return Tables(store, tuple(built), tuple(others), damaged, snapshot.loose)
+    own = tuple(table for table in built if table.data == TEST_SET)
+    return Tables(store, own, tuple(built[len(own) :]), damaged, snapshot.loose)
 
 
 @dataclass(frozen=True)
@@ -145,10 +142,9 @@ def write(standing: Standing) -> Written:
         StoreError: The store cannot be written.
     """
     sweep, store, snapshot = standing.sweep, standing.store, standing.snapshot
-    frame, expected = _trials(store, snapshot), expected_frame(sweep.trials)
+    frame, expected = _evaluations(store, snapshot), expected_frame(sweep.trials)
     calibrator = temperature_by(sweep.temperature_criterion)
-    built = build(frame, expected, calibrator, default_metrics(frame))
-    built += out_of_distribution.build(snapshot.scored(), sweep.trials, calibrator)
+    built = build(frame, expected, calibrator, default_metrics(frame), DEFAULT_ELSEWHERE)
     files = {}
     for format, ending in FILES.items():
         path = f"tables/{sweep.name}.{ending}"
@@ -157,10 +153,10 @@ def write(standing: Standing) -> Written:
     return Written(tuple(build(frame, expected, calibrator, default_metrics(frame, ON_SCREEN))), files)
 
 
-def _trials(store: Store, snapshot: Snapshot) -> pd.DataFrame:
-    """The finished trials. Raises ConfigurationError if there are none."""
-    frame = snapshot.trials()
-    if frame.empty:
+def _evaluations(store: Store, snapshot: Snapshot) -> pd.DataFrame:
+    """The evaluations of the finished trials. Raises ConfigurationError if there are none."""
+    frame = snapshot.evaluations()
+    if on_test_set(frame).empty:
         damaged = frame.attrs["damaged"]
         also = f", and {counted(len(damaged), 'damaged row')} (`store verify` lists them)" if damaged else ""
         raise ConfigurationError(

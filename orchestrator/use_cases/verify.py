@@ -17,7 +17,7 @@ class Verified:
     """Attributes:
     store: Its address.
     trials: Number of finished trials rescored.
-    other_sets: Number of their evaluations out of distribution rescored.
+    further_evaluations: Number of their evaluations on other data than the test set rescored.
     findings: With full file names, grouped by kind, errors first.
     wrong: Number of findings that are errors: damage or wrong scores.
     newer: Number of rows written by a newer calibsweep, which were not inspected.
@@ -26,7 +26,7 @@ class Verified:
 
     store: str
     trials: int
-    other_sets: int
+    further_evaluations: int
     findings: tuple[Finding, ...]
     wrong: int
     newer: int
@@ -59,7 +59,7 @@ def verify(store: str, *, progress: Callable[[int, int], object] = lambda done, 
         for finding in alike
     )
     newer = len(by_kind.get(NEWER, ()))
-    return Verified(store, made.trials, made.scored, findings, made.wrong - newer, newer, _kept(made))
+    return Verified(store, made.trials, made.others, findings, made.wrong - newer, newer, _kept(made))
 
 
 def _kept(made: Inspection) -> str:

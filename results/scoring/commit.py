@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute
 import torch
 
-from results.store import data_files, rows, scored_sets
-from results.store.address import Address, stem
+from results.store import data_files, rows
+from results.store.address import EARLIER, EVALUATIONS, TEST, TRIALS, Address, stem, trial_key
 from results.store.errors import StoreError
 from results.store.provenance import source_commit
 from results.store.store import Store
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 FEW_SAMPLES = 10_000
 """One thread scores fewer samples as fast as several do."""
 
-PARTS, SCORED = ("validation", "test"), "scored"
+PARTS = ("validation", "test")
 
 TASK = "calibsweep.task"
 """Key of the task's name in the metadata of a table's schema."""
@@ -61,9 +61,9 @@ def epochs_table(epochs: list[Curves]) -> pa.Table:
     return pa.Table.from_pylist(epochs, schema=schema)
 
 
-def scored_table(task: str, predictions: Any) -> pa.Table:
-    """Predictions on a set out of distribution in stored form, like those on a trial's own parts."""
-    return _part_table(task, SCORED, predictions)
+def other_table(task: str, predictions: Any) -> pa.Table:
+    """Predictions of a further evaluation in stored form, like those on a trial's own test part."""
+    return _part_table(task, TEST, predictions)
 
 
 def _part_table(task: str, part: str, predictions: Any) -> pa.Table:
@@ -97,13 +97,20 @@ def task_of(predictions: pa.Table) -> Task[Any]:
 
 
 def part_of(predictions: pa.Table, part: str) -> Any:
-    """Stored predictions on one part ('validation', 'test' or 'scored'), in the form of their task."""
+    """A trial's stored predictions on one of `PARTS`, in the form of their task."""
     return task_of(predictions).from_columns(_columns(predictions, part))
 
 
-def _columns(predictions: pa.Table, part: str) -> dict[str, torch.Tensor]:
-    split = predictions["split"].cast(pa.string())
-    chosen = predictions.filter(pa.compute.equal(split, part)).combine_chunks().drop_columns("split")
+def only_part_of(predictions: pa.Table) -> Any:
+    """The stored predictions of a further evaluation, in the form of their task."""
+    return task_of(predictions).from_columns(_columns(predictions))
+
+
+def _columns(predictions: pa.Table, part: str | None = None) -> dict[str, torch.Tensor]:
+    """The columns of a part; without one, of all samples, since older stores have other names of parts."""
+    if part is not None:
+        predictions = predictions.filter(pa.compute.equal(predictions["split"].cast(pa.string()), part))
+    chosen = predictions.combine_chunks().drop_columns("split")
     return {name: _as_tensor(chosen[name].combine_chunks()) for name in chosen.column_names}
 
 
@@ -116,8 +123,8 @@ def _as_tensor(column: pa.Array) -> torch.Tensor:
     return torch.from_numpy(np.array(column.to_numpy(zero_copy_only=False)))
 
 
-def tensors(predictions: pa.Table, part: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """logits [N, K] and labels [N] of one part of the stored predictions for classification."""
+def tensors(predictions: pa.Table, part: str | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """logits [N, K] and labels [N] of one part, or of all, of the stored predictions for classification."""
     columns = _columns(predictions, part)
     return columns["logits"], columns["label"]
 
@@ -127,14 +134,14 @@ def score_predictions(predictions: pa.Table) -> dict[str, float]:
     return task_of(predictions).scores(*(part_of(predictions, part) for part in PARTS))
 
 
-def score_scored(predictions: pa.Table, scored: pa.Table) -> dict[str, float]:
-    """Scores on a set out of distribution, from a trial's own stored predictions and those on the set."""
-    return _scored_again(score_predictions(predictions), predictions, scored)
+def _other_scores(scores: Mapping[str, float], own: pa.Table, predictions: pa.Table) -> dict[str, float]:
+    """Scores of a further evaluation.
 
-
-def _scored_again(scores: Mapping[str, float], predictions: pa.Table, scored: pa.Table) -> dict[str, float]:
-    task = task_of(predictions)
-    return task.scores_elsewhere(scores, part_of(predictions, "test"), part_of(scored, SCORED))
+    Args:
+        scores: Those of the trial on its own data.
+        own: The trial's predictions on its own data.
+    """
+    return task_of(own).scores_elsewhere(scores, part_of(own, TEST), only_part_of(predictions))
 
 
 def commit_finished(
@@ -143,43 +150,44 @@ def commit_finished(
     predictions_on: Callable[[Component], Any],
     provenance: dict[str, str],
 ) -> bool:
-    """Commits a finished trial, then its predictions on each missing set out of distribution.
+    """Commits a finished trial, then each of its missing evaluations.
 
     Args:
-        predictions_on: Returns the trained network's predictions on a set.
+        predictions_on: Returns the trained network's predictions on a data set.
 
     Returns:
-        False if a result of the trial was committed before. It stands, and sets are scored against it.
+        False if a result of the trial was committed before. It stands, and evaluations are compared with it.
     """
     committed = commit_result(store, result, provenance)
     standing = None
-    for other in scored_sets.lacking(store.folder, result.trial):
+    for evaluation in store.missing_evaluations(result.trial):
         if not committed and standing is None:
             # The committed result may differ in last digits: scores must follow from its stored predictions.
             with contextlib.suppress(StoreError):
                 standing = store.predictions(Address.of(result.trial))
-        commit_scored(store, result, other, predictions_on(other), provenance, standing)
+        commit_evaluation(store, result, evaluation, predictions_on(evaluation), provenance, standing)
     return committed
 
 
-def commit_scored(
+def commit_evaluation(
     store: Store,
     result: TrialResult,
-    scored_on: Component,
-    scored: Any,
+    evaluation: Component,
+    predictions: Any,
     provenance: dict[str, str],
     standing: pa.Table | None = None,
 ) -> bool:
-    """Scores a finished trial on a set out of distribution and commits that. Returns as `commit_result`.
+    """Scores a further evaluation of a finished trial and commits it. Returns as `commit_result`.
 
     Args:
         standing: The trial's stored predictions, if they differ from this result's.
     """
     task = tasks.name_of(result.trial.dataset.name)
     own = predictions_table(task, result.validation, result.test) if standing is None else standing
-    table = scored_table(task, scored)
+    table = other_table(task, predictions)
+    scores = _other_scores(score_predictions(own), own, table)
     facts = {**provenance, ARITHMETIC: FLOAT64}
-    return scored_sets.commit(store.folder, result.trial, scored_on, table, score_scored(own, table), facts)
+    return store.commit(result.trial, table, scores, facts, evaluation=evaluation)
 
 
 def commit_result(store: Store, result: TrialResult, provenance: dict[str, str]) -> bool:
@@ -199,63 +207,63 @@ def commit_result(store: Store, result: TrialResult, provenance: dict[str, str])
         facts["task"] = task
     return store.commit(
         result.trial,
-        predictions=table,
+        table,
+        score_predictions(table),
+        {**provenance, **texts, **facts},
         epochs=epochs_table(result.epochs),
-        scores=score_predictions(table),
         measurements={**measurements, "reported_epoch": float(result.reported_epoch)},
-        provenance={**provenance, **texts, **facts},
     )
 
 
 def rescore(store: Store, path: str) -> None:
-    """Rewrites a row of trials/ or scored/ with the scores of the stored logits, if they differ.
+    """Rewrites the row of an evaluation with the scores of the stored logits, if they differ.
 
-    The old row is set aside. After a trial's row come those of its sets, which depend on its temperatures.
+    The old row is set aside. After a trial's row come those of its further evaluations, which depend on its
+    temperatures.
 
     Raises:
         StoreError: A row or logits are damaged, or the store cannot be written.
     """
-    folder = path.partition("/")[2].rpartition("/")[0]
-    key = stem(path).partition("-")[0]
-    trial_path = f"trials/{folder}/{key}.parquet"
-    row, scores, provenance = _committed(store, trial_path, key, rows.TRIAL_SCHEMA)
-    predictions = data_files.committed(store.folder, trial_path, key, "predictions")
+    folder, key = path.partition("/")[2].rpartition("/")[0], trial_key(stem(path))
+    row = _row(store, trial_path := f"{TRIALS}/{folder}/{key}.parquet")
+    scores = dict(row["scores"][0].as_py())
+    own = data_files.data_of(store.folder, trial_path, row, "predictions")
     if path != trial_path:
-        _rescore_set(store, path, scores, predictions)
+        _rescore_other(store, path, scores, own)
         return
-    if trial_differs(scores, provenance, predictions):
-        scores = score_predictions(predictions)
+    if trial_differs(scores, _provenance(row), own):
+        scores = score_predictions(own)
         _replace(store, path, row, scores)
-    for info in store.folder.list(f"{scored_sets.ROWS}/{folder}"):
-        if key in info.path:
-            # The check for damage handles damaged rows.
-            with contextlib.suppress(StoreError):
-                _rescore_set(store, info.path, scores, predictions)
+    for of in (EVALUATIONS, EARLIER):
+        for info in store.folder.list(f"{of}/{folder}"):
+            if key in info.path:
+                # The check for damage handles damaged rows.
+                with contextlib.suppress(StoreError):
+                    _rescore_other(store, info.path, scores, own)
 
 
-def _rescore_set(store: Store, path: str, scores: Mapping[str, float], predictions: pa.Table) -> None:
-    key = stem(path)
-    row, committed, provenance = _committed(store, path, key, rows.SCORED_SCHEMA)
-    scored = data_files.committed(store.folder, path, key, scored_sets.PREDICTIONS, rows.SCORED_SCHEMA)
-    if scored_differs(committed, provenance, scores, predictions, scored):
-        _replace(store, path, row, _scored_again(scores, predictions, scored))
+def _rescore_other(store: Store, path: str, scores: Mapping[str, float], own: pa.Table) -> None:
+    row = _row(store, path)
+    predictions = data_files.data_of(store.folder, path, row, "predictions")
+    if other_differs(dict(row["scores"][0].as_py()), _provenance(row), scores, own, predictions):
+        _replace(store, path, row, _other_scores(scores, own, predictions))
 
 
-def _committed(
-    store: Store, path: str, key: str, schema: pa.Schema
-) -> tuple[pa.Table, dict[str, float], dict[str, str]]:
-    """A row with its scores and provenance."""
+def _row(store: Store, path: str) -> pa.Table:
     try:
-        row = rows.checked_row(store.folder.read(path), key, schema)
+        return rows.checked_row(store.folder.read(path), stem(path))
     except (FileNotFoundError, rows.DamagedFileError) as error:
         raise StoreError(f"{store.folder.name(path)} is missing or damaged: run the sweep again.") from error
-    return row, dict(row["scores"][0].as_py()), dict(row["provenance"][0].as_py())
+
+
+def _provenance(row: pa.Table) -> dict[str, str]:
+    return dict(row["provenance"][0].as_py())
 
 
 def _replace(store: Store, path: str, row: pa.Table, scores: Mapping[str, float]) -> None:
     when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     facts = {ARITHMETIC: FLOAT64, "scored_anew": when, "scored_anew_by": source_commit()}
-    content = rows.to_parquet(rows.scored_anew(row, scores, facts))
+    content = rows.to_parquet(rows.rescored(row, scores, facts))
     store.set_aside([path])
     store.folder.write(path, content, exclusive=True)
 
@@ -273,22 +281,22 @@ def trial_differs(
         return task_of(predictions).differing(scores, validation, test, _off(provenance))
 
 
-def scored_differs(
+def other_differs(
     committed: Mapping[str, float],
     provenance: Mapping[str, Any],
     scores: Mapping[str, float],
+    own: pa.Table,
     predictions: pa.Table,
-    scored: pa.Table,
 ) -> dict[str, tuple[float, float]]:
-    """Like `trial_differs`, for a set out of distribution.
+    """Like `trial_differs`, for a further evaluation.
 
     Args:
-        committed: Scores of the set.
-        scores: Scores of the trial, from its own row.
-        predictions: The trial's own.
+        committed: Its scores.
+        scores: Scores of the trial on its own data, from its row.
+        own: The trial's predictions on its own data.
     """
-    task, test, other = task_of(predictions), part_of(predictions, "test"), part_of(scored, SCORED)
-    with _threads_for(predictions.num_rows + scored.num_rows):
+    task, test, other = task_of(own), part_of(own, TEST), only_part_of(predictions)
+    with _threads_for(own.num_rows + predictions.num_rows):
         return task.differing_elsewhere(committed, scores, test, other, _off(provenance))
 
 

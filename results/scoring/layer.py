@@ -2,13 +2,15 @@
 
     rescored/<metric>-<calibrator>-<digest>/<digest of the file>.parquet   one line per trial and evaluation
 
-The first digest is the scorer's: versions, parameters and source of metric and calibrator. Scores computed by
-other code are never read. rescored/ may be deleted as a whole, and `calibsweep store rescore` recreates it;
-the rows in trials/ stay as committed.
+A line has the key of an evaluation's row, and the name of the evaluation: `validation` and `test` for the
+trial's own data, else the label of the data set. The first digest is the scorer's: versions, parameters and
+source of metric and calibrator. Scores computed by other code are never read. rescored/ may be deleted as a
+whole, and `calibsweep store rescore` recreates it; committed rows never change.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ import pyarrow as pa
 
 from results.scoring.scores import UNCALIBRATED, Score
 from results.store import rows
-from results.store.address import Address
+from results.store.address import TEST, Address
 from results.store.data_files import sha256
 from results.store.files import Folder
 from results.store.snapshot import side_by_side
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDER = "rescored"
-EVALUATIONS = ("validation", "test")
+OWN = ("validation", TEST)
+"""The evaluations of a trial on its own data, whose predictions are in one file."""
+
 DIGEST_LENGTH = 20
 
 SCHEMA = pa.schema(
@@ -43,12 +47,12 @@ SCHEMA = pa.schema(
         ("value", pa.float64()),
     ]
 )
-"""Schema of a file. A value is valid only for the predictions with this digest."""
+"""Schema of a file. A value is valid only for the predictions with this digest, from `digests_of`."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One score of one trial, in the unit of the metric; NaN if undefined."""
+    """One score of one evaluation, in the unit of the metric; NaN if undefined."""
 
     key: str
     predictions_digest: str
@@ -76,6 +80,11 @@ class Scorer:
             "calibrator": _identity(CALIBRATORS, self.calibrator),
         }
         return f"{FOLDER}/{self.metric}-{self.calibrator}-{digest(made_of)[:DIGEST_LENGTH]}"
+
+    @property
+    def against_test(self) -> bool:
+        """Whether it compares other data with the test set."""
+        return METRICS[parsed(self.metric)[0]].spec.against_test
 
     def score(self, evaluation: str) -> Score:
         return Score(evaluation, self.metric, self.calibrator)
@@ -113,7 +122,7 @@ def read(folder: Folder, scorer: Scorer) -> dict[tuple[str, str, str], float]:
 
 def _table(path: str, content: bytes) -> pa.Table:
     if not path.endswith(f"/{sha256(content)}.parquet"):
-        raise rows.DamagedFileError("its bytes are not those that its name digests")
+        raise rows.DamagedFileError("its bytes do not match the digest in its name")
     return rows.from_parquet(content)
 
 
@@ -150,15 +159,15 @@ def merge(folder: Folder, scorer: Scorer) -> None:
 
 @dataclass(frozen=True)
 class Filled:
-    """Trials with the requested scores.
+    """Evaluations with the requested scores.
 
     Attributes:
         frame: The given frame, with the layer's values where rows have none.
-        lacking: Number of trials without a value in their rows or in the layer, by scorer.
+        missing: Number of trials with an evaluation without a value in its row or in the layer, by scorer.
     """
 
     frame: pd.DataFrame
-    lacking: Mapping[Scorer, int]
+    missing: Mapping[Scorer, int]
 
 
 def filled(
@@ -167,51 +176,70 @@ def filled(
     """Fills missing scores of rows from the layer.
 
     Args:
-        frame: From `Snapshot.trials()`.
+        frame: From `Snapshot.evaluations()`.
         scores: The required scores.
-        keys: Keys of the trials that need them; None for all.
+        keys: Keys of the evaluations that need them; None for all.
 
     Raises:
         StoreError: The store cannot be read.
     """
     wanted = [True] * len(frame) if keys is None else [key in keys for key in frame["key"]]
     changed: dict[str, list[float]] = {}
-    lacking: dict[Scorer, int] = {}
+    missing: dict[Scorer, int] = {}
+    digests: list[str] = []
     for score in scores:
         values = _column(frame, score.column)
         empty = [row for row, value in enumerate(values) if value != value and wanted[row]]
         if not empty:
             continue
+        digests = digests or digests_of(frame)
         scorer = Scorer(score.metric, score.calibrator)
         kept = read(folder, scorer)
-        places = zip(frame["key"], frame["predictions_digest"], strict=True)
-        values = [
-            kept.get((*place, score.evaluation), value) if value != value else value
-            for place, value in zip(places, values, strict=True)
-        ]
-        digests = frame["predictions_digest"]
-        unknown = [row for row in empty if (frame["key"][row], digests[row], score.evaluation) not in kept]
+        on = frame["evaluation"] if score.evaluation == TEST else [score.evaluation] * len(frame)
+        places = list(zip(frame["key"], digests, on, strict=True))
+        unknown = [row for row in empty if places[row] not in kept]
+        for row in empty:
+            values[row] = kept.get(places[row], values[row])
         # A row may record that a score is undefined: accuracy at confidence, without confident samples.
-        recorded = _said(folder, frame, unknown, score.column) if score.column in frame else []
-        if missing := len(unknown) - sum(recorded):
-            lacking[scorer] = max(missing, lacking.get(scorer, 0))
+        if score.column in frame:
+            recorded = _recorded(folder, frame, unknown, score.column)
+            unknown = [row for row, has in zip(unknown, recorded, strict=True) if not has]
+        if trials := {frame["trial_key"][row] for row in unknown}:
+            missing[scorer] = max(len(trials), missing.get(scorer, 0))
         changed[score.column] = values
-    return Filled(frame.assign(**changed) if changed else frame, lacking)
+    return Filled(frame.assign(**changed) if changed else frame, missing)
+
+
+def digests_of(frame: pd.DataFrame) -> list[str]:
+    """For each evaluation: a digest of the predictions that its scores follow from.
+
+    On the test set that of its own predictions. On other data it also covers those of the trial on its own
+    data, from which calibrators are fitted and with which some metrics compare; '' if they are not there.
+
+    Args:
+        frame: From `Snapshot.evaluations()`.
+    """
+    rows_of = list(zip(frame["key"], frame["trial_key"], frame["predictions_digest"], strict=True))
+    own = {key: of for key, trial, of in rows_of if key == trial}
+    return [
+        of if key == trial else sha256(f"{of} {own[trial]}".encode()) if trial in own else ""
+        for key, trial, of in rows_of
+    ]
 
 
 def _column(frame: pd.DataFrame, name: str) -> list[float]:
     return frame[name].tolist() if name in frame else [float("nan")] * len(frame)
 
 
-def _said(folder: Folder, frame: pd.DataFrame, numbers: Sequence[int], column: str) -> list[bool]:
+def _recorded(folder: Folder, frame: pd.DataFrame, numbers: Sequence[int], column: str) -> list[bool]:
     """Whether each of some rows has a score of this name, even NaN."""
 
     def has(number: int) -> bool:
         place = Address(*(str(frame[name][number]) for name in ("dataset", "model", "loss", "key")))
-        try:
-            row = rows.checked_row(folder.read(place.path("trials")), place.key)
-        except (FileNotFoundError, rows.DamagedFileError):
-            return False
-        return column in dict(row["scores"][0].as_py())
+        for path in place.rows:
+            with contextlib.suppress(FileNotFoundError, rows.DamagedFileError):
+                row = rows.checked_row(folder.read(path), place.key)
+                return column in dict(row["scores"][0].as_py())
+        return False
 
     return side_by_side(folder, has, numbers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -12,11 +13,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from results.scoring import layer
-from results.scoring.layer import EVALUATIONS, Line, Scorer
-from results.store.address import Address
+from results.scoring.layer import OWN, Line, Scorer
+from results.store.address import TEST, Address
 from results.store.errors import StoreError
 from results.store.store import Store
 from trainables.errors import ConfigurationError, InputError
@@ -24,6 +26,8 @@ from trainables.registry.plugins import PLUGINS, Plugin
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+    from torch import Tensor
 
 ALONE_SECONDS = 5.0
 """Starting processes takes longer than scoring for this long."""
@@ -33,12 +37,26 @@ KEPT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
+class Missing:
+    """The missing scores of an evaluation.
+
+    Attributes:
+        evaluation: 'test' for both parts of the trial's own data, or the label of another data set.
+        digest: From `layer.digests_of`.
+    """
+
+    address: Address
+    evaluation: str
+    digest: str
+    scorers: tuple[Scorer, ...]
+
+
+@dataclass(frozen=True)
 class Due:
     """The missing scores of a trial."""
 
     address: Address
-    predictions_digest: str
-    scorers: tuple[Scorer, ...]
+    missing: tuple[Missing, ...]
 
 
 @dataclass
@@ -48,7 +66,7 @@ class Computed:
     Attributes:
         scores: Number of computed values, each for one trial, scorer and evaluation.
         undefined: How many of them are NaN.
-        failed: Why a trial could not be scored, by key.
+        failed: Why an evaluation could not be scored, by key.
     """
 
     scores: int = 0
@@ -57,31 +75,40 @@ class Computed:
 
 
 def due(store: Store, frame: pd.DataFrame, scorers: Iterable[Scorer]) -> list[Due]:
-    """The scores that are neither in the trials' rows nor in the layer.
+    """The scores that are neither in the rows nor in the layer.
+
+    On the test set and the validation part, metrics against the test set are undefined; on data whose classes
+    are not those of the network, all others are.
 
     Args:
-        frame: From `Snapshot.trials()`.
+        frame: From `Snapshot.evaluations()`.
 
     Raises:
         StoreError: The store cannot be read.
     """
-    lacking: dict[int, list[Scorer]] = defaultdict(list)
+    missing: dict[int, list[Scorer]] = defaultdict(list)
+    own = [key == trial for key, trial in zip(frame["key"], frame["trial_key"], strict=True)]
+    digests = layer.digests_of(frame)
+    labelled = frame["test_error"].notna().tolist() if "test_error" in frame else [False] * len(frame)
     for scorer in scorers:
-        in_rows = [frame[c].tolist() for e in EVALUATIONS if (c := scorer.score(e).column) in frame]
+        in_rows = {each: frame[c].tolist() for each in OWN if (c := scorer.score(each).column) in frame}
         kept = layer.read(store.folder, scorer)
-        for number, place in enumerate(zip(frame["key"], frame["predictions_digest"], strict=True)):
-            in_row = len(in_rows) == len(EVALUATIONS) and all(c[number] == c[number] for c in in_rows)
-            if not in_row and not all((*place, each) in kept for each in EVALUATIONS):
-                lacking[number].append(scorer)
+        for number, place in enumerate(zip(frame["key"], digests, frame["evaluation"], strict=True)):
+            defined = not own[number] if scorer.against_test else own[number] or labelled[number]
+            if not defined:
+                continue
+            wanted = OWN if own[number] else (TEST,)
+            in_row = all(each in in_rows and not math.isnan(in_rows[each][number]) for each in wanted)
+            evaluations = OWN if own[number] else (place[2],)
+            if not in_row and not all((*place[:2], each) in kept for each in evaluations):
+                missing[number].append(scorer)
     names = ("dataset", "model", "loss", "key")
-    return [
-        Due(
-            Address(*(str(frame[name][number]) for name in names)),
-            str(frame["predictions_digest"][number]),
-            tuple(of_trial),
-        )
-        for number, of_trial in sorted(lacking.items())
-    ]
+    by_trial: dict[Address, list[Missing]] = defaultdict(list)
+    for number, of_evaluation in sorted(missing.items()):
+        address = Address(*(str(frame[name][number]) for name in names))
+        evaluation = str(frame["evaluation"][number])
+        by_trial[address.trial].append(Missing(address, evaluation, digests[number], tuple(of_evaluation)))
+    return [Due(address, tuple(of_trial)) for address, of_trial in by_trial.items()]
 
 
 def rescore(
@@ -94,7 +121,7 @@ def rescore(
     """
     done = Computed()
     waiting: dict[Scorer, list[Line]] = defaultdict(list)
-    touched = dict.fromkeys(scorer for each in trials for scorer in each.scorers)
+    touched = dict.fromkeys(s for each in trials for of in each.missing for s in of.scorers)
 
     def keep() -> None:
         for scorer in list(waiting):
@@ -102,14 +129,12 @@ def rescore(
 
     last = time.monotonic()
     try:
-        for number, (each, found) in enumerate(_scored(store, trials, processes), 1):
-            if isinstance(found, str):
-                done.failed[each.address.key] = found
-            else:
-                for scorer, lines in found.items():
-                    waiting[scorer] += lines
-                    done.scores += len(lines)
-                    done.undefined += sum(line.value != line.value for line in lines)
+        for number, found in enumerate(_all_scores(store, trials, processes), 1):
+            done.failed |= found.failed
+            for scorer, lines in found.lines.items():
+                waiting[scorer] += lines
+                done.scores += len(lines)
+                done.undefined += sum(math.isnan(line.value) for line in lines)
             if time.monotonic() - last > KEPT_SECONDS:
                 keep()
                 last = time.monotonic()
@@ -121,27 +146,29 @@ def rescore(
     return done
 
 
-Found = dict[Scorer, list[Line]] | str
-"""The scores of a trial, or the reason for their absence."""
+@dataclass
+class Found:
+    """The scores of a trial by scorer, and reasons for their absence by the key of an evaluation."""
+
+    lines: dict[Scorer, list[Line]] = field(default_factory=lambda: defaultdict(list))
+    failed: dict[str, str] = field(default_factory=dict)
 
 
-def _scored(store: Store, trials: Sequence[Due], processes: int) -> Iterator[tuple[Due, Found]]:
-    """Yields each trial with its scores, in the order of completion."""
+def _all_scores(store: Store, trials: Sequence[Due], processes: int) -> Iterator[Found]:
+    """Yields the scores of each trial, in the order of completion."""
     begun = time.monotonic()
     rest = list(trials)
     with _one_thread():
         while rest and (processes < 2 or len(rest) < 2 or time.monotonic() - begun < ALONE_SECONDS):
-            each = rest.pop(0)
-            yield each, _attempt(store, each)
+            yield scores(store, rest.pop(0))
     if not rest:
         return
     pool = concurrent.futures.ProcessPoolExecutor(
         min(processes, len(rest)), multiprocessing.get_context("spawn"), _start, (store.uri, PLUGINS.files)
     )
     try:
-        futures = {pool.submit(_in_process, each): each for each in rest}
-        for future in concurrent.futures.as_completed(futures):
-            yield futures[future], future.result()
+        for future in concurrent.futures.as_completed(pool.submit(_in_process, each) for each in rest):
+            yield future.result()
     except BrokenProcessPool as error:
         raise StoreError(
             "a process that computed scores was killed, perhaps for memory: run the same command again, with "
@@ -179,30 +206,108 @@ _opened: list[Store] = []
 
 
 def _in_process(each: Due) -> Found:
-    return _attempt(_opened[0], each)
+    return scores(_opened[0], each)
 
 
-def _attempt(store: Store, each: Due) -> Found:
-    try:
-        return scores(store, each)
-    except StoreError as error:
-        return str(error)
-
-
-def scores(store: Store, each: Due) -> dict[Scorer, list[Line]]:
+def scores(store: Store, due: Due) -> Found:
     """The missing scores of a trial, from its stored logits. NaN if undefined.
 
-    Raises:
-        StoreError: Logits are missing or damaged, or the predictions are not for classification.
+    Without the trial's own predictions, none of its evaluations can be scored.
     """
-    import torch
+    from results.scoring.commit import tensors
 
-    from results.scoring.commit import task_of, tensors
-    from trainables.calibrators import fit
+    found = Found()
+    try:
+        own = _predictions(store, due.address)
+    except StoreError as error:
+        found.failed = {each.address.key: str(error) for each in due.missing}
+        return found
+    parts = {each: tensors(own, each) for each in OWN}
+    calibrators = _Calibrators(*parts["validation"], parts[TEST][0])
+    for each in due.missing:
+        if each.evaluation == TEST:
+            for evaluation, (logits, labels) in parts.items():
+                _add(found, each, evaluation, calibrators, logits, labels)
+            continue
+        try:
+            logits, labels = tensors(_predictions(store, each.address))
+        except StoreError as error:
+            found.failed[each.address.key] = str(error)
+            continue
+        _add(found, each, each.evaluation, calibrators, logits, labels)
+    return found
+
+
+def _add(
+    found: Found,
+    missing: Missing,
+    evaluation: str,
+    calibrators: _Calibrators,
+    logits: Tensor,
+    labels: Tensor,
+) -> None:
+    """Adds the scores of predictions, logits [N, K] and labels [N]."""
     from trainables.metrics import compute
+
+    for calibrator, scorers in groupby(missing.scorers, lambda scorer: scorer.calibrator):
+        probabilities = calibrators.probabilities(calibrator, logits)
+        for scorer in scorers:
+            test = calibrators.on_test_set(calibrator) if scorer.against_test else None
+            value = float("nan")
+            if probabilities is not None:
+                with contextlib.suppress(InputError):
+                    value = compute(scorer.metric, probabilities, labels, test_probabilities=test)
+            found.lines[scorer].append(Line(missing.address.key, missing.digest, evaluation, value))
+
+
+class _Calibrators:
+    """The calibrators of a trial, each fitted once to its validation data.
+
+    Args:
+        logits: [N, K], on the validation part, with labels [N].
+        test_logits: [M, K], on the test set.
+    """
+
+    def __init__(self, logits: Tensor, labels: Tensor, test_logits: Tensor):
+        self.validation, self.test_logits = (logits, labels), test_logits
+        self._fitted: dict[str, Any] = {}
+        self._on_test_set: dict[str, Tensor | None] = {}
+
+    def on_test_set(self, calibrator: str) -> Tensor | None:
+        """Calibrated probabilities on the test set, as from `probabilities`."""
+        if calibrator not in self._on_test_set:
+            self._on_test_set[calibrator] = self.probabilities(calibrator, self.test_logits)
+        return self._on_test_set[calibrator]
+
+    def probabilities(self, calibrator: str, logits: Tensor) -> Tensor | None:
+        """Calibrated probabilities of logits [M, K]; None if the calibrator cannot be fitted."""
+        if calibrator not in self._fitted:
+            self._fitted[calibrator] = self._fit(calibrator)
+        fitted = self._fitted[calibrator]
+        return None if fitted is None else fitted.log_probabilities(logits).exp()
+
+    def _fit(self, calibrator: str) -> Any:
+        import torch
+
+        from trainables.calibrators import fit
+
+        with contextlib.suppress(InputError), torch.random.fork_rng(devices=[]):
+            # Fits that use random numbers must be reproducible.
+            torch.manual_seed(0)
+            return fit(calibrator, *self.validation)
+        return None
+
+
+def _predictions(store: Store, address: Address) -> pa.Table:
+    """Predictions for classification.
+
+    Raises:
+        StoreError: They are missing or damaged, or for another task.
+    """
+    from results.scoring.commit import task_of
     from trainables.tasks.classification import Classification
 
-    predictions = store.predictions(each.address)
+    predictions = store.predictions(address)
     try:
         task = task_of(predictions)
     except ConfigurationError as error:
@@ -210,27 +315,7 @@ def scores(store: Store, each: Due) -> dict[Scorer, list[Line]]:
         raise StoreError(str(error)) from error
     if not isinstance(task, Classification):
         raise StoreError("its task has no logits of classes, which metrics and calibrators are for.")
-    parts = {evaluation: tensors(predictions, evaluation) for evaluation in EVALUATIONS}
-    by_calibrator: dict[str, list[Scorer]] = defaultdict(list)
-    for scorer in each.scorers:
-        by_calibrator[scorer.calibrator].append(scorer)
-    found: dict[Scorer, list[Line]] = {}
-    for calibrator, scorers in by_calibrator.items():
-        fitted: Any = None
-        with contextlib.suppress(InputError), torch.random.fork_rng(devices=[]):
-            # Fits that use random numbers must be reproducible.
-            torch.manual_seed(0)
-            fitted = fit(calibrator, *parts["validation"])
-        for evaluation, (logits, labels) in parts.items():
-            probabilities = None if fitted is None else fitted.log_probabilities(logits).exp()
-            for scorer in scorers:
-                value = float("nan")
-                if probabilities is not None:
-                    with contextlib.suppress(InputError):
-                        value = compute(scorer.metric, probabilities, labels)
-                line = Line(each.address.key, each.predictions_digest, evaluation, value)
-                found.setdefault(scorer, []).append(line)
-    return found
+    return predictions
 
 
 def cores() -> int:

@@ -1,6 +1,6 @@
 """Measures for judging networks: metrics in the form that tables need, and the store's columns of scores.
 
-A score is a metric of an evaluation ('validation', 'test' or another set) under a calibrator. The metrics and
+A score is a metric of an evaluation (the test set or another) under a calibrator. The metrics and
 calibrators are those of `trainables.metrics` and `trainables.calibrators`, read without importing them.
 
 The store holds fractions (NLL: nats). Printed numbers are a hundred times larger: percent, and 100 x nats for
@@ -64,7 +64,7 @@ class Score:
     """A metric of one evaluation under one calibrator.
 
     Attributes:
-        evaluation: 'validation', 'test', or the label of another set.
+        evaluation: 'validation' or 'test'.
     """
 
     evaluation: str
@@ -114,7 +114,7 @@ def chosen(names: Iterable[str]) -> list[Metric]:
 
     Raises ConfigurationError if a name does not exist, or a metric has no bins.
     """
-    names, known = list(names), {**known_metrics(), **SEPARATION}
+    names, known = list(names), known_metrics()
     found = []
     for name in names:
         plain, bins = parsed(name)
@@ -130,28 +130,11 @@ def chosen(names: Iterable[str]) -> list[Metric]:
     return found
 
 
-SEPARATION = {
-    metric.name: metric
-    for metric in (
-        Metric(
-            name="auroc_max_probability",
-            title="AUROC by confidence",
-            meaning="Area under the ROC curve of the greatest softmax probability as a detector of other "
-            "data",
-            direction="higher",
-        ),
-        Metric(
-            name="auroc_entropy",
-            title="AUROC by entropy",
-            meaning="Area under the ROC curve of the entropy of the softmax as a detector of other data",
-            direction="higher",
-        ),
-    )
-}
-"""Metrics for a data set out of distribution: how well confidence separates it from the test set."""
-
 DEFAULT = ("ece", "adaptive_ece", "nll", "mce", "error", "top_1_accuracy", "top_5_accuracy")
 """The metrics with tables in the papers."""
+
+DEFAULT_ELSEWHERE = ("auroc_max_probability", "auroc_entropy", "ece", "error")
+"""The metrics with tables for evaluations on other data than the test set."""
 
 
 def shown_of(task: str, usual: Sequence[str] = DEFAULT) -> tuple[str, ...]:

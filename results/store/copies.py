@@ -55,29 +55,28 @@ def written(frame: pd.DataFrame) -> bytes:
     return rows.to_parquet(pa.Table.from_pandas(ordered, preserve_index=False))
 
 
-def read(folder: str, name: str, content: bytes, schema: pa.Schema) -> pd.DataFrame:
+def read(folder: str, name: str, content: bytes) -> pd.DataFrame:
     """The rows of a copy.
 
     Args:
         folder: Folder of the rows.
         name: The path of the copy, which contains its digest.
-        schema: Schema of the rows.
 
     Raises:
         DamagedFileError: Its bytes do not match the digest in its name.
         OtherVersionError: A column is missing or has another type. Additional columns do not matter.
     """
     if name != path(folder, content):
-        raise rows.DamagedFileError("its bytes are not those that its name digests")
+        raise rows.DamagedFileError("its bytes do not match the digest in its name")
     try:
-        return _read(rows.from_parquet(content), schema)
+        return _read(rows.from_parquet(content))
     except (rows.DamagedFileError, ValueError, pa.ArrowException) as error:
         raise OtherVersionError(str(error)) from error
 
 
-def _read(table: pa.Table, schema: pa.Schema) -> pd.DataFrame:
-    """Raises ValueError or ArrowException for a table that is not a copy of rows with these columns."""
-    wanted = {**SOURCES, **{field.name: field.type for field in schema}}
+def _read(table: pa.Table) -> pd.DataFrame:
+    """Raises ValueError or ArrowException for a table that is not a copy of rows."""
+    wanted = {**SOURCES, **{field.name: field.type for field in rows.SCHEMA}}
     for column in (*rows.MAPS, "format"):
         del wanted[column]
     if len(table.schema.names) != len(set(table.schema.names)):
@@ -89,7 +88,7 @@ def _read(table: pa.Table, schema: pa.Schema) -> pd.DataFrame:
     # A copy written by an earlier version lacks the columns added since.
     if absent := wanted.keys() - set(table.schema.names):
         raise ValueError(f"it has no column {min(absent)!r}")
-    if any(table[name].null_count for name in wanted if name not in rows.ADDED):
+    if any(table[name].null_count for name in wanted if name not in rows.NULLABLE):
         raise ValueError("a value is missing in it")
     table = table.select([field.name for field in known])
     # Arrow does not validate UTF-8 when it reads a file.
@@ -108,7 +107,8 @@ def _is_of_a_map(column: str) -> bool:
 def _fits(field: pa.Field, wanted: pa.DataType | None) -> bool:
     is_text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
     if wanted is not None:
-        return bool(is_text if wanted == pa.string() else field.type == wanted)
+        is_empty = field.name in rows.NULLABLE and pa.types.is_null(field.type)
+        return bool(is_empty or (is_text if wanted == pa.string() else field.type == wanted))
     of = field.name.partition(".")[0]
     if of == "provenance":
         # Null if no row has it.

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from results.store import rows
+from results.store.address import DATA, Address
 from results.store.errors import StoreError
 from results.store.files import Folder
 
@@ -29,15 +30,15 @@ def sha256(content: bytes) -> str:
 
 def digest_column(kind: str) -> str:
     """The column of a row that contains the digest of its data of a kind."""
-    return f"{kind.removeprefix('scored_')}_digest"
+    return f"{kind}_digest"
 
 
 def path(row_path: str, kind: str, digest: str) -> str:
     """The path for the data of a row.
 
     Args:
-        row_path: Path of the row, in trials/ or scored/.
-        kind: Folder of the data, such as 'predictions'.
+        row_path: Path of the row.
+        kind: 'predictions' or 'epochs'.
         digest: SHA-256 of the data, from the row.
     """
     return candidates(row_path, kind, digest)[0]
@@ -45,8 +46,8 @@ def path(row_path: str, kind: str, digest: str) -> str:
 
 def candidates(row_path: str, kind: str, digest: str) -> tuple[str, str]:
     """Possible paths of the data of a row: the current name, then the old one. The first counts."""
-    _, _, place = row_path.partition("/")
-    stem = f"{kind}/{place.removesuffix('.parquet')}"
+    of, _, place = row_path.partition("/")
+    stem = f"{DATA[of][kind]}/{place.removesuffix('.parquet')}"
     return f"{stem}-{digest[:DIGEST_LENGTH]}.parquet", f"{stem}.parquet"
 
 
@@ -70,28 +71,46 @@ def read(folder: Folder, row_path: str, kind: str, digest: str) -> tuple[str, by
         return before, folder.read(before)
 
 
-def committed(
-    folder: Folder, row_path: str, key: str, kind: str, schema: pa.Schema = rows.TRIAL_SCHEMA
-) -> pa.Table:
-    """Reads the data of a row, and checks that it is what was committed.
+def committed_row(folder: Folder, address: Address) -> tuple[str, pa.Table]:
+    """The path of an evaluation's row, and the row with all its columns.
 
-    Args:
-        schema: Schema of the row.
+    Raises:
+        StoreError: It is missing, damaged or unreadable.
+    """
+    for path in address.rows:
+        try:
+            return path, rows.checked_row(folder.read(path), address.key)
+        except FileNotFoundError:
+            continue
+        except rows.DamagedFileError as error:
+            raise _lost(folder, path) from error
+    raise _lost(folder, address.row)
+
+
+def committed(folder: Folder, address: Address, kind: str) -> pa.Table:
+    """Reads the data of an evaluation, and checks that it is what was committed.
 
     Raises:
         StoreError: The row or its data is missing, damaged or unreadable.
     """
-    at = row_path
+    return data_of(folder, *committed_row(folder, address), kind)
+
+
+def data_of(folder: Folder, row_path: str, row: pa.Table, kind: str) -> pa.Table:
+    """Like `committed`, for a row that was read."""
+    digest = row[digest_column(kind)][0].as_py()
+    at = path(row_path, kind, digest)
     try:
-        row = rows.checked_row(folder.read(row_path), key, schema)
-        digest = row[digest_column(kind)][0].as_py()
-        at = path(row_path, kind, digest)
         at, content = read(folder, row_path, kind, digest)
         if sha256(content) != digest:
-            raise rows.DamagedFileError("its bytes differ from what was committed")
+            raise rows.DamagedFileError("its bytes are not the committed bytes")
         return rows.from_parquet(content)
     except (FileNotFoundError, rows.DamagedFileError) as error:
-        raise StoreError(f"{folder.name(at)} is missing or damaged: run the sweep again.") from error
+        raise _lost(folder, at) from error
+
+
+def _lost(folder: Folder, path: str) -> StoreError:
+    return StoreError(f"{folder.name(path)} is missing or damaged: run the sweep again.")
 
 
 def commit(folder: Folder, row_path: str, row: bytes, data: Mapping[str, bytes]) -> bool:

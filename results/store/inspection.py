@@ -14,8 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from results.store import copies, data_files, pilots, rows, running, scored_sets
-from results.store.address import Address
+from results.store import copies, data_files, pilots, rows, running
+from results.store.address import DATA, EARLIER, EVALUATIONS, TRIALS, Address, stem, trial_key
 from results.store.data_files import DIGEST_LENGTH, sha256
 from results.store.errors import StoreError
 from results.store.file_info import TEMPORARY, TEMPORARY_NAME, FileInfo
@@ -41,25 +41,28 @@ from results.store.finding import (
     Kind,
 )
 from results.store.read_ahead import ReadAhead
-from results.store.snapshot import SCORED, TRIALS, is_ours, side_by_side
+from results.store.snapshot import OTHERS, is_ours, side_by_side
+from results.store.snapshot import TRIALS as OF_TRIALS
 from results.store.store import Store
 from results.store.survey import CHECKPOINT_NAME, FAILURE_NAME
+from trainables.trial import EVALUATION_LENGTH
 
 OF_DATA = rf"(-[0-9a-f]{{{DIGEST_LENGTH}}})?\.parquet"
 """Ending of the names of data files; those of older stores have no digest."""
 
-KINDS = ["predictions", "epochs", scored_sets.PREDICTIONS]
-"""Kinds of data, in the order of reading."""
+EVALUATION = rf"[0-9a-f]+-[0-9a-f]{{{EVALUATION_LENGTH}}}"
+"""The key of an evaluation on another data set than the test set."""
 
-DATA_OF = {"predictions": "trials", "epochs": "trials", scored_sets.PREDICTIONS: scored_sets.ROWS}
-"""The folder of the rows for each kind of data."""
+FOLDERS = dict.fromkeys(folder for of_row in DATA.values() for folder in of_row.values())
+"""Folders of data, in the order of reading."""
 
 NAMES = {
-    "trials": re.compile(r"([0-9a-f]+)\.parquet"),
-    "predictions": re.compile(rf"([0-9a-f]+){OF_DATA}"),
+    TRIALS: re.compile(r"([0-9a-f]+)\.parquet"),
+    EVALUATIONS: re.compile(rf"({EVALUATION})\.parquet"),
+    EARLIER: re.compile(rf"({EVALUATION})\.parquet"),
+    "predictions": re.compile(rf"({EVALUATION}|[0-9a-f]+){OF_DATA}"),
     "epochs": re.compile(rf"([0-9a-f]+){OF_DATA}"),
-    scored_sets.ROWS: re.compile(r"([0-9a-f]+-[0-9a-f]+)\.parquet"),
-    scored_sets.PREDICTIONS: re.compile(rf"([0-9a-f]+-[0-9a-f]+?){OF_DATA}"),
+    "scored_predictions": re.compile(rf"({EVALUATION}){OF_DATA}"),
     "failures": FAILURE_NAME,
     "checkpoints": CHECKPOINT_NAME,
     copies.FOLDER: copies.NAME,
@@ -78,14 +81,14 @@ class Inspection:
 
     Attributes:
         trials: Number of finished trials whose scores were recomputed.
-        scored: Number of their sets out of distribution whose scores were recomputed.
+        others: Number of their further evaluations whose scores were recomputed.
         steps: The steps of the inspection, each for one file, or for a trial with all its files.
     """
 
     store: Store
     findings: list[Finding] = field(default_factory=list)
     trials: int = 0
-    scored: int = 0
+    others: int = 0
     steps: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -134,24 +137,26 @@ def look_again(store: Store, paths: Iterable[str]) -> Inspection:
 
 
 def row_of(path: str) -> str | None:
-    """The row, in trials/ or scored/, of a path to a row or its data; None for all other paths."""
+    """The path of the row of a path to a row or its data; None for all other paths."""
     kind, _, rest = path.partition("/")
     folder, _, name = rest.rpartition("/")
-    match = NAMES[kind].fullmatch(name) if kind in {*DATA_OF, *DATA_OF.values()} else None
-    if match is None:
-        return None
-    return f"{DATA_OF[kind]}/{folder}/{match[1]}.parquet" if kind in DATA_OF else path
+    match = NAMES[kind].fullmatch(name) if kind in FOLDERS or kind in DATA else None
+    if match is None or kind in DATA:
+        return path if match else None
+    of_trial = match[1] == trial_key(match[1])
+    of = TRIALS if of_trial else EARLIER if kind in DATA[EARLIER].values() else EVALUATIONS
+    return f"{of}/{folder}/{match[1]}.parquet"
 
 
-def trial_row_of(scored_path: str) -> str:
-    """The row of the trial that a row in scored/ belongs to."""
-    folder = scored_path.removeprefix(f"{scored_sets.ROWS}/").rpartition("/")[0]
-    return f"trials/{folder}/{key_of(scored_path)}.parquet"
+def trial_row_of(row_path: str) -> str:
+    """The row of the trial that the row of an evaluation belongs to."""
+    folder = row_path.partition("/")[2].rpartition("/")[0]
+    return f"{TRIALS}/{folder}/{key_of(row_path)}.parquet"
 
 
 def key_of(row_path: str) -> str:
-    """The key of the trial that a row in trials/ or scored/, or a record of a failure, belongs to."""
-    return _stem(row_path).partition("-")[0]
+    """The key of the trial that a row, or a record of a failure, belongs to."""
+    return trial_key(stem(row_path))
 
 
 class _Looker:
@@ -191,11 +196,11 @@ class _Looker:
                 self.made.found(STALE_WORD if ours else FOREIGN, info.path)
             elif kind in NAMES and NAMES[kind].fullmatch(name) and is_ours(info.path):
                 paths[kind].append(info.path)
-                if kind in DATA_OF and (row_path := row_of(info.path)):
+                if kind in FOLDERS and (row_path := row_of(info.path)):
                     self.data[row_path].append(info.path)
             elif kind not in NOT_INSPECTED:
                 self.made.found(FOREIGN, info.path)
-        self._plan_rows(paths["trials"], paths[scored_sets.ROWS])
+        self._plan_rows(paths[TRIALS], [*paths[EVALUATIONS], *paths[EARLIER]])
         self._lying_about(paths)
         for kind, look in self.looks.items():
             for path in paths[kind]:
@@ -214,17 +219,18 @@ class _Looker:
                 of_rows[row_path.partition("/")[0]].add(row_path)
             else:
                 self._step(self.looks[kind], path)
-        scored = of_rows[scored_sets.ROWS]
-        self._plan_rows(sorted(of_rows["trials"] | {trial_row_of(path) for path in scored}), sorted(scored))
+        others = of_rows[EVALUATIONS] | of_rows[EARLIER]
+        self._plan_rows(sorted(of_rows[TRIALS] | {trial_row_of(path) for path in others}), sorted(others))
 
-    def _plan_rows(self, trials: Iterable[str], scored: Iterable[str]) -> None:
+    def _plan_rows(self, trials: Iterable[str], others: Iterable[str]) -> None:
+        order = list(FOLDERS)
         of_trials: dict[str, list[str]] = defaultdict(list)
-        for path in scored:
+        for path in others:
             of_trials[trial_row_of(path)].append(path)
         for path in dict.fromkeys([*trials, *of_trials]):
             for row_path in (path, *of_trials[path]):
                 data = self.data.get(row_path, ())
-                self.order += [row_path, *sorted(data, key=lambda each: KINDS.index(each.partition("/")[0]))]
+                self.order += [row_path, *sorted(data, key=lambda each: order.index(each.partition("/")[0]))]
             self._step(self._trial, path, of_trials[path])
 
     def _step(self, look: Callable[..., None], path: str, *more: Any) -> None:
@@ -241,45 +247,45 @@ class _Looker:
         self.made.steps.append(step)
 
     def _lying_about(self, paths: Mapping[str, list[str]]) -> None:
-        committed = {*paths["trials"], *paths[scored_sets.ROWS]}
+        committed = {path for kind in DATA for path in paths[kind]}
         for row_path, data in self.data.items():
             if row_path not in committed:
                 for path in data:
                     self.made.found(WITHOUT_ROW, path)
-        finished = {_stem(path) for path in paths["trials"]}
+        finished = {stem(path) for path in paths[TRIALS]}
         for path in paths["checkpoints"]:
             if path.split("/")[1] in finished:
                 self.made.found(LEFT_OVER, path)
 
-    def _trial(self, path: str, scored: Iterable[str]) -> None:
-        row = self._row(path, rows.TRIAL_SCHEMA)
-        whole: dict[str, pa.Table | None] = {}
-        if row is not None:
-            whole = self._data_of(path, row, ("predictions", "epochs"))
-        predictions = whole.get("predictions")
-        if row is None or predictions is None:
-            scores = None
-        else:
+    def _trial(self, path: str, others: Iterable[str]) -> None:
+        row, whole = self._row_and_data(path)
+        own = whole.get("predictions")
+        scores: Mapping[str, float] = {}
+        if row is not None and own is not None:
             from results.scoring.commit import trial_differs
 
             scores, provenance = dict(row["scores"][0].as_py()), dict(row["provenance"][0].as_py())
             self.made.trials += 1
-            self._differing(path, lambda: trial_differs(scores, provenance, predictions))
-        for each in scored:
-            self._scored(each, predictions, scores)
+            self._differing(path, lambda: trial_differs(scores, provenance, own))
+        for each in others:
+            self._other(each, own, scores)
 
-    def _scored(self, path: str, predictions: pa.Table | None, of_trial: Mapping[str, float] | None) -> None:
-        row = self._row(path, rows.SCORED_SCHEMA)
-        if row is None:
-            return
-        table = self._data_of(path, row, (scored_sets.PREDICTIONS,))[scored_sets.PREDICTIONS]
-        if table is None or predictions is None or of_trial is None:
-            return
-        from results.scoring.commit import scored_differs
+    def _other(self, path: str, own: pa.Table | None, scores: Mapping[str, float]) -> None:
+        """An evaluation on another data set than the test set.
 
-        scores, provenance = dict(row["scores"][0].as_py()), dict(row["provenance"][0].as_py())
-        self.made.scored += 1
-        self._differing(path, lambda: scored_differs(scores, provenance, of_trial, predictions, table))
+        Args:
+            own: The trial's predictions on its own data.
+            scores: The trial's scores on its own data.
+        """
+        row, whole = self._row_and_data(path)
+        predictions = whole.get("predictions")
+        if row is None or predictions is None or own is None:
+            return
+        from results.scoring.commit import other_differs
+
+        committed, provenance = dict(row["scores"][0].as_py()), dict(row["provenance"][0].as_py())
+        self.made.others += 1
+        self._differing(path, lambda: other_differs(committed, provenance, scores, own, predictions))
 
     def _differing(self, path: str, differing: Callable[[], Mapping[str, tuple[float, float]]]) -> None:
         try:
@@ -291,10 +297,15 @@ class _Looker:
         for name, (committed, computed) in found.items():
             self.made.found(DIFFERING, path, f"{name} is {committed}, but its predictions give {computed}")
 
-    def _row(self, path: str, schema: pa.Schema) -> pa.Table | None:
+    def _row_and_data(self, path: str) -> tuple[pa.Table | None, dict[str, pa.Table | None]]:
+        """A row and its data by kind; None for damaged ones."""
+        row = self._row(path)
+        return row, {} if row is None else self._data_of(path, row)
+
+    def _row(self, path: str) -> pa.Table | None:
         """An intact row; None also if it was deleted since the listing, or is misplaced."""
         try:
-            row = rows.checked_row(self.read(path), _stem(path), schema)
+            row = rows.checked_row(self.read(path), stem(path))
         except FileNotFoundError:
             return None
         except rows.DamagedFileError as error:
@@ -303,17 +314,17 @@ class _Looker:
         except rows.NewerFormatError as error:
             self.made.found(NEWER, path, str(error))
             return None
-        place = Address.of_row(row).path(path.partition("/")[0])
-        if place == path:
+        places = Address.of_row(row).rows
+        if path in places:
             return row
         for each in (path, *self.data.get(path, ())):
-            self.made.found(FOREIGN, each, f"a copy of what belongs to {place}")
+            self.made.found(FOREIGN, each, f"a copy of what belongs to {places[0]}")
         return None
 
-    def _data_of(self, row_path: str, row: pa.Table, kinds: Iterable[str]) -> dict[str, pa.Table | None]:
+    def _data_of(self, row_path: str, row: pa.Table) -> dict[str, pa.Table | None]:
         """The data files of a committed row by kind; None for damaged ones."""
         found, named = {}, set()
-        for kind in kinds:
+        for kind in DATA[row_path.partition("/")[0]]:
             digest = row[data_files.digest_column(kind)][0].as_py()
             path, found[kind] = self._data(row_path, kind, digest)
             named.add(path)
@@ -334,7 +345,7 @@ class _Looker:
                 self.made.found(DAMAGED, path, "is missing, though its row is there")
             return path, None
         if sha256(content) != digest:
-            self.made.found(DAMAGED, path, "its bytes are not those that were committed")
+            self.made.found(DAMAGED, path, "its bytes are not the committed bytes")
             return path, None
         try:
             return path, rows.from_parquet(content)
@@ -354,15 +365,15 @@ class _Looker:
 
     def _checkpoint(self, path: str) -> None:
         if not path.endswith(f"-{sha256(self.read(path))[:DIGEST_LENGTH]}.pt"):
-            self.made.found(DAMAGED_CHECKPOINT, path, "its bytes are not those that its name digests")
+            self.made.found(DAMAGED_CHECKPOINT, path, "its bytes do not match the digest in its name")
 
     def _copy(self, path: str) -> None:
-        of = next((of for of in (TRIALS, SCORED) if copies.is_of(of.name, path)), None)
+        of = next((of for of in (OF_TRIALS, OTHERS) if copies.is_of(of.name, path)), None)
         if of is None:
             self.made.found(STALE_COPY, path)
             return
         try:
-            copies.read(of.name, path, self.read(path), of.schema)
+            copies.read(of.name, path, self.read(path))
         except rows.DamagedFileError as error:
             self.made.found(DAMAGED_COPY, path, str(error))
         except copies.OtherVersionError as error:
@@ -379,7 +390,3 @@ class _Looker:
             running.read(self.read(path))
         except ValueError as error:
             self.made.found(DAMAGED_WORD, path, str(error))
-
-
-def _stem(path: str) -> str:
-    return path.rsplit("/", 1)[-1].partition(".")[0]

@@ -14,7 +14,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from results.store import pilots, running, scored_sets
+from results.store import pilots, running
 from results.store.address import stem
 from results.store.errors import StoreError
 from results.store.files import Folder
@@ -82,7 +82,7 @@ def mending(store: Store, trials: Iterable[Trial]) -> Mending:
     found = _kept(store.folder)
     if not found:
         return Mending()
-    asked = {t.key: {scored_sets.scored_key(t.key, each) for each in t.score_on} for t in trials}
+    asked = {t.key: {t.key_on(each) for each in (None, *t.evaluations)} for t in trials}
     mine = tuple(path for path in found if _concerns(path, asked))
     if not mine:
         return Mending()
@@ -156,13 +156,12 @@ def _concerns(path: str, asked: Mapping[str, Collection[str]]) -> bool:
     """Whether a run repairs a file.
 
     Args:
-        asked: The keys of its trials, each with those of the sets to score it on.
+        asked: The keys of its trials, each with the keys of all its evaluations.
     """
     kind, _, rest = path.partition("/")
     if kind in OF_ALL_SWEEPS:
         return True
     if kind == "checkpoints":
         return rest.partition("/")[0] in asked
-    row_path = row_of(path) or path
-    key = key_of(row_path)
-    return key in asked and (not row_path.startswith(f"{scored_sets.ROWS}/") or stem(row_path) in asked[key])
+    row_path = row_of(path)
+    return key_of(path) in asked if row_path is None else stem(row_path) in asked.get(key_of(row_path), ())

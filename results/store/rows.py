@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from results.store.address import TEST, trial_key
 from results.store.errors import StoreError
 from trainables.trial import Component, Trial, canonical_json
 
@@ -28,12 +29,12 @@ Two rules hold for every format, so that newer rows can be distinguished from da
 row, and its `row_digest` is computed by `_row_digest`, over all columns of the row, known or not.
 """
 
-ADDED: frozenset[str] = frozenset()
+ADDED = frozenset(["trial_key", "evaluation", "evaluation_identity"])
 """Columns added since the first rows of this format. A row without one is valid, and has null there."""
 
 # Scores are one map instead of a column each: opening a file costs time per column, and a sweep of thousands
 # of trials has thousands of one-row files.
-TRIAL_SCHEMA = pa.schema(
+SCHEMA = pa.schema(
     [
         ("format", pa.int64()),
         ("key", pa.string()),
@@ -50,19 +51,26 @@ TRIAL_SCHEMA = pa.schema(
         ("predictions_digest", pa.string()),
         ("epochs_digest", pa.string()),
         ("row_digest", pa.string()),
-    ]
-)
-MAPS = ("scores", "measurements", "provenance")
-
-SCORED_SCHEMA = pa.schema(
-    [
-        *(TRIAL_SCHEMA.field(name) for name in TRIAL_SCHEMA.names if name != "epochs_digest"),
         ("trial_key", pa.string()),
-        ("scored_on", pa.string()),
-        ("scored_on_identity", pa.string()),
+        ("evaluation", pa.string()),
+        ("evaluation_identity", pa.string()),
     ]
 )
-"""Schema of a trial's scores on a data set out of distribution. `key`: the trial's, and the set's digest."""
+"""Schema of an evaluation's row. That of the test set commits the trial: only it has an `epochs_digest`.
+
+`key` is from `Trial.key_on`, `evaluation` is 'test' or the label of the data set, and `evaluation_identity`,
+null for the test set, is the identity of that component as JSON.
+"""
+
+NULLABLE = ADDED | {"epochs_digest"}
+
+OF_OTHERS = ("trial_key", "evaluation", "evaluation_identity")
+"""Columns that the rows of all evaluations but that on the test set need."""
+
+EARLIER_NAMES = {"scored_on": "evaluation", "scored_on_identity": "evaluation_identity"}
+"""Names of columns in the rows of older stores, with their current names."""
+
+MAPS = ("scores", "measurements", "provenance")
 
 FAILURE_SCHEMA = pa.schema(
     [
@@ -120,48 +128,23 @@ def _only_row(content: bytes) -> tuple[pa.Table, dict[str, Any]]:
         raise DamagedFileError(str(error)) from error
 
 
-def trial_row(
+def row_of(
     trial: Trial,
+    evaluation: Component | None,
     scores: Mapping[str, float],
     measurements: Mapping[str, float],
     provenance: Mapping[str, str],
-    predictions_digest: str,
-    epochs_digest: str,
+    digests: Mapping[str, str],
 ) -> pa.Table:
-    """The row that commits a trial. Its own digest covers every value in it."""
-    row = _fields(trial, scores, measurements, provenance, predictions_digest)
-    return _sealed({**row, "epochs_digest": epochs_digest}, TRIAL_SCHEMA)
+    """The row that commits an evaluation. Its own digest covers every value in it.
 
-
-def scored_row(
-    trial: Trial,
-    scored_on: Component,
-    key: str,
-    scores: Mapping[str, float],
-    provenance: Mapping[str, str],
-    predictions_digest: str,
-) -> pa.Table:
-    """The row that commits a trial's scores on a data set out of distribution."""
+    Args:
+        evaluation: The data set; None for the trial's test set.
+        digests: SHA-256 of its data files, by column.
+    """
     row = {
-        **_fields(trial, scores, {}, provenance, predictions_digest),
-        "key": key,
-        "trial_key": trial.key,
-        "scored_on": scored_on.label,
-        "scored_on_identity": canonical_json(scored_on.identity()),
-    }
-    return _sealed(row, SCORED_SCHEMA)
-
-
-def _fields(
-    trial: Trial,
-    scores: Mapping[str, float],
-    measurements: Mapping[str, float],
-    provenance: Mapping[str, str],
-    predictions_digest: str,
-) -> dict[str, Any]:
-    return {
         "format": FORMAT,
-        "key": trial.key,
+        "key": trial.key_on(evaluation),
         "variant": trial.variant,
         "dataset": trial.dataset.label,
         "model": trial.model.label,
@@ -172,12 +155,16 @@ def _fields(
         "scores": sorted(scores.items()),
         "measurements": sorted(measurements.items()),
         "provenance": sorted(provenance.items()),
-        "predictions_digest": predictions_digest,
+        **digests,
+        "trial_key": trial.key,
+        "evaluation": TEST if evaluation is None else evaluation.label,
+        "evaluation_identity": None if evaluation is None else canonical_json(evaluation.identity()),
     }
+    return _sealed(row, SCHEMA)
 
 
-def scored_anew(row: pa.Table, scores: Mapping[str, float], facts: Mapping[str, str]) -> pa.Table:
-    """A row of trials/ or scored/ with new scores, and with `facts` added to its provenance."""
+def rescored(row: pa.Table, scores: Mapping[str, float], facts: Mapping[str, str]) -> pa.Table:
+    """A row with new scores, and with `facts` added to its provenance."""
     (fields,) = row.to_pylist()
     provenance = {**dict(fields["provenance"]), **facts}
     changed = {"scores": sorted(scores.items()), "provenance": sorted(provenance.items())}
@@ -190,19 +177,16 @@ def _sealed(row: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist([{**stored, "row_digest": _row_digest(stored)}], schema=schema)
 
 
-def checked_row(content: bytes, key: str, schema: pa.Schema = TRIAL_SCHEMA) -> pa.Table:
-    """Checks the one-row table of trial `key`, and returns it with all its columns.
-
-    Args:
-        schema: The columns to read. The row may have more, and lack those of `ADDED`.
+def checked_row(content: bytes, key: str) -> pa.Table:
+    """Checks the one-row table of the evaluation `key`, and returns it with all its columns.
 
     Raises:
-        DamagedFileError: The row belongs to another trial, or its values do not match its digest.
+        DamagedFileError: The row belongs to another evaluation, or its values do not match its digest.
         NewerFormatError: The row has a format that this version does not know.
     """
     table, row = _only_row(content)
     if row.get("row_digest") != _row_digest(row):
-        raise DamagedFileError("its values are not those that were committed")
+        raise DamagedFileError("its values are not the committed values")
     number = row.get("format")
     if isinstance(number, int) and number > FORMAT:
         raise NewerFormatError(
@@ -210,24 +194,27 @@ def checked_row(content: bytes, key: str, schema: pa.Schema = TRIAL_SCHEMA) -> p
             f"one reads formats up to {FORMAT}): update calibsweep. Nothing was changed in the store."
         )
     if row.get("key") != key:
-        raise DamagedFileError("it is the row of another trial")
-    if not _is_sound(table, row, schema):
-        raise DamagedFileError("it is no row of a trial")
+        raise DamagedFileError("the row belongs to another trial or evaluation")
+    if not _is_sound(table, row):
+        raise DamagedFileError("it is not a row of an evaluation")
     return table
 
 
-def _is_sound(table: pa.Table, row: Mapping[str, Any], schema: pa.Schema) -> bool:
+def _is_sound(table: pa.Table, row: Mapping[str, Any]) -> bool:
     """Whether this program may have written a row: anybody can compute the digest of a false one."""
-    needed = [name for name in schema.names if name not in ADDED]
-    if any(row.get(name) is None for name in needed):
+    named = {EARLIER_NAMES.get(name, name): value for name, value in row.items()}
+    own = ("epochs_digest",) if row["key"] == trial_key(row["key"]) else OF_OTHERS
+    if any(named.get(name) is None for name in {*SCHEMA.names} - NULLABLE | {*own}):
         return False
     try:
-        fitted(table, schema)
+        fitted(table, SCHEMA)
         if any(None in pair for name in MAPS for pair in row[name]):
             return False
-        digests = [value for name, value in row.items() if name in ("predictions_digest", "epochs_digest")]
+        digests = [row[name] for name in ("predictions_digest", "epochs_digest") if row.get(name) is not None]
         identity = row["identity"]
-        if not hashlib.sha256(identity.encode()).hexdigest().startswith(row.get("trial_key", row["key"])):
+        if not hashlib.sha256(identity.encode()).hexdigest().startswith(trial_key(row["key"])):
+            return False
+        if named.get("trial_key") not in (None, trial_key(row["key"])):
             return False
         return all(map(SHA256.fullmatch, digests)) and json.loads(identity)["training"]["epochs"] > 0
     except (LookupError, RecursionError, TypeError, ValueError, AttributeError, pa.ArrowException):
@@ -242,6 +229,7 @@ def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """
     if table.schema.equals(schema):
         return table
+    table = table.rename_columns([EARLIER_NAMES.get(name, name) for name in table.column_names])
     types = dict(zip(table.schema.names, table.schema.types, strict=True))
     if wrong := [field.name for field in schema if types.get(field.name, field.type) != field.type]:
         raise pa.ArrowTypeError(f"column {wrong[0]!r} is of another type")
@@ -290,16 +278,18 @@ def failure_fields(content: bytes) -> dict[str, Any]:
     return {name: row[name] for name in ("key", "attempt", "failure_class", "message", "traceback")}
 
 
-def frame(tables: Sequence[pa.Table], schema: pa.Schema = TRIAL_SCHEMA) -> pd.DataFrame:
+def frame(tables: Sequence[pa.Table]) -> pd.DataFrame:
     """Combines one-row tables into a data frame, with a column per score, measurement and provenance entry.
 
     The names of these columns start with their map, as in 'scores.test_ece'; `plain` removes the prefix.
     """
     import pandas as pd
 
-    table = pa.concat_tables([fitted(each, schema) for each in tables]) if tables else schema.empty_table()
+    table = pa.concat_tables([fitted(each, SCHEMA) for each in tables]) if tables else SCHEMA.empty_table()
     table = table.combine_chunks()
     values = table.drop_columns([*MAPS, "format"]).to_pandas()
+    values["evaluation"] = values["evaluation"].fillna(TEST)
+    values["trial_key"] = values["trial_key"].fillna(values["key"])
     maps = [_map_columns(table[name]).add_prefix(f"{name}.") for name in MAPS]
     whole: pd.DataFrame = pd.concat([values, *maps], axis=1)
     return whole
@@ -310,7 +300,7 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
     named = frame.rename(columns=lambda name: name.partition(".")[2] or name)
     # The row's own columns come first: no score can be called 'seed'.
     named = named.loc[:, ~named.columns.duplicated()]
-    first = [name for name in TRIAL_SCHEMA.names if name in named.columns]
+    first = [name for name in SCHEMA.names if name in named.columns]
     return named[[*first, *sorted(set(named.columns) - set(first))]]
 
 

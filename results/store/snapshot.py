@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
-from results.store import copies, rows
-from results.store.address import Address, stem
+from results.store import address, copies, rows
+from results.store.address import DATA, Address, stem
 from results.store.data_files import sha256
 from results.store.file_info import FileInfo
 from results.store.files import Folder
@@ -26,14 +26,33 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class RowFolder:
-    """A folder of one-row files."""
+    """The one-row files of a kind.
 
-    name: str
-    schema: pa.Schema
+    Attributes:
+        names: Folders: that of new rows, then that of older stores.
+    """
+
+    names: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.names[0]
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The kinds of data of a row."""
+        return tuple(DATA[self.name])
+
+    @property
+    def data_folders(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(folder for name in self.names for folder in DATA[name].values()))
 
 
-TRIALS = RowFolder("trials", rows.TRIAL_SCHEMA)
-SCORED = RowFolder("scored", rows.SCORED_SCHEMA)
+TRIALS = RowFolder((address.TRIALS,))
+"""The rows of evaluations on the test set, which commit the trials."""
+
+OTHERS = RowFolder((address.EVALUATIONS, address.EARLIER))
+"""The rows of all other evaluations."""
 
 
 @dataclass(frozen=True)
@@ -84,23 +103,28 @@ class Snapshot:
         return Snapshot(self.folder, self.like, thorough=self.thorough, before=self)
 
     def trials(self) -> pd.DataFrame:
-        """One row per finished trial: identity, `test_*` and `validation_*` scores, temperatures, provenance.
+        """One row per finished trial: `evaluations` on the test set alone."""
+        return self._plain([self.rows(TRIALS)])
 
-        Fractions, and nats for NLL. Damaged rows are excluded, and listed in `attrs["damaged"]`.
+    def evaluations(self) -> pd.DataFrame:
+        """One row per finished trial and evaluation: identity, scores, and provenance.
+
+        `evaluation` is 'test' or the label of another data set, and `trial_key` the key of the trial. Scores
+        are `test_*` and, in rows for the test set, `validation_*`, in fractions, and nats for NLL.
+        Temperatures are in rows for the test set. Damaged rows are excluded, and listed in
+        `attrs["damaged"]`.
         """
-        return self._plain(TRIALS)
+        none = self.like is not None and not any(trial.evaluations for trial in self.like)
+        return self._plain([self.rows(TRIALS), *([] if none else [self.rows(OTHERS)])])
 
-    def scored(self) -> pd.DataFrame:
-        """One row per finished trial and set out of distribution, with trial_key and scored_on."""
-        if self.like is not None and not any(trial.score_on for trial in self.like):
-            return rows.plain(rows.frame([], SCORED.schema))
-        return self._plain(SCORED)
+    def _plain(self, found: Sequence[Rows]) -> pd.DataFrame:
+        import pandas as pd
 
-    def _plain(self, of: RowFolder) -> pd.DataFrame:
-        found = self.rows(of)
-        frame = rows.plain(found.frame.drop(columns=list(copies.SOURCES)))
+        there = [each.frame for each in found if len(each.frame)] or [found[0].frame]
+        whole = pd.concat(there, ignore_index=True) if len(there) > 1 else there[0]
+        frame = rows.plain(whole.drop(columns=list(copies.SOURCES)))
         frame = frame.sort_values(["dataset", "model", "loss", "seed", "key"], ignore_index=True)
-        frame.attrs["damaged"] = list(found.damaged)
+        frame.attrs["damaged"] = [path for each in found for path in each.damaged]
         return frame
 
     def files(self, *kinds: str) -> list[FileInfo]:
@@ -145,8 +169,8 @@ class Snapshot:
     def _read_rows(self, of: RowFolder) -> Rows:
         import pandas as pd
 
-        self.listed(copies.FOLDER, *self.folders(of.name))
-        left = {_source(info): info for info in self.files(of.name)}
+        self.listed(copies.FOLDER, *(folder for name in of.names for folder in self.folders(name)))
+        left = {_source(info): info for info in self.files(*of.names)}
         known = self._before.rows(of).frame if self._before else self._copied(of)
         if known is not None:
             known = known[pd.Series([source in left for source in _sources(known)], known.index, dtype=bool)]
@@ -158,6 +182,9 @@ class Snapshot:
         fresh, damaged = self._fresh(of, list(left.values()))
         parts = [part for part in (known, fresh) if part is not None and len(part)]
         frame = pd.concat(parts, ignore_index=True) if parts else fresh
+        if len(of.names) > 1:
+            # Two versions may have made the same evaluation: the first folder counts.
+            frame = frame.sort_values("source_path").drop_duplicates("key", ignore_index=True)
         loose = len(fresh) + len(damaged) + (self._before.rows(of).loose if self._before else 0)
         return Rows(frame, damaged, loose)
 
@@ -172,7 +199,7 @@ class Snapshot:
         for info in self.listed(copies.FOLDER):
             if copies.is_of(of.name, info.path):
                 try:
-                    return copies.read(of.name, info.path, self.folder.read(info.path), of.schema)
+                    return copies.read(of.name, info.path, self.folder.read(info.path))
                 except (FileNotFoundError, rows.DamagedFileError, copies.OtherVersionError):
                     continue  # Replaced by another compaction, altered, or of another version.
         return None
@@ -183,8 +210,8 @@ class Snapshot:
         def read(info: FileInfo) -> tuple[FileInfo, pa.Table | None, str] | None:
             try:
                 content = self.folder.read(info.path)
-                row = rows.checked_row(content, stem(info.path), of.schema)
-                if Address.of_row(row).path(of.name) != info.path:
+                row = rows.checked_row(content, stem(info.path))
+                if info.path not in Address.of_row(row).rows:
                     return None  # A user's copy of it, or a path through a link.
                 return info, row, sha256(content)
             except FileNotFoundError:
@@ -194,7 +221,7 @@ class Snapshot:
 
         found = [each for each in side_by_side(self.folder, read, infos) if each is not None]
         whole = [(info, table, digest) for info, table, digest in found if table is not None]
-        frame = rows.frame([table for _, table, _ in whole], of.schema)
+        frame = rows.frame([table for _, table, _ in whole])
         sources = [(*_source(info), digest) for info, _, digest in whole]
         for place, name in enumerate(copies.SOURCES):
             frame[name] = [source[place] for source in sources]

@@ -1,19 +1,21 @@
 """The store: predictions and scores of trials, one immutable Parquet file per trial and kind.
 
-    predictions/<data set>/<model>/<loss>/<key>-<digest>.parquet   logits, labels and sample ids of both parts
+    predictions/<data set>/<model>/<loss>/<key>-<digest>.parquet   logits, labels and sample ids
     epochs/<data set>/<model>/<loss>/<key>-<digest>.parquet        the learning curves, one row per epoch
     trials/<data set>/<model>/<loss>/<key>.parquet        one row: identity, scores, provenance, digests
+    evaluations/<data set>/<model>/<loss>/<key>-<set>.parquet      such a row for each further evaluation
     failures/<data set>/<model>/<loss>/<key>-<n>.parquet  one row: why attempt n failed
-    scored/, scored_predictions/                          on sets out of distribution (scored_sets.py)
     checkpoints/<key>/<epoch>-<digest>.pt                 resume points of interrupted trials
     pilots/...                                            measured costs of an epoch (pilots.py)
     damaged/...                                           altered files, set aside
     compacted/<folder>-<format>-<digest>.parquet          all rows of a folder in one file (copies.py)
     rescored/<scorer>/<digest>.parquet                    scores missing from rows (scoring/layer.py)
 
-The row in trials/ is written last, atomically, and never replaced: it is the commit. It needs neither a
-database nor locks. Of two writers of one key the first commit stands, with its own data, in files named by
-digest (data_files.py).
+A row is written after its data, atomically, and never replaced: it is the commit. It needs neither a
+database nor locks. A row in trials/ commits the trial, with its evaluation on the test set; a row in
+evaluations/ commits a further evaluation, with data in predictions/ too. Older stores have further
+evaluations in scored/ and scored_predictions/, which are only read. Of two writers of one key the first
+commit stands, with its own data, in files named by digest (data_files.py).
 """
 
 from __future__ import annotations
@@ -29,10 +31,10 @@ from results.store.data_files import sha256
 from results.store.errors import StoreError
 from results.store.files import Folder
 from results.store.place import redacted
-from results.store.snapshot import SCORED, TRIALS, Snapshot
+from results.store.snapshot import OTHERS, TRIALS, Snapshot
 from results.store.survey import Failure, Survey, survey
 from results.store.tidying import Tidying
-from trainables.trial import Trial
+from trainables.trial import Component, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,21 +67,29 @@ class Store:
         self,
         trial: Trial,
         predictions: pa.Table,
-        epochs: pa.Table,
         scores: Mapping[str, float],
-        measurements: Mapping[str, float],
         provenance: Mapping[str, str],
+        *,
+        epochs: pa.Table | None = None,
+        measurements: Mapping[str, float] | None = None,
+        evaluation: Component | None = None,
     ) -> bool:
-        """Writes a finished trial: first the data, then the row that commits it.
+        """Writes an evaluation of a finished trial: first the data, then the row that commits it.
+
+        Args:
+            epochs: The learning curves, for the test set alone.
+            evaluation: The data set; None for the test set, whose row commits the trial.
 
         Returns:
-            False if the trial was committed before, by any process: that commit stands.
+            False if it was committed before, by any process: that commit stands.
         """
-        row_path = Address.of(trial).path("trials")
-        data = {"predictions": rows.to_parquet(predictions), "epochs": rows.to_parquet(epochs)}
-        digests = {f"{kind}_digest": sha256(content) for kind, content in data.items()}
-        row = rows.trial_row(trial, scores, measurements, provenance, **digests)
-        return data_files.commit(self.folder, row_path, rows.to_parquet(row), data)
+        data = {"predictions": rows.to_parquet(predictions)}
+        if epochs is not None:
+            data["epochs"] = rows.to_parquet(epochs)
+        digests = {data_files.digest_column(kind): sha256(content) for kind, content in data.items()}
+        row = rows.row_of(trial, evaluation, scores, measurements or {}, provenance, digests)
+        address = Address.of(trial, evaluation)
+        return data_files.commit(self.folder, address.row, rows.to_parquet(row), data)
 
     def record_failure(
         self, trial: Trial, failure_class: FailureClass, message: str, traceback: str, host: str
@@ -111,7 +121,7 @@ class Store:
         replaced = {path for path in listed if copies.NAME.fullmatch(path.rsplit("/", 1)[1])}
         snapshot = self.snapshot()
         made = set()
-        for of in (TRIALS, SCORED):
+        for of in (TRIALS, OTHERS):
             frame = snapshot.rows(of).frame
             if len(frame):
                 content = copies.written(frame)
@@ -138,13 +148,30 @@ class Store:
         return survey(self.snapshot(wanted, thorough=True), wanted)
 
     def predictions(self, address: Address) -> pa.Table:
-        """split, sample_id, label and logits [K] of each validation and test sample of a finished trial."""
-        return data_files.committed(self.folder, address.path("trials"), address.key, "predictions")
+        """split, sample_id, label and logits [K] of each sample of an evaluation.
+
+        The test set's have the samples of the validation part too.
+
+        Raises:
+            StoreError: They are missing, damaged or unreadable.
+        """
+        return data_files.committed(self.folder, address, "predictions")
 
     def epochs(self, address: Address) -> pa.Table:
         """The learning curves of a finished trial, one row per epoch."""
-        return data_files.committed(self.folder, address.path("trials"), address.key, "epochs")
+        return data_files.committed(self.folder, address, "epochs")
 
     def is_done(self, trial: Trial) -> bool:
-        """Whether the trial's row exists: a quick look, without checking the digests."""
-        return self.folder.exists(Address.of(trial).path("trials"))
+        """Whether all rows of a trial exist: a quick look, without checking the digests."""
+        return self.folder.exists(Address.of(trial).row) and not self.missing_evaluations(trial)
+
+    def missing_evaluations(self, trial: Trial) -> list[Component]:
+        """The evaluations of a trial, beside that on the test set, without a row."""
+        missing = {each: Address.of(trial, each).rows for each in trial.evaluations}
+        for position in range(len(OTHERS.names)):
+            if missing:
+                # One request, since a sweep may have a hundred evaluations.
+                folder = next(iter(missing.values()))[position].rpartition("/")[0]
+                there = {info.path for info in self.folder.list(folder)}
+                missing = {each: paths for each, paths in missing.items() if paths[position] not in there}
+        return list(missing)

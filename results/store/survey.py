@@ -8,14 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
-from results.store import copies, rows, scored_sets
+from results.store import copies, rows
 from results.store.address import stem
 from results.store.data_files import digest_column, listed_path, sha256
-from results.store.snapshot import SCORED, TRIALS, RowFolder, Snapshot, side_by_side
+from results.store.snapshot import OTHERS, TRIALS, RowFolder, Snapshot, side_by_side
 from trainables.trial import Trial
-
-DATA = ("predictions", "epochs")
-"""Kinds of data that a trial's row refers to."""
 
 FAILURE_NAME = re.compile(r"([0-9a-f]+)-([0-9]+)\.parquet")
 CHECKPOINT_NAME = re.compile(r"[0-9.]+-[0-9a-f]+\.pt")
@@ -69,56 +66,61 @@ class _Row:
 
 
 def survey(snapshot: Snapshot, trials: Iterable[Trial]) -> Survey:
-    """Determines the state of each trial. A trial is done only if its row and data are the committed bytes.
+    """Determines the state of each trial.
 
-    The same holds for its predictions on each set out of distribution. On a file system the digests are
-    checked. In an object store, which checks its objects itself, data only has to exist: checking would
-    download all of it each time. `store verify` does so.
+    A trial is done only if the rows and data of all its evaluations are the committed bytes. On a file system
+    the digests are checked. In an object store, which checks its objects itself, data only has to exist:
+    checking would download all of it each time. `store verify` does so.
     """
     wanted = list(trials)
-    of_scored = [SCORED.name, scored_sets.PREDICTIONS] if any(trial.score_on for trial in wanted) else []
-    kinds = [TRIALS.name, *DATA, "failures", *of_scored]
+    kinds = [TRIALS, *([OTHERS] if any(trial.evaluations for trial in wanted) else [])]
+    names = dict.fromkeys(name for of in kinds for name in (*of.names, *of.data_folders))
     # List them in parallel.
-    snapshot.listed("checkpoints", copies.FOLDER, *(f for kind in kinds for f in snapshot.folders(kind)))
+    folders = (folder for name in (*names, "failures") for folder in snapshot.folders(name))
+    snapshot.listed("checkpoints", copies.FOLDER, *folders)
     places = (info.path.split("/") for info in snapshot.listed("checkpoints"))
     checkpointed = {place[1] for place in places if CHECKPOINT_NAME.fullmatch("/".join(place[2:]))}
 
     # By key only: a loss's label may have changed since the commit, and is not part of a trial's identity.
-    finished, damaged = _committed(snapshot, TRIALS, DATA, {trial.key for trial in wanted})
+    asked = {t.key: {t.key_on(each) for each in (None, *t.evaluations)} for t in wanted}
+    keys = {key for rows_of in asked.values() for key in rows_of}
+    finished: set[str] = set()
+    by_row: dict[str, tuple[str, ...]] = {}
+    for of in kinds:
+        whole, bad = _committed(snapshot, of, keys)
+        finished |= whole
+        by_row |= bad
+    damaged = {
+        key: paths
+        for key, rows_of in asked.items()
+        if (paths := tuple(path for each in sorted(rows_of) for path in by_row.get(each, ())))
+    }
     # Failures before a result do not count, even if that result must be recomputed.
-    never = [t.key for t in wanted if t.key not in finished and t.key not in damaged]
+    never = [key for key in asked if key not in finished and key not in by_row]
     failures, damaged_records = _failures(snapshot, never)
-    damaged.update(damaged_records)
+    for key, paths in damaged_records.items():
+        damaged[key] = (*damaged.get(key, ()), *paths)
     states: dict[str, State] = {}
-    for key in (trial.key for trial in wanted):
+    for key, rows_of in asked.items():
         own_fault = key in failures and failures[key].failure_class != "preempted"
-        if key in finished:
+        if rows_of <= finished:
             states[key] = State.DONE
         elif own_fault:
             states[key] = State.FAILED
         else:
             states[key] = State.INTERRUPTED if key in checkpointed else State.MISSING
-    if of_scored:
-        asked = {t.key: [scored_sets.scored_key(t.key, each) for each in t.score_on] for t in wanted}
-        keys = {key for each in asked.values() for key in each}
-        scored, bad = _committed(snapshot, SCORED, (scored_sets.PREDICTIONS,), keys)
-        for key, sets in asked.items():
-            if paths := [path for each in sets for path in bad.get(each, ())]:
-                damaged[key] = (*damaged.get(key, ()), *paths)
-            if states[key] == State.DONE and not scored.keys() >= set(sets):
-                states[key] = State.INTERRUPTED if key in checkpointed else State.MISSING
     leftover = tuple(t.key for t in wanted if t.key in checkpointed and states[t.key] == State.DONE)
     return Survey(states, failures, damaged, leftover)
 
 
 def _committed(
-    snapshot: Snapshot, of: RowFolder, kinds: Sequence[str], keys: Set[str]
-) -> tuple[dict[str, _Row], dict[str, tuple[str, ...]]]:
-    """Rows by key that are intact with all their data, and the files of the others."""
+    snapshot: Snapshot, of: RowFolder, keys: Set[str]
+) -> tuple[set[str], dict[str, tuple[str, ...]]]:
+    """Keys of rows that are intact with all their data, and the files of the others by key."""
     found = snapshot.rows(of)
-    columns = ("key", "source_path", *(digest_column(kind) for kind in kinds))
+    columns = ("key", "source_path", *(digest_column(kind) for kind in of.data))
     whole = {
-        key: _Row(path, dict(zip(kinds, digests, strict=True)))
+        key: _Row(path, dict(zip(of.data, digests, strict=True)))
         for key, path, *digests in zip(*(found.frame[name].tolist() for name in columns), strict=True)
         if key in keys
     }
@@ -128,17 +130,17 @@ def _committed(
         # An intact row takes precedence over a copy of it elsewhere.
         if (key := stem(path)) in keys and key not in whole
     }
-    bad = _bad_data(snapshot, list(whole.values()), kinds)
+    bad = _bad_data(snapshot, list(whole.values()), of.data_folders)
     # A row without its data does not count.
     damaged.update((key, (*bad[row.path], row.path)) for key, row in whole.items() if row.path in bad)
-    return {key: row for key, row in whole.items() if key not in damaged}, damaged
+    return whole.keys() - damaged.keys(), damaged
 
 
-def _bad_data(snapshot: Snapshot, committed: Sequence[_Row], kinds: Sequence[str]) -> dict[str, list[str]]:
+def _bad_data(snapshot: Snapshot, committed: Sequence[_Row], folders: Sequence[str]) -> dict[str, list[str]]:
     """Missing or altered data, by the path of its row."""
 
     def data() -> list[tuple[_Row, str, str, bool]]:
-        present = {info.path for info in snapshot.files(*kinds)}
+        present = {info.path for info in snapshot.files(*folders)}
         found = []
         for row in committed:
             for kind, digest in row.digests.items():
@@ -149,7 +151,7 @@ def _bad_data(snapshot: Snapshot, committed: Sequence[_Row], kinds: Sequence[str
     expected = data()
     if not all(there for *_, there in expected):
         # It may have been written, with its row, since the listing.
-        snapshot.forget(*kinds)
+        snapshot.forget(*folders)
         expected = data()
     if snapshot.folder.is_local:
 

@@ -10,6 +10,7 @@ from results.scoring.scores import UNCALIBRATED, Metric
 from results.tables import names
 from trainables.catalogue import CALIBRATORS
 
+TEST_SET = "the test set"
 MISSING = "—"
 UNDEFINED = "n/a"
 MIXED = "†"
@@ -70,6 +71,7 @@ class Table:
 
     Attributes:
         calibrator: The calibrator between 'before' and 'after'.
+        data: Name of the evaluated data.
     """
 
     metric: Metric
@@ -79,6 +81,7 @@ class Table:
     seeds: int
     caption: str
     notes: tuple[str, ...]
+    data: str = TEST_SET
 
     @property
     def scalings(self) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ from results.scoring.scores import (
 )
 from results.store import code
 from results.tables import names
-from results.tables.layout import MISSING, MIXED, UNDEFINED, Cell, Row, Table, scalings
+from results.tables.evaluations import Part, grouped, named, parts
+from results.tables.layout import MISSING, MIXED, TEST_SET, UNDEFINED, Cell, Row, Table, scalings
 from results.tables.rendering import FORMATS, render
 from results.tables.statistics import CELL, Settings, described, differing, settings_of_variants, summarise
 from trainables import tasks
@@ -41,22 +42,22 @@ TOLD_HOLES = 8
 
 
 def build(
-    trials: pd.DataFrame,
+    evaluations: pd.DataFrame,
     expected: pd.DataFrame | None = None,
     calibrator: str = "temperature_ece",
     metrics: Sequence[str] = DEFAULT,
-    data: str = "the test set",
+    elsewhere: Sequence[str] = (),
 ) -> list[Table]:
-    """Builds one table for each of `metrics`.
+    """Builds a table for each metric on the test set, then those for other data.
 
     Args:
-        trials: One row per finished trial, from `Store.trials()`.
-        expected: One row per trial of the sweep, with `key`, `variant`, `dataset`, `model`, `loss`, `seed`
-            and `identity`: other trials are ignored, and unfinished ones are shown as missing. Without it a
-            hole is a cell that a row lacks and another loss has.
+        evaluations: One row per finished trial and evaluation, from `Snapshot.evaluations()`.
+        expected: One row per trial and evaluation of the sweep, from `expected_frame`: other trials are
+            ignored, and unfinished ones are shown as missing. Without it a hole is a cell that a row lacks
+            and another loss has.
         calibrator: The calibrator, fitted to validation data, after which scores are shown as well.
-        metrics: Names of metrics, or of `results.scoring.scores.SEPARATION`.
-        data: Name of the scored data, for captions.
+        metrics: Names of metrics on the test set.
+        elsewhere: Names of metrics on other data.
 
     Raises:
         ConfigurationError: The calibrator or a metric is unknown, no trial is finished, trials lack a column,
@@ -64,11 +65,33 @@ def build(
     """
     return [
         table
-        for task, of_task in by_task(metrics).items()
-        for table in _built(
-            only(trials, task), None if expected is None else only(expected, task), calibrator, of_task, data
+        for part in split(evaluations, expected, metrics, elsewhere)
+        for table in named(part, _built(grouped(part), calibrator))
+    ]
+
+
+def split(
+    evaluations: pd.DataFrame,
+    expected: pd.DataFrame | None,
+    metrics: Sequence[str],
+    elsewhere: Sequence[str] = (),
+) -> list[Part]:
+    """The parts of `build`: first those on the test set, one for each task, then the others.
+
+    Raises ConfigurationError for a metric that does not exist.
+    """
+    by_tasks, elsewhere_by_tasks = by_task(metrics), by_task(elsewhere)
+    found = [
+        part
+        for task in dict.fromkeys([*by_tasks, *elsewhere_by_tasks])
+        for part in parts(
+            only(evaluations, task),
+            None if expected is None else only(expected, task),
+            by_tasks.get(task, ()),
+            elsewhere_by_tasks.get(task, ()),
         )
     ]
+    return sorted(found, key=lambda part: part.data != TEST_SET)
 
 
 def by_task(metrics: Sequence[str]) -> dict[str, list[str]]:
@@ -99,14 +122,9 @@ def only(frame: pd.DataFrame, task: str) -> pd.DataFrame:
     return frame[frame["task"].fillna(tasks.DEFAULT) == task]
 
 
-def _built(
-    trials: pd.DataFrame,
-    expected: pd.DataFrame | None,
-    calibrator: str,
-    metrics: Sequence[str],
-    data: str,
-) -> list[Table]:
-    """The tables of one task."""
+def _built(part: Part, calibrator: str) -> list[Table]:
+    """The tables of one part."""
+    trials, expected, metrics = part.frame, part.expected, part.metrics
     chosen_metrics = chosen(metrics)
     criterion = criterion_of(calibrator)
     temperature = f"temperature_{criterion}" if criterion else None
@@ -139,9 +157,9 @@ def _built(
             ]
             ordered = tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)
             rows.append(Row(dataset, model, settings, ordered))
-        caption = _caption(metric, calibrator, full, rows, data)
+        caption = _caption(metric, calibrator, full, rows, part.data)
         notes = (*holes, *training, *_notes_on_undefined(rows), *_notes_on_code(mixed))
-        tables.append(Table(metric, calibrator, losses, tuple(rows), full, caption, notes))
+        tables.append(Table(metric, calibrator, losses, tuple(rows), full, caption, notes, part.data))
     return tables
 
 

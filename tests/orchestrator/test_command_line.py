@@ -114,7 +114,7 @@ def test_json_is_the_result_and_nothing_else(command: str, keys: set[str]) -> No
         (["score", "no_such.npz"], "no such file: no_such.npz"),
         (["trial", "--dataset", "digits", "--model", "mlp", "--loss", "focal"], "needs a value for 'gamma'"),
         (["trial", "--dataset", "digit", "--model", "mlp", "--loss", "brier"], "Did you mean 'digits'?"),
-        (["trial", "--dataset", "svhn", "--model", "resnet50", "--loss", "brier"], "to be scored only"),
+        (["trial", "--dataset", "svhn", "--model", "resnet50", "--loss", "brier"], "no training part"),
         (["check-loss", "foocal_1"], "Did you mean 'focal_1'?"),
         (["data", "prepare", "cifar1000"], "Did you mean 'cifar100'?"),
         ([*TABLES, "--format", "pdf"], "--format: unknown value 'pdf'. Available: csv, html, latex, md."),

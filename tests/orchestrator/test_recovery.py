@@ -134,9 +134,7 @@ def test_only_what_is_new_runs_and_damage_is_made_again(
     # A row that is whole, and whose scores are another trial's.
     false, other = [p for p in (store / "trials").rglob("*.parquet") if p.stem not in victim.name][:2]
     scores = rows.from_parquet(other.read_bytes())["scores"][0].as_py()
-    false.write_bytes(
-        rows.to_parquet(rows.scored_anew(rows.from_parquet(false.read_bytes()), dict(scores), {}))
-    )
+    false.write_bytes(rows.to_parquet(rows.rescored(rows.from_parquet(false.read_bytes()), dict(scores), {})))
     told = calibsweep("store", "verify", "--store", str(store), code=1)
     assert victim.name in told and false.name in told
     told = calibsweep("plan", grown, "--store", str(store))

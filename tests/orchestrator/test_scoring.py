@@ -98,7 +98,7 @@ def test_every_command_of_the_document_works(
 ) -> None:
     output = run(command, folder, monkeypatch)
     assert (
-        all(metric.title in output for metric in known_metrics().values() if metric.at_commit)
+        all(m.title in output for m in known_metrics().values() if m.at_commit and not m.against_test)
         or "--json" in command
     )
     # Those of the store are of a small test set, and class 3 was left out.

@@ -51,13 +51,13 @@ def trial_of(loss: str, seed: int = 2) -> Trial:
     return resolve("tagged", ("mlp", {"hidden": 12}), loss, seed, training=TRAINING)
 
 
-def test_a_loss_or_a_set_of_another_task_is_refused() -> None:
+def test_a_loss_or_an_evaluation_of_another_task_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"'classification'.*'multi_label'"):
         trial_of("brier")
     with pytest.raises(ConfigurationError, match=r"'multi_label'.*'classification'"):
         resolve("digits", "mlp", "sigmoid", 0)
-    with pytest.raises(ConfigurationError, match=r"score_on.*'multi_label'"):
-        resolve("tagged", "mlp", "sigmoid", 0, score_on=["svhn"])
+    with pytest.raises(ConfigurationError, match=r"evaluations.*'multi_label'"):
+        resolve("tagged", "mlp", "sigmoid", 0, evaluations=["svhn"])
 
 
 def test_a_run_resumed_after_each_batch_is_as_if_undisturbed() -> None:

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from orchestrator.cli import app
-from results.scoring.scores import SEPARATION, known_metrics
+from results.scoring.scores import known_metrics
 from trainables.errors import ConfigurationError
 
 from .conftest import REPOSITORY
@@ -37,7 +37,7 @@ def printed(*arguments: str, columns: int = 160) -> str:
         (["--metric", "nonsense", "--format", "md"], "no metric 'nonsense'"),
         (["--metric", "ece", "--metric", "nl"], "Did you mean 'nll'?"),
         (["--criterion", "adaptive_eec"], "Did you mean 'adaptive_ece'?"),
-        (["--metric", "auroc_entropy"], "out-of-distribution evaluations"),
+        (["--metric", "auroc_entropy"], "auroc_entropy"),
         (["--standalone"], "--format latex"),
         (["--standalone", "--format", "html"], "--format latex"),
         (["--set", "training.epochs=3"], "--set training.epochs=3"),
@@ -75,7 +75,7 @@ def test_without_calibration_each_score_is_printed_once() -> None:
 def test_json_has_what_the_other_formats_print() -> None:
     made = json.loads(printed("--json", "--metric", "ece"))
     (table,), (first, *_) = made["on_test_set"], csv.DictReader(io.StringIO(printed("--format", "csv")))
-    assert (table["metric"]["name"], made["out_of_distribution"], made["damaged"]) == ("ece", [], [])
+    assert (table["metric"]["name"], made["on_other_data"], made["damaged"]) == ("ece", [], [])
     assert table["rows"][0]["cells"][0]["mean"] == pytest.approx(float(first["mean"]), rel=1e-6)
 
 
@@ -92,7 +92,7 @@ def test_lines_are_as_long_as_columns_says() -> None:
 def test_every_metric_is_listed() -> None:
     output = CliRunner().invoke(app, ["list", "metrics"]).output
     names = [line.split()[0] for line in output.splitlines()[1:] if not line.startswith(" ")]
-    assert names == [*known_metrics(), *SEPARATION]
+    assert names == [*known_metrics()]
 
 
 def test_files_are_utf_8_whatever_the_locale() -> None:

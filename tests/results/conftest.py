@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
@@ -19,14 +20,14 @@ import torch
 from results.scoring.commit import (
     ARITHMETIC,
     FLOAT64,
+    commit_evaluation,
     commit_result,
-    commit_scored,
     epochs_table,
     predictions_table,
     score_predictions,
     trial_differs,
 )
-from results.store import rows, scored_sets
+from results.store import rows
 from results.store.address import Address
 from results.store.inspection import Inspection, inspection
 from results.store.store import Store
@@ -37,8 +38,8 @@ from trainables.trial import Component, Trial
 
 CLASSES, VALIDATION, TEST, EPOCHS = 5, 7, 11, 3
 
-OTHER = resolve("cifar10", "resnet50", "brier", 0, score_on=["svhn"]).score_on[0]
-"""A set out of distribution."""
+OTHER = resolve("cifar10", "resnet50", "brier", 0, evaluations=["svhn"]).evaluations[0]
+"""A further evaluation."""
 
 
 def trial_of(seed: int = 0, loss: str = "brier", model: str = "mlp") -> Trial:
@@ -98,13 +99,13 @@ def one_digit_of_a_logit(content: bytes) -> bytes:
     return rows.to_parquet(table.set_column(table.schema.get_field_index("logits"), "logits", logits))
 
 
-def scored(store: Store, trial: Trial, other: Component = OTHER) -> str:
-    """Commits a trial's scores on a set; returns the path of the row."""
+def evaluated(store: Store, trial: Trial, other: Component = OTHER) -> str:
+    """Commits a further evaluation of a trial; returns the path of the row."""
     generator = torch.Generator().manual_seed(trial.seed)
     logits = torch.randn(9, CLASSES, generator=generator)
     predictions = Predictions(logits, torch.arange(9) % CLASSES, torch.arange(9))
-    assert commit_scored(store, result_of(trial), other, predictions, {"host": "here"})
-    return scored_sets.address(trial, other).path(scored_sets.ROWS)
+    assert commit_evaluation(store, result_of(trial), other, predictions, {"host": "here"})
+    return Address.of(trial, other).row
 
 
 def inspected(store: Store) -> Inspection:
@@ -119,7 +120,7 @@ def falsified(content: bytes, name: str = "test_nll") -> bytes:
     """A row that is whole, and one of whose scores is wrong."""
     row = rows.from_parquet(content)
     scores = {key: value + 0.01 * (key == name) for key, value in row["scores"][0].as_py()}
-    return rows.to_parquet(rows.scored_anew(row, scores, {}))
+    return rows.to_parquet(rows.rescored(row, scores, {}))
 
 
 def content_of(store: Store) -> dict[str, bytes]:
@@ -127,9 +128,10 @@ def content_of(store: Store) -> dict[str, bytes]:
     return {info.path: store.folder.read(info.path) for info in store.folder.list("")}
 
 
-def path_of(store: Store, trial: Trial, kind: str) -> str:
-    """A trial's only file of a kind."""
-    (path,) = (info.path for info in store.folder.list(kind) if trial.key in info.path)
+def path_of(store: Store, trial: Trial, kind: str, other: Component | None = None) -> str:
+    """The only file of a kind of a trial, or of one of its further evaluations."""
+    name = re.compile(rf".*/{trial.key_on(other)}(-[0-9a-f]{{16}}|-[0-9])?\.parquet")
+    (path,) = (info.path for info in store.folder.list(kind) if name.fullmatch(info.path))
     return path
 
 

@@ -6,18 +6,18 @@ import dataclasses
 from collections.abc import Callable
 
 from orchestrator.use_cases.verify import verify
-from results.store import mending, scored_sets
+from results.store import mending
 from results.store.address import Address
 from results.store.checkpoints import StoredCheckpoints
 from results.store.pilots import Pilot, keep
 from results.store.store import Store
 from results.store.survey import State, Survey
 
-from .conftest import OTHER, commit, content_of, falsified, inspected, path_of, scored, trial_of
+from .conftest import OTHER, commit, content_of, evaluated, falsified, inspected, path_of, trial_of
 
-SCORED = tuple(dataclasses.replace(trial_of(seed), score_on=(OTHER,)) for seed in (5, 6, 7))
+EVALUATED = tuple(dataclasses.replace(trial_of(seed), evaluations=(OTHER,)) for seed in (5, 6, 7))
 UNFINISHED = (trial_of(8), trial_of(9))
-TRIALS = (*(trial_of(seed) for seed in range(5)), *SCORED, *UNFINISHED)
+TRIALS = (*(trial_of(seed) for seed in range(5)), *EVALUATED, *UNFINISHED)
 
 
 def surveyed(store: Store) -> tuple[Survey, mending.Mending]:
@@ -28,18 +28,18 @@ def surveyed(store: Store) -> tuple[Survey, mending.Mending]:
 
 def finish(store: Store, survey: Survey) -> set[str]:
     """Makes the finished trials again that are not there. Returns their keys."""
-    lacking = {trial.key for trial in TRIALS[:8] if survey.states[trial.key] != State.DONE}
+    missing = {trial.key for trial in TRIALS[:8] if survey.states[trial.key] != State.DONE}
     for trial in TRIALS[:8]:
-        if trial.key in lacking:
+        if trial.key in missing:
             commit(store, trial)
-            for _ in scored_sets.lacking(store.folder, trial):
-                scored(store, trial)
-    return lacking
+            for _ in store.missing_evaluations(trial):
+                evaluated(store, trial)
+    return missing
 
 
 def check_that_all_is_mended(store: Store) -> None:
     commit(store, *TRIALS[:8])
-    rows_scored = [scored(store, trial) for trial in SCORED]
+    rows_of_others = [evaluated(store, trial) for trial in EVALUATED]
     store.record_failure(UNFINISHED[0], "bug", "no", "", "here")
     StoredCheckpoints(store).save(UNFINISHED[1].key, 3, b"state")
     keep(store, Pilot("digits", "mlp", "float32", 1.0, "cpu", 0.1, "2026-01-01"))
@@ -55,11 +55,11 @@ def check_that_all_is_mended(store: Store) -> None:
         change(predictions[0], lambda content: whole[predictions[1]]),
         change(path_of(store, TRIALS[1], "epochs"), lambda content: content[:-1]),
         change(path_of(store, TRIALS[2], "trials"), lambda content: content[:99]),
-        change(path_of(store, SCORED[0], scored_sets.PREDICTIONS), lambda content: b""),
+        change(path_of(store, EVALUATED[0], "predictions", OTHER), lambda content: b""),
     }
     store.folder.delete(predictions[3])
     differing = {change(path_of(store, TRIALS[4], "trials"), falsified)}
-    differing.add(change(rows_scored[1], lambda content: falsified(content, "test_auroc_entropy")))
+    differing.add(change(rows_of_others[1], lambda content: falsified(content, "test_auroc_entropy")))
     aside = {
         change(next(info.path for info in store.folder.list(kind)), lambda content: content[1:])
         for kind in ("checkpoints", "compacted", "pilots")
@@ -70,7 +70,7 @@ def check_that_all_is_mended(store: Store) -> None:
 
     assert verify(store.uri).wrong
     survey, found = surveyed(store)
-    assert survey.damaged.keys() == {trial.key for trial in (*TRIALS[:4], SCORED[0], UNFINISHED[0])}
+    assert survey.damaged.keys() == {trial.key for trial in (*TRIALS[:4], EVALUATED[0], UNFINISHED[0])}
     assert {path for paths in survey.damaged.values() for path in paths} >= again | {predictions[3]}
     assert found.differing.keys() == differing
     assert {*found.others(survey)} == {*aside, "running/some-run.json"}
@@ -85,9 +85,9 @@ def check_that_all_is_mended(store: Store) -> None:
         assert now[f"damaged/{path}"] == spoiled[path]
     assert finish(store, survey) == survey.damaged.keys() - {UNFINISHED[0].key}
     assert not verify(store.uri).wrong
-    # What was made again is what it was; what was scored anew says so.
+    # What was made again is what it was; what was rescored says so.
     now = content_of(store)
-    kinds = ("trials/", "predictions/", "epochs/", "scored")
+    kinds = ("trials/", "predictions/", "epochs/", "evaluations/")
     anew = {path for path in whole if path.startswith(kinds) and now[path] != whole[path]}
     assert anew == differing
     survey, found = surveyed(store)

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from results.store import copies, pilots, running, scored_sets
-from results.store.address import Address
+from results.store import copies, pilots, running
+from results.store.address import TEST, Address
 from results.store.checkpoints import StoredCheckpoints
 from results.store.finding import FOREIGN
 from results.store.mending import mending
@@ -28,16 +28,16 @@ from results.store.store import Store
 from results.store.survey import State
 from results.tables import table as tables
 
-from .conftest import OTHER, commit, content_of, inspected, scored, trial_of
+from .conftest import OTHER, commit, content_of, evaluated, inspected, trial_of
 
-FINISHED, LACKING = trial_of(0), trial_of(1)
+FINISHED, MISSING = trial_of(0), trial_of(1)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text(max_size=3),
     lambda inner: (
         st.lists(inner, max_size=2)
         | st.dictionaries(
-            st.sampled_from([LACKING.key, "epochs", "quiet_seconds", "wrong"]), inner, max_size=2
+            st.sampled_from([MISSING.key, "epochs", "quiet_seconds", "wrong"]), inner, max_size=2
         )
     ),
     max_leaves=5,
@@ -46,15 +46,15 @@ CONTENTS = st.one_of(
     st.binary(max_size=20),
     JSON.map(lambda value: json.dumps(value).encode()),
     st.fixed_dictionaries({"epochs": JSON, "quiet_seconds": JSON}).map(
-        lambda run: json.dumps({LACKING.key: run}).encode()
+        lambda run: json.dumps({MISSING.key: run}).encode()
     ),
     JSON.map(lambda value: json.dumps({"wrong": value}).encode()),
 )
 NAMES = [
-    *(Address.of(LACKING).path(kind) for kind in ("trials", "predictions", "epochs")),
-    Address.of(LACKING).path("failures", "-1"),
-    scored_sets.address(FINISHED, OTHER).path(scored_sets.ROWS),
-    f"checkpoints/{LACKING.key}/000001.000000-00.pt",
+    *(Address.of(MISSING).path(kind) for kind in ("trials", "predictions", "epochs")),
+    Address.of(MISSING).path("failures", "-1"),
+    *Address.of(FINISHED, OTHER).rows,
+    f"checkpoints/{MISSING.key}/000001.000000-00.pt",
     "checkpoints/x",
     "running/x.json",
     "pilots/digits/mlp/float32-cpu.parquet",
@@ -77,16 +77,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 def read_all(store: Store) -> pd.DataFrame:
     """Everything that `plan`, `status` and `tables` ask of a store; what is finished stays so."""
-    trials = [FINISHED, LACKING]
+    trials = [FINISHED, MISSING]
     snapshot = store.snapshot(trials, thorough=True)
     survey = store.survey(trials)
     mending(store, trials).added_to(survey)
     running.overlaid(survey, running.running(store))
     pilots.kept(store)
-    assert survey.states[FINISHED.key] == State.DONE and survey.states[LACKING.key] != State.DONE
+    assert survey.states[FINISHED.key] == State.DONE and survey.states[MISSING.key] != State.DONE
     pd.testing.assert_frame_equal(snapshot.trials(), store.trials())
     everything = store.trials()
-    store.snapshot().scored()
+    store.snapshot().evaluations()
     tables.build(everything)
     return everything
 
@@ -97,7 +97,7 @@ def read_all(store: Store) -> pd.DataFrame:
 @example("running/x.json", b"[" * 10_000, False)
 @example("findings/latest.json", b"", True)
 @example("trials/digits/mlp/brier/\udcff.parquet", b"", False)
-@example(Address.of(LACKING).path("trials"), b"", True)
+@example(Address.of(MISSING).path("trials"), b"", True)
 def test_whatever_lies_in_a_store_ends_no_command(
     whole: Store, name: str, content: bytes, is_folder: bool
 ) -> None:
@@ -180,12 +180,12 @@ def test_a_copy_of_rows_with_other_columns_is_not_read(store: Store) -> None:
 @pytest.mark.parametrize("columns", [{"message": None}, {"message": 7}, {"attempt": 2}, {"key": "0123"}])
 def test_a_failure_with_other_columns_is_a_damaged_one(store: Store, columns: dict[str, Any]) -> None:
     commit(store, FINISHED)
-    store.record_failure(LACKING, "preempted", "its node died", "", "here")
-    path = Address.of(LACKING).path("failures", "-1")
+    store.record_failure(MISSING, "preempted", "its node died", "", "here")
+    path = Address.of(MISSING).path("failures", "-1")
     store.folder.write(path, altered(store.folder.read(path), **columns))
     read_all(store)
-    surveyed = store.survey([LACKING])
-    assert not surveyed.failures and surveyed.damaged == {LACKING.key: (path,)}
+    surveyed = store.survey([MISSING])
+    assert not surveyed.failures and surveyed.damaged == {MISSING.key: (path,)}
     assert [finding.path for finding in inspected(store).findings] == [path]
 
 
@@ -202,18 +202,18 @@ def test_a_pilot_with_other_columns_is_passed_over(store: Store, columns: dict[s
 
 def test_scores_that_are_of_no_trial_are_read_by_nobody(store: Store) -> None:
     commit(store, FINISHED)
-    path = scored(store, FINISHED)
+    path = evaluated(store, FINISHED)
     store.folder.write(path, altered(store.folder.read(path), trial_key="0123"))
-    assert store.snapshot().scored().empty
+    assert store.snapshot().evaluations()["evaluation"].tolist() == [TEST]
 
 
 @pytest.mark.parametrize("how", ["copied", "linked", "linked up", "copied and damaged"])
 def test_rows_that_lie_elsewhere_too_count_once(store: Store, how: str) -> None:
     commit(store, FINISHED)
-    scored(store, FINISHED)
+    evaluated(store, FINISHED)
     expected, root = read_all(store), Path(store.folder.root)
     listed = [info.path for info in store.folder.list("")]
-    for kind in ("trials", "predictions", "scored"):
+    for kind in ("trials", "predictions", "evaluations"):
         if how == "linked up":
             (root / kind / "digits" / "mlp" / "up").symlink_to("..")
         elif how == "linked":
@@ -224,7 +224,7 @@ def test_rows_that_lie_elsewhere_too_count_once(store: Store, how: str) -> None:
         for path in root.glob("*/digits/mlp/kept/brier/*.parquet"):
             path.write_bytes(b"x")
     pd.testing.assert_frame_equal(read_all(store), expected)
-    assert len(store.snapshot().scored()) == 1
+    assert len(store.snapshot().evaluations()) == 2
     assert store.compact() == 1
     assert store.survey([FINISHED]).damaged == {}
     found = inspected(store).findings
@@ -232,11 +232,11 @@ def test_rows_that_lie_elsewhere_too_count_once(store: Store, how: str) -> None:
         assert [info.path for info in store.folder.list("") if "compacted" not in info.path] == listed
         assert found == []
     elif how != "copied and damaged":
-        assert len(found) == 3 and not any(finding.kind.wrong for finding in found)
+        assert len(found) == 4 and not any(finding.kind.wrong for finding in found)
 
 
 @pytest.mark.parametrize(
-    "name", ["findings/latest.json", "running/x.json", Address.of(LACKING).path("trials")]
+    "name", ["findings/latest.json", "running/x.json", Address.of(MISSING).path("trials")]
 )
 def test_what_never_ends_is_not_read(store: Store, name: str) -> None:
     commit(store, FINISHED)

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.use_cases.tables import tables
 from orchestrator.use_cases.verify import verify
-from results.store import copies, finding, mending, rows, snapshot, survey
+from results.store import copies, finding, mending, rows, snapshot
 from results.store.address import Address
 from results.store.errors import StoreError
 from results.store.store import Store
@@ -21,13 +21,14 @@ from results.store.survey import State
 from results.tables.table import FORMATS, build
 from sweeps.expand import Sweep, load
 
-from .conftest import OTHER, commit, content_of, falsified, inspected, path_of, scored, trial_of
+from .conftest import OTHER, commit, content_of, evaluated, falsified, inspected, path_of, trial_of
 
 REPOSITORY = Path(__file__).parents[2]
 COMMITTED = {
     "results/recorded/sst-tree-lstm": ("sst", 65),
     "results/recorded/20-newsgroups-cnn": ("twenty_newsgroups_part", 2),
     "tests/golden/store": (REPOSITORY / "tests/golden/store.yaml", 29),
+    "tests/golden/first_evaluations/store": (REPOSITORY / "tests/golden/first_evaluations/sweep.yaml", 4),
 }
 """Each store that was ever committed in this repository: its sweep, and how many of its trials are done."""
 
@@ -65,10 +66,8 @@ def test_a_version_with_one_more_column_reads_each_committed_store(
     committed: tuple[Store, Sweep, int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    later = snapshot.RowFolder("trials", rows.TRIAL_SCHEMA.append(TOMORROW))
-    monkeypatch.setattr(rows, "ADDED", frozenset([TOMORROW.name]))
-    for module in (snapshot, survey):
-        monkeypatch.setattr(module, "TRIALS", later)
+    monkeypatch.setattr(rows, "SCHEMA", rows.SCHEMA.append(TOMORROW))
+    monkeypatch.setattr(rows, "NULLABLE", rows.NULLABLE | {TOMORROW.name})
     check(*committed)
 
 
@@ -83,7 +82,7 @@ def altered(content: bytes, **values: Any) -> bytes:
     return rows.to_parquet(rows._sealed({**row, **values}, schema))
 
 
-TRIAL = dataclasses.replace(trial_of(3), score_on=(OTHER,))
+TRIAL = dataclasses.replace(trial_of(3), evaluations=(OTHER,))
 
 
 def alter(store: Store, path: str, **values: Any) -> bytes:
@@ -97,7 +96,7 @@ def values(store: Store) -> pd.DataFrame:
 
 def test_a_row_with_a_column_of_a_later_version_counts_and_keeps_it(store: Store) -> None:
     commit(store, TRIAL, trial_of(4))
-    row, of_other = path_of(store, TRIAL, "trials"), scored(store, TRIAL)
+    row, of_other = path_of(store, TRIAL, "trials"), evaluated(store, TRIAL)
     expected = values(store)
     for path in (row, of_other):
         alter(store, path, energy_kwh=0.25, notes=["a", None])
@@ -126,7 +125,7 @@ def test_a_score_that_this_version_does_not_know_or_that_a_row_lacks_is_no_diffe
     table = rows.from_parquet(store.folder.read(row))
     scores = {**dict(table["scores"][0].as_py()), "test_of_tomorrow": 0.5}
     del scores["test_brier"]
-    store.folder.write(row, rows.to_parquet(rows.scored_anew(table, scores, {})))
+    store.folder.write(row, rows.to_parquet(rows.rescored(table, scores, {})))
     assert not inspected(store).findings
     assert store.trials()["test_of_tomorrow"].tolist() == [0.5]
 
@@ -151,11 +150,11 @@ def test_a_record_of_a_failure_with_a_later_column_counts(store: Store) -> None:
 
 
 @pytest.mark.parametrize("number", [2, 99])
-@pytest.mark.parametrize("of", ["trials", "scored"])
+@pytest.mark.parametrize("of", ["trials", "evaluations"])
 def test_a_newer_format_is_refused_and_nothing_is_moved(store: Store, number: int, of: str) -> None:
     commit(store, TRIAL, trial_of(4))
-    scored(store, TRIAL)
-    path = path_of(store, TRIAL, of)
+    evaluated(store, TRIAL)
+    path = path_of(store, TRIAL, of, OTHER if of == "evaluations" else None)
     alter(store, path, format=number, judged_by={"a": 1})
     before = content_of(store)
 

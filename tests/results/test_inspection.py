@@ -26,11 +26,11 @@ from results.store.survey import State
 from .conftest import (
     commit,
     content_of,
+    evaluated,
     falsified,
     inspected,
     one_digit_of_a_logit,
     path_of,
-    scored,
     trial_of,
 )
 
@@ -46,7 +46,7 @@ def told(made: Inspection) -> dict[str, list[str]]:
 
 def test_a_healthy_store_has_nothing_to_tell(store: Store) -> None:
     commit(store, *TRIALS)
-    scored(store, TRIALS[2])
+    evaluated(store, TRIALS[2])
     store.record_failure(trial_of(9), "bug", "no", "", "here")
     StoredCheckpoints(store).save(trial_of(8).key, 1, b"state")
     store.compact()
@@ -54,12 +54,12 @@ def test_a_healthy_store_has_nothing_to_tell(store: Store) -> None:
     pilots.keep(store, Pilot("digits", "mlp", "float32", 1.0, "cpu", 0.1, "2026-01-01"))
     store.folder.write("tables/digits.md", b"")
     made = inspected(store)
-    assert (made.findings, made.wrong, made.trials, made.scored) == ([], 0, len(TRIALS), 1)
+    assert (made.findings, made.wrong, made.trials, made.others) == ([], 0, len(TRIALS), 1)
 
 
 def test_all_that_is_wrong_is_told_by_kind_and_none_of_it_is_touched(store: Store) -> None:
     commit(store, *TRIALS)
-    rows_scored = [scored(store, trial) for trial in TRIALS[:2]]
+    rows_of_others = [evaluated(store, trial) for trial in TRIALS[:2]]
     predictions, epochs, trials = (
         [path_of(store, trial, kind) for trial in TRIALS] for kind in ("predictions", "epochs", "trials")
     )
@@ -72,7 +72,7 @@ def test_all_that_is_wrong_is_told_by_kind_and_none_of_it_is_touched(store: Stor
     expected[kinds.DAMAGED.title] += [change(epochs[0], lambda content: b"")]
     store.folder.delete(epochs[1])
     expected[kinds.DAMAGED.title] += [epochs[1], change(trials[2], lambda content: content[:-9])]
-    expected[kinds.DAMAGED.title] += [change(rows_scored[1], lambda content: content[:99])]
+    expected[kinds.DAMAGED.title] += [change(rows_of_others[1], lambda content: content[:99])]
     # A row that is whole, and false.
     expected[kinds.DIFFERING.title] = [change(trials[3], falsified)]
     store.folder.delete(trials[4])
@@ -109,7 +109,9 @@ def test_all_that_is_wrong_is_told_by_kind_and_none_of_it_is_touched(store: Stor
     made = inspected(store)
     assert told(made) == {title: sorted(paths) for title, paths in expected.items()}
     assert made.wrong == sum(len(paths) for paths in expected.values()) - 8
-    assert (made.trials, made.scored) == (2, 0), "of two trials and one set the logits are whole"
+    assert (made.trials, made.others) == (2, 0), (
+        "of two trials and one further evaluation the logits are whole"
+    )
     assert content_of(store) == before
     # What it says of the next run is so.
     survey = store.survey(TRIALS)

@@ -32,7 +32,7 @@ OLDER = ("test_ece", "test_confident_accuracy", "temperature_nll")
 """All that rows of before have."""
 
 ASKED = (("brier", "mce", "confident_accuracy"), ("none", "temperature_nll"))
-SCORES = len(TRIALS) * len(layer.EVALUATIONS) * 6
+SCORES = len(TRIALS) * len(layer.OWN) * 6
 
 
 def commit_older(store: Store, trials: Sequence[Trial] = TRIALS) -> None:
@@ -66,7 +66,7 @@ def test_the_layer_has_what_a_commit_of_today_would_have_had(older: Store) -> No
             kept = values(older, Scorer(metric, calibrator))
             for trial in TRIALS:
                 expected = arguments_of_commit(trial)["scores"]
-                for evaluation in layer.EVALUATIONS:
+                for evaluation in layer.OWN:
                     wanted = expected[f"{evaluation}_{metric}{suffix}"]
                     assert kept[trial.key, evaluation] == pytest.approx(wanted, abs=1e-12, nan_ok=True)
     # No sample is confident before scaling: this has no value, and is not computed again for that.
@@ -136,17 +136,17 @@ def test_what_other_code_or_other_logits_gave_is_not_read(older: Store, plugin: 
     rescore(older.uri, ["sharpness"])
     frame, scores = older.trials(), [Score("test", "sharpness")]
     found = layer.filled(older.folder, frame, scores)
-    assert not found.lacking
+    assert not found.missing
     for row in found.frame.itertuples():
         predictions = older.predictions(Address(row.dataset, row.model, row.loss, row.key))
         probabilities = tensors(predictions, "test")[0].double().softmax(dim=1)
         assert row.test_sharpness == pytest.approx(float((probabilities**2).mean()), abs=1e-12)
     others = frame.assign(predictions_digest="0" * 64)
-    lacking = {Scorer("sharpness"): len(TRIALS)}
-    assert layer.filled(older.folder, others, scores).lacking == lacking
+    missing = {Scorer("sharpness"): len(TRIALS)}
+    assert layer.filled(older.folder, others, scores).missing == missing
     plugin.write_text(PLUGIN.replace("**2", "**3"), encoding="utf-8")
     PLUGINS.add([plugin])
-    assert layer.filled(older.folder, frame, scores).lacking == lacking
+    assert layer.filled(older.folder, frame, scores).missing == missing
     assert rescore(older.uri, ["sharpness"]).scores == 2 * len(TRIALS)
 
 

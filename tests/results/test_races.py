@@ -31,9 +31,9 @@ def test_one_of_two_commits_stands_with_its_own_data(
     assert_whole(store, PAIRS)
 
 
-def test_sets_are_scored_against_the_result_that_stands(store: Store) -> None:
-    trial = dataclasses.replace(trial_of(), score_on=(OTHER,))
+def test_evaluations_are_compared_with_the_result_that_stands(store: Store) -> None:
+    trial = dataclasses.replace(trial_of(), evaluations=(OTHER,))
     assert store.commit(**arguments_of_commit(trial_of(1)) | {"trial": trial})
     result = result_of(trial)
     assert not commit_finished(store, result, lambda _: result.test, {"host": "here"})
-    assert inspected(store).scored == 1 and not inspected(store).findings
+    assert inspected(store).others == 1 and not inspected(store).findings

@@ -18,7 +18,7 @@ from results.store.store import Store
 from sweeps.expand import Sweep, load
 
 from ..s3_proxy import Proxy
-from .conftest import commit, scored
+from .conftest import commit, evaluated
 
 pytestmark = pytest.mark.slow
 
@@ -97,7 +97,7 @@ def test_a_row_is_one_request_and_none_if_it_is_in_the_copy(
 
 
 def test_verify_reads_each_file_once_and_ahead(s3: Proxy, filled: Store, sweep: Sweep) -> None:
-    scored(filled, sweep.trials[0])
+    evaluated(filled, sweep.trials[0])
     s3.delay(0.05, "GET")
     s3.requests.clear()
     s3.most_at_once = 0

@@ -184,9 +184,14 @@ def test_temperature_criterion_is_that_of_the_first_trial(sweep_file: Write) -> 
 def test_expected_frame_has_a_row_per_trial(sweep_file: Write) -> None:
     trials = load(sweep_file(SWEEP), ["protocol=mukhoti2020"]).trials
     frame = expected_frame(trials)
-    assert list(frame.columns) == ["key", "variant", "dataset", "model", "loss", "seed", "identity", "task"]
-    assert frame["key"].tolist() == [trial.key for trial in trials]
-    assert frame.iloc[-1, 2:6].tolist() == ["pictures(samples=100)", "dense", "kernel", 7]
+    assert frame["key"].tolist() == [trial.key for trial in trials] == frame["trial_key"].tolist()
+    assert set(frame["evaluation"]) == {"test"} and set(frame["task"]) == {"classification"}
+    assert frame.iloc[-1][["dataset", "model", "loss", "seed"]].tolist() == [
+        "pictures(samples=100)",
+        "dense",
+        "kernel",
+        7,
+    ]
     assert frame["identity"].iloc[-1] == canonical_json(trials[-1].identity())
     assert frame["variant"].nunique() == 2
 

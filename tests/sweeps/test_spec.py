@@ -40,6 +40,10 @@ REFUSED: dict[str, tuple[tuple[str, str], list[tuple[str, ...]]]] = {
         ("datasets:", "dataset:"),
         [("a.yaml: blocks[0]:", "'dataset'", "'datasets'")],
     ),
+    "former key in a block": (
+        ("datasets: [pictures]", "score_on: [pictures]\n    datasets: [pictures]"),
+        "a.yaml: blocks[0]: unknown key 'score_on'. Did you mean 'evaluations'?",
+    ),
     "unknown key in run": (
         ("blocks:", "run: {gpu_per_trial: 1}\nblocks:"),
         [("a.yaml: run:", "'gpu_per_trial'", "'gpus_per_trial'")],

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from trainables import calibration
 from trainables.calibration import TEMPERATURES, evaluate, scores
-from trainables.calibration.agreement import FLOAT32_OFF, FLOAT64_OFF, differing, differing_on
-from trainables.calibration.out_of_distribution import evaluate_on
+from trainables.calibration.agreement import FLOAT32_OFF, FLOAT64_OFF, differing, differing_elsewhere
+from trainables.calibration.scores import evaluate_elsewhere
 from trainables.calibrators import temperature
 from trainables.calibrators.temperature import CRITERIA, best
 from trainables.metrics import bins
@@ -180,13 +180,15 @@ def test_scores_of_other_data_are_held_against_the_logits_too():
     test, other = 9 * torch.randn(90, 4, generator=generator), 7 * torch.randn(70, 4, generator=generator)
     temperatures = {"ece": 1.3, "adaptive_ece": 1.0, "nll": 0.1}
     for labels in (torch.arange(70) % 4, torch.full((70,), -1)):
-        right = evaluate_on(test, other, labels, temperatures)
+        right = evaluate_elsewhere(test, other, labels, temperatures)
         told = (test, other, labels, temperatures, FLOAT32_OFF)
-        assert differing_on(right, *told) == {}
+        assert differing_elsewhere(right, *told) == {}
         for name in ("test_auroc_entropy_after_ece", "test_auroc_max_probability"):
-            assert list(differing_on({**right, name: right[name] + 1e-4}, *told)) == [name]
+            assert list(differing_elsewhere({**right, name: right[name] + 1e-4}, *told)) == [name]
     swapped = {**temperatures, "ece": 1.4}
-    assert "test_auroc_entropy_after_ece" in differing_on(right, test, other, labels, swapped, FLOAT32_OFF)
+    assert "test_auroc_entropy_after_ece" in differing_elsewhere(
+        right, test, other, labels, swapped, FLOAT32_OFF
+    )
 
 
 def test_temperatures_that_are_as_good_but_for_rounding_are_a_tie():

@@ -14,8 +14,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.calibration.out_of_distribution import detectors, evaluate_on
-from trainables.calibration.scores import FLOAT32_ZERO, confidences_of, probabilities_of, score
+from trainables.calibration.scores import (
+    FLOAT32_ZERO,
+    all_probabilities,
+    confidences_of,
+    evaluate_elsewhere,
+    probabilities_of,
+    score,
+)
 from trainables.calibrators.temperature import (
     CRITERIA,
     TEMPERATURES,
@@ -25,6 +31,7 @@ from trainables.calibrators.temperature import (
     criterion_curves,
 )
 from trainables.metrics import BINS
+from trainables.metrics.auroc import detectors
 from trainables.metrics.bins import bin_of, equal_mass_edges, equal_width_edges, totals
 from trainables.metrics.checks import checked_logits
 from trainables.metrics.confident_share import CONFIDENT
@@ -98,7 +105,7 @@ def differing(
     return found
 
 
-def differing_on(
+def differing_elsewhere(
     committed: Mapping[str, float],
     test_logits: Tensor,
     other_logits: Tensor,
@@ -106,7 +113,7 @@ def differing_on(
     temperatures: Mapping[str, float],
     off: float,
 ) -> dict[str, tuple[float, float]]:
-    """Like `differing`, for the scores on a data set out of distribution, named as in `evaluate_on`.
+    """Like `differing`, for the scores of another evaluation, named as in `evaluate_elsewhere`.
 
     Args:
         temperatures: Those of the trial's own row.
@@ -116,10 +123,10 @@ def differing_on(
         found = _scores_differing(
             committed, "test", *checked_logits(other_logits, other_labels), temperatures, off
         )
-    computed = evaluate_on(test_logits, other_logits, other_labels, temperatures)
+    computed = evaluate_elsewhere(test_logits, other_logits, other_labels, temperatures)
     for suffix, temperature in {"": 1.0, **{f"_after_{c}": t for c, t in temperatures.items()}}.items():
-        accepted = detectors(test_logits, temperature)
-        for name, others in detectors(other_logits, temperature).items():
+        accepted = detectors(all_probabilities(test_logits, temperature))
+        for name, others in detectors(all_probabilities(other_logits, temperature)).items():
             column = f"test_auroc_{name}{suffix}"
             slack = _share_of_ties(accepted[name], others)
             given = committed.get(column)

@@ -8,7 +8,7 @@ the edges of equal width are float32 numbers, which no confidence hits by defini
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -81,6 +81,41 @@ def evaluate(
     return result
 
 
+def evaluate_elsewhere(
+    test_logits: Tensor, logits: Tensor, labels: Tensor, temperatures: Mapping[str, float]
+) -> dict[str, float]:
+    """All scores of an evaluation on another data set than the test set, before and after each scaling.
+
+    Args:
+        test_logits: [M, K], on the test set.
+        logits: [N, K], on the other data set.
+        labels: [N]; -1 if its classes are not those of the network: then only metrics against the test set
+            are defined.
+        temperatures: By criterion, as chosen on the validation part.
+
+    Returns:
+        test_{score} and test_{score}_after_{criterion}, for each metric marked `at_commit` and
+        `against_test` and, if there are labels, for the scores of `score`.
+
+    Raises:
+        InputError: Logits are not finite, or have different numbers of classes.
+    """
+    specs = {name: METRICS[name].spec for name in METRICS.names()}
+    against_test = [name for name, spec in specs.items() if spec.against_test and spec.at_commit]
+    labelled = bool((labels >= 0).all())
+
+    def scores(temperature: float) -> dict[str, float]:
+        both = [all_probabilities(each, temperature) for each in (logits, test_logits)]
+        found = {name: compute(name, both[0], labels, test_probabilities=both[1]) for name in against_test}
+        return found | (score(logits, labels, temperature) if labelled else {})
+
+    known = {value: scores(value) for value in {1.0, *temperatures.values()}}
+    result = {f"test_{name}": value for name, value in known[1.0].items()}
+    for criterion, temperature in temperatures.items():
+        result |= {f"test_{name}_after_{criterion}": value for name, value in known[temperature].items()}
+    return result
+
+
 def _score(logits: Tensor, labels: Tensor, temperature: float) -> dict[str, float]:
     if not 0 < temperature < float("inf"):
         raise InputError(f"temperature must be positive, not {temperature}.")
@@ -106,9 +141,13 @@ def _score(logits: Tensor, labels: Tensor, temperature: float) -> dict[str, floa
     }
     found = dict(zip(scores, torch.stack(list(scores.values())).tolist(), strict=True))
     specs = {name: METRICS[name].spec for name in METRICS.names() if name not in found}
-    others = [name for name, spec in specs.items() if spec.at_commit and spec.task == tasks.DEFAULT]
+    others = [
+        name
+        for name, spec in specs.items()
+        if spec.at_commit and not spec.against_test and spec.task == tasks.DEFAULT
+    ]
     if others:
-        probabilities = torch.cat([part for part, _ in probabilities_of(logits, labels, temperature)])
+        probabilities = all_probabilities(logits, temperature)
         found |= {name: compute(name, probabilities, labels) for name in others}
     return found
 
@@ -157,6 +196,16 @@ def confidences_of(logits: Tensor, temperature: float) -> Tensor:
     """The confidences that `score` uses, float64 [N]."""
     parts = _split(logits, torch.empty(len(logits)))
     return torch.cat([1 / _scaled(part, temperature)[2] for part, _ in parts])
+
+
+def all_probabilities(logits: Tensor, temperature: float) -> Tensor:
+    """softmax(logits / temperature), float64 [N, K].
+
+    Raises:
+        InputError: Logits are invalid.
+    """
+    checked, labels = checked_logits(logits, torch.zeros(len(logits), dtype=torch.int64))
+    return torch.cat([part for part, _ in probabilities_of(checked, labels, temperature)])
 
 
 def probabilities_of(logits: Tensor, labels: Tensor, temperature: float) -> Iterator[tuple[Tensor, Tensor]]:

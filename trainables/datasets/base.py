@@ -155,10 +155,10 @@ class Dataset:
         return self
 
 
-class EvaluationOnly(Dataset):
-    """A data set for tests out of distribution: its training and validation parts are empty.
+class EvaluationDataset(Dataset):
+    """A data set for evaluations only: its training and validation parts are empty.
 
-    Its mark carries the fact `evaluation_only`: a trial cannot be trained on it.
+    The spec of its mark says `has_training_part: False`, so that no trial is trained on it.
     """
 
     def __init__(self, test: Split, num_classes: int, input_shape: tuple[int, ...] | None = None):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from trainables.datasets.archives import Archive, obtain
-from trainables.datasets.base import EvaluationOnly
+from trainables.datasets.base import EvaluationDataset
 from trainables.datasets.files import Progress, RemoteFile, missing, silent
 from trainables.datasets.images import NORMALISATIONS, ImageSplit, checked_labels
 from trainables.datasets.unpacking import Limits
@@ -38,11 +38,11 @@ IMAGES_PER_SEVERITY = 10_000
         "image_size": 32,
         "channels": 3,
         "samples": [0, 0, 10000],
-        "evaluation_only": True,
+        "has_training_part": False,
         "classes_of": "cifar10",
     },
 )
-class Cifar10C(EvaluationOnly):
+class Cifar10C(EvaluationDataset):
     """CIFAR-10's 10,000 test images with one corruption and severity (Hendrycks and Dietterich, ICLR 2019).
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy.io import loadmat
 
-from trainables.datasets.base import EvaluationOnly
+from trainables.datasets.base import EvaluationDataset
 from trainables.datasets.files import Progress, RemoteFile, fetch, locked, read_published, silent
 from trainables.datasets.images import NORMALISATIONS, ImageSplit, checked_labels
 from trainables.errors import DataError
@@ -33,10 +33,10 @@ TEST = RemoteFile(
         "image_size": 32,
         "channels": 3,
         "samples": [0, 0, 26032],
-        "evaluation_only": True,
+        "has_training_part": False,
     },
 )
-class StreetViewHouseNumbers(EvaluationOnly):
+class StreetViewHouseNumbers(EvaluationDataset):
     """The 26,032 test digits of Street View House Numbers with 32 x 32 pixels (Netzer et al., 2011).
 
     Normalised with CIFAR-10's constants, for networks trained on CIFAR.

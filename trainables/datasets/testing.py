@@ -34,7 +34,7 @@ class DatasetConformance(Conformance):
     @property
     def parts(self) -> dict[str, Split]:
         found = {"test": self.dataset.test}
-        if not self.entry.spec.evaluation_only:
+        if self.entry.spec.has_training_part:
             found.update(train=self.dataset.train, validation=self.dataset.validation)
         return found
 
@@ -47,7 +47,7 @@ class DatasetConformance(Conformance):
     def test_labels(self) -> None:
         """Labels are classes: int64 from 0 to K - 1, or -1 in the test part for none of them."""
         for name, part in self.parts.items():
-            least = -1 if name == "test" and self.entry.spec.evaluation_only else 0
+            least = -1 if name == "test" and not self.entry.spec.has_training_part else 0
             assert part.labels.dtype == torch.int64, name
             assert least <= int(part.labels.min()) <= int(part.labels.max()) < self.dataset.num_classes, name
 

@@ -1,8 +1,9 @@
 """Metrics of predicted probabilities, one file each. A new one is a new file here with a marked function.
 
 A metric is a function `(probabilities [N, K], labels [N]) -> float` of tensors on any device, with a third
-argument `bins: int = BINS` if it bins. Its mark states its properties for tables (`MetricSpec`). The
-predicted class is the first of the most probable ones; the confidence is its probability.
+argument `bins: int = BINS` if it bins, or `test_probabilities [M, K]` if it compares with the test set. Its
+mark states its properties for tables (`MetricSpec`). The predicted class is the first of the most probable
+ones; the confidence is its probability.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from trainables.catalogue import METRICS
-from trainables.errors import ConfigurationError
+from trainables.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,11 +39,19 @@ def parsed(name: str) -> tuple[str, int | None]:
     return match["name"], None if bins == BINS else bins
 
 
-def compute(name: str, probabilities: Tensor, labels: Tensor, **params: Any) -> float:
+def compute(
+    name: str,
+    probabilities: Tensor,
+    labels: Tensor,
+    *,
+    test_probabilities: Tensor | None = None,
+    **params: Any,
+) -> float:
     """The metric called `name` of probabilities [N, K] and labels [N], a fraction, or nats.
 
     Args:
         name: Such as 'ece', or with a number of bins 'ece(bins=20)'.
+        test_probabilities: Those on the test set [M, K], for a metric marked `against_test`.
         params: The metric's own parameters, and `bins` if it bins.
 
     Raises:
@@ -53,5 +62,9 @@ def compute(name: str, probabilities: Tensor, labels: Tensor, **params: Any) -> 
     params = params if bins is None else {"bins": bins, **params}
     if "bins" in params and not METRICS[name].spec.bins:
         raise ConfigurationError(f"metric {name!r} has no bins.")
+    if METRICS[name].spec.against_test:
+        if test_probabilities is None:
+            raise InputError(f"metric {name!r} compares with the test set: it needs test_probabilities.")
+        params = {**params, "test_probabilities": test_probabilities}
     value: float = METRICS.build(name, probabilities=probabilities, labels=labels, **params)
     return value

@@ -24,7 +24,10 @@ class MetricConformance(Conformance):
     registry = METRICS
 
     def value(self, probabilities: Tensor, labels: Tensor, **params: int) -> float:
-        return compute(self.entry.name, probabilities, labels, **self.params, **params)
+        test = random_logits(90)[0].softmax(dim=1)
+        return compute(
+            self.entry.name, probabilities, labels, test_probabilities=test, **self.params, **params
+        )
 
     def test_value(self) -> None:
         """A metric is a finite number."""

@@ -66,8 +66,8 @@ class DatasetSpec:
         channels: Channels of an image.
         classes: Number of classes.
         samples: Sizes of the training, validation and test part.
-        evaluation_only: Whether it has no training part.
-        classes_of: The data set whose classes it shares, for a set that is evaluated on.
+        has_training_part: Whether networks can be trained on it; otherwise it is only for `evaluations`.
+        classes_of: The data set whose classes it shares, if it is only for evaluations.
         task: The task learnt from it.
     """
 
@@ -76,7 +76,7 @@ class DatasetSpec:
     channels: int | None = None
     classes: int | None = None
     samples: tuple[int, int, int] | None = None
-    evaluation_only: bool = False
+    has_training_part: bool = True
     classes_of: str = ""
     task: str = "classification"
 
@@ -104,7 +104,9 @@ class MetricSpec:
         direction: Which of two values is better; None for a descriptive metric.
         order_only: Whether it depends only on the order of the classes.
         bins: Whether it takes `bins`.
-        at_commit: Whether the row of a trial contains it.
+        at_commit: Whether the rows of the store contain it.
+        against_test: Whether it compares the predictions of an evaluation with those on the test set, which
+            its function takes as `test_probabilities` [M, K]. It needs no labels, and the test set has none.
         task: The task whose predictions it measures. Only predictions of classification can be calibrated.
     """
 
@@ -115,6 +117,7 @@ class MetricSpec:
     order_only: bool = False
     bins: bool = False
     at_commit: bool = False
+    against_test: bool = False
     task: str = "classification"
 
 
@@ -145,10 +148,10 @@ class TaskSpec:
     """Spec of a task.
 
     Attributes:
-        scores_other_sets: Whether a trained network can be scored on data sets other than its own.
+        other_evaluations: Whether a trained network can be evaluated on data sets other than its own.
     """
 
-    scores_other_sets: bool = False
+    other_evaluations: bool = False
 
 
 Spec = TypeVar("Spec")

@@ -39,8 +39,8 @@ class Task(ABC, Generic[P]):
 
     Outputs come from the network, float [M, ...]; targets are the labels of the data set's batches, [M, ...].
     `P` holds the predictions on one part of the data, on the CPU. If the mark's spec says
-    `scores_other_sets`, a network can be scored on data sets other than its own, by the methods whose names
-    end in `elsewhere`.
+    `other_evaluations`, a network can be evaluated on data sets other than its own, by the methods whose
+    names end in `elsewhere`.
     """
 
     # Training

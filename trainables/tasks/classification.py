@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainables.calibration import ece, evaluate
-from trainables.calibration.agreement import differing, differing_on
-from trainables.calibration.out_of_distribution import evaluate_on
+from trainables.calibration.agreement import differing, differing_elsewhere
+from trainables.calibration.scores import evaluate_elsewhere
 from trainables.datasets.base import Dataset
 from trainables.registry import register
 from trainables.tasks.base import Task
@@ -34,7 +34,7 @@ class Predictions:
     sample_ids: Tensor
 
 
-@register("classification", spec={"scores_other_sets": True})
+@register("classification", spec={"other_evaluations": True})
 class Classification(Task[Predictions]):
     """One of K classes, by the softmax of logits [M, K]; targets are classes, int64 [M]."""
 
@@ -90,7 +90,7 @@ class Classification(Task[Predictions]):
     def scores_elsewhere(
         self, scores: Mapping[str, float], test: Predictions, other: Predictions
     ) -> dict[str, float]:
-        return evaluate_on(test.logits, other.logits, other.labels, temperatures_of(scores))
+        return evaluate_elsewhere(test.logits, other.logits, other.labels, temperatures_of(scores))
 
     def differing_elsewhere(
         self,
@@ -101,7 +101,7 @@ class Classification(Task[Predictions]):
         off: float,
     ) -> dict[str, tuple[float, float]]:
         temperatures = temperatures_of(scores)
-        return differing_on(committed, test.logits, other.logits, other.labels, temperatures, off)
+        return differing_elsewhere(committed, test.logits, other.logits, other.labels, temperatures, off)
 
 
 def temperatures_of(scores: Mapping[str, float]) -> dict[str, float]:

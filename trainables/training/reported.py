@@ -32,7 +32,7 @@ class Reported:
 
     @property
     def keeps_model(self) -> bool:
-        return bool(self.trial.score_on) and self.trial.training.reported_epoch != "last"
+        return bool(self.trial.evaluations) and self.trial.training.reported_epoch != "last"
 
     def consider(self, epoch: int, selection: float, outputs: Mapping[str, Tensor], model: nn.Module) -> None:
         """Replaces the reported epoch if this one is better, or if the last is to be reported.
@@ -56,4 +56,6 @@ class Reported:
         self.epoch, self.best, self.model = state["epoch"], state["best"], state["model"]
         self.outputs = {part: outputs.to(device) for part, outputs in state["outputs"].items()}
         if self.keeps_model and self.epoch >= 0 and self.model is None:
-            raise ValueError("the checkpoint lacks the network of the reported epoch")
+            raise ValueError(
+                "the checkpoint lacks the network of the reported epoch, which the evaluations need"
+            )

@@ -244,7 +244,7 @@ class TrialRun:
         checkpoints.save(self.trial.key, self.epoch, encode(self.state()), self.batches)
 
     def predictions_on(self, component: Component, root: Path | str | None) -> Any:
-        """Predictions, in the form of the task, of the reported epoch's network on a set of `Trial.score_on`.
+        """Predictions of the reported epoch's network on one of `Trial.evaluations`, in the form of the task.
 
         Raises:
             DataError: The set is missing or damaged.
