@@ -122,7 +122,7 @@ def named(part: Part, tables: Iterable[Table]) -> list[Table]:
         replace(
             table,
             metric=replace(table.metric, title=f"{table.metric.title}, {part.data}"),
-            caption=table.caption + note,
+            about=table.about + note,
         )
         for table in tables
     ]

@@ -1,7 +1,6 @@
-"""Tables in LaTeX, for papers; they need only booktabs and graphicx.
+"""Tables in LaTeX, for papers; they need only booktabs.
 
-A printed line holds the columns of about five losses. More losses go into panels below one another, in one
-tabular, so that all are printed in one size. Rows that do not fit a page go into a further float.
+All are printed in one size, never below 7 points: columns and lines that do not fit go into another float.
 """
 
 from __future__ import annotations
@@ -9,31 +8,21 @@ from __future__ import annotations
 import functools
 import unicodedata
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from results.tables import names
+from results.tables.grid import arrange, slug
 from trainables.texts import visible
 
 if TYPE_CHECKING:
-    from results.tables.layout import Cell, Row, Table
+    from results.tables.grid import Grid, Printed
+    from results.tables.layout import Table
 
-COLUMNS = 10
-"""Largest number of numeric columns in one panel."""
-
-LINES, LINES_SHRUNK = 33.0, 44.0
-"""Greatest height of one float, in lines: a float cannot break over pages. Tables with `COLUMNS` columns of
-means and temperatures are printed smaller, and hold more.
-"""
-
-HEADING, RULE = 3.0, 0.4
-"""Heights, in lines, of a panel's heading and of the rule above a data set."""
+WIDTH, HEIGHT = 80, 44
+"""Letters and lines of a float in an article of 10 points: 345 points wide, and 7 points a letter high."""
 
 DOCUMENT = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}
-\usepackage[a4paper,landscape,margin=15mm]{geometry}
 \usepackage{booktabs}
-\usepackage{graphicx}
 \begin{document}
 %s\end{document}
 """
@@ -45,6 +34,7 @@ _SPECIAL = {
     "±": r"$\pm$",
     "—": "--",
     "†": r"$^\dagger$",
+    "°": r"$^\circ$",
     "|": r"\textbar{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
@@ -84,105 +74,69 @@ def _escaped(character: str) -> str:
     return f"{{[}}U+{ord(character):04X}]"
 
 
-def latex(tables: Sequence[Table], *, standalone: bool = False) -> str:
-    """`table*` floats, or a document with them. Fragments need `\\usepackage{booktabs,graphicx}`."""
-    floats = "\n".join(text for table in tables for text in _floats(table))
+def latex(tables: Sequence[Table], *, standalone: bool = False, prefix: str = "") -> str:
+    """`table` floats, or a document with them. Fragments need `\\usepackage{booktabs}`.
+
+    Args:
+        prefix: Begins all labels, so that the tables of two sweeps can be in one paper.
+    """
+    grids = arrange(tables, WIDTH, HEIGHT)
+    floats = "\n".join(_float(grid, prefix) for grid in grids)
     if standalone:
         return DOCUMENT % floats
-    return "% Needs \\usepackage{booktabs,graphicx}.\n" + floats
+    return "% Needs \\usepackage{booktabs}.\n" + floats
 
 
-def _floats(table: Table) -> Iterator[str]:
-    panels = _panels(table)
-    bodies = _pages(table, panels)
-    width = max(len(panel) for panel in panels) * len(table.scalings)
-    for number, body in enumerate(bodies):
-        part = f" Part {number + 1} of {len(bodies)}." if len(bodies) > 1 else ""
-        label = f"tab:{table.metric.name.replace('_', '-')}" + (f"-{number + 1}" if number else "")
-        notes = [rf"{escaped(note)}\par" for note in table.notes] if number == len(bodies) - 1 else []
-        if notes:
-            below = r"\par\medskip\begin{minipage}{\textwidth}\footnotesize"
-            notes = [below, *notes, r"\end{minipage}"]
-        lines = [
-            r"\begin{table*}[tbp]",
-            r"\centering",
-            rf"\caption{{{escaped(table.caption + part)}}}",
-            rf"\label{{{label}}}\medskip",
-            # Scaled down to the width of the text if necessary, never up.
-            r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
-            rf"\begin{{tabular}}{{ll*{{{width}}}{{c}}}}",
-            r"\toprule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}}",
-            *notes,
-            r"\end{table*}",
-        ]
-        yield "\n".join(lines) + "\n"
+def _float(grid: Grid, prefix: str) -> str:
+    label = "-".join(filter(None, ("tab:" + slug(prefix) if prefix else "", grid.name)))
+    notes = [rf"{escaped(note)}\par" for note in grid.notes]
+    if notes:
+        notes = [r"\par\smallskip\begin{minipage}{\linewidth}", *notes, r"\end{minipage}"]
+    lines = [
+        r"\begin{table}[tbp]",
+        r"\centering",
+        rf"\caption{{{escaped(grid.caption)}}}",
+        rf"\label{{{label if prefix else 'tab:' + label}}}\smallskip",
+        # 7 points in a document of 10 points.
+        r"\scriptsize\setlength{\tabcolsep}{3pt}",
+        rf"\begin{{tabular}}{{l*{{{grid.columns}}}{{r}}}}",
+        r"\toprule",
+        *_heading(grid),
+        *_body(grid),
+        r"\bottomrule",
+        r"\end{tabular}",
+        *notes,
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
 
 
-def _panels(table: Table) -> list[range]:
-    """Distributes the losses evenly over panels, by position."""
-    most = COLUMNS // len(table.scalings)
-    count = -(-len(table.losses) // most)
-    edges = [round(panel * len(table.losses) / count) for panel in range(count + 1)]
-    return [range(start, stop) for start, stop in pairwise(edges)]
+def _heading(grid: Grid) -> list[str]:
+    over, under, rules, start = [""], [escaped(grid.corner)], "", 2
+    for group in grid.groups:
+        width = len(group.subheadings)
+        over.append(rf"\multicolumn{{{width}}}{{c}}{{{escaped(group.heading)}}}")
+        under += [escaped(text) for text in group.subheadings]
+        rules += rf"\cmidrule(lr){{{start}-{start + width - 1}}}"
+        start += width
+    return [" & ".join(over) + r" \\", rules, " & ".join(under) + r" \\"]
 
 
-def _chunks(table: Table, panels: int) -> list[list[Row]]:
-    """Distributes the rows over floats, as many per float as fit."""
-    room = (LINES_SHRUNK if panels > 1 and table.scaled else LINES) / panels - HEADING
-    chunks: list[list[Row]] = []
-    height = 0.0
-    for row in table.rows:
-        above = chunks[-1][-1].dataset if chunks else None
-        height += 1 + RULE * (row.dataset != above)
-        if not chunks or height > room:
-            chunks.append([])
-            height = 1 + RULE
-        chunks[-1].append(row)
-    return chunks
+def _body(grid: Grid) -> Iterator[str]:
+    for number, line in enumerate(grid.lines):
+        above = grid.lines[number - 1].group if number else None
+        if number == 0 or line.group != above:
+            yield r"\midrule"
+            if line.group:
+                yield rf"\multicolumn{{{1 + grid.columns}}}{{l}}{{\textit{{{escaped(line.group)}}}}} \\"
+        cells = [_cell(cell) for group in grid.groups for cell in group.cells[number]]
+        yield " & ".join([escaped(line.label), *cells]) + r" \\"
 
 
-def _pages(table: Table, panels: Sequence[range]) -> list[list[str]]:
-    """Lines of each float: all panels of some rows."""
-    pages = []
-    for rows in _chunks(table, len(panels)):
-        lines: list[str] = []
-        for panel in panels:
-            lines += [*([r"\midrule[\heavyrulewidth]"] if lines else []), *_heading(table, panel)]
-            for place, row in enumerate(rows):
-                first = place == 0 or rows[place - 1].dataset != row.dataset
-                if first:
-                    lines.append(r"\midrule")
-                lines.append(_line(table, panel, row, first))
-        pages.append(lines)
-    return pages
-
-
-def _heading(table: Table, panel: range) -> list[str]:
-    losses = [escaped(names.loss(table.losses[place])) for place in panel]
-    if not table.scaled:
-        return [" & ".join(["Data set", "Model", *losses]) + r" \\"]
-    over = " & ".join(["Data set", "Model", *(rf"\multicolumn{{2}}{{c}}{{{loss}}}" for loss in losses)])
-    rules = "".join(rf"\cmidrule(lr){{{start}-{start + 1}}}" for start in range(3, 3 + 2 * len(losses), 2))
-    return [over + r" \\", rules, " & ".join(["", "", *table.headings * len(losses)]) + r" \\"]
-
-
-def _line(table: Table, panel: range, row: Row, first: bool) -> str:
-    width = len(table.scalings)
-    cells = row.cells[panel.start * width : panel.stop * width]
-    dataset = escaped(names.dataset(row.dataset)) if first else ""
-    return " & ".join([dataset, escaped(row.name), *(_cell(table, cell) for cell in cells)]) + r" \\"
-
-
-def _cell(table: Table, cell: Cell | None) -> str:
-    mean, deviation, temperature, seeds = table.pieces(cell)
-    text = escaped(mean)
-    if cell is not None and cell.best:
+def _cell(cell: Printed) -> str:
+    text = escaped(cell.mean)
+    if cell.best:
         text = rf"\textbf{{{text}}}"
-    if deviation:
-        text += rf"{{\scriptsize$\,\pm\,${deviation}}}"
-    if seeds:
-        text += rf"$^{{{seeds}}}$"
-    return text + (f" ({temperature})" if temperature else "")
+    if cell.deviation:
+        text += rf"$\,\pm\,${cell.deviation}"
+    return text + (f" ({escaped(cell.aside)})" if cell.aside else "")

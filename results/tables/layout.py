@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from results.scoring.scores import UNCALIBRATED, Metric
+from results.statistics.noise_floor import Floor
 from results.tables import names
 from trainables.catalogue import CALIBRATORS
 
 TEST_SET = "the test set"
+LEVEL = 0.95
+"""Confidence of noise floors and comparisons."""
+
 MISSING = "—"
 UNDEFINED = "n/a"
 MIXED = "†"
+CALIBRATED = "°"
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,8 @@ class Cell:
     `mean` is NaN without seeds, or if the score of a seed is undefined; `deviation` (n-1) also for a single
     seed; `temperature` (mean over the seeds) if there is no scaling. `missing` are the expected seeds without
     a finished trial. `variant` digests the training settings, and is empty if unknown. `mixed`: whether its
-    trials were made by code that computes different numbers.
+    trials were made by code that computes different numbers. `best`: whether it is the best of its row, or
+    does not differ from it. `floor`: the noise floor of the mean, if there is one and logits are stored.
     """
 
     variant: str
@@ -34,6 +40,12 @@ class Cell:
     temperature: float
     best: bool = False
     mixed: bool = False
+    floor: Floor | None = None
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the error is within its noise floor, so that calibration is not rejected."""
+        return self.floor is not None and self.floor.p_value > 1 - LEVEL
 
 
 class Pieces(NamedTuple):
@@ -72,6 +84,9 @@ class Table:
     Attributes:
         calibrator: The calibrator between 'before' and 'after'.
         data: Name of the evaluated data.
+        seeds: The usual number of seeds of a cell.
+        about: The sentence that says what the metric is.
+        reading: Sentences that say how to read the table: of all metrics alike.
     """
 
     metric: Metric
@@ -79,7 +94,8 @@ class Table:
     losses: tuple[str, ...]
     rows: tuple[Row, ...]
     seeds: int
-    caption: str
+    about: str
+    reading: tuple[str, ...]
     notes: tuple[str, ...]
     data: str = TEST_SET
 
@@ -87,6 +103,14 @@ class Table:
     def scalings(self) -> tuple[str, ...]:
         """'before' and 'after' calibration, or 'none' for a metric that it cannot change."""
         return scalings(self.metric, self.calibrator)
+
+    @property
+    def caption(self) -> str:
+        return " ".join([self.about, *self.reading])
+
+    @property
+    def has_floors(self) -> bool:
+        return any(cell is not None and cell.floor is not None for row in self.rows for cell in row.cells)
 
     @property
     def scaled(self) -> bool:
@@ -114,7 +138,9 @@ class Table:
         if not cell.seeds:
             return Pieces(MISSING)
         return Pieces(
-            (UNDEFINED if math.isnan(cell.mean) else self.metric.printed(cell.mean)) + MIXED * cell.mixed,
+            (UNDEFINED if math.isnan(cell.mean) else self.metric.printed(cell.mean))
+            + CALIBRATED * cell.calibrated
+            + MIXED * cell.mixed,
             "" if math.isnan(cell.deviation) else self.metric.printed(cell.deviation),
             "" if math.isnan(cell.temperature) else f"{cell.temperature:.2f}",
             "" if cell.seeds == self.seeds else f"n={cell.seeds}",

@@ -6,6 +6,9 @@ needs no edit here. Labels in foreign rows may be any text, which is made visibl
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterable
+
 from trainables.texts import visible
 
 DATASETS = {
@@ -61,6 +64,33 @@ def model(label: str) -> str:
 
 def loss(label: str) -> str:
     return LOSSES.get(label) or visible(label)
+
+
+def short(labels: Iterable[str], name: Callable[[str], str]) -> dict[str, str]:
+    """Printed names of data sets or models, without parameters where they distinguish nothing.
+
+    'sst(vectors=glove.6B.50d,words=22329)' is 'SST Binary', unless another of the labels is one too.
+
+    Args:
+        name: `dataset` or `model`.
+    """
+    labels = list(dict.fromkeys(labels))
+    plain = {label: name(label.partition("(")[0]) for label in labels}
+    known = {*DATASETS.values(), *MODELS.values()}
+    times = Counter(plain.values())
+    return {
+        label: plain[label] if plain[label] in known and times[plain[label]] == 1 else name(label)
+        for label in labels
+    }
+
+
+def notes(labels: Iterable[str], name: Callable[[str], str]) -> list[str]:
+    """The labels behind the names of `short`, where they have parameters that these omit."""
+    return [
+        f"{shown}: {visible(label)}."
+        for label, shown in short(labels, name).items()
+        if "(" in label and "(" not in shown
+    ]
 
 
 def rank(labels: dict[str, str], label: str) -> tuple[int, str]:

@@ -10,11 +10,10 @@ import io
 import math
 import re
 from collections.abc import Callable, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from results.scoring.scores import criterion_of
-from results.tables import names
+from results.tables.grid import arrange
 from results.tables.latex import latex
 from trainables.errors import ConfigurationError
 from trainables.registry import closest
@@ -23,7 +22,11 @@ from trainables.texts import visible
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from results.tables.grid import Grid, Printed
     from results.tables.layout import Cell, Row, Table
+
+MARKDOWN_WIDTH, HTML_WIDTH = 160, 110
+"""Letters of a grid that fit on a screen."""
 
 
 def render(tables: Sequence[Table], format: str, *, standalone: bool = False) -> str:
@@ -47,48 +50,43 @@ _MARKDOWN = re.compile(r"[\\`*\[\]<>!|~$&]|(?<![^\W_])_|_(?![^\W_])")
 
 def markdown(tables: Sequence[Table]) -> str:
     """GitHub's Markdown, padded to be readable as plain text."""
-    return "\n".join(_markdown_table(table) for table in tables)
+    return "\n".join(_markdown_grid(grid) for grid in arrange(tables, MARKDOWN_WIDTH))
 
 
-def _markdown_table(table: Table) -> str:
-    lines = [
-        [
-            *("Data set", "Model"),
-            *(
-                f"{_markdown_text(names.loss(loss))} {table.heading(scaling)}".rstrip()
-                for loss, scaling in table.columns
-            ),
-        ]
-    ]
-    for row in table.rows:
-        place = [_markdown_text(names.dataset(row.dataset)), _markdown_text(row.name)]
-        lines.append([*place, *(_markdown_cell(table, c) for c in row.cells)])
+def _markdown_grid(grid: Grid) -> str:
+    grouped = any(line.group for line in grid.lines)
+    corner = ["Data set", grid.corner] if grouped else [grid.corner]
+    headings = [f"{group.heading} {sub}".rstrip() for group in grid.groups for sub in group.subheadings]
+    lines = [[*corner, *map(_markdown_text, headings)]]
+    for number, line in enumerate(grid.lines):
+        label = [line.group, line.label] if grouped else [line.label]
+        cells = [_markdown_cell(cell) for group in grid.groups for cell in group.cells[number]]
+        lines.append([*map(_markdown_text, label), *cells])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rule = [f"{'-' * width}" if place < 2 else f"{'-' * (width - 1)}:" for place, width in enumerate(widths)]
+    names_ = len(corner)
+    rule = [f"{'-' * w}" if place < names_ else f"{'-' * (w - 1)}:" for place, w in enumerate(widths)]
     padded = [
-        [text.ljust(width) if place < 2 else text.rjust(width) for place, (text, width) in enumerate(cells)]
+        [text.ljust(w) if place < names_ else text.rjust(w) for place, (text, w) in enumerate(cells)]
         for cells in (zip(line, widths, strict=True) for line in lines)
     ]
-    grid = "\n".join(f"| {' | '.join(line)} |" for line in [padded[0], rule, *padded[1:]])
-    notes = "".join(f"\n{_markdown_text(note)}\n" for note in table.notes)
-    title, caption = _markdown_text(table.metric.title), _markdown_text(table.caption)
-    return f"### {title}\n\n{caption}\n\n{grid}\n{notes}"
+    rows = "\n".join(f"| {' | '.join(line)} |" for line in [padded[0], rule, *padded[1:]])
+    notes = "".join(f"\n{_markdown_text(note)}\n" for note in grid.notes)
+    return f"### {_markdown_text(grid.title)}\n\n{_markdown_text(grid.caption)}\n\n{rows}\n{notes}"
 
 
 def _markdown_text(text: str) -> str:
     return _MARKDOWN.sub(r"\\\g<0>", visible(text))
 
 
-def _markdown_cell(table: Table, cell: Cell | None) -> str:
-    mean, deviation, temperature, seeds = table.pieces(cell)
-    text = f"**{mean}**" if cell is not None and cell.best else mean
-    text += f" ± {deviation}" if deviation else ""
-    return text + (f" ({temperature})" if temperature else "") + (f", {seeds}" if seeds else "")
+def _markdown_cell(cell: Printed) -> str:
+    text = f"**{cell.mean}**" if cell.best else cell.mean
+    text += f" ± {cell.deviation}" if cell.deviation else ""
+    return text + (f" ({cell.aside})" if cell.aside else "")
 
 
 def html(tables: Sequence[Table]) -> str:
     """One self-contained page."""
-    return html_environment().get_template("tables.html.j2").render(tables=[_html_table(t) for t in tables])
+    return html_environment().get_template("tables.html.j2").render(grids=arrange(tables, HTML_WIDTH))
 
 
 def html_environment() -> Environment:
@@ -102,32 +100,6 @@ def html_environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-
-
-def _html_table(table: Table) -> dict[str, object]:
-    return {
-        "name": table.metric.name,
-        "title": table.metric.title,
-        "caption": table.caption,
-        "losses": [names.loss(loss) for loss in table.losses],
-        "headings": table.headings,
-        "groups": [
-            (
-                names.dataset(dataset),
-                [
-                    (row.name, [(table.pieces(c), c is not None and c.best) for c in row.cells])
-                    for row in rows
-                ],
-            )
-            for dataset, rows in by_dataset(table.rows)
-        ],
-        "notes": table.notes,
-    }
-
-
-def by_dataset(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """Groups rows, which are sorted by data set."""
-    return [(dataset, list(group)) for dataset, group in groupby(rows, key=lambda row: row.dataset)]
 
 
 CSV_COLUMNS = [

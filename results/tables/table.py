@@ -21,21 +21,22 @@ from results.scoring.scores import (
     Score,
     chosen,
     criterion_of,
-    known_metrics,
     shown_of,
 )
 from results.store import code
-from results.tables import names
+from results.tables import captions, names
 from results.tables.evaluations import Part, grouped, named, parts
+from results.tables.evidence import Evidence, Known, Place, Predictions
 from results.tables.layout import MISSING, MIXED, TEST_SET, UNDEFINED, Cell, Row, Table, scalings
 from results.tables.rendering import FORMATS, render
 from results.tables.statistics import CELL, Settings, described, differing, settings_of_variants, summarise
 from trainables import tasks
-from trainables.catalogue import CALIBRATORS
 
 __all__ = ["FORMATS", "Cell", "Row", "Table", "build", "render"]
 
 KINDS = {"dataset": "data set", "model": "model", "loss": "loss", "training": "training"}
+
+TOP_5 = "top_5_accuracy"
 
 TOLD_HOLES = 8
 """Most cells with missing trials that a note names; the rest are counted."""
@@ -47,6 +48,7 @@ def build(
     calibrator: str = "temperature_ece",
     metrics: Sequence[str] = DEFAULT,
     elsewhere: Sequence[str] = (),
+    predictions: Predictions = lambda key: None,
 ) -> list[Table]:
     """Builds a table for each metric on the test set, then those for other data.
 
@@ -58,6 +60,9 @@ def build(
         calibrator: The calibrator, fitted to validation data, after which scores are shown as well.
         metrics: Names of metrics on the test set.
         elsewhere: Names of metrics on other data.
+        predictions: Returns the stored predictions of a trial on the test set, by its key; None if there are
+            none, or for another task. Without them there are no noise floors, and losses are compared over
+            seeds alone.
 
     Raises:
         ConfigurationError: The calibrator or a metric is unknown, no trial is finished, trials lack a column,
@@ -66,7 +71,7 @@ def build(
     return [
         table
         for part in split(evaluations, expected, metrics, elsewhere)
-        for table in named(part, _built(grouped(part), calibrator))
+        for table in named(part, _built(grouped(part), calibrator, predictions))
     ]
 
 
@@ -112,7 +117,14 @@ def default_metrics(trials: pd.DataFrame, usual: Sequence[str] = DEFAULT) -> lis
         usual: Those for classification.
     """
     found = trials["task"].fillna(tasks.DEFAULT) if "task" in trials.columns else [tasks.DEFAULT]
-    return [name for task in dict.fromkeys(sorted(found)) for name in shown_of(task, usual)]
+    metrics = [name for task in dict.fromkeys(sorted(found)) for name in shown_of(task, usual)]
+    return [name for name in metrics if name != TOP_5 or not _all_one(trials)]
+
+
+def _all_one(trials: pd.DataFrame) -> bool:
+    """Whether each network finds the true class among its first five, as with five classes or fewer."""
+    column = f"test_{TOP_5}"
+    return column in trials.columns and bool((trials[column] == 1).all())
 
 
 def only(frame: pd.DataFrame, task: str) -> pd.DataFrame:
@@ -122,7 +134,7 @@ def only(frame: pd.DataFrame, task: str) -> pd.DataFrame:
     return frame[frame["task"].fillna(tasks.DEFAULT) == task]
 
 
-def _built(part: Part, calibrator: str) -> list[Table]:
+def _built(part: Part, calibrator: str, predictions: Predictions) -> list[Table]:
     """The tables of one part."""
     trials, expected, metrics = part.frame, part.expected, part.metrics
     chosen_metrics = chosen(metrics)
@@ -142,25 +154,73 @@ def _built(part: Part, calibrator: str) -> list[Table]:
     mixed = code.mixed(trials, expected)
     absent = None if expected is not None else Cell("", math.nan, math.nan, 0, (), math.nan)
 
+    evidence = Evidence(_with_current_names(trials, expected), predictions, calibrator, chosen_metrics)
     tables = []
     for metric in chosen_metrics:
-        cells = []
+        cells, columns_of = [], []
         for scaling in scalings(metric, calibrator):
             with_temperature = temperature if scaling == "after" else None
-            of_column = _cells(summary, _column(metric, scaling, calibrator), with_temperature, mixed)
+            columns_of.append(_column(metric, scaling, calibrator))
+            of_column = _cells(summary, columns_of[-1], with_temperature, mixed)
             cells.append(dict(zip(where, of_column, strict=True)))
-        rows = []
+        rows, known = [], []
         for dataset, model, settings in places:
-            by_scaling = [
-                with_best(metric, [part.get((dataset, model, settings, loss), absent) for loss in losses])
-                for part in cells
-            ]
+            by_scaling = []
+            for of_scaling, scaling, column in zip(
+                cells, scalings(metric, calibrator), columns_of, strict=True
+            ):
+                row = {loss: of_scaling.get((dataset, model, settings, loss), absent) for loss in losses}
+                there = {loss: cell for loss, cell in row.items() if cell is not None and cell.seeds}
+                found = evidence.of_row(
+                    [Place(dataset, model, loss, cell.variant) for loss, cell in there.items()],
+                    metric,
+                    column,
+                    scaling == "after",
+                )
+                known.append(found)
+                by_scaling.append(marked(row, list(there), found, metric))
             ordered = tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)
             rows.append(Row(dataset, model, settings, ordered))
-        caption = _caption(metric, calibrator, full, rows, part.data)
+        sentences = captions.reading(metric, calibrator, full, rows, known)
         notes = (*holes, *training, *_notes_on_undefined(rows), *_notes_on_code(mixed))
-        tables.append(Table(metric, calibrator, losses, tuple(rows), full, caption, notes, part.data))
+        tables.append(
+            Table(
+                metric,
+                calibrator,
+                losses,
+                tuple(rows),
+                full,
+                captions.about(metric, part.data),
+                tuple(sentences),
+                notes,
+                part.data,
+            )
+        )
     return tables
+
+
+def marked(
+    row: Mapping[str, Cell | None], there: Sequence[str], known: Known, metric: Metric
+) -> list[Cell | None]:
+    """The cells of one row with floors and marks.
+
+    The best loss shares its mark with all that do not differ from it. Where all losses would share it, there
+    is none: nothing is known about which is best.
+    """
+    tied = dict(zip(there, known.comparison.tied, strict=True))
+    floors = dict(zip(there, known.floors, strict=True))
+    tells = metric.direction is not None and any(tied.values()) and not all(tied.values())
+    return [
+        None if cell is None else replace(cell, best=bool(tells and tied.get(loss)), floor=floors.get(loss))
+        for loss, cell in row.items()
+    ]
+
+
+def _with_current_names(trials: pd.DataFrame, expected: pd.DataFrame | None) -> pd.DataFrame:
+    """The trials of a sweep, under its names: those in rows are of the time of storing."""
+    if expected is None:
+        return trials
+    return trials.drop(columns=CELL).merge(expected[["key", *CELL]], on="key")
 
 
 def needed(metrics: Sequence[str], calibrator: str) -> list[Score]:
@@ -199,63 +259,6 @@ def _cells(
     places = zip(*(summary[name] for name in CELL), strict=True)
     cells = zip(places, zip(*values, temperatures, strict=True), strict=True)
     return [replace(Cell(*cell), mixed=place in mixed) for place, cell in cells]
-
-
-def with_best(metric: Metric, cells: Sequence[Cell | None]) -> list[Cell | None]:
-    """The cells of one row and scaling with the best means marked, including all that print alike.
-
-    A mean without competitors is not marked.
-    """
-    printed = [
-        float(metric.printed(cell.mean)) if cell is not None and not math.isnan(cell.mean) else math.nan
-        for cell in cells
-    ]
-    there = [value for value in printed if not math.isnan(value)]
-    if metric.direction is None or len(there) < 2:
-        return list(cells)
-    best = min(there) if metric.direction == "lower" else max(there)
-    return [
-        replace(cell, best=True) if cell is not None and value == best else cell
-        for cell, value in zip(cells, printed, strict=True)
-    ]
-
-
-def _caption(metric: Metric, calibrator: str, full: int, rows: Iterable[Row], data: str) -> str:
-    cells = [cell for row in rows for cell in row.cells if cell is not None]
-    title = f" ({metric.title})" if metric.title not in metric.meaning else ""
-    facts = [f"in {metric.printed_unit}"] if metric.printed_unit else []
-    number = f"{metric.number} bins"
-    facts += [number] if metric.bins and number not in metric.title else []
-    facts += [f"{metric.direction} is better"] if metric.direction else []
-    sentences = [", ".join([f"{metric.meaning}{title} on {data}", *facts]) + "."]
-    changed = metric.changed_by(calibrator)
-    if changed and (criterion := criterion_of(calibrator)):
-        by = known_metrics()[criterion]
-        bins = f" ({by.number} bins)" if by.bins else ""
-        there = any(not math.isnan(cell.temperature) for cell in cells)
-        brackets = "mean temperature in brackets, " if there else ""
-        sentences.append(
-            f"Pre T: as trained; post T: after temperature scaling, {brackets}the "
-            f"temperature of each trial chosen by validation {by.title}{bins}."
-        )
-    elif changed:
-        spec = CALIBRATORS[calibrator].spec
-        sentences.append(
-            f"Pre {spec.symbol}: as trained; post {spec.symbol}: after {spec.title}, fitted to each "
-            "trial's validation data."
-        )
-    elif calibrator == UNCALIBRATED:
-        sentences.append("As trained, without calibration.")
-    if full > 1:
-        fewer = ", of n seeds where n is given" if any(0 < cell.seeds < full for cell in cells) else ""
-        sentences.append(f"Mean ± standard deviation (n-1) over {full} seeds{fewer}.")
-    else:
-        sentences.append("One seed.")
-    if any(cell.best for cell in cells):
-        symbol = CALIBRATORS[calibrator].spec.symbol
-        apart = f", pre {symbol} and post {symbol} apart" if changed else ""
-        sentences.append(f"Bold: best mean of each row{apart}.")
-    return " ".join(sentences)
 
 
 def _notes_on_holes(summary: pd.DataFrame, cells: int, planned: bool) -> list[str]:

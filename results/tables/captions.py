@@ -1,0 +1,86 @@
+"""Sentences that say what a table shows and how to read it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from results.scoring.scores import Metric, criterion_of, known_metrics
+from results.tables.evidence import DRAWS, Known
+from results.tables.layout import CALIBRATED, LEVEL, Row
+from trainables.catalogue import CALIBRATORS
+
+REJECTED = f"{100 * (1 - LEVEL):.0f}%"
+
+
+def about(metric: Metric, data: str) -> str:
+    """The metric: name, evaluation, unit, bins and direction."""
+    title = f" ({metric.title})" if metric.title not in metric.meaning else ""
+    facts = [f"in {metric.printed_unit}"] if metric.printed_unit else []
+    number = f"{metric.number} bins"
+    facts += [number] if metric.bins and number not in metric.title else []
+    facts += [f"{metric.direction} is better"] if metric.direction else []
+    return ", ".join([f"{metric.meaning}{title} on {data}", *facts]) + "."
+
+
+def reading(
+    metric: Metric, calibrator: str, seeds: int, rows: Sequence[Row], known: Sequence[Known]
+) -> Iterator[str]:
+    """How to read the numbers and marks of a table.
+
+    Args:
+        seeds: The usual number of seeds of a cell.
+        known: The evidence on each row, before and after calibration.
+    """
+    cells = [cell for row in rows for cell in row.cells if cell is not None]
+    if metric.changed_by(calibrator):
+        yield _scaling(calibrator, any(not math.isnan(cell.temperature) for cell in cells))
+    if seeds > 1:
+        fewer = ", of n seeds where n is given" if any(0 < cell.seeds < seeds for cell in cells) else ""
+        yield f"Mean ± standard deviation (n-1) over {seeds} seeds{fewer}."
+    else:
+        yield "One seed."
+    yield from _on_floors(known)
+    if metric.direction:
+        yield _on_bold(seeds, known)
+
+
+def _scaling(calibrator: str, with_temperatures: bool) -> str:
+    spec = CALIBRATORS[calibrator].spec
+    if (criterion := criterion_of(calibrator)) is None:
+        return (
+            f"Pre {spec.symbol}: as trained; post {spec.symbol}: after {spec.title}, fitted to each "
+            "trial's validation data."
+        )
+    by = known_metrics()[criterion]
+    bins = f" ({by.number} bins)" if by.bins else ""
+    shown = "mean temperature shown, " if with_temperatures else ""
+    return (
+        f"Pre T: as trained; post T: after temperature scaling, {shown}the temperature of each trial "
+        f"chosen by validation {by.title}{bins}."
+    )
+
+
+def _on_floors(known: Sequence[Known]) -> Iterator[str]:
+    if any(floor is not None for each in known for floor in each.floors):
+        yield (
+            "Floor: the mean error, and in brackets its 95% point, of calibrated networks with the same "
+            f"confidences ({DRAWS:,} draws of the labels). {CALIBRATED}: no more than that, so calibration "
+            f"is not rejected at {REJECTED}."
+        )
+
+
+def _on_bold(seeds: int, known: Sequence[Known]) -> str:
+    compared = [each for each in known if each.comparison.differences]
+    if not compared:
+        return "Nothing is bold: there is nothing to compare."
+    samples = f"{DRAWS:,} resamples of the test samples"
+    over = "matched seeds"
+    if seeds == 1:
+        over = f"{samples} alone, so with other seeds it may differ"
+    elif all(each.over_samples for each in compared):
+        over = f"matched seeds and {samples}"
+    return (
+        "Bold: the best loss and all that do not differ from it, unless that is all of them (paired over "
+        f"{over}; Holm's correction for all pairs of losses, {REJECTED})."
+    )

@@ -1,0 +1,199 @@
+"""Noise floors of the scores in a table, and the losses that cannot be told from the best of their row.
+
+A row compares losses by matched seeds on the same test samples. Nothing is read before a table needs it, and
+each trial's predictions are read once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from results.scoring import samples
+from results.scoring.samples import Samples
+from results.scoring.scores import UNCALIBRATED, Metric, criterion_of
+from results.statistics import noise_floor, resampling, ties
+from results.statistics.binned import BINNED_ERRORS, BinnedError
+from results.statistics.noise_floor import Calibrated, Floor
+from results.statistics.ties import Comparison
+from results.tables.layout import LEVEL
+from results.tables.statistics import CELL
+from trainables.metrics import parsed
+
+Predictions = Callable[[str], pa.Table | None]
+"""Returns the stored predictions of a trial, by its key."""
+
+DRAWS = 1000
+"""Number of label draws for a floor, and of resamples of the test samples."""
+
+
+class Place(NamedTuple):
+    """The columns of `CELL`, which identify a cell."""
+
+    dataset: str
+    model: str
+    loss: str
+    variant: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """The evidence on one metric in one row, before or after calibration.
+
+    Attributes:
+        floors: Of each loss's mean over its seeds; None for a metric without a floor, or without samples.
+        comparison: Of all pairs of losses.
+        over_samples: Whether the comparison includes resamples of the test samples: else it is over seeds
+            alone.
+    """
+
+    floors: Sequence[Floor | None]
+    comparison: Comparison
+    over_samples: bool
+
+
+class Evidence:
+    """Evidence from the stored predictions of trials, computed on demand.
+
+    Args:
+        trials: One row per trial: `key`, `seed`, the columns of `CELL`, and scores and temperatures.
+        predictions: Returns a trial's predictions by its key; None if they are missing, damaged or not for
+            classification.
+        calibrator: The calibrator of the 'after' columns.
+        metrics: Those of the tables: their floors are computed together, from the same drawn labels.
+    """
+
+    def __init__(
+        self, trials: pd.DataFrame, predictions: Predictions, calibrator: str, metrics: Iterable[Metric]
+    ) -> None:
+        self._errors = {metric.name: error for metric in metrics if (error := binned(metric)) is not None}
+        self._floors: dict[tuple[bool, tuple[str, ...]], dict[str, Calibrated]] = {}
+        self.trials, self.predictions, self.calibrator = trials, predictions, calibrator
+        self._positions: dict[Place, dict[int, int]] = defaultdict(dict)
+        for position, (*cell, seed) in enumerate(
+            zip(*(trials[name] for name in [*CELL, "seed"]), strict=True)
+        ):
+            self._positions[Place(*cell)][int(seed)] = position
+        self._columns: dict[str, list[Any]] = {}
+        self._read: dict[str, tuple[Samples, Samples] | None] = {}
+
+    def _column(self, name: str) -> list[Any]:
+        if name not in self._columns:
+            self._columns[name] = self.trials[name].tolist()
+        return self._columns[name]
+
+    def of_row(self, places: Sequence[Place], metric: Metric, column: str, after: bool) -> Known:
+        """Evidence on the losses of a row.
+
+        Args:
+            places: The cell of each loss.
+            column: The column of the scores in `trials`.
+            after: Whether they are after calibration.
+        """
+        values, every_key = self._column(column), self._column("key")
+        seeds = sorted({seed for place in places for seed in self._positions[place]})
+        scores = np.full((len(places), len(seeds)), math.nan)
+        keys: list[list[str]] = [[] for _ in places]
+        for row, place in enumerate(places):
+            for number, seed in enumerate(seeds):
+                position = self._positions[place].get(seed)
+                if position is not None and not math.isnan(values[position]):
+                    scores[row, number] = values[position]
+                    keys[row].append(every_key[position])
+        tested = self._tested([key for of_loss in keys for key in of_loss], after)
+        resampled: NDArray[np.float64] | None = None
+        floors: list[Floor | None] = [None] * len(places)
+        if tested:
+            resampled = _resampled(scores, keys, tested, metric)
+            floors = self._floors_of(keys, tested, metric, after)
+        comparison = ties.compare(scores, resampled, metric.direction or "lower", LEVEL)
+        return Known(floors, comparison, resampled is not None)
+
+    def _floors_of(
+        self, keys: Sequence[Sequence[str]], tested: Mapping[str, Samples], metric: Metric, after: bool
+    ) -> list[Floor | None]:
+        """The floor of each loss's mean over its trials."""
+        if metric.name not in self._errors:
+            return [None] * len(keys)
+        every = tuple(key for of_loss in keys for key in of_loss)
+        if (after, every) not in self._floors:
+            confidences = np.stack([tested[key].confidences for key in every])
+            correct = np.stack([tested[key].correct for key in every])
+            self._floors[after, every] = noise_floor.top_label(confidences, correct, self._errors, DRAWS)
+        drawn = self._floors[after, every][metric.name]
+        ends = np.cumsum([len(of_loss) for of_loss in keys])
+        return [
+            Calibrated(drawn.observed[start:end], drawn.drawn[start:end]).of_mean(LEVEL)
+            if end > start
+            else None
+            for start, end in zip([0, *ends], ends, strict=False)
+        ]
+
+    def _tested(self, keys: Sequence[str], after: bool) -> dict[str, Samples]:
+        """The samples of each trial; empty if any lacks them, or was tested on others."""
+        found: dict[str, Samples] = {}
+        for key in keys:
+            if (both := self._samples(key)) is None:
+                return {}
+            found[key] = both[after]
+        return found if samples.same_samples(list(found.values())) else {}
+
+    def _samples(self, key: str) -> tuple[Samples, Samples] | None:
+        """A trial's test samples before and after calibration."""
+        if key not in self._read:
+            predictions = self.predictions(key)
+            self._read[key] = None if predictions is None else self._both(key, predictions)
+        return self._read[key]
+
+    def _both(self, key: str, predictions: pa.Table) -> tuple[Samples, Samples]:
+        before = samples.of_test_set(predictions)
+        if self.calibrator == UNCALIBRATED:
+            return before, before
+        temperature = None
+        if criterion := criterion_of(self.calibrator):
+            position = self._column("key").index(key)
+            temperature = self._column(f"temperature_{criterion}")[position]
+        return before, samples.of_test_set(predictions, self.calibrator, temperature)
+
+
+def binned(metric: Metric) -> BinnedError | None:
+    """The form of a metric that depends on binned sums alone; None for other metrics."""
+    name, bins = parsed(metric.name)
+    error = BINNED_ERRORS.get(name)
+    return error if error is None or bins is None else BinnedError(error.binning, error.combined, bins)
+
+
+def _resampled(
+    scores: NDArray[np.float64],
+    keys: Sequence[Sequence[str]],
+    tested: Mapping[str, Samples],
+    metric: Metric,
+) -> NDArray[np.float64] | None:
+    """Scores over resamples of the test samples, [L, S, draws]; NaN for a missing trial.
+
+    None for a metric that is neither binned nor a mean over samples.
+    """
+    every = [tested[key] for of_loss in keys for key in of_loss]
+    resamples = resampling.Resamples(len(every[0].ids), DRAWS)
+    error = binned(metric)
+    values = [samples.means_over(each, metric.name) for each in every]
+    if error is not None:
+        confidences, correct = (
+            np.stack([getattr(each, name) for each in every]) for name in ("confidences", "correct")
+        )
+        flat = resampling.binned_errors(confidences, correct, error, resamples)
+    elif all(value is not None for value in values):
+        flat = resampling.means(np.stack([value for value in values if value is not None]), resamples)
+    else:
+        return None
+    found = np.full((*scores.shape, DRAWS), np.nan)
+    found[np.isfinite(scores)] = flat
+    return found
