@@ -59,7 +59,8 @@ def fill(store: Store, trials: tuple[Trial, ...] | list[Trial]) -> None:
     scores, epochs = score_predictions(table), epochs_table([{"epoch": 0, "train_loss": 1.0}])
     provenance = {"source_commit": "0" * 40, "host": "benchmark", "processor": "none", "version_torch": "0"}
     for trial in trials:
-        store.commit(trial, table, epochs, scores, {"training_seconds": 1.0}, provenance)
+        measured = {"training_seconds": 1.0}
+        store.commit(trial, table, scores, provenance, epochs=epochs, measurements=measured)
 
 
 def one_after_the_other(s3: Proxy, trials: tuple[Trial, ...] | list[Trial]) -> float:

@@ -68,7 +68,8 @@ def fill(store: Store, number: int) -> None:
     epochs = epochs_table([{"epoch": 0, "train_loss": 1.0}])
     provenance = {"source_commit": "0" * 40, "host": "benchmark", "processor": "none", "version_torch": "0"}
     for trial, (table, scores) in zip(some_trials(number), itertools.cycle(made), strict=False):
-        store.commit(trial, table, epochs, scores, {"training_seconds": 1.0}, provenance)
+        measured = {"training_seconds": 1.0}
+        store.commit(trial, table, scores, provenance, epochs=epochs, measurements=measured)
 
 
 def seconds(*command: str) -> float:

@@ -10,23 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from results.store import rows
+from results.store.address import DATA
 from results.store.errors import StoreError
 from results.store.snapshot import Snapshot, side_by_side
 from results.store.store import Store
 
-KEYED = ("predictions", "epochs", "trials")
+KEYED = tuple({*DATA, *(folder for of_rows in DATA.values() for folder in of_rows.values())})
 """Kinds of files whose names begin with their trial's key."""
 
-OTHERS = (
-    "evaluations",
-    "scored",
-    "scored_predictions",
-    "rescored",
-    "failures",
-    "compacted",
-    "damaged",
-    "checkpoints",
-)
+OTHERS = ("rescored", "failures", "compacted", "damaged", "checkpoints")
 
 PROGRAMS = ("calibsweep", "torch", "ray", "python")
 

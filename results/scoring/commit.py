@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from trainables.tasks.base import Task
     from trainables.training.curves import Curves
     from trainables.training.result import TrialResult
-    from trainables.trial import Component
+    from trainables.trial import Component, Trial
 
 FEW_SAMPLES = 10_000
 """One thread scores fewer samples as fast as several do."""
@@ -159,35 +159,40 @@ def commit_finished(
         False if a result of the trial was committed before. It stands, and evaluations are compared with it.
     """
     committed = commit_result(store, result, provenance)
-    standing = None
-    for evaluation in store.missing_evaluations(result.trial):
-        if not committed and standing is None:
+    if missing := store.missing_evaluations(result.trial):
+        own = None
+        if not committed:
             # The committed result may differ in last digits: scores must follow from its stored predictions.
             with contextlib.suppress(StoreError):
-                standing = store.predictions(Address.of(result.trial))
-        commit_evaluation(store, result, evaluation, predictions_on(evaluation), provenance, standing)
+                own = store.predictions(Address.of(result.trial))
+        if own is None:
+            own = _own_predictions(result)
+        scores = score_predictions(own)
+        for evaluation in missing:
+            predictions = predictions_on(evaluation)
+            commit_evaluation(store, result.trial, evaluation, predictions, own, scores, provenance)
     return committed
 
 
 def commit_evaluation(
     store: Store,
-    result: TrialResult,
+    trial: Trial,
     evaluation: Component,
     predictions: Any,
-    provenance: dict[str, str],
-    standing: pa.Table | None = None,
+    own: pa.Table,
+    scores: Mapping[str, float],
+    provenance: Mapping[str, str],
 ) -> bool:
     """Scores a further evaluation of a finished trial and commits it. Returns as `commit_result`.
 
     Args:
-        standing: The trial's stored predictions, if they differ from this result's.
+        predictions: In the form of the task.
+        own: The trial's predictions on its own data, as committed.
+        scores: Those that follow from `own`.
     """
-    task = tasks.name_of(result.trial.dataset.name)
-    own = predictions_table(task, result.validation, result.test) if standing is None else standing
-    table = other_table(task, predictions)
-    scores = _other_scores(score_predictions(own), own, table)
-    facts = {**provenance, ARITHMETIC: FLOAT64}
-    return store.commit(result.trial, table, scores, facts, evaluation=evaluation)
+    table = other_table(tasks.name_of(trial.dataset.name), predictions)
+    facts = {**provenance, **_facts(trial)}
+    return store.commit(trial, table, _other_scores(scores, own, table), facts, evaluation=evaluation)
 
 
 def commit_result(store: Store, result: TrialResult, provenance: dict[str, str]) -> bool:
@@ -196,15 +201,12 @@ def commit_result(store: Store, result: TrialResult, provenance: dict[str, str])
     Returns:
         False if the trial was committed before: that commit stands.
     """
-    task = tasks.name_of(result.trial.dataset.name)
-    table = predictions_table(task, result.validation, result.test)
+    table = _own_predictions(result)
     measurements = {
         name: float(value) for name, value in result.measurements.items() if isinstance(value, int | float)
     }
     texts = {name: value for name, value in result.measurements.items() if isinstance(value, str)}
-    facts = {"dataset_fingerprint": result.dataset_fingerprint, ARITHMETIC: FLOAT64}
-    if task != tasks.DEFAULT:
-        facts["task"] = task
+    facts = {"dataset_fingerprint": result.dataset_fingerprint, **_facts(result.trial)}
     return store.commit(
         result.trial,
         table,
@@ -213,6 +215,16 @@ def commit_result(store: Store, result: TrialResult, provenance: dict[str, str])
         epochs=epochs_table(result.epochs),
         measurements={**measurements, "reported_epoch": float(result.reported_epoch)},
     )
+
+
+def _own_predictions(result: TrialResult) -> pa.Table:
+    return predictions_table(tasks.name_of(result.trial.dataset.name), result.validation, result.test)
+
+
+def _facts(trial: Trial) -> dict[str, str]:
+    """The provenance of scores."""
+    task = tasks.name_of(trial.dataset.name)
+    return {ARITHMETIC: FLOAT64, **({} if task == tasks.DEFAULT else {"task": task})}
 
 
 def rescore(store: Store, path: str) -> None:
