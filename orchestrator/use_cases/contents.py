@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from results.store import rows
-from results.store.address import DATA
+from results.store.address import DATA, DATA_FOLDERS
 from results.store.errors import StoreError
 from results.store.snapshot import Snapshot, side_by_side
 from results.store.store import Store
 
-KEYED = tuple({*DATA, *(folder for of_rows in DATA.values() for folder in of_rows.values())})
+KEYED = (*DATA, *DATA_FOLDERS)
 """Kinds of files whose names begin with their trial's key."""
 
 OTHERS = ("rescored", "failures", "compacted", "damaged", "checkpoints")

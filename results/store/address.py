@@ -29,6 +29,8 @@ DATA = {
 }
 """For each folder of rows: the folders of their data, by kind."""
 
+DATA_FOLDERS = tuple(dict.fromkeys(folder for folders in DATA.values() for folder in folders.values()))
+
 LABEL_LENGTH = 100
 """Most characters in a folder's name. File systems allow 255 bytes."""
 

@@ -66,7 +66,7 @@ class StoredCheckpoints:
                 yield state
             elif state != VOID:
                 whole = zipfile.is_zipfile(io.BytesIO(state))
-                self.unusable("its bytes are not those that were kept" if whole else "it is cut short")
+                self.unusable("its bytes are not the saved bytes" if whole else "it is cut short")
                 self.tidying.attempt(lambda path=info.path: self.store.set_aside([path]))  # type: ignore[misc]
 
     def unusable(self, why: str) -> None:

@@ -88,7 +88,7 @@ def committed_row(folder: Folder, address: Address) -> tuple[str, pa.Table]:
 
 
 def committed(folder: Folder, address: Address, kind: str) -> pa.Table:
-    """Reads the data of an evaluation, and checks that it is what was committed.
+    """Reads the data of an evaluation, and checks that its bytes are the committed bytes.
 
     Raises:
         StoreError: The row or its data is missing, damaged or unreadable.

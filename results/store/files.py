@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 
+from results.store.address import DATA, DATA_FOLDERS
 from results.store.errors import StoreError, store_error
 from results.store.file_info import TEMPORARY, TEMPORARY_NAME, FileInfo
 from results.store.local_files import LocalFiles
@@ -14,10 +15,10 @@ from results.store.object_store import ObjectStore
 from results.store.place import place_of, redacted
 
 FOLDERS = (
-    *("trials", "predictions", "epochs", "scored", "scored_predictions", "failures", "checkpoints"),
-    *("running", "compacted", "pilots", "damaged", "findings", "tables", "rescored", TEMPORARY),
+    *(*DATA, *DATA_FOLDERS, "failures", "checkpoints", "running", "compacted", "pilots", "damaged"),
+    *("findings", "tables", "rescored", TEMPORARY),
 )
-"""What a store has below it."""
+"""The folders of a store."""
 
 STALE_SECONDS = 86_400
 """Half-written files older than a day belong to nobody who is still writing."""

@@ -25,13 +25,13 @@ DAMAGED = Kind(
 )
 DIFFERING = Kind(
     "scores that do not follow from the stored logits",
-    "The next run of their sweep sets such rows aside in damaged/ and writes them anew, with the scores that "
-    "the logits give. Nothing is trained for that.",
+    "The next run of their sweep sets such rows aside in damaged/ and writes them again, with the scores "
+    "that follow from the logits. It trains nothing for that.",
 )
 UNREADABLE = Kind(
     "files that cannot be read",
-    "The next run ends with one line at the first that it needs. Make them readable, or move them out of the "
-    "store: what they held is made again then.",
+    "The next run ends at the first of them that it needs. Make them readable, or move them out of the "
+    "store: then the next run makes their contents again.",
 )
 NEWER = Kind(
     "rows written by a newer calibsweep",
@@ -39,12 +39,12 @@ NEWER = Kind(
 )
 DAMAGED_FAILURE = Kind(
     "damaged records of failures",
-    "The next run of their sweep sets them aside in damaged/. A trial that has no other is tried again.",
+    "The next run of their sweep sets them aside in damaged/. A trial without another record is tried again.",
 )
 DAMAGED_CHECKPOINT = Kind(
     "damaged checkpoints",
-    "The next run of their sweep sets them aside in damaged/: a trial goes on from the checkpoint before, or "
-    "starts anew.",
+    "The next run of their sweep sets them aside in damaged/: a trial resumes from the checkpoint before, or "
+    "starts from scratch.",
 )
 DAMAGED_COPY = Kind(
     "damaged copies of rows",
@@ -53,10 +53,10 @@ DAMAGED_COPY = Kind(
 )
 DAMAGED_PILOT = Kind(
     "damaged pilots",
-    "They are ignored, and set aside in damaged/ by the next run; plan --pilot measures anew.",
+    "They are ignored, and set aside in damaged/ by the next run; plan --pilot measures again.",
 )
 DAMAGED_WORD = Kind(
-    "damaged lists of what runs", "They are ignored, and set aside in damaged/ by the next run."
+    "damaged lists of running trials", "They are ignored, and set aside in damaged/ by the next run."
 )
 WITHOUT_ROW = Kind(
     "data without a row",
@@ -65,7 +65,7 @@ WITHOUT_ROW = Kind(
 )
 NOT_FIRST = Kind(
     "data of commits that did not stand",
-    "Another row was there first, or has taken the place of one that was set aside. Nothing reads them.",
+    "Another row was committed first, or replaced one that was set aside. Nothing reads them.",
     wrong=False,
 )
 LEFT_OVER = Kind("checkpoints of finished trials", "The next run of their sweep deletes them.", wrong=False)
@@ -81,7 +81,7 @@ HALF_WRITTEN = Kind(
     "half-written files", "The next run that has something to do deletes those older than a day.", wrong=False
 )
 SET_ASIDE = Kind("files set aside before", "Nothing reads them; they may be deleted.", wrong=False)
-FOREIGN = Kind("files that are none of a store's", "They are ignored.", wrong=False)
+FOREIGN = Kind("files that do not belong to a store", "They are ignored.", wrong=False)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from results.store import copies, data_files, pilots, rows, running
-from results.store.address import DATA, EARLIER, EVALUATIONS, TRIALS, Address, stem, trial_key
+from results.store.address import DATA, DATA_FOLDERS, EARLIER, EVALUATIONS, TRIALS, Address, stem, trial_key
 from results.store.data_files import DIGEST_LENGTH, sha256
 from results.store.errors import StoreError
 from results.store.file_info import TEMPORARY, TEMPORARY_NAME, FileInfo
@@ -52,9 +52,6 @@ OF_DATA = rf"(-[0-9a-f]{{{DIGEST_LENGTH}}})?\.parquet"
 
 EVALUATION = rf"[0-9a-f]+-[0-9a-f]{{{EVALUATION_LENGTH}}}"
 """The key of an evaluation on another data set than the test set."""
-
-FOLDERS = dict.fromkeys(folder for of_row in DATA.values() for folder in of_row.values())
-"""Folders of data, in the order of reading."""
 
 NAMES = {
     TRIALS: re.compile(r"([0-9a-f]+)\.parquet"),
@@ -140,7 +137,7 @@ def row_of(path: str) -> str | None:
     """The path of the row of a path to a row or its data; None for all other paths."""
     kind, _, rest = path.partition("/")
     folder, _, name = rest.rpartition("/")
-    match = NAMES[kind].fullmatch(name) if kind in FOLDERS or kind in DATA else None
+    match = NAMES[kind].fullmatch(name) if kind in DATA_FOLDERS or kind in DATA else None
     if match is None or kind in DATA:
         return path if match else None
     of_trial = match[1] == trial_key(match[1])
@@ -196,7 +193,7 @@ class _Looker:
                 self.made.found(STALE_WORD if ours else FOREIGN, info.path)
             elif kind in NAMES and NAMES[kind].fullmatch(name) and is_ours(info.path):
                 paths[kind].append(info.path)
-                if kind in FOLDERS and (row_path := row_of(info.path)):
+                if kind in DATA_FOLDERS and (row_path := row_of(info.path)):
                     self.data[row_path].append(info.path)
             elif kind not in NOT_INSPECTED:
                 self.made.found(FOREIGN, info.path)
@@ -223,14 +220,16 @@ class _Looker:
         self._plan_rows(sorted(of_rows[TRIALS] | {trial_row_of(path) for path in others}), sorted(others))
 
     def _plan_rows(self, trials: Iterable[str], others: Iterable[str]) -> None:
-        order = list(FOLDERS)
         of_trials: dict[str, list[str]] = defaultdict(list)
         for path in others:
             of_trials[trial_row_of(path)].append(path)
         for path in dict.fromkeys([*trials, *of_trials]):
             for row_path in (path, *of_trials[path]):
                 data = self.data.get(row_path, ())
-                self.order += [row_path, *sorted(data, key=lambda each: order.index(each.partition("/")[0]))]
+                self.order += [
+                    row_path,
+                    *sorted(data, key=lambda each: DATA_FOLDERS.index(each.partition("/")[0])),
+                ]
             self._step(self._trial, path, of_trials[path])
 
     def _step(self, look: Callable[..., None], path: str, *more: Any) -> None:
@@ -318,7 +317,7 @@ class _Looker:
         if path in places:
             return row
         for each in (path, *self.data.get(path, ())):
-            self.made.found(FOREIGN, each, f"a copy of what belongs to {places[0]}")
+            self.made.found(FOREIGN, each, f"a copy of {places[0]}")
         return None
 
     def _data_of(self, row_path: str, row: pa.Table) -> dict[str, pa.Table | None]:

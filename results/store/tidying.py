@@ -1,4 +1,4 @@
-"""Deletes obsolete files. Nothing depends on it: the next run retries what could not be deleted."""
+"""Deletes obsolete files. Nothing depends on it: the next run retries failed deletions."""
 
 from __future__ import annotations
 

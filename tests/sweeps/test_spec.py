@@ -42,7 +42,7 @@ REFUSED: dict[str, tuple[tuple[str, str], list[tuple[str, ...]]]] = {
     ),
     "former key in a block": (
         ("datasets: [pictures]", "score_on: [pictures]\n    datasets: [pictures]"),
-        "a.yaml: blocks[0]: unknown key 'score_on'. Did you mean 'evaluations'?",
+        [("a.yaml: blocks[0]:", "'score_on'", "'evaluations'")],
     ),
     "unknown key in run": (
         ("blocks:", "run: {gpu_per_trial: 1}\nblocks:"),

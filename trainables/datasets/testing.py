@@ -65,7 +65,7 @@ class DatasetConformance(Conformance):
         assert self.load().fingerprint == self.dataset.fingerprint
 
     def test_spec(self) -> None:
-        """The mark tells what the data set has."""
+        """The spec of the mark matches the data."""
         spec, data = self.entry.spec, self.dataset
         if spec.samples is not None:
             assert spec.samples == (len(data.train), len(data.validation), len(data.test))
