@@ -170,7 +170,7 @@ REFUSED: dict[str, tuple[tuple[str, str], list[tuple[str, ...]]]] = {
     ),
     "exclusion of nothing": (
         ("[plain]", "[plain]\n    exclude: [{model: conv, reason: why}]"),
-        [("a.yaml: blocks[0].exclude[0]:", "trials")],
+        [("a.yaml: blocks[0].exclude[0]:", "trial")],
     ),
     "misspelt exclusion": (
         ("[plain]", "[plain]\n    exclude: [{model: conf, reason: why}]"),
