@@ -22,7 +22,7 @@ from pathlib import Path
 
 from orchestrator.command_line.base import PLUGINS_VARIABLE, given_plugins
 from orchestrator.driver.own_code import FLOORS, SOURCE
-from orchestrator.driver.ray_private import UPLOAD_LOGGERS
+from orchestrator.driver.ray_private import JOB_LOGGERS
 from orchestrator.driver.stop_request import STOP_SECONDS
 from results.store import provenance
 from sweeps.spec import located
@@ -94,8 +94,8 @@ class Jobs:
 
         self.address = address
         self.whose = {"calibsweep_sweep": sweep, "calibsweep_store": store}
-        # We report uploads ourselves.
-        for chatty in UPLOAD_LOGGERS:
+        # Uploads we report ourselves.
+        for chatty in JOB_LOGGERS:
             logging.getLogger(chatty).setLevel(logging.WARNING)
         with reaching(address):
             self.client = JobSubmissionClient(address)

@@ -17,8 +17,12 @@ from unittest import mock
 VERSION = "2.60.0"
 """The tested release of Ray."""
 
-UPLOAD_LOGGERS = ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging")
-"""Ray's loggers for the packages that it uploads."""
+JOB_LOGGERS = (
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray.dashboard.modules.job.sdk",
+    "ray._private.runtime_env.packaging",
+)
+"""Ray's loggers for uploaded packages, and for the end of a job's output."""
 
 IN_THIS_PROCESS: dict[str, Any] = {"_remote": False}
 """Options of `tune.run`, which through ray:// would else run on the cluster, away from our signals."""
