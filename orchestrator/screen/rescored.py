@@ -24,3 +24,6 @@ def print_rescored(rescored: Rescored, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if rescored.outdated:
+        line = f"Outdated scores, of other code: {counted(rescored.outdated, 'folder')} deleted."
+        console.print(line, highlight=False)

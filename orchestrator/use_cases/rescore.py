@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from results.scoring.layer import FOLDER, Scorer, filled
+from results.scoring.layer import FOLDER, Scorer, delete_outdated, filled
 from results.scoring.rescoring import due
 from results.scoring.rescoring import rescore as compute
 from results.scoring.scores import UNCALIBRATED, Score, chosen
@@ -52,6 +52,7 @@ class Rescored:
     undefined: Number of those for which the metric is undefined.
     failed: Reasons why evaluations could not be scored, by key.
     folder: Folder of the values.
+    outdated: Number of its folders with scores of other code that were deleted.
     """
 
     store: str
@@ -61,6 +62,7 @@ class Rescored:
     undefined: int
     failed: Mapping[str, str]
     folder: str
+    outdated: int
 
 
 def rescore(
@@ -73,6 +75,8 @@ def rescore(
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Rescored:
     """Computes the scores that neither the rows nor the layer have. Rerun it to resume.
+
+    Deletes from the layer the scores that other code computed for the same metrics and calibrators.
 
     Args:
         metrics: Names of metrics (default: all).
@@ -120,6 +124,7 @@ def rescore(
         done.undefined,
         done.failed,
         opened.folder.name(FOLDER),
+        delete_outdated(opened.folder, scorers),
     )
 
 

@@ -4,8 +4,9 @@
 
 A line has the key of an evaluation's row, and the name of the evaluation: `validation` and `test` for the
 trial's own data, else the label of the data set. The first digest is the scorer's: versions, parameters and
-source of metric and calibrator. Scores computed by other code are never read. rescored/ may be deleted as a
-whole, and `calibsweep store rescore` recreates it; committed rows never change.
+source of metric and calibrator. Scores computed by other code are never read, and deleted once the scorer's
+present code has computed its own. rescored/ may be deleted as a whole, and `calibsweep store rescore`
+recreates it; committed rows never change.
 """
 
 from __future__ import annotations
@@ -155,6 +156,25 @@ def merge(folder: Folder, scorer: Scorer) -> None:
     for path in before:
         if path != whole:
             folder.delete(path)
+
+
+def delete_outdated(folder: Folder, scorers: Iterable[Scorer]) -> int:
+    """Deletes scores that other code computed for these scorers: nothing reads them.
+
+    Returns:
+        The number of deleted folders, one for each scorer and its code.
+
+    Raises:
+        StoreError: The store cannot be read or written.
+    """
+    current = {scorer.folder.rpartition("-")[0]: scorer.folder for scorer in scorers}
+    outdated = set()
+    for info in list(folder.list(FOLDER)):
+        found = info.path.rpartition("/")[0]
+        if current.get(found.rpartition("-")[0], found) != found:
+            folder.delete(info.path)
+            outdated.add(found)
+    return len(outdated)
 
 
 @dataclass(frozen=True)
