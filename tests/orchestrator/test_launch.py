@@ -113,7 +113,7 @@ def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, t
     followed = launched("logs")
     assert "[2/2] digits / small_cnn / halved" in followed
     whole = json.loads(launched("logs", "--json"))
-    assert whole["job"]["status"] == "SUCCEEDED" and whole["output"].strip() in followed
+    assert whole["job"]["status"] == "SUCCEEDED" and whole["output"].split() == followed.split()
     assert ": succeeded, submitted" in launched("status") and "2 done" in launched("status")
     frame = Store(str(launched.store)).trials().set_index("key")
     assert frame["resumed_from_epoch"].to_dict() == kept
