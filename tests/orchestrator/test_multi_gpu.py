@@ -178,7 +178,7 @@ def test_what_can_never_be_placed_is_refused_at_once(
     output = pretended.run(sweep, tmp_path, "--set", "run.gpus_per_trial=4", code=2)
     (line,) = (line for line in output.splitlines() if line.startswith("calibsweep: "))
     assert line == (
-        "calibsweep: digits / small_cnn / adafocal asks for 4 GPUs with 0.5 CPU cores each, but there is "
+        "calibsweep: digits / small_cnn / adafocal needs 4 GPUs with 0.5 CPU cores each, but Ray has "
         "only 3 GPUs and 3 CPU cores on 2 nodes, the largest with 2 GPUs and 2 CPU cores."
     )
     assert not list(tmp_path.rglob("*.parquet"))
@@ -204,4 +204,4 @@ def test_this_machine_is_asked_too(
 ) -> None:
     text = SWEEP.replace("gpus: 2", "gpus: 100")
     output = calibsweep("run", sweep_file(text), "--store", str(tmp_path / "store"), code=2)
-    assert "digits / small_cnn / adafocal asks for 100 GPUs with 0.5 CPU cores each, but there is" in output
+    assert "digits / small_cnn / adafocal needs 100 GPUs with 0.5 CPU cores each, but Ray has" in output
