@@ -11,6 +11,7 @@ from rich.text import Text
 from orchestrator.screen import warnings
 from orchestrator.screen.cost import print_cost
 from orchestrator.screen.grid import Grid
+from orchestrator.screen.power import print_power
 from orchestrator.screen.view import standing_still
 from orchestrator.use_cases.plan import Cell, FailedTrial, Plan
 from results.store.survey import State
@@ -46,6 +47,8 @@ def print_plan(plan: Plan, console: Console, tracebacks: bool = False) -> None:
         console.print(line, style="warning", highlight=False, soft_wrap=True)
     if plan.cost:
         print_cost(plan.cost, console)
+    if plan.power is not None:
+        print_power(plan.power, console)
 
 
 def print_running(plan: Plan, console: Console) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from orchestrator.use_cases.bfloat16 import slow_in_bfloat16
 from orchestrator.use_cases.changed_code import ChangedCode, changed_code
 from orchestrator.use_cases.cost import Cost, Prices, cost
+from orchestrator.use_cases.power import RowPower, power
 from orchestrator.use_cases.standing import Standing
 from results import gpu_records
 from results.store.checkpoints import moments_set_aside
@@ -80,6 +81,7 @@ class Plan:
         loose_rows: Number of rows outside the compacted copy, read one by one.
         slow_in_bfloat16: Number of remaining trials that would be slow on this machine's CPU.
         cost: Of the remaining trials; None if there are none.
+        power: What the finished seeds can show; None if not asked for.
     """
 
     sweep: str
@@ -98,6 +100,7 @@ class Plan:
     loose_rows: int
     slow_in_bfloat16: int
     cost: Cost | None
+    power: tuple[RowPower, ...] | None
 
 
 def plan(
@@ -106,6 +109,7 @@ def plan(
     overrides: Sequence[str] = (),
     prices: Prices | None = None,
     may_be_new: bool = False,
+    power_by: str | None = None,
 ) -> Plan:
     """Reports the state of a sweep, and the cost of the rest.
 
@@ -113,9 +117,11 @@ def plan(
         sweep: A sweep file, or the name of a bundled one.
         overrides: Settings as for --set: 'training.epochs=3'.
         may_be_new: Allow a store that does not exist yet.
+        power_by: Estimate the seeds that losses need by this metric, such as 'ece'.
 
     Raises:
-        ConfigurationError: The sweep is invalid, or a price does not apply to it.
+        ConfigurationError: The sweep is invalid, a price does not apply to it, or `power_by` is no metric of
+            it, or one that the store lacks.
         StoreError: The store does not exist, or cannot be read.
     """
     prices = prices or Prices()
@@ -149,6 +155,7 @@ def plan(
         loose_rows=standing.snapshot.loose,
         slow_in_bfloat16=slow_in_bfloat16(loaded, wanted),
         cost=cost(loaded, wanted, standing.estimates(wanted, prices.card), prices) if wanted else None,
+        power=None if power_by is None else power(standing, power_by),
     )
 
 
