@@ -51,8 +51,8 @@ def test_a_floor_imports_only_what_is_below_it(repository: Path, floor: str) -> 
 
 def test_statistics_know_arrays_and_data_frames_alone(repository: Path) -> None:
     package = "results.statistics"
-    known = {"__future__", "collections", "dataclasses", "itertools", "math", "typing"}
-    known |= {"numpy", "pandas", "scipy"}
+    known = {"__future__", "collections", "contextlib", "dataclasses", "functools", "itertools", "math"}
+    known |= {"typing", "numpy", "pandas", "scipy", "threadpoolctl"}
     for path in sources(repository, package.replace(".", "/")):
         assert imports(path) - known <= {"results"}, path
         text = path.read_text(encoding="utf-8")

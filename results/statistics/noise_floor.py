@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from results.statistics.binned import BinnedError, Binning, ClasswiseError, Floats, Ints, equal_width_edges
+from results.statistics.threads import one_thread
 
 DRAWS = 1000
 
@@ -114,15 +115,16 @@ def top_label(
     networks, samples = values.shape
     binned = [_Bins.of(row, errors) for row in values]
     found = {name: Calibrated(np.empty(networks), np.empty((networks, draws))) for name in errors}
-    for network, bins in enumerate(binned):
-        for name, error in bins.errors(hits[network].astype(np.float32), errors).items():
-            found[name].observed[network] = error
     thresholds = values.astype(np.float32)
-    for where, uniforms in _uniforms(draws, samples, seed):
+    with one_thread():
         for network, bins in enumerate(binned):
-            drawn = (uniforms < thresholds[network]).astype(np.float32)
-            for name, error in bins.errors(drawn, errors).items():
-                found[name].drawn[network, where] = error
+            for name, error in bins.errors(hits[network].astype(np.float32), errors).items():
+                found[name].observed[network] = error
+        for where, uniforms in _uniforms(draws, samples, seed):
+            for network, bins in enumerate(binned):
+                drawn = (uniforms < thresholds[network]).astype(np.float32)
+                for name, error in bins.errors(drawn, errors).items():
+                    found[name].drawn[network, where] = error
     return found
 
 

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from results.statistics.binned import BinnedError, Floats, Ints
+from results.statistics.threads import one_thread
 
 ELEMENTS_AT_ONCE = 2**21
 """Weights held at a time."""
 
-COLUMNS_AT_ONCE = 1024
-"""Bins of all networks held at a time."""
+ENTRIES_AT_ONCE = 2**23
+"""Samples times bins of all networks held at a time, 8 bytes each, up to three times."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,9 @@ def means(values: ArrayLike, resamples: Resamples) -> Floats:
     _check(rows, resamples)
     flat = rows.reshape(-1, resamples.samples)
     found = np.empty((len(flat), resamples.draws))
-    for where, weights in resamples.weights():
-        found[:, where] = flat @ weights.T / resamples.samples
+    with one_thread():
+        for where, weights in resamples.weights():
+            found[:, where] = flat @ weights.T / resamples.samples
     return found.reshape(*rows.shape[:-1], resamples.draws)
 
 
@@ -94,44 +96,41 @@ def binned_errors(
     _check(values, resamples)
     flat, flat_hits = values.reshape(-1, resamples.samples), hits.reshape(-1, resamples.samples)
     found = np.empty((len(flat), resamples.draws))
-    at_once = max(1, COLUMNS_AT_ONCE // error.bins)
+    at_once = max(1, ENTRIES_AT_ONCE // (resamples.samples * error.bins))
     for start in range(0, len(flat), at_once):
         part = slice(start, start + at_once)
-        sums = _BinSums.of(flat[part], flat_hits[part], error)
-        for where, weights in resamples.weights():
-            found[part, where] = error.combined(_ReweightedTotals(weights, sums)).T
+        sums = _BinSums(flat[part], flat_hits[part], error)
+        with one_thread():
+            for where, weights in resamples.weights():
+                found[part, where] = error.combined(_ReweightedTotals(weights, sums)).T
     return found.reshape(*values.shape[:-1], resamples.draws)
 
 
-@dataclass(frozen=True)
 class _BinSums:
-    """Matrices whose product with weights [d, N] are totals of all networks' bins.
+    """Matrices [N, T * bins] whose product with weights [d, N] are totals of all networks' bins.
 
-    Attributes:
-        networks, bins: Their numbers.
-        places: The column of each sample's bin, [T, N]; -1 for none.
+    Each is made when an error first asks for it, and kept for all weights.
     """
 
-    networks: int
-    bins: int
-    places: Ints
-    confidences: Floats
-    correct: Floats
+    def __init__(self, confidences: Floats, correct: Floats, error: BinnedError):
+        self._shape, self._samples = (len(confidences), error.bins), confidences.shape[1]
+        chosen = np.stack([error.binning(row, error.bins) for row in confidences])
+        self._network, self._sample = np.nonzero(chosen >= 0)
+        self._column = chosen[self._network, self._sample] + self._network * error.bins
+        self._values = {
+            "counts": np.ones_like(confidences),
+            "excess": confidences - correct,
+            "hits": correct,
+        }
+        self._matrices: dict[str, Floats] = {}
 
-    @classmethod
-    def of(cls, confidences: Floats, correct: Floats, error: BinnedError) -> _BinSums:
-        networks, bins = len(confidences), error.bins
-        chosen = np.stack([error.binning(row, bins) for row in confidences])
-        places = np.where(chosen < 0, -1, chosen + np.arange(networks)[:, None] * bins)
-        return cls(networks, bins, places, confidences, correct)
-
-    def times(self, weights: Floats, values: Floats) -> Floats:
-        """Sums of weight times value in each bin, [d, T, bins]."""
-        samples = weights.shape[1]
-        matrix = np.zeros((samples, self.networks * self.bins))
-        network, sample = np.nonzero(self.places >= 0)
-        matrix[sample, self.places[network, sample]] = values[network, sample]
-        return (weights @ matrix).reshape(len(weights), self.networks, self.bins)
+    def times(self, weights: Floats, of: str) -> Floats:
+        """Sums of weight times 'counts' (1), 'excess' or 'hits' in each bin, [d, T, bins]."""
+        if of not in self._matrices:
+            matrix = np.zeros((self._samples, self._shape[0] * self._shape[1]))
+            matrix[self._sample, self._column] = self._values[of][self._network, self._sample]
+            self._matrices[of] = matrix
+        return (weights @ self._matrices[of]).reshape(len(weights), *self._shape)
 
 
 class _ReweightedTotals:
@@ -143,15 +142,15 @@ class _ReweightedTotals:
 
     @property
     def counts(self) -> Floats:
-        return self._sums.times(self._weights, np.ones_like(self._sums.confidences))
+        return self._sums.times(self._weights, "counts")
 
     @property
     def excess(self) -> Floats:
-        return self._sums.times(self._weights, self._sums.confidences - self._sums.correct)
+        return self._sums.times(self._weights, "excess")
 
     @property
     def hits(self) -> Floats:
-        return self._sums.times(self._weights, self._sums.correct)
+        return self._sums.times(self._weights, "hits")
 
 
 def any_score(score: Callable[[Ints], float], resamples: Resamples) -> Floats:

@@ -55,7 +55,7 @@ def some_networks(networks: int, samples: int, seed: int) -> tuple[Floats, NDArr
 def test_resampled_scores_are_those_of_the_drawn_samples(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     confidences, correct, values = some_networks(4, 53, seed=2)
     monkeypatch.setattr(resampling, "ELEMENTS_AT_ONCE", 53 * 5)
-    monkeypatch.setattr(resampling, "COLUMNS_AT_ONCE", 20)
+    monkeypatch.setattr(resampling, "ENTRIES_AT_ONCE", 53 * 7 * 3)
     resamples = Resamples(53, draws=13, seed=3)
     error = dataclasses.replace(BINNED_ERRORS[name], bins=7)
     found = binned_errors(confidences.reshape(2, 2, 53), correct.reshape(2, 2, 53), error, resamples)
