@@ -18,7 +18,7 @@ HEADING = ("difference", "spread", "seeds", "power", "needed", "all pairs")
 
 
 def print_power(rows: Sequence[RowPower], console: Console) -> None:
-    """Prints a grid per row of a table, and what its columns mean."""
+    """Prints a grid per row of a table, and the meaning of its columns."""
     console.print()
     if not rows:
         console.print("No two losses of a data set and model have finished trials: no spread to judge from.")

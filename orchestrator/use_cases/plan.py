@@ -81,7 +81,7 @@ class Plan:
         loose_rows: Number of rows outside the compacted copy, read one by one.
         slow_in_bfloat16: Number of remaining trials that would be slow on this machine's CPU.
         cost: Of the remaining trials; None if there are none.
-        power: What the finished seeds can show; None if not asked for.
+        power: Of the finished seeds, by row of the tables; None if not asked for.
     """
 
     sweep: str

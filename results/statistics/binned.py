@@ -1,7 +1,7 @@
 """Calibration errors as functions of binned sums, for many sets of labels or weights at once.
 
 The definitions are those of `trainables.metrics`, which compute one value with torch; the tests hold both
-equal to 1e-12. Labels drawn anew and reweighted samples leave the bins of the confidences unchanged, so they
+equal to 1e-12. Drawn labels and reweighted samples leave the bins of the confidences unchanged, so they
 are found once. All values are fractions.
 """
 

@@ -6,6 +6,7 @@ hole removes a whole block. Both are errors here.
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 SHOWN = 3
@@ -36,7 +37,8 @@ def matched(frame: pd.DataFrame, treatment: str, block: str, score: str) -> pd.D
     if twice.any():
         again = frame.loc[twice, [treatment, block]].drop_duplicates()
         raise ValueError(f"more than one score of {_named(again, treatment, block)}: keep one.")
-    unknown = frame[~frame[score].map(_is_finite)]
+    numbers = pd.to_numeric(frame[score], errors="coerce").astype(float)
+    unknown = frame[~np.isfinite(numbers)]
     if len(unknown):
         raise ValueError(f"no finite score of {_named(unknown, treatment, block)}.")
     every = pd.MultiIndex.from_product(
@@ -46,11 +48,7 @@ def matched(frame: pd.DataFrame, treatment: str, block: str, score: str) -> pd.D
     if len(holes):
         named = _named(holes.to_frame(index=False), treatment, block)
         raise ValueError(f"no score of {named}: complete it, or leave it out.")
-    return frame.pivot_table(index=block, columns=treatment, values=score).astype(float)
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and abs(value) < float("inf")
+    return frame.assign(**{score: numbers}).pivot_table(index=block, columns=treatment, values=score)
 
 
 def _named(places: pd.DataFrame, treatment: str, block: str) -> str:

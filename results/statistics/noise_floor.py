@@ -34,7 +34,7 @@ class Floor:
     Attributes:
         observed: The error.
         mean: Its mean if calibrated.
-        upper: What it would exceed with probability 1 - level if calibrated.
+        upper: Its quantile at the level if calibrated, such as the 95% point.
         p_value: Probability of at least the observed error if calibrated; from 1 / (draws + 1) to 1.
     """
 

@@ -15,7 +15,7 @@ MOST = 10_000
 
 @dataclass(frozen=True)
 class Power:
-    """What matched seeds could show about a difference.
+    """The power of matched seeds to show a difference.
 
     Attributes:
         difference: Mean over the seeds, in the unit of the scores.

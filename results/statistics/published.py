@@ -1,4 +1,4 @@
-"""Published numbers beside ours: what agreement could have excluded, and how much of it is chance."""
+"""Published numbers beside ours: the range that would agree, and the agreement to expect by chance."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Judgement:
 
     Attributes:
         difference: Published minus our mean.
-        low, high: The published numbers that would agree with our seeds. Their distance is what agreement
-            could not have excluded.
+        low, high: Range of the published numbers that would agree with our seeds: the wider, the less their
+            agreement says.
         p_value: Of no difference, two-sided; agreement means at least 1 - level.
         agrees: Whether the published number lies in the interval.
     """

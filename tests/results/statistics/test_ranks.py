@@ -144,11 +144,16 @@ def test_scores_with_duplicates_or_holes_are_refused() -> None:
     table = matched(frame, "loss", "cell", "score")
     assert [*table.columns] == ["a", "b", "c"] and table.shape == (4, 3)
     assert table.loc[2, "b"] == 4
+    for kind in ("float32", "int64[pyarrow]", "object"):
+        again = matched(frame.astype({"score": kind}), "loss", "cell", "score")
+        assert (again.to_numpy() == table.to_numpy()).all()
     for faulty, named in (
         (pd.concat([frame, frame.iloc[[5]]]), "loss a at cell 1"),
         (frame.drop(index=[5, 7]), "loss a at cell 1, loss a at cell 3"),
         (frame.drop(index=[4, 5, 6, 7, 0]).assign(cell=lambda f: f["cell"]), "loss c at cell 0"),
         (frame.assign(score=frame["score"].astype(float).replace(0.0, np.nan)), "loss c at cell 0"),
+        (frame.assign(score=[*"abcd", *range(8)]), "loss c at cell 0"),
+        (frame.assign(score=frame["score"] / frame["score"].ne(3)), "loss c at cell 3"),
         (frame.rename(columns={"cell": "seed"}), "'cell'"),
     ):
         with pytest.raises(ValueError, match=named) as caught:

@@ -70,7 +70,7 @@ def test_pairs_are_compared_on_the_seeds_that_both_have() -> None:
     assert empty.best is None and not empty.tied.any()
 
 
-def test_of_equal_losses_any_is_told_apart_in_at_most_one_row_of_twenty() -> None:
+def test_equal_losses_differ_in_at_most_one_row_of_twenty() -> None:
     """Of 300 rows of 4 equal losses, 5% have a false difference: at most 26, else one seed in 400 fails."""
     random = np.random.default_rng(4)
     shape = (300, 4, 5)
