@@ -11,6 +11,7 @@ from orchestrator.commands.check_loss import check_loss
 from orchestrator.commands.completion import OPTIONS
 from orchestrator.commands.data import data
 from orchestrator.commands.endings import run_and_exit
+from orchestrator.commands.figures import figures
 from orchestrator.commands.launch import launch
 from orchestrator.commands.listing import list_
 from orchestrator.commands.logs import logs
@@ -26,7 +27,7 @@ from orchestrator.commands.trial import trial
 app.params += OPTIONS
 app.add("A sweep, on this machine or on a cluster", [plan, run, status])
 app.add("A sweep as a job of a cluster", [launch, logs, stop])
-app.add("Results", [tables, store, score])
+app.add("Results", [tables, figures, store, score])
 app.add("Components and data", [list_, data, trial, check_loss])
 click.version_option(None, "-V", "--version", package_name=NAME, message="%(prog)s %(version)s")(app)
 

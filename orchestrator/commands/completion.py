@@ -53,6 +53,12 @@ def scores(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return _fitting(known_metrics(), incomplete)
 
 
+def figures(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from results.figures.kinds import names
+
+    return _fitting(names(), incomplete)
+
+
 def criteria(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from results.scoring.scores import criteria
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from orchestrator.command_line.base import Command
-from orchestrator.commands.options import FILE
+from orchestrator.commands.options import FILE, FOLDER
 from orchestrator.screen.terminal import console
 
 
@@ -34,6 +34,12 @@ from orchestrator.screen.terminal import console
 @click.option(
     "--ignore", type=int, metavar="LABEL", help="Leave out samples with this label, such as -100 or 255."
 )
+@click.option(
+    "--figures",
+    type=FOLDER,
+    metavar="FOLDER",
+    help="Draw a reliability diagram, and ECE and NLL against the temperature, into this folder (SVG).",
+)
 @click.option("--json", "json", is_flag=True, help="Print fractions and nats, as JSON.")
 def score(
     files: tuple[Path, ...],
@@ -41,6 +47,7 @@ def score(
     probabilities: bool,
     flatten: bool,
     ignore: int | None,
+    figures: Path | None,
     json: bool,
 ) -> None:
     """Score your own logits, before and after temperature scaling.
@@ -52,16 +59,21 @@ def score(
     from orchestrator.screen.as_json import as_json
     from orchestrator.use_cases.score import score
 
-    scored = score(files, names=names, probabilities=probabilities, flatten=flatten, ignore=ignore)
+    scored = score(
+        files, names=names, probabilities=probabilities, flatten=flatten, ignore=ignore, figures=figures
+    )
     if json:
-        click.echo(as_json({**scored.scores, "warnings": scored.notes}), nl=False)
+        drawn = {"figures": scored.figures} if figures else {}
+        click.echo(as_json({**scored.scores, "warnings": scored.notes, **drawn}), nl=False)
         return
     from orchestrator.screen.scores_table import print_scores
 
     screen = console()
     screen.print(f"{', '.join(map(str, files))}, test part", style="bold", highlight=False, soft_wrap=True)
     print_scores(scored.scores, screen)
-    if scored.notes:
+    if scored.notes or scored.figures:
         screen.print()
+    for file in scored.figures:
+        screen.print(str(file), highlight=False, soft_wrap=True, markup=False)
     for note in scored.notes:
         screen.print(f"{note.kind}: {note.line}", highlight=False, soft_wrap=True)

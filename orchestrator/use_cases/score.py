@@ -24,10 +24,12 @@ class Scored:
         scores: Named as by `evaluate`, in fractions and nats. Without a validation part, only those before
             scaling. NaN where a score is undefined.
         notes: How the input was read, and doubts about it.
+        figures: Files of the figures, if there is a folder for them.
     """
 
     scores: dict[str, float]
     notes: tuple[Note, ...]
+    figures: tuple[Path, ...] = ()
 
 
 def score(
@@ -37,6 +39,8 @@ def score(
     probabilities: bool = False,
     flatten: bool = False,
     ignore: int | None = None,
+    figures: Path | str | None = None,
+    figure_format: str = "svg",
 ) -> Scored:
     """Scores logits and labels, from memory or from files in the formats of docs/scoring.md.
 
@@ -46,6 +50,8 @@ def score(
         probabilities: Whether they hold probabilities or log-probabilities.
         flatten: Whether each position of logits with more than two axes is a sample.
         ignore: The label of samples to omit.
+        figures: Folder for a reliability diagram and, with a validation part, scores against the temperature.
+        figure_format: 'svg' or 'pdf'.
 
     Raises:
         DataError: A file is missing or damaged.
@@ -69,7 +75,15 @@ def score(
         scores = {f"test_{name}": value for name, value in scores_of(*tensors["test"]).items()}
     # Adding 0 turns -0 into 0.
     scores = {name: value + 0.0 for name, value in scores.items()}
-    return Scored(scores, (*notes, *taken, *more, *doubts(parts, scores, TEMPERATURES)))
+    found = (*notes, *taken, *more, *doubts(parts, scores, TEMPERATURES))
+    if figures is None:
+        return Scored(scores, found)
+    from orchestrator.use_cases.figures import of_logits
+
+    name = "logits" if isinstance(files, Mapping) else Path(files[0]).name
+    pairs_of = {part: (each.logits, each.labels) for part, each in parts.items()}
+    drawn = of_logits(name, pairs_of, scores, Path(figures), figure_format)
+    return Scored(scores, found, tuple(each.file for each in drawn.files))
 
 
 def _in_memory(name: str, values: Any) -> Array:

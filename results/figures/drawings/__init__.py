@@ -1,0 +1,1 @@
+"""One figure, one file, named after it: a function `pictures` marked `@figure(...)`."""

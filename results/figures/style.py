@@ -1,0 +1,167 @@
+"""One look for all figures: readable in print, in black and white, and for colour-blind readers.
+
+A loss has one colour, marker and line in every figure. They follow from its name alone, so they are the same
+in each sweep and each version. Labels come from sweep files and plug-ins: none is read as mathematics.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import hashlib
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import matplotlib
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+WIDTH = 7.0
+"""Inches: the width of a page's text."""
+
+PRINTED = 8.0
+"""Points of the text of axes; no text is smaller than 7."""
+
+SETTINGS: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": PRINTED,
+    "axes.titlesize": 9.0,
+    "axes.labelsize": PRINTED,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 7.5,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.85,
+    "legend.borderpad": 0.2,
+    "figure.titlesize": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4.5,
+    "hatch.linewidth": 0.6,
+    "text.parse_math": False,
+    "axes.unicode_minus": True,
+    # Letters as shapes: the picture is the same on every machine, whatever its fonts.
+    "svg.fonttype": "path",
+    "svg.hashsalt": "calibsweep",
+    "pdf.fonttype": 42,
+}
+
+ACCURACY, GAP, BAND, INK = "#4a7fb5", "#d1495b", "#8d8d8d", "#222222"
+"""Colours with one meaning everywhere: accuracy, its gap to confidence, what chance does, and lines."""
+
+Line = Literal["-", "--", "-.", ":"]
+
+PART_LINES: dict[str, Line] = {"train": ":", "validation": "--", "test": "-"}
+
+KNOWN: dict[str, tuple[str, str, Line]] = {
+    "cross_entropy": ("#222222", "o", "-"),
+    "brier": ("#8c6d31", "s", "--"),
+    "mmce": ("#7f7f7f", "D", "-."),
+    "label_smoothing": ("#d9a400", "v", ":"),
+    "focal_1": ("#8fc1e3", "^", "--"),
+    "focal_2": ("#3f8fd0", "^", "-."),
+    "focal_3": ("#0b4a94", "^", "-"),
+    "flsc_531": ("#7cc576", "<", "--"),
+    "flsc_532": ("#238b45", "<", "-"),
+    "flsd_53": ("#8e44ad", ">", "-"),
+    "flsd_532": ("#c38bd0", ">", "--"),
+    "adafocal": ("#d7301f", "P", "-"),
+    "inverse_focal": ("#f16913", "X", "-."),
+}
+
+APART = 0.22
+"""Least distance of another colour from these, of the 1.73 between black and white."""
+
+MARKERS = "*hdp8"
+LINES: tuple[Line, ...] = ("-", "--", "-.", ":")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a loss is drawn: as #rrggbb, and by the names that matplotlib gives markers and lines."""
+
+    color: str
+    marker: str
+    line: Line
+
+
+def look(loss: str) -> Look:
+    """The look of a loss, from its label alone."""
+    if loss in KNOWN:
+        return Look(*KNOWN[loss])
+    for attempt in itertools.count():
+        digest = hashlib.sha256(f"{attempt} {loss}".encode("utf-8", "surrogatepass")).digest()
+        hue, lightness, saturation = (byte / 255 for byte in digest[:3])
+        rgb = colorsys.hls_to_rgb(hue, 0.34 + 0.2 * lightness, 0.5 + 0.4 * saturation)
+        if all(math.dist(rgb, to_rgb(color)) > APART for color, _, _ in KNOWN.values()):
+            break
+    return Look(to_hex(rgb), MARKERS[digest[3] % len(MARKERS)], LINES[digest[4] % len(LINES)])
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Inside this context, figures have this look, whatever the user's own settings."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(cast(Any, SETTINGS))
+        yield
+
+
+def new(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure, in inches, whose parts are laid out without overlap."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def grid(rows: int, columns: int, height: float, width: float = WIDTH, **options: Any) -> tuple[Figure, Any]:
+    """A figure and its axes [rows, columns]. `height` is that of a row, in inches."""
+    drawing = new(rows * height, width)
+    return drawing, drawing.subplots(rows, columns, squeeze=False, **options)
+
+
+def heading(drawing: Figure, title: str, *notes: str) -> None:
+    """The title of a whole figure, above a line of notes on its data."""
+    note = "; ".join(filter(None, notes))
+    drawing.suptitle(f"{title}\n{note}" if note else title)
+
+
+def plain_numbers(axis: Axis) -> None:
+    """Labels a logarithmic axis with plain numbers: 0.01, 1, 20."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def every(points: int, marks: int = 7) -> int:
+    """The step between the markers of a line with this number of points."""
+    return max(1, points // marks)
+
+
+def key(drawing: Figure, handles: Sequence[Artist], columns: int = 5) -> None:
+    """The legend of a whole figure, below it."""
+    drawing.legend(handles=list(handles), loc="outside lower center", ncols=min(columns, len(handles)))
+
+
+def line_of(loss: str, label: str, **options: Any) -> Line2D:
+    """The entry of a loss in a legend."""
+    drawn = look(loss)
+    return Line2D(
+        [], [], color=drawn.color, marker=drawn.marker, linestyle=drawn.line, label=label, **options
+    )
+
+
+def letter(axes: Axes, position: int, title: str) -> None:
+    """Titles a panel: '(a) ...'."""
+    axes.set_title(f"({chr(ord('a') + position)}) {title}", loc="left")
