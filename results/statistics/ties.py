@@ -1,7 +1,8 @@
-"""The losses of a row that cannot be distinguished from the best."""
+"""The losses of a row of which one is the best."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -19,8 +20,8 @@ class Comparison:
 
     Attributes:
         best: Position of the loss with the best mean; None if no loss has a score.
-        tied: Which losses share the mark of the best, bool [L]: the best and all that do not differ from it.
-            All False if nothing is known about any difference from the best.
+        tied: Which losses may be the best, bool [L]: the truly best one is among them with probability
+            `level`. All False if nothing is known about any difference from the best.
         known: Which losses were compared with the best, bool [L]; the best itself, if any other was.
         p_values: Of each pair, adjusted by Holm over the row, symmetric [L, L]; NaN where unknown.
         differences: Of each pair (i, j) with i < j and a common seed.
@@ -40,9 +41,12 @@ def compare(
 
     Two losses differ if other seeds and other test samples would both leave a difference: the greater p-value
     of `over_seeds` and `over_seeds_and_samples` counts, so both must reject (an intersection-union test,
-    Berger 1982, which needs no correction for being two). With one matched seed, only the samples speak. All
-    pairs of the row are corrected together by Holm's method, since which loss is best depends on the data
-    too.
+    Berger 1982, which needs no correction for being two). With one matched seed, only the samples speak.
+
+    All pairs of the row are corrected together by Holm's method. Which losses may be the best is a narrower
+    question, with more power: a loss is ruled out if any of the L - 1 others is better by a one-sided test at
+    (1 - level) / (L - 1). Only tests of the truly best loss can rule it out wrongly, whichever looks best
+    (Hsu, 'Simultaneous confidence intervals for all distances from the "best"', Annals of Statistics 1981).
 
     Args:
         scores: Of each loss and seed, [L, S], the same seeds in each row; NaN for a missing trial. A pair is
@@ -83,10 +87,30 @@ def compare(
         nothing = np.zeros(len(table), dtype=bool)
         return Comparison(None, nothing, nothing, adjusted, differences)
     known = ~np.isnan(adjusted[best])
-    tied = known & (adjusted[best] > 1 - level)
+    known[best] = known.any()
     # A mark on the best says that it was compared.
-    tied[best] = known[best] = known.any()
+    tied = known & (_worse(pairs, raw, differences, len(table), direction) > 1 - level)
+    tied[best] = known[best]
     return Comparison(best, tied, known, adjusted, differences)
+
+
+def _worse(
+    pairs: Sequence[tuple[int, int]],
+    raw: Floats,
+    differences: Mapping[tuple[int, int], Difference],
+    losses: int,
+    direction: str,
+) -> Floats:
+    """The p-value of each loss being the best, [L]: the least of its one-sided ones, times their number."""
+    least, number = np.ones(losses), np.zeros(losses)
+    for (one, other), p_value in zip(pairs, raw, strict=True):
+        if np.isnan(p_value):
+            continue
+        higher = differences[one, other].estimate > 0
+        behind = one if higher == (direction == "lower") else other
+        least[behind] = min(least[behind], p_value / 2)
+        number[[one, other]] += 1
+    return least * number
 
 
 def _pair(

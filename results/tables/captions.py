@@ -13,6 +13,13 @@ from trainables.catalogue import CALIBRATORS
 REJECTED = f"{100 * (1 - LEVEL):.0f}%"
 
 
+ON_FLOORS = (
+    "Floor: the mean error, and in brackets its 95% point, of calibrated networks with the same confidences "
+    f"({DRAWS:,} draws of the labels). {CALIBRATED}: no more than that, so calibration is not rejected at "
+    f"{REJECTED}."
+)
+
+
 def about(metric: Metric, data: str) -> str:
     """The metric: name, evaluation, unit, bins and direction."""
     title = f" ({metric.title})" if metric.title not in metric.meaning else ""
@@ -40,7 +47,8 @@ def reading(
         yield f"Mean ± standard deviation (n-1) over {seeds} seeds{fewer}."
     else:
         yield "One seed."
-    yield from _on_floors(known)
+    if any(floor is not None for each in known for floor in each.floors):
+        yield ON_FLOORS
     if metric.direction:
         yield _on_bold(seeds, known)
 
@@ -61,15 +69,6 @@ def _scaling(calibrator: str, with_temperatures: bool) -> str:
     )
 
 
-def _on_floors(known: Sequence[Known]) -> Iterator[str]:
-    if any(floor is not None for each in known for floor in each.floors):
-        yield (
-            "Floor: the mean error, and in brackets its 95% point, of calibrated networks with the same "
-            f"confidences ({DRAWS:,} draws of the labels). {CALIBRATED}: no more than that, so calibration "
-            f"is not rejected at {REJECTED}."
-        )
-
-
 def _on_bold(seeds: int, known: Sequence[Known]) -> str:
     compared = [each for each in known if each.comparison.differences]
     if not compared:
@@ -81,6 +80,6 @@ def _on_bold(seeds: int, known: Sequence[Known]) -> str:
     elif all(each.over_samples for each in compared):
         over = f"matched seeds and {samples}"
     return (
-        "Bold: the best loss and all that do not differ from it, unless that is all of them (paired over "
-        f"{over}; Holm's correction for all pairs of losses, {REJECTED})."
+        f"Bold: the losses of which one is the best with {LEVEL:.0%} confidence, unless those are all "
+        f"(paired over {over}; Holm's correction for the pairs of each loss)."
     )

@@ -7,7 +7,7 @@ labels are wrapped, whole columns that do not fit are omitted, and a line says s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import pandas as pd
@@ -17,7 +17,8 @@ from rich.segment import Segment
 from rich.text import Text
 
 from results.scoring.scores import chosen, criterion_of, known_metrics
-from results.tables import names
+from results.tables import captions, names
+from results.tables.grid import Names, floor
 from results.tables.layout import Table
 from results.tables.table import build
 from trainables.catalogue import CALIBRATORS
@@ -40,12 +41,30 @@ class Column:
     heading: str
     plain: list[tuple[str, bool]]
     full: list[tuple[str, bool]]
+    floor: bool = False
 
     def cells(self, deviations: bool) -> list[tuple[str, bool]]:
         return self.full if deviations else self.plain
 
     def width(self, deviations: bool) -> int:
         return max(len(self.heading), *(len(text) for text, _ in self.cells(deviations)))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What fits on a line.
+
+    Attributes:
+        scores: Number of scores.
+        deviations: How many of them have deviations.
+        floors: Whether noise floors have columns.
+        label: Width of labels.
+    """
+
+    scores: int
+    deviations: int
+    floors: bool
+    label: int = 0
 
 
 class Screen:
@@ -55,8 +74,10 @@ class Screen:
         self._tables = built
         # Without the name of the data, which is in the title of the grid.
         self._titles = [metric.title for metric in chosen(table.metric.name for table in built)]
+        shown = Names.of(built[0].rows)
+        self._names = shown.notes(built[0].rows)
         self._lines = [
-            (f"{names.dataset(row.dataset)} / {row.name}", number, place)
+            (f"{shown.datasets[row.dataset]} / {shown.model(row)}", number, place)
             for number, row in enumerate(built[0].rows)
             for place in range(len(built[0].losses))
             if row.cells[place * len(built[0].scalings)] is not None
@@ -83,6 +104,9 @@ class Screen:
                 for pieces, best in printed
             ]
             yield Column(score, table.heading(scaling), plain, full)
+            if table.has_floors:
+                floors = [(floor(table, [cell]), False) for cell in cells]
+                yield Column(score, "floor", floors, floors, floor=True)
             # Temperatures are the same for all scores: show them once, after the first.
             if scaling == "after" and not any(each.scaled for each in self._tables[:score]):
                 temperatures = [(pieces.temperature, False) for pieces, _ in printed]
@@ -90,52 +114,52 @@ class Screen:
                     yield Column(score, "T", temperatures, temperatures)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        scores, deviations, label = self._fitting(options.max_width)
-        for text, style in self._text(scores, deviations, label, console, options.max_width):
+        fit = self._fitting(options.max_width)
+        for text, style in self._text(fit, console, options.max_width):
             yield Segment(text, console.get_style(style) if style else None)
-        for note in self._notes(scores, deviations):
+        for note in self._notes(fit):
             yield Text(note, style="quiet")
 
-    def _fitting(self, width: int) -> tuple[int, int, int]:
-        """How many scores fit, how many with deviations, and the width of labels."""
+    def _fitting(self, width: int) -> Fit:
         total, longest = len(self._tables), self._longest_label()
         least = min(ALWAYS_WITH_DEVIATION, total)
         label = min(longest, max(width // LABEL_SHARE, SHORTEST_LABEL))
         choices = [
-            (scores, deviations)
-            for scores in range(total, 0, -1)
-            # Prefer a number without its deviation to no calibration error at all.
-            for deviations in range(scores, (min(scores, least) if scores > 2 else 0) - 1, -1)
+            Fit(total, total, True),
+            *(
+                Fit(scores, deviations, False)
+                for scores in range(total, 0, -1)
+                # Prefer a number without its deviation to no calibration error at all.
+                for deviations in range(scores, (min(scores, least) if scores > 2 else 0) - 1, -1)
+            ),
         ]
-        scores, deviations = next(
-            (c for c in choices if label + self._width_of_numbers(*c) <= width), choices[-1]
-        )
+        fit = next((c for c in choices if label + self._width_of_numbers(c) <= width), choices[-1])
         # Labels get the remaining width.
-        room = width - self._width_of_numbers(scores, deviations)
-        return scores, deviations, min(longest, max(room, SHORTEST_LABEL))
+        room = width - self._width_of_numbers(fit)
+        return replace(fit, label=min(longest, max(room, SHORTEST_LABEL)))
 
     def _longest_label(self) -> int:
         return max(map(cell_len, self._losses))
 
-    def _width_of_numbers(self, scores: int, deviations: int) -> int:
-        return sum(2 + size for _, _, size in self._shown(scores, deviations))
+    def _width_of_numbers(self, fit: Fit) -> int:
+        return sum(2 + size for _, _, size in self._shown(fit))
 
-    def _shown(self, scores: int, deviations: int) -> list[tuple[Column, list[tuple[str, bool]], int]]:
+    def _shown(self, fit: Fit) -> list[tuple[Column, list[tuple[str, bool]], int]]:
         """Shown columns with their cells and widths: those of a score are at least as wide as its title."""
         shown = []
         for score, group in groupby(self._columns, key=lambda column: column.score):
-            if score < scores:
-                columns = [*group]
-                sizes = [column.width(score < deviations) for column in columns]
+            if score < fit.scores:
+                columns = [column for column in group if fit.floors or not column.floor]
+                sizes = [column.width(score < fit.deviations) for column in columns]
                 sizes[0] += max(0, len(self._titles[score]) - sum(sizes) - 2 * (len(sizes) - 1))
-                shown += [(c, c.cells(score < deviations), s) for c, s in zip(columns, sizes, strict=True)]
+                shown += [
+                    (c, c.cells(score < fit.deviations), s) for c, s in zip(columns, sizes, strict=True)
+                ]
         return shown
 
-    def _text(
-        self, scores: int, deviations: int, label: int, console: Console, width: int
-    ) -> Iterator[tuple[str, str]]:
+    def _text(self, fit: Fit, console: Console, width: int) -> Iterator[tuple[str, str]]:
         """Pieces of text with their styles."""
-        shown = self._shown(scores, deviations)
+        shown, label = self._shown(fit), fit.label
         over = " " * label
         for score, group in groupby(shown, key=lambda each: each[0].score):
             over += "  " + self._titles[score].center(sum(2 + each[2] for each in group) - 2)
@@ -161,7 +185,7 @@ class Screen:
                     yield f"{part}\n", ""
             yield "\n", ""
 
-    def _notes(self, scores: int, deviations: int) -> Iterator[str]:
+    def _notes(self, fit: Fit) -> Iterator[str]:
         first = self._tables[0]
         over = f"mean±standard deviation (n-1) over {first.seeds} seeds" if first.seeds > 1 else "one seed"
         if criterion := criterion_of(first.calibrator):
@@ -171,15 +195,34 @@ class Screen:
             fitted = f"{spec.symbol}: {spec.title}"
         others = [each.metric.title for each in self._tables if each.metric.unit == "none"]
         plain = f", {', '.join(others)}: as it is" if others else ""
-        yield f"Percent (NLL: 100 x nats{plain}), {over}; {fitted}; *: best of its grid."
+        yield f"Percent (NLL: 100 x nats{plain}), {over}; {fitted}."
+        if any(table.has_floors for table in self._tables):
+            yield captions.ON_FLOORS
+        if not fit.floors:
+            yield from self._floors(fit)
+        sentences = (sentence for table in self._tables for sentence in table.reading)
+        bold = dict.fromkeys(sentence for sentence in sentences if "bold" in sentence.lower())
+        yield from (sentence.replace("Bold:", "*:") for sentence in bold)
         titles = self._titles
-        needed = self._longest_label() + self._width_of_numbers(len(titles), len(titles))
-        if scores < len(titles):
-            yield f"Too narrow for {', '.join(titles[scores:])}: all scores need {needed} columns."
-        if deviations < scores:
-            names = ", ".join(titles[deviations:scores])
-            yield f"Too narrow for the deviations of {names}: they need {needed} columns."
-        yield from dict.fromkeys(note for table in self._tables for note in table.notes)
+        needed = self._longest_label() + self._width_of_numbers(Fit(len(titles), len(titles), False))
+        if fit.scores < len(titles):
+            yield f"No room for {', '.join(titles[fit.scores :])}: all takes {needed} columns."
+        if fit.deviations < fit.scores:
+            hidden = ", ".join(titles[fit.deviations : fit.scores])
+            yield f"No room for the deviations of {hidden}: {needed} columns."
+        yield from dict.fromkeys([*self._names, *(note for table in self._tables for note in table.notes)])
+
+    def _floors(self, fit: Fit) -> Iterator[str]:
+        """The range of the noise floors, where there is no room for their columns."""
+        parts = []
+        for table, title in zip(self._tables[: fit.scores], self._titles, strict=False):
+            width = len(table.scalings)
+            for number, scaling in enumerate(table.scalings):
+                cells = [cell for row in table.rows for cell in row.cells[number::width]]
+                if shown := floor(table, cells):
+                    parts.append(f"{title} {table.heading(scaling)} {shown}")
+        if parts:
+            yield f"Floors: {', '.join(parts)}."
 
 
 def _wrapped(console: Console, text: str, width: int) -> list[str]:
