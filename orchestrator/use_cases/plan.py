@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.use_cases.bfloat16 import slow_in_bfloat16
 from orchestrator.use_cases.changed_code import ChangedCode, changed_code
 from orchestrator.use_cases.cost import Cost, Prices, cost
 from orchestrator.use_cases.power import RowPower, power
@@ -153,7 +152,7 @@ def plan(
         unusable_checkpoints=dict(_unusable(standing)),
         changed_code=changed_code(standing, default_root()),
         loose_rows=standing.snapshot.loose,
-        slow_in_bfloat16=slow_in_bfloat16(loaded, wanted),
+        slow_in_bfloat16=standing.slow_in_bfloat16(wanted),
         cost=cost(loaded, wanted, standing.estimates(wanted, prices.card), prices) if wanted else None,
         power=None if power_by is None else power(standing, power_by),
     )

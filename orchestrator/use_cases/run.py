@@ -19,7 +19,6 @@ from orchestrator.driver.progress import Progress, unseen
 from orchestrator.driver.run import run_trials
 from orchestrator.driver.stop_request import StopRequest
 from orchestrator.use_cases import tables
-from orchestrator.use_cases.bfloat16 import slow_in_bfloat16
 from orchestrator.use_cases.changed_code import ChangedCode, changed_code
 from orchestrator.use_cases.standing import Standing
 from orchestrator.use_cases.tables import Written
@@ -170,7 +169,7 @@ def run(
             stuck=stuck,
             changed_code=changed_code(standing, data),
             loose_rows=standing.snapshot.loose,
-            slow_in_bfloat16=slow_in_bfloat16(standing.sweep, wanted) if address is None else 0,
+            slow_in_bfloat16=standing.slow_in_bfloat16(wanted) if address is None else 0,
         )
     observer.opened(opening)
     outcome = Outcome()

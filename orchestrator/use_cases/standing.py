@@ -10,6 +10,7 @@ from orchestrator.cluster.estimates import Estimates
 from results import gpu_records
 from results.store.mending import Mending, mend, mending
 from results.store.pilots import kept
+from results.store.processor import has_bfloat16
 from results.store.snapshot import Snapshot
 from results.store.store import Store
 from results.store.survey import State, Survey
@@ -89,6 +90,12 @@ class Standing:
         """
         wanted = {State.MISSING, State.INTERRUPTED} | ({State.FAILED} if retry_failed else set())
         return [trial for trial in self.sweep.trials if self.survey.states[trial.key] in wanted]
+
+    def slow_in_bfloat16(self, wanted: Sequence[Trial]) -> int:
+        """The number of these trials in bfloat16 on this machine's CPU if that lacks it; else 0."""
+        gpus = self.sweep.gpus
+        on_cpu = [t for t in wanted if t.training.precision == "bfloat16" and not gpus[t.key]]
+        return len(on_cpu) if on_cpu and has_bfloat16() is False else 0
 
     def estimates(self, wanted: Sequence[Trial], card: str | None = None, count: bool = True) -> Estimates:
         """Estimates the duration of each trial in `wanted`.
