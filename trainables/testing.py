@@ -22,6 +22,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from trainables import tasks
+from trainables.errors import ConfigurationError
 from trainables.registry import Entry, Registry
 from trainables.registry.plugins import PLUGINS
 
@@ -59,6 +61,15 @@ class Conformance:
     def test_mark(self) -> None:
         """The mark can be read, and the docstring starts with a sentence that describes the component."""
         assert self.entry.summary.endswith("."), "the docstring must start with one sentence"
+
+
+def check_task(entry: Entry[Any]) -> None:
+    """Raises ConfigurationError if a loss or metric is not for classification, as the kit's batches are."""
+    if entry.spec.task != tasks.DEFAULT:
+        raise ConfigurationError(
+            f"{entry.kind} {entry.name!r} is for the task {entry.spec.task!r}, but the conformance kit has "
+            f"only batches for {tasks.DEFAULT}."
+        )
 
 
 def random_logits(samples: int = SAMPLES, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ from orchestrator.cluster.estimates import (
 from results.store.pilots import Pilot, keep
 from results.store.store import Store
 from sweeps.expand import Sweep, load
+from trainables import tasks
 from trainables.catalogue import DATASETS
 from trainables.errors import ConfigurationError
 from trainables.trial import Trial
@@ -173,7 +174,7 @@ def _schedule(longest: str, jobs: Sequence[tuple[float, float]], capacity: float
 
 def _stored_bytes(trial: Trial) -> float | None:
     spec = DATASETS[trial.dataset.name].spec
-    if spec.samples is None or spec.classes is None:
+    if spec.samples is None or spec.classes is None or spec.task != tasks.DEFAULT:
         return None
     _, validation, test = spec.samples
     # float32 logits, an id and a label.

@@ -104,11 +104,17 @@ def rescore(
             )
     opened = Store(store)
     opened.check_place()
-    frame = only(opened.snapshot(trials).evaluations(), tasks.DEFAULT).reset_index(drop=True)
+    evaluations = opened.snapshot(trials).evaluations()
     if trials is not None:
         keys = set(expected_frame(trials)["key"])
-        frame = frame[[key in keys for key in frame["key"]]].reset_index(drop=True)
+        evaluations = evaluations[[key in keys for key in evaluations["key"]]]
+    frame = only(evaluations, tasks.DEFAULT).reset_index(drop=True)
     number = len(on_test_set(frame))
+    if len(evaluations) and not number:
+        raise ConfigurationError(
+            f"the finished trials in the store {store} are not for classification, whose predictions alone "
+            "can be scored again."
+        )
     if not number:
         raise StoreError(
             f"no finished trial in the store {store}: run a sweep first, or choose another --store."

@@ -18,9 +18,10 @@ from results.tables.evidence import Predictions
 from results.tables.layout import TEST_SET, Table
 from results.tables.rendering import render
 from results.tables.screen import ON_SCREEN
-from results.tables.table import build, default_metrics, needed, split
+from results.tables.table import build, by_task, default_metrics, needed, split
 from results.wording import counted
 from sweeps.expand import expected_frame, load
+from trainables import tasks
 from trainables.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def tables(
     damaged = tuple(opened.folder.name(path) for path in frame.attrs["damaged"])
     by = calibrator or temperature_by(criterion or (loaded.temperature_criterion if loaded else "ece"))
     shown = asked or default_metrics(frame)
+    _check_tasks(frame, shown)
     others = (asked or DEFAULT_ELSEWHERE) if elsewhere else ()
     for part in split(frame, expected, shown, others):
         keys = set(part.frame["key"])
@@ -124,6 +126,20 @@ def tables(
             )
     own = tuple(table for table in built if table.data == TEST_SET)
     return Tables(store, own, tuple(built[len(own) :]), damaged, snapshot.loose)
+
+
+def _check_tasks(frame: pd.DataFrame, shown: Sequence[str]) -> None:
+    """Raises ConfigurationError if no trial is for a metric's task, or no metric is for the trials' tasks."""
+    there = sorted(set(frame["task"].fillna(tasks.DEFAULT))) if "task" in frame.columns else [tasks.DEFAULT]
+    for task, names in by_task(shown).items():
+        if task not in there:
+            raise ConfigurationError(
+                f"metric {names[0]!r} is for the task {task!r}, the finished trials for {', '.join(there)}."
+            )
+    if not shown:
+        raise ConfigurationError(
+            f"no metric for the task {', '.join(there)} is known here: give its file as --plugin."
+        )
 
 
 @dataclass(frozen=True)

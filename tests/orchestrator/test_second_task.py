@@ -18,14 +18,19 @@ from orchestrator.driver.stalls import Watch
 from orchestrator.driver.worker import TrialWorker
 from orchestrator.driver.worker_settings import WorkerSettings
 from orchestrator.screen.tables import print_tables
+from orchestrator.use_cases.check_loss import check_loss
+from orchestrator.use_cases.rescore import rescore
 from orchestrator.use_cases.tables import tables
+from orchestrator.use_cases.trial import trial
 from results.scoring.commit import part_of
 from results.store.address import Address
 from results.store.inspection import inspection
 from results.store.store import Store
 from results.store.survey import State
 from results.terminal import Terminal
+from trainables.datasets.testing import DatasetConformance
 from trainables.errors import ConfigurationError
+from trainables.metrics.testing import MetricConformance
 from trainables.registry.plugins import PLUGINS
 from trainables.resolve import resolve
 from trainables.training.checkpoint import decode, encode
@@ -121,6 +126,8 @@ def test_its_trials_are_committed_verified_and_printed_beside_those_of_classific
         step()
     assert (made.trials, made.findings) == (4, [])
 
+    with pytest.raises(ConfigurationError, match=r"'hamming'.*'multi_label'"):
+        rescore(uri, ["hamming"])
     found = tables(uri)
     metrics = [table.metric.name for table in found.on_test_set]
     assert metrics[-2:] == ["hamming", "subset_error"] and metrics[:2] == ["ece", "adaptive_ece"]
@@ -131,6 +138,35 @@ def test_its_trials_are_committed_verified_and_printed_beside_those_of_classific
     screen = Terminal(file=io.StringIO(), width=100)
     print_tables(found, screen)
     assert "Hamming loss" in screen.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_commands_for_classification_refuse_a_store_that_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = str(tmp_path / "store")
+    trial("tagged", "mlp", "sigmoid", overrides=["training.epochs=1"], store=uri)
+    for refused in (
+        lambda: tables(uri, metrics=["ece"]),
+        lambda: rescore(uri, ["ece"]),
+        lambda: check_loss("sigmoid"),
+        lambda: HammingKit().test_value(),
+    ):
+        with pytest.raises(ConfigurationError, match="classification"):
+            refused()
+    kit = TaggedKit()
+    for requirement in (kit.test_parts, kit.test_labels, kit.test_batch, kit.test_fingerprint, kit.test_spec):
+        requirement()
+    monkeypatch.setattr(PLUGINS, "_files", ())
+    with pytest.raises(ConfigurationError, match=r"'?multi_label'?.*--plugin"):
+        tables(uri)
+
+
+class HammingKit(MetricConformance):
+    name = "hamming"
+
+
+class TaggedKit(DatasetConformance):
+    name = "tagged"
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from trainables.errors import ConfigurationError
 from trainables.losses.base import Loss, Reduction
 from trainables.losses.stop_gradient import difference
 from trainables.registry.specs import LossSpec
-from trainables.testing import CLASSES, Conformance, random_logits
+from trainables.testing import CLASSES, Conformance, check_task, random_logits
 from trainables.texts import closest
 from trainables.training.trainer import batch_context_of
 
@@ -63,9 +63,10 @@ def check(name: str, **params: object) -> list[Finding]:
             `spec={"example": {...}}` of its mark, if that has them.
 
     Raises:
-        ConfigurationError: An unknown name or parameter.
+        ConfigurationError: An unknown name or parameter, or a loss for another task than classification.
     """
     entry = LOSSES[name]
+    check_task(entry)
     example = {} if entry.preset else entry.spec.example
     chosen = LOSSES.resolve(name, {**example, **params})
     counts = 10 * torch.arange(1, CLASSES + 1)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainables.catalogue import METRICS
 from trainables.metrics import compute
-from trainables.testing import Conformance, random_logits
+from trainables.testing import Conformance, check_task, random_logits
 
 
 def sharp() -> tuple[Tensor, Tensor]:
@@ -24,6 +24,7 @@ class MetricConformance(Conformance):
     registry = METRICS
 
     def value(self, probabilities: Tensor, labels: Tensor, **params: int) -> float:
+        check_task(self.entry)
         test = random_logits(90)[0].softmax(dim=1)
         return compute(
             self.entry.name, probabilities, labels, test_probabilities=test, **self.params, **params
