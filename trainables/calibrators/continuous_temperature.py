@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from trainables.calibrators.base import Calibrator
 from trainables.registry import register
+
+ELEMENTS_AT_ONCE = 2**16
+"""Logits of a block that stays in the processor's cache."""
 
 WIDEST = 16.0
 """Bound on the absolute logarithm of a temperature, reached if all logits are nearly equal, or far apart."""
@@ -51,11 +55,12 @@ def nll_temperature(logits: Tensor, labels: Tensor) -> float:
     gaps = logits.double()
     gaps = gaps - gaps.amax(dim=1, keepdim=True)
     true = gaps.gather(1, labels[:, None]).mean()
+    blocks = gaps.split(max(1, ELEMENTS_AT_ONCE // gaps.shape[1]))
 
     def slope(log_inverse: float) -> float:
         """Derivative of the NLL in 1 / T. It increases with 1 / T, because the NLL is convex in it."""
-        weights = (gaps * math.exp(log_inverse)).softmax(dim=1)
-        return float((weights * gaps).sum(dim=1).mean() - true)
+        means = [(block * math.exp(log_inverse)).softmax(dim=1).mul_(block).sum() for block in blocks]
+        return float(torch.stack(means).sum() / len(gaps) - true)
 
     low, high = -1.0, 1.0
     while slope(high) <= 0:
