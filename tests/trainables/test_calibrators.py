@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import netcal.binning
 import numpy as np
 import pytest
 import torch
+from scipy.special import logit
+from scipy.stats import dirichlet
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from trainables import calibration, calibrators
@@ -26,9 +30,13 @@ NAMES = [
 ]
 
 
+PACKAGES = {"beta": "betacal", "boosted_trees": "lightgbm", "venn_abers": "venn_abers"}
+"""Those that probmetrics takes from another package of the extra."""
+
+
 def needs(name: str) -> None:
     if CALIBRATORS[name].spec.requires:
-        pytest.importorskip("probmetrics")
+        pytest.importorskip(PACKAGES.get(name, "probmetrics"))
 
 
 def draw(samples: int, classes: int, scale: float = 3.0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -152,6 +160,81 @@ def test_histogram_binning_is_that_of_netcal() -> None:
     assert found.numpy() == pytest.approx(expected, abs=1e-6)
 
 
+def one_against_rest(
+    logits: torch.Tensor, labels: torch.Tensor, fitted: Callable[..., np.ndarray]
+) -> np.ndarray:
+    """Probabilities [N, K] from a map that is fitted to each class's probabilities [N] and labels [N]."""
+    probabilities = logits.double().softmax(1).numpy()
+    columns = [fitted(column, labels.numpy() == k) for k, column in enumerate(probabilities.T)]
+    found = np.stack(columns, axis=1)
+    return found / found.sum(axis=1, keepdims=True)
+
+
+def logistic(*features: Callable[[np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
+    def fitted(column: np.ndarray, true: np.ndarray) -> np.ndarray:
+        columns = np.stack([feature(column) for feature in features], axis=1)
+        return LogisticRegression(C=np.inf, tol=1e-8).fit(columns, true).predict_proba(columns)[:, 1]
+
+    return fitted
+
+
+def venn_abers(column: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """By its definition: two isotonic regressions for each sample, which add it with either label."""
+    found = []
+    for value in column:
+        both = [
+            IsotonicRegression().fit(np.append(column, value), np.append(true, label)).predict([value])[0]
+            for label in (0, 1)
+        ]
+        found.append(both[1] / (1 - both[0] + both[1]))
+    return np.array(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "samples", "against"),
+    [
+        ("platt", 611, logistic(logit)),
+        ("beta", 611, logistic(np.log, lambda p: -np.log1p(-p))),
+        ("venn_abers", 45, venn_abers),
+    ],
+)
+def test_each_class_is_calibrated_against_the_rest(
+    name: str, samples: int, against: Callable[..., np.ndarray]
+) -> None:
+    needs(name)
+    logits, labels = draw(samples, 4, 1.5)
+    found = calibrators.fit(name, logits, labels).log_probabilities(logits).exp()
+    assert found.numpy() == pytest.approx(one_against_rest(logits, labels, against), abs=5e-4)
+
+
+def test_kernel_calibration_weighs_labels_by_the_density_of_dirichlet() -> None:
+    needs("kernel")
+    logits, labels = draw(53, 3, 1.5)
+    others, _ = draw(17, 3, 2.0)
+    fitted, applied = (each.double().softmax(1).numpy() for each in (logits, others))
+    bandwidth = 53 ** (-2 / 6)
+    weights = np.array([[dirichlet.pdf(p, q / bandwidth + 1) for q in fitted] for p in applied])
+    expected = weights @ np.eye(3)[labels] / weights.sum(axis=1, keepdims=True)
+    found = calibrators.fit("kernel", logits, labels).log_probabilities(others).exp()
+    assert found.numpy() == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_kernels_of_many_samples_are_drawn_the_same_each_time() -> None:
+    needs("kernel")
+    logits, labels = draw(10_400, 2, 1.5)
+    before = torch.get_rng_state()
+    one, other = (calibrators.fit("kernel", logits, labels).log_probabilities(logits[:9]) for _ in range(2))
+    assert torch.equal(one, other) and torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_temperature_mixed_with_the_uniform_distribution() -> None:
+    needs("temperature_with_uniform")
+    logits, labels = draw(211, 4)
+    scaled = calibrators.fit("temperature_nll_continuous", logits, labels).log_probabilities(logits).exp()
+    found = calibrators.fit("temperature_with_uniform", logits, labels).log_probabilities(logits).exp()
+    assert found.numpy() == pytest.approx((scaled * 211 / 212 + 0.25 / 212).numpy(), abs=1e-4)
+
+
 def test_a_calibrator_whose_package_is_not_there_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in [name for name in sys.modules if name.partition(".")[0] == "probmetrics"]:
         monkeypatch.delitem(sys.modules, module)
@@ -160,11 +243,20 @@ def test_a_calibrator_whose_package_is_not_there_names_the_extra(monkeypatch: py
         calibrators.fit("vector_scaling", *draw(50, 3))
 
 
+def test_one_that_probmetrics_takes_from_another_package_names_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    needs("beta")
+    monkeypatch.setitem(sys.modules, "betacal", None)
+    with pytest.raises(ConfigurationError, match=r"betacal.*calibsweep\[calibrators\]"):
+        calibrators.fit("beta", *draw(50, 3))
+
+
 def test_what_cannot_be_fitted_to_is_refused() -> None:
     logits, labels = draw(50, 3)
     with pytest.raises(InputError, match="finite"):
         calibrators.fit("none", logits / 0, labels)
     with pytest.raises(InputError, match="two classes"):
         calibrators.fit("dirichlet", logits, torch.zeros_like(labels))
+    with pytest.raises(InputError, match="two classes"):
+        calibrators.fit("platt", logits, torch.zeros_like(labels))
     with pytest.raises(ConfigurationError, match="'vector_scaling'"):
         calibrators.build("vector_scalin")

@@ -15,6 +15,8 @@ from trainables.registry.plugins import PLUGINS
 from trainables.samplers.testing import SamplerConformance
 from trainables.testing import Conformance
 
+from .test_calibrators import needs
+
 BROKEN = '''
 import torch
 from torch import nn
@@ -86,8 +88,17 @@ def test_metrics_conform(name: str) -> None:
     assert ran(MetricConformance, name) == set()
 
 
-@pytest.mark.parametrize("name", [n for n in CALIBRATORS.names() if not CALIBRATORS[n].spec.requires])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Its trees take seconds.
+        pytest.param(name, marks=[pytest.mark.slow] if name == "boosted_trees" else [])
+        for name in CALIBRATORS.names()
+    ],
+)
 def test_calibrators_conform(name: str) -> None:
+    needs(name)
     assert ran(CalibratorConformance, name) == set()
 
 

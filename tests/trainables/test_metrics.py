@@ -61,6 +61,17 @@ def test_the_l2_norm_is_that_of_torchmetrics(torchmetrics, name: str, bins: int)
     assert ours == pytest.approx(math.sqrt(np.mean(squares)), abs=1e-9)
 
 
+@pytest.mark.parametrize("name", ["seven", "two", "thirty"])
+def test_kuipers_error_is_that_of_probmetrics(name: str) -> None:
+    probmetrics = pytest.importorskip("probmetrics.metrics")
+    probabilities, labels = case(name)
+    confidences, correct = top_label(probabilities, labels)
+    binary = probmetrics.CategoricalProbs(torch.stack([1 - confidences, confidences], dim=1))
+    truth = probmetrics.CategoricalDirac(correct.long(), n_classes=2)
+    expected = float(probmetrics.KuiperCalibrationMetric()._compute_mean(truth, binary))
+    assert compute("kuiper", probabilities, labels) == pytest.approx(expected, abs=1e-6)
+
+
 @pytest.mark.parametrize("sigma", [0.4, 0.05, 0.01])
 def test_smoothing_is_with_a_reflected_gaussian(sigma: float) -> None:
     confidences, correct = top_label(*case("seven"))

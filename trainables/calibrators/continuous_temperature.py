@@ -55,7 +55,7 @@ def nll_temperature(logits: Tensor, labels: Tensor) -> float:
     gaps = logits.double()
     gaps = gaps - gaps.amax(dim=1, keepdim=True)
     true = gaps.gather(1, labels[:, None]).mean()
-    blocks = gaps.split(max(1, ELEMENTS_AT_ONCE // gaps.shape[1]))
+    blocks = torch.split(gaps, max(1, ELEMENTS_AT_ONCE // gaps.shape[1]))
 
     def slope(log_inverse: float) -> float:
         """Derivative of the NLL in 1 / T. It increases with 1 / T, because the NLL is convex in it."""

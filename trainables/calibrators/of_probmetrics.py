@@ -30,7 +30,11 @@ class OfProbmetrics(Calibrator):
         raise NotImplementedError
 
     def fit(self, logits: Tensor, labels: Tensor) -> None:
-        self.fitted = self.made(_package("calibrators"))
+        calibrators = _package("calibrators")
+        try:
+            self.fitted = self.made(calibrators)
+        except ImportError as error:
+            raise _lacking(error) from error
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
@@ -56,11 +60,31 @@ class OfProbmetrics(Calibrator):
         return _package("distributions").CategoricalLogits(logits.cpu().to(torch.float64))
 
 
+class OfClassesThere(OfProbmetrics):
+    """One that cannot be fitted to a class without validation samples. Such a class gets probability 0."""
+
+    def fit(self, logits: Tensor, labels: Tensor) -> None:
+        self.classes = logits.shape[1]
+        self.there, positions = torch.unique(labels, return_inverse=True)
+        if len(self.there) < 2:
+            raise InputError(f"{type(self).__name__} needs validation samples of at least two classes.")
+        super().fit(logits[:, self.there], positions)
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        found = logits.new_full((len(logits), self.classes), -torch.inf, dtype=torch.float64)
+        found[:, self.there] = super().log_probabilities(logits[:, self.there])
+        return found
+
+
 def _package(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"probmetrics.{name}")
     except ImportError as error:
-        raise ConfigurationError(
-            f"this calibrator needs a package that is not installed ({error}): "
-            f"pip install 'calibsweep[{EXTRA}]'."
-        ) from error
+        raise _lacking(error) from error
+
+
+def _lacking(error: ImportError) -> ConfigurationError:
+    return ConfigurationError(
+        f"this calibrator needs a package that is not installed ({str(error).rstrip('.')}): "
+        f"pip install 'calibsweep[{EXTRA}]'."
+    )

@@ -25,9 +25,14 @@ def ks(probabilities: Tensor, labels: Tensor) -> float:
     Needs no bins. Samples of equal confidence are added together, so their order does not matter. Gupta et
     al., 'Calibration of Neural Networks using Splines' (ICLR 2021), equation 6.
     """
+    return float(cumulative_gaps(probabilities, labels).abs().max())
+
+
+def cumulative_gaps(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """Cumulative confidence minus accuracy at each of the M distinct confidences, increasing, float64 [M]."""
     confidences, correct = top_label(*checked_probabilities(probabilities, labels))
     ordered, order = confidences.double().sort()
-    gaps = (ordered - correct.double()[order]).cumsum(dim=0).abs() / len(ordered)
+    gaps = (ordered - correct.double()[order]).cumsum(dim=0) / len(ordered)
     last = torch.ones_like(ordered, dtype=torch.bool)
     last[:-1] = ordered.diff() > ROUNDING
-    return float(gaps[last].max())
+    return gaps[last]
