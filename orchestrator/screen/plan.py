@@ -11,7 +11,6 @@ from rich.text import Text
 from orchestrator.screen import warnings
 from orchestrator.screen.cost import print_cost
 from orchestrator.screen.grid import Grid
-from orchestrator.screen.power import print_power
 from orchestrator.screen.view import standing_still
 from orchestrator.use_cases.plan import Cell, FailedTrial, Plan
 from results.store.survey import State
@@ -48,6 +47,8 @@ def print_plan(plan: Plan, console: Console, tracebacks: bool = False) -> None:
     if plan.cost:
         print_cost(plan.cost, console)
     if plan.power is not None:
+        from orchestrator.screen.power import print_power
+
         print_power(plan.power, console)
 
 

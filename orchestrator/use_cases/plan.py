@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator.use_cases.changed_code import ChangedCode, changed_code
 from orchestrator.use_cases.cost import Cost, Prices, cost
-from orchestrator.use_cases.power import RowPower, power
 from orchestrator.use_cases.standing import Standing
 from results import gpu_records
 from results.store.checkpoints import moments_set_aside
@@ -18,6 +18,9 @@ from results.store.survey import State, Survey
 from sweeps.expand import load
 from trainables.datasets import default_root
 from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    from orchestrator.use_cases.power import RowPower
 
 
 @dataclass(frozen=True)
@@ -154,8 +157,15 @@ def plan(
         loose_rows=standing.snapshot.loose,
         slow_in_bfloat16=standing.slow_in_bfloat16(wanted),
         cost=cost(loaded, wanted, standing.estimates(wanted, prices.card), prices) if wanted else None,
-        power=None if power_by is None else power(standing, power_by),
+        power=None if power_by is None else _power(standing, power_by),
     )
+
+
+def _power(standing: Standing, metric: str) -> tuple[RowPower, ...]:
+    # Imported here because scipy loads slowly, and few plans need it.
+    from orchestrator.use_cases.power import power
+
+    return power(standing, metric)
 
 
 def _cells(trials: Sequence[Trial], survey: Survey) -> Iterator[Cell]:
