@@ -15,148 +15,153 @@ from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from scipy import stats
 
-from results.scoring.scores import temperature_by
+from orchestrator.use_cases.compare import compare
+from results.comparison import rendering
+from results.comparison.verdicts import Outcome, Row, Verdict, score_of
+from results.statistics.differences import Difference, over_seeds
 from results.store.address import Address
 from results.store.store import Store
 from results.tables import names
-from results.tables import table as tables
-from results.tables.layout import Cell, Row, Table
-from results.tables.published import published
-from sweeps.expand import expected_frame, load
+from results.tables.published import PAPERS
+from sweeps.expand import Sweep, load
 
 HERE = Path(__file__).parent
 RECORDED = HERE.parent / "results" / "recorded"
-COMPARED = ("error", "ece", "adaptive_ece", "nll", "mce")
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One loss, one score: ours over the seeds, and the paper's one number."""
+class Line:
+    """One loss and score: ours, and the published number if there is one. Units of print."""
 
     ours: str
-    printed: str
-    verdict: str
     mean: float
-    value: float
-    doubt: str = ""
+    verdict: Verdict | None
 
     @property
-    def difference(self) -> str:
-        """Ours less the paper's, in the units of print."""
-        return f"{100 * (self.mean - self.value):+.2f}" if self.printed else ""
+    def published(self) -> str:
+        return rendering.each(self.verdict)[0] + ("†" if self.verdict.detail else "") if self.verdict else ""
+
+    @property
+    def would_agree(self) -> str:
+        return rendering.each(self.verdict)[1] if self.verdict else ""
+
+    @property
+    def told(self) -> str:
+        return rendering.OUTCOMES[self.verdict.outcome] if self.verdict else ""
+
+    @property
+    def difference(self) -> float:
+        """Ours less published."""
+        return self.mean - self.verdict.published if self.verdict else math.nan
 
 
 @dataclass(frozen=True)
-class Compared:
+class Part:
     """One score with one scaling, by loss."""
 
-    title: str
-    heading: str
-    by_loss: dict[str, Comparison]
+    row: Row
+    by_loss: dict[str, Line]
 
     @property
-    def shared(self) -> list[Comparison]:
-        return [each for each in self.by_loss.values() if each.printed]
-
-    def count(self, verdict: str) -> int:
-        return sum(each.verdict == verdict for each in self.shared)
+    def title(self) -> str:
+        return rendering.title(self.row)
 
     @property
-    def rank_correlation(self) -> float:
-        """Spearman's, between our ranking of the losses and the paper's."""
-        pairs = [(each.mean, each.value) for each in self.shared]
-        return float(stats.spearmanr(*zip(*pairs, strict=True)).statistic)
+    def metric(self) -> str:
+        return self.row.metric
 
     @property
-    def excess(self) -> list[float]:
-        """By how much ours is above the paper's, percent, from the smallest to the greatest."""
-        return sorted(100 * (each.mean - each.value) for each in self.shared)
+    def shared(self) -> dict[str, Line]:
+        return {loss: line for loss, line in self.by_loss.items() if line.verdict}
+
+    @property
+    def differences(self) -> list[float]:
+        return sorted(line.difference for line in self.shared.values())
+
+    @property
+    def mean_difference(self) -> float:
+        return sum(self.differences) / len(self.differences)
+
+    @property
+    def p_value(self) -> str:
+        return rendering.probability(self.row.chance.p_value) if self.row.chance else ""
+
+    @property
+    def published_range(self) -> tuple[float, float]:
+        numbers = [number.published for number in self.row.comparable]
+        return min(numbers), max(numbers)
+
+    def differing(self) -> list[str]:
+        return [number.loss for number in rendering.in_order(self.row) if number.outcome is Outcome.DIFFERS]
 
     def better_than(self, loss: str) -> list[str]:
         """The losses of a smaller mean of ours."""
-        return [other for other, each in self.by_loss.items() if each.mean < self.by_loss[loss].mean]
+        return [other for other, line in self.by_loss.items() if line.mean < self.by_loss[loss].mean]
 
-    def outside(self) -> list[str]:
-        return [loss for loss, each in self.by_loss.items() if each.verdict in ("above", "below")]
-
-    def best(self, of: str) -> str:
-        """The losses of the smallest number, ours ('mean') or the paper's ('value'), among those of both."""
-        both = {loss: getattr(each, of) for loss, each in self.by_loss.items() if each.printed}
-        return ", ".join(loss for loss, number in both.items() if number == min(both.values()))
-
-
-def verdict(cell: Cell, value: float) -> str:
-    """Where a printed number lies: 'within', 'above' or 'below' what one more seed of ours would give.
-
-    That is the 95% prediction interval of one more draw from a normal distribution of which there are n. One
-    seed tells nothing of that: ''.
-    """
-    if cell.seeds == 1:
-        return ""
-    reach = stats.t.ppf(0.975, cell.seeds - 1) * cell.deviation * math.sqrt(1 + 1 / cell.seeds)
-    if abs(value - cell.mean) <= reach:
-        return "within"
-    return "above" if value > cell.mean else "below"
+    def best(self, published: bool) -> str:
+        """The shared losses of the smallest number, published or ours."""
+        numbers = {
+            loss: line.verdict.published if published and line.verdict else line.mean
+            for loss, line in self.shared.items()
+        }
+        return ", ".join(loss for loss, number in numbers.items() if number == min(numbers.values()))
 
 
-def compared(table: Table, row: Row, paper: pd.DataFrame) -> list[Compared]:
-    """A table of the tool beside the paper's, a part for each scaling."""
-    cells = dict(zip(table.columns, row.cells, strict=True))
-    headings = {"none": "", "before": ", pre T", "after": ", post T"}
-    found = []
-    for scaling in table.scalings:
-        by_loss = {}
-        for loss in table.losses:
-            cell = cells[loss, scaling]
-            assert cell is not None and cell.seeds == table.seeds, f"{loss} lacks seeds"
-            mean, deviation, temperature, _ = table.pieces(cell)
-            ours = (
-                mean + (f" ± {deviation}" if deviation else "") + (f" ({temperature})" if temperature else "")
-            )
-            theirs = paper[
-                (paper["loss"] == names.loss(loss))
-                & (paper["metric"] == table.metric.title)
-                & (paper["scaling"] == scaling)
-            ]
-            if theirs.empty:
-                by_loss[names.loss(loss)] = Comparison(ours, "", "", cell.mean, math.nan)
-                continue
-            (theirs,) = theirs.itertuples()
-            printed = f"{theirs.value:.2f}"
-            if not math.isnan(theirs.temperature):
-                printed += f" ({theirs.temperature:.1f})"
-            value = theirs.value / 100
-            by_loss[names.loss(loss)] = Comparison(
-                ours, printed, verdict(cell, value), cell.mean, value, theirs.doubt
-            )
-        found.append(Compared(table.metric.title, f"{table.metric.title}{headings[scaling]}", by_loss))
-    return found
+def part(row: Row, trials: pd.DataFrame) -> Part:
+    """A row of the comparison, with our losses that were not published."""
+    score, temperature = (
+        score_of(row.paper, row.metric, row.scaling),
+        f"temperature_{PAPERS[row.paper].criterion}",
+    )
+    verdicts = {number.loss: number for number in row.once}
+    by_loss = {}
+    for label in sorted(trials["loss"].unique(), key=lambda label: names.rank(names.LOSSES, label)):
+        of_loss = trials[trials["loss"] == label]
+        values = 100 * of_loss[score.column]
+        ours = f"{values.mean():.2f}" + (f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else "")
+        if row.scaling == "after":
+            ours += f" ({of_loss[temperature].mean():.2f})"
+        by_loss[names.loss(label)] = Line(ours, values.mean(), verdicts.get(names.loss(label)))
+    return Part(row, by_loss)
+
+
+def difference(trials: pd.DataFrame, column: str, first: str, second: str) -> Difference:
+    """The first loss less the second over matched seeds, in units of print."""
+    one, other = (
+        100 * trials[trials["loss"] == loss].sort_values("seed")[column] for loss in (first, second)
+    )
+    return over_seeds(one, other)
 
 
 def section(sweep_name: str, folder: str, paper: str) -> dict[str, object]:
     """All that the page says of one recorded store of one data set and model."""
-    sweep = load(sweep_name)
+    sweep: Sweep = load(sweep_name)
     store = Store(str(RECORDED / folder))
     trials = store.trials(sweep.trials)
-    built = tables.build(
-        trials, expected_frame(sweep.trials), temperature_by(sweep.temperature_criterion), COMPARED
-    )
-    (first,) = built[0].rows
-    theirs = published(paper, names.dataset(first.dataset.partition("(")[0]), names.model(first.model))
-    parts = {part.heading: part for table in built for part in compared(table, table.rows[0], theirs)}
+    compared = compare(str(RECORDED / folder), sweep_name)
+    ((_, _, rows),) = (each for each in rendering.by_place(compared.rows) if each[0] == paper)
+    parts = {each.title: each for each in (part(row, trials) for row in rows)}
+    metrics = dict.fromkeys(each.metric for each in parts.values())
     return {
-        "sweep": sweep,
+        "command": f"calibsweep compare {sweep_name} --store results/recorded/{folder}",
+        "counts": compared.counts,
         "trials": trials,
         "parts": parts,
-        "groups": [[part for part in parts.values() if part.title == table.metric.title] for table in built],
-        "losses": [names.loss(loss) for loss in built[0].losses],
+        "groups": {metric: [each for each in parts.values() if each.metric == metric] for metric in metrics},
+        "losses": [*next(iter(parts.values())).by_loss],
         "curves": {
             names.loss(trial.loss.label): store.epochs(Address.of(trial)).to_pandas()
             for trial in sweep.trials
         },
-        "seeds": built[0].seeds,
+        "calibration_ranks": sorted(
+            each.row.rank_correlation for each in parts.values() if each.metric in ("ECE", "AdaECE", "MCE")
+        ),
+        "smallest_p": min(
+            (each.row.chance.p_value for each in parts.values() if each.row.chance), default=math.nan
+        ),
+        "seeds": trials["seed"].nunique(),
+        "difference": lambda column, first, second: difference(trials, column, first, second),
     }
 
 
@@ -167,6 +172,7 @@ def page() -> str:
     return environment.get_template("results.md.j2").render(
         sst=section("sst", "sst-tree-lstm", "mukhoti2020"),
         newsgroups=section("twenty_newsgroups_part", "20-newsgroups-cnn", "mukhoti2020"),
+        explanation=rendering.EXPLANATION,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from orchestrator.use_cases.check_loss import check_loss as check_loss
     from orchestrator.use_cases.compact import compact as compact
+    from orchestrator.use_cases.compare import compare as compare
     from orchestrator.use_cases.contents import contents as contents
     from orchestrator.use_cases.data import prepare as prepare
     from orchestrator.use_cases.listing import listing as listing
@@ -31,6 +32,7 @@ _MODULES = {
     "run": "orchestrator.use_cases.run",
     "status": "orchestrator.use_cases.status",
     "tables": "orchestrator.use_cases.tables",
+    "compare": "orchestrator.use_cases.compare",
     "score": "orchestrator.use_cases.score",
     "contents": "orchestrator.use_cases.contents",
     "verify": "orchestrator.use_cases.verify",

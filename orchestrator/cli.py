@@ -8,6 +8,7 @@ import click
 
 from orchestrator.command_line.base import NAME, app
 from orchestrator.commands.check_loss import check_loss
+from orchestrator.commands.compare import compare
 from orchestrator.commands.completion import OPTIONS
 from orchestrator.commands.data import data
 from orchestrator.commands.endings import run_and_exit
@@ -27,7 +28,7 @@ from orchestrator.commands.trial import trial
 app.params += OPTIONS
 app.add("A sweep, on this machine or on a cluster", [plan, run, status])
 app.add("A sweep as a job of a cluster", [launch, logs, stop])
-app.add("Results", [tables, figures, store, score])
+app.add("Results", [tables, compare, figures, store, score])
 app.add("Components and data", [list_, data, trial, check_loss])
 click.version_option(None, "-V", "--version", package_name=NAME, message="%(prog)s %(version)s")(app)
 

@@ -65,6 +65,12 @@ def criteria(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return _fitting(criteria(), incomplete)
 
 
+def tables_of_papers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from results.tables.published import published_tables
+
+    return _fitting(published_tables(), incomplete)
+
+
 def settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from sweeps.spec import SETTINGS
 

@@ -39,7 +39,11 @@ def _print(tables: Sequence[Table], console: Console) -> None:
 
 def warn_of(tables: Tables) -> None:
     """Prints to standard error the omitted rows, and how to speed up reading."""
-    for name in tables.damaged:
-        warn(f"damaged and skipped: {name}. Run the sweep again.")
+    warn_of_damaged(tables.damaged)
     for line in warnings.loose_rows(tables.store, tables.loose_rows):
         warn(line)
+
+
+def warn_of_damaged(rows: Sequence[str]) -> None:
+    for name in rows:
+        warn(f"damaged and skipped: {name}. Run the sweep again.")

@@ -105,7 +105,7 @@ def tables(
     opened = Store(store)
     opened.check_place()
     snapshot = opened.snapshot(loaded.trials if loaded else None)
-    frame = _evaluations(opened, snapshot)
+    frame = evaluations(opened, snapshot)
     expected = expected_frame(loaded.trials) if loaded else None
     damaged = tuple(opened.folder.name(path) for path in frame.attrs["damaged"])
     by = calibrator or temperature_by(criterion or (loaded.temperature_criterion if loaded else "ece"))
@@ -163,7 +163,7 @@ def write(standing: Standing) -> Written:
         StoreError: The store cannot be written.
     """
     sweep, store, snapshot = standing.sweep, standing.store, standing.snapshot
-    frame, expected = _evaluations(store, snapshot), expected_frame(sweep.trials)
+    frame, expected = evaluations(store, snapshot), expected_frame(sweep.trials)
     calibrator = temperature_by(sweep.temperature_criterion)
     predictions = stored_predictions(store, frame)
     built = build(frame, expected, calibrator, default_metrics(frame), DEFAULT_ELSEWHERE, predictions)
@@ -192,7 +192,7 @@ def stored_predictions(store: Store, frame: pd.DataFrame) -> Predictions:
     return read
 
 
-def _evaluations(store: Store, snapshot: Snapshot) -> pd.DataFrame:
+def evaluations(store: Store, snapshot: Snapshot) -> pd.DataFrame:
     """The evaluations of the finished trials. Raises ConfigurationError if there are none."""
     frame = snapshot.evaluations()
     if on_test_set(frame).empty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.resources import files
 
 import pandas as pd
@@ -9,42 +10,86 @@ import pandas as pd
 from trainables.errors import ConfigurationError
 from trainables.registry import closest
 
+
+@dataclass(frozen=True)
+class Paper:
+    """Attributes:
+    title: With its authors, venue and year.
+    short: Its first author and year.
+    protocol: The protocol that follows it.
+    criterion: The metric on validation data that chose its printed temperatures.
+    runs: Number of training runs that a printed number averages. Neither paper prints their deviation.
+    """
+
+    title: str
+    short: str
+    protocol: str
+    criterion: str
+    runs: int
+
+
 PAPERS = {
-    "mukhoti2020": "Mukhoti et al., 'Calibrating Deep Neural Networks using Focal Loss' (NeurIPS 2020)",
-    "adafocal2022": "Ghosh et al., 'AdaFocal: Calibration-aware Adaptive Focal Loss' (NeurIPS 2022)",
+    "mukhoti2020": Paper(
+        "Mukhoti et al., 'Calibrating Deep Neural Networks using Focal Loss' (NeurIPS 2020)",
+        "Mukhoti et al. (2020)",
+        "mukhoti2020",
+        "ece",
+        1,
+    ),
+    "adafocal2022": Paper(
+        "Ghosh et al., 'AdaFocal: Calibration-aware Adaptive Focal Loss' (NeurIPS 2022)",
+        "Ghosh et al. (2022)",
+        "adafocal2022",
+        "adaptive_ece",
+        5,
+    ),
 }
 
+SCALINGS = {"pre": "before", "post": "after", "none": "none"}
 
-def published(paper: str, dataset: str, model: str) -> pd.DataFrame:
-    """A paper's numbers for a data set and model: one row per loss, metric and scaling.
+
+def published(tables: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Every printed number, in the order of print.
+
+    A number printed in two tables has two rows.
 
     Args:
-        paper: One of `PAPERS`.
-        dataset: Its printed name, such as 'SST Binary'.
-        model: Its printed name, such as 'Tree-LSTM'.
+        tables: Only these, such as 'mukhoti2020/5'.
 
     Returns:
-        `loss` and `metric` as in print ('FLSD-53', 'AdaECE'); `scaling`, 'none', 'before' or 'after'; `value`
-        in percent, NLL in 100 x nats; `temperature`, NaN if none was printed; `table`, its number in the
-        paper; and `doubt`, why not to trust it, or ''. Of numbers printed in several tables, the first
-        without doubt.
+        `paper`, one of `PAPERS`; `table`, its number in the paper; `dataset`, `model`, `loss` and `metric` as
+        in print ('SST Binary', 'Tree-LSTM', 'FLSD-53', 'AdaECE'); `scaling`, 'none', 'before' or 'after';
+        `value` in percent, NLL in 100 x nats, NaN if unreadable; `temperature`, NaN if none was printed;
+        `doubt`, why not to trust it, or ''; and `doubted`, the part in doubt: 'value', 'temperature' or ''.
 
     Raises:
-        ConfigurationError: The paper is unknown, or has no such row.
+        ConfigurationError: There is no such table.
     """
-    if paper not in PAPERS:
-        raise ConfigurationError(f"unknown paper {paper!r}.{closest(paper, PAPERS)}")
+    every = pd.concat([_of(paper) for paper in PAPERS], ignore_index=True)
+    names = every["paper"] + "/" + every["table"].astype(str)
+    for table in tables:
+        if table not in set(names):
+            raise ConfigurationError(f"no table {table!r} was published.{closest(table, names.unique())}")
+    return every[names.isin(tables)].reset_index(drop=True) if tables else every
+
+
+def published_tables() -> list[str]:
+    """'mukhoti2020/1' and all others."""
+    return [f"{paper}/{table}" for paper in PAPERS for table in _of(paper)["table"].unique()]
+
+
+def _of(paper: str) -> pd.DataFrame:
     with files("results.tables").joinpath(f"published_numbers/{paper}.csv").open(encoding="utf-8") as file:
-        cells = pd.read_csv(file).dropna(subset=["value"])
-    row = cells[(cells["dataset"] == dataset) & (cells["model"] == model)]
-    if row.empty:
-        known = [f"{one} / {other}" for one, other in zip(cells["dataset"], cells["model"], strict=True)]
-        near = closest(f"{dataset} / {model}", dict.fromkeys(known))
-        raise ConfigurationError(f"{paper} has no numbers for {dataset} / {model}.{near}")
-    scalings = {"pre": "before", "post": "after", "none": "none"}
-    row = row.assign(scaling=row["temperature_scaling"].map(scalings))
-    row = row.assign(doubt=row["doubt"].fillna("")).sort_values(
-        "doubt", key=lambda doubt: doubt != "", kind="stable"
-    )
-    row = row.drop_duplicates(["loss", "metric", "scaling"]).sort_index()
-    return row[["loss", "metric", "scaling", "value", "temperature", "table", "doubt"]].reset_index(drop=True)
+        cells = pd.read_csv(file)
+    scaling = cells.pop("temperature_scaling").map(SCALINGS)
+    doubt = cells["doubt"].fillna("")
+    known = cells.assign(scaling=scaling, doubt=doubt, doubted=doubt.map(_doubted))
+    known.insert(0, "paper", paper)
+    return known
+
+
+def _doubted(doubt: str) -> str:
+    """A remark on the temperature alone begins with that word."""
+    if not doubt:
+        return ""
+    return "temperature" if doubt.startswith("temperature ") else "value"

@@ -57,11 +57,11 @@ def _markdown_grid(grid: Grid) -> str:
     grouped = any(line.group for line in grid.lines)
     corner = ["Data set", grid.corner] if grouped else [grid.corner]
     headings = [f"{group.heading} {sub}".rstrip() for group in grid.groups for sub in group.subheadings]
-    lines = [[*corner, *map(_markdown_text, headings)]]
+    lines = [[*corner, *map(markdown_text, headings)]]
     for number, line in enumerate(grid.lines):
         label = [line.group, line.label] if grouped else [line.label]
         cells = [_markdown_cell(cell) for group in grid.groups for cell in group.cells[number]]
-        lines.append([*map(_markdown_text, label), *cells])
+        lines.append([*map(markdown_text, label), *cells])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     names_ = len(corner)
     rule = [f"{'-' * w}" if place < names_ else f"{'-' * (w - 1)}:" for place, w in enumerate(widths)]
@@ -70,11 +70,12 @@ def _markdown_grid(grid: Grid) -> str:
         for cells in (zip(line, widths, strict=True) for line in lines)
     ]
     rows = "\n".join(f"| {' | '.join(line)} |" for line in [padded[0], rule, *padded[1:]])
-    notes = "".join(f"\n{_markdown_text(note)}\n" for note in grid.notes)
-    return f"### {_markdown_text(grid.title)}\n\n{_markdown_text(grid.caption)}\n\n{rows}\n{notes}"
+    notes = "".join(f"\n{markdown_text(note)}\n" for note in grid.notes)
+    return f"### {markdown_text(grid.title)}\n\n{markdown_text(grid.caption)}\n\n{rows}\n{notes}"
 
 
-def _markdown_text(text: str) -> str:
+def markdown_text(text: str) -> str:
+    """A text that Markdown shows as it is."""
     return _MARKDOWN.sub(r"\\\g<0>", visible(text))
 
 
@@ -136,12 +137,13 @@ def tidy_csv(tables: Sequence[Table]) -> str:
             for (loss, scaling), cell in zip(table.columns, row.cells, strict=True):
                 if cell is not None:
                     line = _csv_line(table, row, loss, scaling, cell)
-                    line = [_no_formula(field) if isinstance(field, str) else field for field in line]
+                    line = [no_formula(field) if isinstance(field, str) else field for field in line]
                     writer.writerow([*line, *[int(cell.mixed)] * mixed])
     return text.getvalue()
 
 
-def _no_formula(text: str) -> str:
+def no_formula(text: str) -> str:
+    """A field that no spreadsheet takes for a formula."""
     text = visible(text)
     return f"'{text}" if re.match(r"\s*[=+@\-\uff1d\uff0b\uff20\uff0d]", text) else text
 

@@ -1,0 +1,106 @@
+"""Prints published numbers beside ours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.use_cases.compare import Comparison
+from results.comparison import rendering
+from results.comparison.verdicts import Counts, Outcome, Row, Verdict
+from results.wording import counted
+
+STYLES = {Outcome.AGREES: "good", Outcome.DIFFERS: "bad", Outcome.NOT_COMPARABLE: "quiet"}
+
+MORE = "Each number: --each, or --format md or csv."
+
+
+def print_comparison(comparison: Comparison, each: bool, console: Console) -> None:
+    """Prints the agreement of each row, and each number on demand.
+
+    Args:
+        each: Also print each number of the places with trials of ours.
+    """
+    for paper, place, rows in rendering.by_place(comparison.rows):
+        console.print(rendering.heading(paper, place), style="bold")
+        for line in _summary(rows, console):
+            console.print(line)
+        for note in rendering.notes(rows):
+            console.print(note, style="quiet")
+        console.print()
+        if each:
+            for row in rows:
+                console.print(_each(row))
+                console.print()
+    _print_counts(comparison.counts, console)
+    if comparison.counts.agree + comparison.counts.differ:
+        console.print(rendering.EXPLANATION, style="quiet")
+    if not each:
+        console.print(MORE, style="quiet")
+
+
+def _summary(rows: Sequence[Row], console: Console) -> Iterator[RenderableType]:
+    """As many columns as fit, and the names of the others."""
+    head, lines = rendering.summaries(rows)
+    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
+    sums = [*accumulate(2 + width for width in widths)]
+    fitting = max(sum(total - 2 <= console.width for total in sums), 2)
+    table = _grid(head[:fitting], left=(0,))
+    for line in lines:
+        table.add_row(*line[:fitting])
+    yield table
+    if fitting < len(head):
+        yield Text(f"No room for {', '.join(head[fitting:])}: {sums[-1] - 2} columns.", style="quiet")
+
+
+def _each(row: Row) -> Table:
+    table = _grid([rendering.title(row), *rendering.EACH], left=(0, 4))
+    for number in rendering.in_order(row):
+        published, range_, ours, told = rendering.each(number)
+        table.add_row(number.loss, published, range_, ours, told, style=_style(number))
+    return table
+
+
+def _style(number: Verdict) -> str:
+    return STYLES[number.outcome] if number.outcome is not Outcome.AGREES else ""
+
+
+def _grid(head: Sequence[str], left: Sequence[int]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="quiet")
+    for position, name in enumerate(head):
+        if position in left:
+            table.add_column(name, overflow="fold", no_wrap=position == 0)
+        else:
+            table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    return table
+
+
+def _print_counts(counts: Counts, console: Console) -> None:
+    compared = counts.agree + counts.differ
+    also = f" ({counts.repeats} more repeat another table's)" if counts.repeats else ""
+    total = counted(counts.numbers - counts.repeats, "published number")
+    if compared:
+        console.print(
+            f"{counts.agree} of {compared} comparable numbers agree ({100 * counts.share:.0f}%). Dealt to "
+            f"the losses at random, {counts.by_chance:.1f} would.",
+            style="bold",
+        )
+    else:
+        console.print("No published number is comparable.", style="bold")
+    console.print(f"{counts.not_comparable:,} of {total} are not comparable{also}:")
+    for reason, number in counts.reasons.items():
+        console.print(f"{number:>7,}  {reason.text}")
+
+
+def below(share: float, least: float) -> str | None:
+    """Why the share of agreeing numbers fails; None if it does not."""
+    if math.isnan(share):
+        return "no published number is comparable, so none agrees."
+    if share < least:
+        return f"{100 * share:.1f}% of the comparable numbers agree, fewer than {100 * least:g}%."
+    return None

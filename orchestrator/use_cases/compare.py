@@ -1,0 +1,79 @@
+"""Compares the published numbers with the trials of a store. Loads neither torch nor Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.use_cases.tables import evaluations
+from results.comparison.rendering import render
+from results.comparison.verdicts import Counts, Row, counts
+from results.comparison.verdicts import compare as judged
+from results.scoring.layer import filled
+from results.store.store import Store
+from results.tables.evaluations import on_test_set
+from results.tables.published import published
+from sweeps.expand import expected_frame, load
+from trainables.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Attributes:
+    store: Its address.
+    counts: Published numbers by outcome.
+    rows: The numbers, by paper, data set, network, metric and scaling.
+    damaged: Full names of damaged rows of the store, which are omitted.
+    """
+
+    store: str
+    counts: Counts
+    rows: tuple[Row, ...]
+    damaged: tuple[str, ...]
+
+    def render(self, format: str) -> str:
+        """Renders the verdicts as one text.
+
+        Args:
+            format: 'md' or 'csv'.
+
+        Raises:
+            ConfigurationError: The format is unknown.
+        """
+        return render(self.rows, format)
+
+    def _repr_markdown_(self) -> str:
+        """For display in a notebook."""
+        return self.render("md")
+
+
+def compare(
+    store: str, sweep: str | None = None, *, tables: Sequence[str] = (), overrides: Sequence[str] = ()
+) -> Comparison:
+    """Compares every published number with the trials of a store: it agrees, differs, or is not comparable.
+
+    Args:
+        sweep: A sweep file, or the name of a bundled one: only its trials, and only its complete cells.
+        tables: Only the numbers of these published tables, such as 'mukhoti2020/5'.
+        overrides: Settings of the sweep, as for `--set`: 'training.epochs=3'.
+
+    Raises:
+        ConfigurationError: A table, sweep or setting is unknown, or no trial is finished.
+        StoreError: The store does not exist, or cannot be read.
+    """
+    if overrides and not sweep:
+        raise ConfigurationError(f"--set {overrides[0]} needs a sweep: name it before the options.")
+    printed = published(tuple(tables))
+    loaded = load(sweep, list(overrides)) if sweep else None
+    opened = Store(store)
+    opened.check_place()
+    snapshot = opened.snapshot(loaded.trials if loaded else None)
+    evaluated = evaluations(opened, snapshot)
+    rows = judged(
+        printed,
+        on_test_set(evaluated).reset_index(drop=True),
+        expected_frame(loaded.trials) if loaded else None,
+        lambda frame, scores: filled(opened.folder, frame, scores).frame,
+    )
+    damaged = tuple(opened.folder.name(path) for path in evaluated.attrs["damaged"])
+    return Comparison(store, counts(rows), tuple(rows), damaged)
