@@ -70,13 +70,13 @@ class Bench:
             return None
         except Exception as error:
             self.failed = True
-            self.send(("failed", name, told(error)))
+            self.send(("failed", name, as_data(error)))
             return None
         self.send((kind, name, found))
         return found
 
 
-def told(error: BaseException) -> dict[str, Any]:
+def as_data(error: BaseException) -> dict[str, Any]:
     """An error as plain data."""
     lines = "".join(traceback.format_exception(error)).splitlines()
     return {"error": f"{type(error).__name__}: {error}", "traceback": lines[-TRACEBACK_LINES:]}
@@ -103,7 +103,7 @@ def serve(connection: Connection, device: str, tiny: bool, pictures: Path | None
             module, _, function = target.partition(":")
             getattr(importlib.import_module(module), function)(bench, *arguments)
         except Exception as error:
-            connection.send(("broken", "", told(error)))
+            connection.send(("broken", "", as_data(error)))
             return
         clear(device)
         connection.send(("end", "", bench.failed))

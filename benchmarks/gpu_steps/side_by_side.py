@@ -41,10 +41,10 @@ def compared(bench: Bench, model: str) -> dict[str, Any]:
     context = get_context("spawn")
     barrier = context.Barrier(TRIALS)
     with ProcessPoolExecutor(TRIALS, context, initializer=_meet, initargs=(barrier,)) as pool:
-        asked = [
+        answers = [
             pool.submit(trained, bench.device, model, bench.tiny, 1 / TRIALS, True) for _ in range(TRIALS)
         ]
-        times = [each.result() for each in asked]
+        times = [each.result() for each in answers]
     together = sum(each[2] for each in times) / (max(t[1] for t in times) - min(t[0] for t in times))
     return {
         "model": model,

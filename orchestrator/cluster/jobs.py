@@ -104,13 +104,13 @@ class Jobs:
         """The job submitted last, if any."""
         return max(self._all(), key=lambda job: job.submitted, default=None)
 
-    def submit(self, sweep: str, options: Sequence[str], asked: Mapping[str, str | None]) -> str:
+    def submit(self, sweep: str, options: Sequence[str], given: Mapping[str, str | None]) -> str:
         """Submits the driver with this source tree and the sweep file. Returns the job's id.
 
         Args:
             sweep: The sweep file, or the name of a bundled one.
             options: Further arguments of `calibsweep run`.
-            asked: Other options of `launch`, so that the driver prints commands that work at its caller's.
+            given: Other options of `launch`, so that the driver prints commands that work at its caller's.
         """
         now = datetime.datetime.now(datetime.UTC)
         with shipped(sweep) as (folder, file, plugins), reaching(self.address):
@@ -127,7 +127,7 @@ class Jobs:
                         "RAY_JOB_STOP_WAIT_TIME_S": str(int(STOP_SECONDS) + 60),
                         "PYTHONUNBUFFERED": "1",
                         PLUGINS_VARIABLE: os.pathsep.join(map(str, plugins)),
-                        LAUNCHED_VARIABLE: json.dumps({**asked, "sweep": sweep, "plugins": given_plugins}),
+                        LAUNCHED_VARIABLE: json.dumps({**given, "sweep": sweep, "plugins": given_plugins}),
                     },
                 },
             )

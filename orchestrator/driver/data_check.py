@@ -87,7 +87,7 @@ class DataCheck:
         """
         assert self.process.stdout
         while not select.select([self.process.stdout], [], [], POLL_SECONDS)[0]:
-            if self.request.asked is not None:
+            if self.request.requested_at is not None:
                 return
         answer = self.process.stdout.read()
         if code := self.process.wait():

@@ -141,7 +141,7 @@ def out_of_memory(text: str, actor: str) -> Death:
     return Death(message, report, where, counts=True, sure=True, failure_class="out of memory")
 
 
-def ended_process(words: LastWords, node: str, ray_says: str) -> Death:
+def ended_process(words: LastWords, node: str, ray_message: str) -> Death:
     """Classifies the death of a process on a living node, by its last words."""
     if words.limit:
         kind, _, number = words.limit.partition(" ")
@@ -150,9 +150,9 @@ def ended_process(words: LastWords, node: str, ray_says: str) -> Death:
             return Death(message, words.lines, node, True, True, "timed out", at_once=True)
         message = f"stalled: no batch for {float(number):.3g} minutes (run.stalled_minutes)"
         return Death(message, words.lines, node, counts=True, sure=True)
-    if words.terminated or "SIGTERM" in ray_says:
+    if words.terminated or "SIGTERM" in ray_message:
         return Death("its process was terminated (SIGTERM)", words.lines, node, counts=True)
-    exit_code = re.search(r"exits with an exit code (\d+)", ray_says)
+    exit_code = re.search(r"exits with an exit code (\d+)", ray_message)
     if words.exit_code is not None or exit_code:
         code = words.exit_code if words.exit_code is not None else int(exit_code[1])  # type: ignore[index]
         sure = words.exit_code is not None
@@ -171,7 +171,7 @@ def living_nodes() -> set[str]:
     return {node["NodeID"] for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]
 
 
-def _of_actor(actor: str, ray_says: str) -> Death:
+def _of_actor(actor: str, ray_message: str) -> Death:
     through_client = ray_private.through_client()
     if through_client:
         look = ray.remote(num_cpus=0)(_fate).remote(actor)
@@ -179,7 +179,7 @@ def _of_actor(actor: str, ray_says: str) -> Death:
     else:
         node, process, node_died = _fate(actor)
     if node_died or node not in living_nodes():
-        return Death("its node died", _end_of(ray_says))
+        return Death("its node died", _end_of(ray_message))
     try:
         if not through_client and node == ray.get_runtime_context().get_node_id():
             words = _words_of(process)
@@ -188,18 +188,18 @@ def _of_actor(actor: str, ray_says: str) -> Death:
             ask = ray.remote(num_cpus=0, max_retries=0)(_words_of).options(scheduling_strategy=there)
             words = ray.get(ask.remote(process), timeout=ANSWER_SECONDS)
     except Exception:
-        return _of_silent_node(node, ray_says)
-    return ended_process(words, node, ray_says)
+        return _of_silent_node(node, ray_message)
+    return ended_process(words, node, ray_message)
 
 
-def _of_silent_node(node: str, ray_says: str) -> Death:
+def _of_silent_node(node: str, ray_message: str) -> Death:
     """Waits for Ray to declare the node dead, which it may do long after its processes."""
     end = time.monotonic() + FATE_SECONDS
     while node in living_nodes():
         if time.monotonic() > end:
-            return Death("its process died, and its node does not respond", _end_of(ray_says), node)
+            return Death("its process died, and its node does not respond", _end_of(ray_message), node)
         time.sleep(0.5)
-    return Death("its node died", _end_of(ray_says))
+    return Death("its node died", _end_of(ray_message))
 
 
 def _fate(actor: str) -> tuple[str, int, bool]:

@@ -134,7 +134,7 @@ class Listener(Callback):
     def _record(self, trial: Trial, death: Death) -> None:
         key = trial.key
         run = self.progress.running.get(key)
-        if self.queue.request.asked is not None:
+        if self.queue.request.requested_at is not None:
             # It was terminated together with us, so it counts as interrupted.
             self.progress.stop(key)
             return

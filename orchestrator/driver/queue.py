@@ -60,7 +60,7 @@ class TrialQueue(Searcher):
     ) -> dict[str, Any] | str | None:
         """The next trial; None if none is ready now; FINISHED once no trial is left."""
         finished: str = Searcher.FINISHED
-        if self.request.asked is not None:
+        if self.request.requested_at is not None:
             return finished
         while (trial := self.source.next()) is not None:
             self.unsettled[trial.key] = trial

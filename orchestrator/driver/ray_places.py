@@ -36,18 +36,18 @@ def temporary_folder() -> Path:
     Raises:
         StartError: No candidate is writable, short enough and has enough space.
     """
-    lacks_memory = _lacks(SHARED_MEMORY, STORE_BYTES)
-    needed = LOG_BYTES + (STORE_BYTES if lacks_memory else 0)
+    memory_refusal = _refusal(SHARED_MEMORY, STORE_BYTES)
+    needed = LOG_BYTES + (STORE_BYTES if memory_refusal else 0)
     found = []
     for name in dict.fromkeys([os.environ.get("RAY_TMPDIR"), os.environ.get("TMPDIR"), *COMMON]):
         if name:
             folder = Path(name).absolute()
-            lacks = _lacks(folder, needed, BELOW)
-            if not lacks:
+            refusal = _refusal(folder, needed, BELOW)
+            if not refusal:
                 return folder
-            found.append(f"{folder} {lacks}")
-    if lacks_memory:
-        found.append(f"{SHARED_MEMORY} {lacks_memory}")
+            found.append(f"{folder} {refusal}")
+    if memory_refusal:
+        found.append(f"{SHARED_MEMORY} {memory_refusal}")
     raise StartError(
         f"Ray cannot start: no temporary folder has {_mebibytes(needed)} free: {', '.join(found)}. "
         "Free some space, or set RAY_TMPDIR to another folder."
@@ -56,10 +56,10 @@ def temporary_folder() -> Path:
 
 def memory(folder: Path) -> Path:
     """The folder for Ray's object store: shared memory, or the run's folder if that is too small."""
-    return folder if _lacks(SHARED_MEMORY, STORE_BYTES) else SHARED_MEMORY
+    return folder if _refusal(SHARED_MEMORY, STORE_BYTES) else SHARED_MEMORY
 
 
-def _lacks(folder: Path, needed: int, below: str = "") -> str:
+def _refusal(folder: Path, needed: int, below: str = "") -> str:
     """The reason why a folder cannot take `needed` bytes and the socket `below`; '' if it can."""
     if below and len(os.fsencode(folder / below)) > LONGEST_SOCKET:
         return "is too long for the path of a socket"

@@ -35,7 +35,7 @@ TRAINING = ("Trainable", "Trial", "Member")
 
 OUTSIDE_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-LOST_SECONDS, LOST_ASKED_SECONDS, PROBE_SECONDS = 45.0, 5.0, 1.0
+LOST_SECONDS, LOST_STOPPING_SECONDS, PROBE_SECONDS = 45.0, 5.0, 1.0
 """How long the head of a cluster may be unreachable. Ray's core aborts the process after 60 seconds."""
 
 
@@ -77,7 +77,7 @@ class Servers:
         self.processes.append(server)
         return server
 
-    def gone(self, asked: bool) -> str | None:
+    def gone(self, stopping: bool) -> str | None:
         lost = self._loss_message()
         never = lost if not self.connected else self._no_worker()
         if never:
@@ -209,15 +209,15 @@ class Head:
         self.patient = patient
         self.answered = self.probed = time.monotonic()
 
-    def gone(self, asked: bool) -> str | None:
+    def gone(self, stopping: bool) -> str | None:
         now = time.monotonic()
         if now > self.probed + PROBE_SECONDS:
             self.probed = now
             with contextlib.suppress(OSError):
                 socket.create_connection((self.host, self.port), timeout=PROBE_SECONDS).close()
                 self.answered = now
-        limit = LOST_ASKED_SECONDS if asked else LOST_SECONDS
-        if now <= self.answered + limit or (self.patient and not asked):
+        limit = LOST_STOPPING_SECONDS if stopping else LOST_SECONDS
+        if now <= self.answered + limit or (self.patient and not stopping):
             return None
         return f"the head of the cluster, {self.address}, no longer responds"
 
@@ -271,7 +271,7 @@ def _started(address: str | None, folder: Path, request: StopRequest) -> Servers
             if killed and isinstance(error, StartError):
                 # As `gone` does, which may notice it later than Ray itself.
                 raise StartError(killed) from error
-            if last or request.asked is not None or not isinstance(error, StartError):
+            if last or request.requested_at is not None or not isinstance(error, StartError):
                 raise
     raise AssertionError("the last attempt returns or raises")
 

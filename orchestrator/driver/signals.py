@@ -86,12 +86,12 @@ def carry_out(work: Callable[[StopRequest], int]) -> int:
                     _leave(INTERRUPTED, request)
                 ray = request.ray
                 try:
-                    loss = ray.gone(request.asked is not None) if ray else None
+                    loss = ray.gone(request.requested_at is not None) if ray else None
                 except StartError as never:
                     _leave(str(never), request, code=2)
                 if ray and loss:
                     # From here on no trial is handed out, and no death reported.
-                    request.asked = request.asked or time.monotonic()
+                    request.requested_at = request.requested_at or time.monotonic()
                     ray.release()
                     _leave(loss, request)
             ((code, error),) = ended

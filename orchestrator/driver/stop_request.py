@@ -21,11 +21,11 @@ whole group, and both the shell and the kernel report a closed terminal."""
 class RayAtHand(Protocol):
     """The Ray that runs the trials, as seen by the thread that watches it."""
 
-    def gone(self, asked: bool) -> str | None:
+    def gone(self, stopping: bool) -> str | None:
         """The cause once Ray is gone; None while it runs.
 
         Args:
-            asked: The sweep was asked to end, so be less patient.
+            stopping: Whether the sweep was asked to end, so be less patient.
 
         Raises:
             StartError: Ray never started.
@@ -40,14 +40,14 @@ class StopRequest:
     """A request to stop. Signals set it, any thread may read it.
 
     Attributes:
-        asked: Time of the first signal by `time.monotonic()`; None before.
+        requested_at: Time of the first signal by `time.monotonic()`; None before.
         at_once: Stop without checkpoints: the request was repeated, or no trial was running.
         trials_run: Whether trials are running, which need a checkpoint first.
         ray: The Ray that runs the trials, while they may run.
         undo: Cleanup that must happen before this process ends, in order.
     """
 
-    asked: float | None = None
+    requested_at: float | None = None
     at_once: bool = False
     trials_run: bool = False
     ray: RayAtHand | None = None
@@ -55,7 +55,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def heard(self) -> Iterator[StopRequest]:
-        """Records signals in `asked` and `at_once` for the duration of the context.
+        """Records signals in `requested_at` and `at_once` for the duration of the context.
 
         Signals are not raised as exceptions: in the middle of a step of Tune, trials could no longer save
         checkpoints. They have no handlers either, since Ray's core replaces those. All threads and programs
@@ -75,15 +75,15 @@ class StopRequest:
 
     def ask(self) -> None:
         """Requests a stop from within this process."""
-        if self.asked is None:
-            self.asked = time.monotonic()
+        if self.requested_at is None:
+            self.requested_at = time.monotonic()
 
     def note(self, number: int) -> None:
         now = time.monotonic()
-        if self.asked is None:
-            self.asked = now
+        if self.requested_at is None:
+            self.requested_at = now
             self.at_once = not self.trials_run
-        elif number != signal.SIGHUP and now > self.asked + AGAIN_SECONDS:
+        elif number != signal.SIGHUP and now > self.requested_at + AGAIN_SECONDS:
             self.at_once = True
 
     @contextlib.contextmanager

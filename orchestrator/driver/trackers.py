@@ -137,7 +137,7 @@ class Outside(Callback):
 
 
 def callbacks(
-    asked: Iterable[Watch],
+    watches: Iterable[Watch],
     name: str,
     store: Store,
     tell: Callable[[str], None],
@@ -145,7 +145,7 @@ def callbacks(
     """Builds the Tune callbacks for the trackers.
 
     Args:
-        asked: From a sweep file's `run.watch`.
+        watches: From a sweep file's `run.watch`.
         name: Name of the sweep.
         tell: Shows a line to the user: where to look, or a failure.
 
@@ -153,7 +153,7 @@ def callbacks(
         ConfigurationError: A tracker is not installed, or unreachable.
     """
     found: list[Callback] = []
-    for program, options in asked:
+    for program, options in watches:
         package = WATCHERS[program]
         if importlib.util.find_spec(package) is None:
             raise ConfigurationError(

@@ -67,7 +67,7 @@ def fit(assignment: Assignment, progress: Progress, scratch: Path, request: Stop
             _through_client(scratch, progress),
             ray_private.actors_ended_unless(lambda last: last.get("reusable", True)),
             # By then checkpoints are saved, and the actors end with their Ray.
-            ray_private.no_cleanup_when(lambda: request.asked is not None),
+            ray_private.no_cleanup_when(lambda: request.requested_at is not None),
         ):
             patience = first_patience(run.stalled_minutes)
             listener = Listener(progress, store, outcome, queue, errors, patience)
@@ -149,8 +149,8 @@ class Stop(Stopper):
         return False
 
     def stop_all(self) -> bool:
-        asked = self.request.asked
-        if asked is None:
+        requested_at = self.request.requested_at
+        if requested_at is None:
             return False
         if not self.told:
             notices.ask_to_stop(self.run)
@@ -159,4 +159,4 @@ class Stop(Stopper):
                 self.progress.note(
                     "stopping: each running trial saves a checkpoint first (repeat to stop at once)"
                 )
-        return not self.progress.running or time.monotonic() > asked + STOP_SECONDS
+        return not self.progress.running or time.monotonic() > requested_at + STOP_SECONDS

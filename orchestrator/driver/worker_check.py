@@ -80,7 +80,7 @@ def check_workers(nodes: list[dict[str, Any]], trials: Iterable[Trial], request:
             answer = ask.options(scheduling_strategy=there).remote(own_code.digest(), components)
             asked[answer] = node["NodeManagerAddress"]
     end = time.monotonic() + LONGEST_START
-    while asked and request.asked is None:
+    while asked and request.requested_at is None:
         for answer in ray.wait(list(asked), timeout=POLL_SECONDS)[0]:
             address = asked.pop(answer)
             if reason := _answer(answer):

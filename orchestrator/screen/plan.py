@@ -33,7 +33,7 @@ def print_plan(plan: Plan, console: Console, tracebacks: bool = False) -> None:
         if count:
             summary.append(f", {count} {state}", style=STYLES[state])
     console.print(summary)
-    if plan.nothing_there:
+    if plan.store_is_empty:
         console.print(f"No results yet in {plan.store}", style="warning", highlight=False, soft_wrap=True)
     for dataset in dict.fromkeys(cell.dataset for cell in plan.cells):
         console.print()

@@ -21,9 +21,9 @@ def print_verified(verified: Verified, console: Console) -> None:
             detail = f": {finding.detail}" if finding.detail else ""
             console.print(f"  {finding.path}{detail}", style=style, highlight=False, soft_wrap=True)
         console.print(f"  {kind.follows}", style="quiet", highlight=False, soft_wrap=True)
-    if verified.not_kept:
+    if verified.not_recorded:
         line = "Cannot record these findings, and the next run may miss some"
-        console.print(f"{line}: {verified.not_kept}", style="warning", highlight=False, soft_wrap=True)
+        console.print(f"{line}: {verified.not_recorded}", style="warning", highlight=False, soft_wrap=True)
     further = verified.further_evaluations
     more = f", and {counted(further, 'further evaluation')}" * bool(further)
     newer = f"; {counted(verified.newer, 'row')} of a newer calibsweep not inspected" * bool(verified.newer)

@@ -122,15 +122,15 @@ class Cost:
         return budget is not None and self.hours > budget
 
 
-def cost(sweep: Sweep, wanted: Sequence[Trial], estimates: Estimates, prices: Prices) -> Cost:
-    """Estimates the cost of `wanted`, the remaining trials of the sweep.
+def cost(sweep: Sweep, remaining: Sequence[Trial], estimates: Estimates, prices: Prices) -> Cost:
+    """Estimates the cost of `remaining`, the remaining trials of the sweep.
 
     Raises:
         ConfigurationError: A trial needs more GPUs or cores than given.
     """
     on_gpu, unit = estimates.on_gpu, estimates.unit
-    widths = {t.key: sweep.gpus[t.key] if on_gpu else sweep.run.cpus_per_trial for t in wanted}
-    known = [(t, estimate) for t in longest_first(wanted, estimates) if (estimate := estimates(t))]
+    widths = {t.key: sweep.gpus[t.key] if on_gpu else sweep.run.cpus_per_trial for t in remaining}
+    known = [(t, estimate) for t in longest_first(remaining, estimates) if (estimate := estimates(t))]
     jobs = [(estimate.seconds, widths[trial.key]) for trial, estimate in known]
     hours = sum(seconds * width for seconds, width in jobs) / HOUR
     capacity = prices.gpus if on_gpu else float(len(os.sched_getaffinity(0)))
@@ -138,11 +138,11 @@ def cost(sweep: Sweep, wanted: Sequence[Trial], estimates: Estimates, prices: Pr
     if capacity is not None and capacity < widest:
         takes = f"{widest:g} {unit}{'' if widest == 1 else 's'}"
         raise ConfigurationError(f"a trial needs {takes}, so it never starts on {capacity:g}.")
-    stored = [_stored_bytes(trial) for trial in wanted]
+    stored = [_stored_bytes(trial) for trial in remaining]
     return Cost(
         unit,
         len(known),
-        len(wanted) - len(known),
+        len(remaining) - len(known),
         hours,
         _basis([estimate for _, estimate in known]),
         _schedule(str(known[0][0]), jobs, capacity) if known and capacity is not None else None,

@@ -71,7 +71,7 @@ class Plan:
 
     Attributes:
         store: Its folder or URI.
-        nothing_there: Whether the store is an empty folder of an object store, which may be a misspelt name.
+        store_is_empty: Whether the store is an empty folder of an object store, which may be a misspelt name.
         trials: Number of trials of the sweep.
         counts: Number of trials in each state.
         cells: In the order of the sweep file.
@@ -88,7 +88,7 @@ class Plan:
 
     sweep: str
     store: str
-    nothing_there: bool
+    store_is_empty: bool
     trials: int
     counts: Mapping[State, int]
     cells: tuple[Cell, ...]
@@ -137,11 +137,11 @@ def plan(
     standing = Standing(loaded, place)
     trials, survey = loaded.trials, overlaid(standing.survey, runs)
     counts = {state: survey.count(state) for state in State}
-    wanted = standing.to_run()
+    remaining = standing.to_run()
     return Plan(
         sweep=loaded.name,
         store=store,
-        nothing_there=not place.folder.is_local
+        store_is_empty=not place.folder.is_local
         and counts[State.MISSING] == len(trials)
         and place.folder.is_empty(),
         trials=len(trials),
@@ -155,8 +155,10 @@ def plan(
         unusable_checkpoints=dict(_unusable(standing)),
         changed_code=changed_code(standing, default_root()),
         loose_rows=standing.snapshot.loose,
-        slow_in_bfloat16=standing.slow_in_bfloat16(wanted),
-        cost=cost(loaded, wanted, standing.estimates(wanted, prices.card), prices) if wanted else None,
+        slow_in_bfloat16=standing.slow_in_bfloat16(remaining),
+        cost=cost(loaded, remaining, standing.estimates(remaining, prices.card), prices)
+        if remaining
+        else None,
         power=None if power_by is None else _power(standing, power_by),
     )
 

@@ -147,7 +147,7 @@ def run(
     standing = Standing(load(sweep, overrides), Store(store))
     place = standing.store
     place.tidying.tell = observer.warn
-    with observer.busy(f"looking at what the store {store} has of {standing.sweep.name}"):
+    with observer.busy(f"reading the store {store}"):
         wanted = standing.to_run(retry_failed)
         if wanted or standing.to_mend or standing.survey.leftover:
             place.folder.check_writable()

@@ -21,7 +21,7 @@ class Verified:
     findings: With full file names, grouped by kind, errors first.
     wrong: Number of findings that are errors: damage or wrong scores.
     newer: Number of rows written by a newer calibsweep, which were not inspected.
-    not_kept: Why the store could not keep the findings for the next run; '' if it did.
+    not_recorded: Why the store could not keep the findings for the next run; '' if it did.
     """
 
     store: str
@@ -30,7 +30,7 @@ class Verified:
     findings: tuple[Finding, ...]
     wrong: int
     newer: int
-    not_kept: str = ""
+    not_recorded: str = ""
 
 
 def verify(store: str, *, progress: Callable[[int, int], object] = lambda done, total: None) -> Verified:

@@ -176,7 +176,7 @@ def test_every_step_runs_without_a_gpu_and_with_torch_alone(
 
 
 @pytest.mark.slow
-def test_a_signal_leaves_what_was_measured_and_no_process(
+def test_a_signal_keeps_measurements_and_ends_every_process(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     out = tmp_path / "found.json"
@@ -228,7 +228,7 @@ def is_late(bench):
 """
 
 
-def test_a_step_that_fails_dies_or_hangs_is_told_and_the_others_go_on(
+def test_a_failed_dead_or_hanging_step_is_reported_and_the_others_continue(
     benchmark: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "faults.py").write_text(FAULTS, encoding="utf-8")
@@ -279,7 +279,7 @@ def test_a_step_that_fails_dies_or_hangs_is_told_and_the_others_go_on(
     assert "600 s" in steps["is late"]["reason"] and "GPU" in steps["of a card"]["reason"]
 
 
-def test_a_trace_of_a_gpu_is_told_by_groups(profiling: ModuleType) -> None:
+def test_a_gpu_trace_is_summarised_by_groups(profiling: ModuleType) -> None:
     """Two steps of 500 us, as torch's profiler writes them: kernels of their launches, some in a graph."""
     events: list[dict[str, Any]] = [{"ph": "M", "name": "process_name", "pid": 1}]
 
@@ -320,9 +320,9 @@ def test_a_trace_of_a_gpu_is_told_by_groups(profiling: ModuleType) -> None:
     event("cuda_runtime", "cudaStreamSynchronize", 1212, 80)
     event("kernel", "after the end", 2100, 100, 7, correlation=8)
 
-    told = profiling.summary(events, 2)
-    assert told["milliseconds_per_step"] == pytest.approx(0.5)
-    microseconds = {name: 2000 * value for name, value in told["groups_milliseconds"].items()}
+    message = profiling.summary(events, 2)
+    assert message["milliseconds_per_step"] == pytest.approx(0.5)
+    microseconds = {name: 2000 * value for name, value in message["groups_milliseconds"].items()}
     assert microseconds == pytest.approx(
         {
             "augmentation": 30,
@@ -334,13 +334,13 @@ def test_a_trace_of_a_gpu_is_told_by_groups(profiling: ModuleType) -> None:
             "idle": 1000 - (30 + 240 + 100 + 150 + 50 + 100),
         }
     )
-    assert told["kernels_per_step"] == 4
-    assert told["host_synchronisations_per_step"] == 0.5
-    assert told["layout_conversion_milliseconds"] == pytest.approx(0.02)
-    assert told["longest"][0] == {"name": "sm90_xmma_fprop", "milliseconds": pytest.approx(0.1)}
+    assert message["kernels_per_step"] == 4
+    assert message["host_synchronisations_per_step"] == 0.5
+    assert message["layout_conversion_milliseconds"] == pytest.approx(0.02)
+    assert message["longest"][0] == {"name": "sm90_xmma_fprop", "milliseconds": pytest.approx(0.1)}
 
 
-def test_a_torchvision_of_another_build_is_told_in_one_line(
+def test_a_mismatched_torchvision_is_one_line(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "torchvision.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
@@ -348,10 +348,10 @@ def test_a_torchvision_of_another_build_is_told_in_one_line(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "torchvision", raising=False)
     bench, card = (importlib.import_module(f"gpu_steps.{name}") for name in ("bench", "card"))
-    told: list[tuple[str, str, Any]] = []
-    here = bench.Bench("cpu", True, time.monotonic() + 60, None, None, told.append)
+    message: list[tuple[str, str, Any]] = []
+    here = bench.Bench("cpu", True, time.monotonic() + 60, None, None, message.append)
     assert here.measure("torchvision", card.torchvision_version) is None and not here.failed
-    ((kind, name, line),) = told
+    ((kind, name, line),) = message
     assert (kind, name) == ("not run", "torchvision") and "torchvision::nms" in line and "\n" not in line
     # The other benchmark can do nothing without it.
     command = [sys.executable, "benchmarks/training.py"]
@@ -363,12 +363,15 @@ def test_a_torchvision_of_another_build_is_told_in_one_line(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"), [(["--minutes", "0"], "--minutes"), (["--out", "/nowhere/at/all.json"], "--out")]
+    ("arguments", "message"),
+    [(["--minutes", "0"], "--minutes"), (["--out", "/nowhere/at/all.json"], "--out")],
 )
-def test_what_cannot_be_is_refused(repository: Path, tmp_path: Path, arguments: list[str], told: str) -> None:
+def test_impossible_input_is_refused(
+    repository: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
     command = [sys.executable, "benchmarks/gpu.py", "--out", str(tmp_path / "out.json"), *arguments]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and told in done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and message in done.stderr.splitlines()[-1]
     assert not list(tmp_path.iterdir())
 
 

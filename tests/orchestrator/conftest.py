@@ -113,14 +113,14 @@ def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return [child for child in family(process) if is_training(child)]
 
 
-def wait_until(condition: Callable[[], object], what: str) -> None:
+def wait_until(condition: Callable[[], object], event: str) -> None:
     end = time.monotonic() + DEADLINE
     while True:
         began = time.monotonic()
         if condition():
             return
         now = time.monotonic()
-        assert now < end, f"never happened: {what}"
+        assert now < end, f"never happened: {event}"
         # Listing processes takes long, and the tests need the cores for the processes themselves.
         time.sleep(max(0.02, 9 * (now - began)))
 

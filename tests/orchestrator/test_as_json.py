@@ -92,15 +92,17 @@ def test_plan_and_status_print_what_their_use_cases_return(tmp_path: Path) -> No
     prices = Prices(gpus=4.0, per_gpu_hour=2.5)
     assert printed["plan"] == as_json(plan(str(sweep), store, prices=prices))
     assert printed["status"] == as_json(status(str(sweep), store, prices=prices))
-    told = json.loads(printed["plan"])
-    assert Counter(told["counts"]) == Counter(missing=8, running=1)
-    assert [(cell["loss"], cell["counts"]) for cell in told["cells"]] == [
+    message = json.loads(printed["plan"])
+    assert Counter(message["counts"]) == Counter(missing=8, running=1)
+    assert [(cell["loss"], cell["counts"]) for cell in message["cells"]] == [
         ("brier", {"missing": 3}),
         ("mmce", {"missing": 2, "running": 1}),
         ("brier", {"missing": 3}),
     ]
-    assert [(run["key"], run["epoch"], run["epochs"]) for run in told["running"]] == [(trials[4].key, 1, 2)]
-    assert told["cost"]["price"] == pytest.approx(2.5 * told["cost"]["hours"])
+    assert [(run["key"], run["epoch"], run["epochs"]) for run in message["running"]] == [
+        (trials[4].key, 1, 2)
+    ]
+    assert message["cost"]["price"] == pytest.approx(2.5 * message["cost"]["hours"])
     assert json.loads(printed["status"])["job"] is None
 
 
@@ -111,9 +113,9 @@ def test_a_run_has_standard_output_to_itself(calibsweep: Command, tmp_path: Path
     process = calibsweep.start("run", str(sweep), "--store", store, "--json", stderr=subprocess.PIPE)
     printed, view = process.communicate(timeout=240)
     assert process.returncode == 0, view
-    told = json.loads(printed)
-    assert (told["trials"], told["done"], told["failed"], told["left"]) == (6, 6, 0, 0)
-    assert {Path(file).suffix for file in told["tables"]["files"].values()} == {
+    message = json.loads(printed)
+    assert (message["trials"], message["done"], message["failed"], message["left"]) == (6, 6, 0, 0)
+    assert {Path(file).suffix for file in message["tables"]["files"].values()} == {
         ".md",
         ".tex",
         ".html",

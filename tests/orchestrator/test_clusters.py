@@ -52,7 +52,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("cloud", LAUNCHER_FILES)
-def test_launcher_files_pass_what_ray_up_checks_before_it_calls_a_cloud(cloud: str) -> None:
+def test_launcher_files_pass_the_checks_of_ray_up(cloud: str) -> None:
     config = prepare_config(read(LAUNCHER_FILES[cloud]))
     validate_config(config)
     types = config["available_node_types"]

@@ -62,7 +62,7 @@ def every_command(group: click.Group, *path: str) -> Iterator[tuple[str, click.C
             yield " ".join([*path, name]), command
 
 
-def test_whatever_can_be_given_has_a_text_and_one_meaning() -> None:
+def test_every_value_has_a_text_and_one_meaning() -> None:
     texts: dict[tuple[str, ...], set[str | None]] = defaultdict(set)
     for name, command in every_command(app):
         assert command.help, name
@@ -99,7 +99,7 @@ def test_json_is_the_result_and_nothing_else(command: str, keys: set[str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["run", "quickstrat"], "Did you mean 'quickstart'?"),
         (["plan", "quickstart", "--set", "training.epoch=3"], "Did you mean 'training.epochs'?"),
@@ -140,16 +140,16 @@ def test_json_is_the_result_and_nothing_else(command: str, keys: set[str]) -> No
         (["run", "quickstart", "--set"], "--set needs a value"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], told: str) -> None:
+def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], message: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "orchestrator", *arguments], cwd=REPOSITORY, capture_output=True, text=True
     )
     assert done.returncode == 2
     assert done.stdout == ""
-    assert re.fullmatch(r"calibsweep: .*\n", done.stderr) and told in done.stderr
+    assert re.fullmatch(r"calibsweep: .*\n", done.stderr) and message in done.stderr
 
 
-def test_what_somebodys_code_raises_is_shown_and_not_sent_to_the_terminal() -> None:
+def test_errors_of_a_component_are_shown_without_control_codes() -> None:
     code = (
         "from orchestrator import cli\n"
         "def fail(**options): raise RuntimeError('\\x1b[2Jgone')\n"
@@ -186,7 +186,7 @@ def test_tables_come_from_the_store_without_torch_or_ray(finished: str) -> None:
     assert set(printed) == {"brier", "focal(gamma=4)"}
 
 
-def test_a_store_tells_what_it_holds(calibsweep: Command, finished: str) -> None:
+def test_a_store_lists_its_contents(calibsweep: Command, finished: str) -> None:
     output = calibsweep("store", "ls", "--store", finished)
     brier = next(line for line in output.splitlines() if line.startswith("brier"))
     assert re.fullmatch(r"brier +1: 0 +- +\d+ KiB", brier.rstrip())
@@ -198,12 +198,12 @@ def test_a_store_tells_what_it_holds(calibsweep: Command, finished: str) -> None
     # Of those that are trained otherwise it is said how.
     output = calibsweep("store", "ls", "--store", "tests/golden/store")
     lines = [line.split() for line in output.splitlines() if line.startswith("cross_entropy")]
-    told = sorted(int(word.rstrip(":")) for line in lines for word in line if re.fullmatch(r"\d+:", word))
+    message = sorted(int(word.rstrip(":")) for line in lines for word in line if re.fullmatch(r"\d+:", word))
     frame = Store("tests/golden/store").trials()
-    assert told == sorted(frame[frame["loss"] == "cross_entropy"].groupby(["model", "variant"]).size())
+    assert message == sorted(frame[frame["loss"] == "cross_entropy"].groupby(["model", "variant"]).size())
 
 
-def test_verify_scores_every_trial_anew(calibsweep: Command, finished: str) -> None:
+def test_verify_scores_every_trial_again(calibsweep: Command, finished: str) -> None:
     assert "2 trials scored again from their logits, 0 differ" in calibsweep(
         "store", "verify", "--store", finished
     )
@@ -364,7 +364,7 @@ class Newcomer(Loss):
     assert "has changed since" not in calibsweep("plan", sweep, "--store", str(store))
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace(".square().sum(dim=1)", ".square().mean(dim=1)"), encoding="utf-8")
-    told = "1 finished trial: loss brier (brier.py or its imports) has changed since"
-    assert told in calibsweep("plan", sweep, "--store", str(store))
+    message = "1 finished trial: loss brier (brier.py or its imports) has changed since"
+    assert message in calibsweep("plan", sweep, "--store", str(store))
     both = calibsweep("run", sweep, "--store", str(store), "--set", "seeds=[0, 1]", code=1)
-    assert told in both and "Digits / MLP / Brier Loss (loss)" in both
+    assert message in both and "Digits / MLP / Brier Loss (loss)" in both

@@ -63,7 +63,7 @@ def test_completion_and_help_load_little(words: str) -> None:
         assert done.stdout and done.stderr == "\n"
 
 
-def test_bash_completes_once_it_is_told_to(tmp_path: Path) -> None:
+def test_bash_completes_after_installation(tmp_path: Path) -> None:
     calibsweep = program("calibsweep")
     environment = {
         **{name: value for name, value in os.environ.items() if name != "XDG_DATA_HOME"},

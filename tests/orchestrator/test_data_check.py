@@ -26,9 +26,7 @@ def test_data_that_is_there_passes_and_the_current_folder_is_no_source(
         check.wait()
 
 
-def test_what_is_missing_is_the_error_that_loading_it_gives(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_file_is_the_error_of_loading_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with (
         DataCheck(Needed.by([DIGITS, CIFAR]), tmp_path, StopRequest()) as check,
         pytest.raises(DataError, match="data prepare cifar10"),
@@ -37,7 +35,7 @@ def test_what_is_missing_is_the_error_that_loading_it_gives(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_process_that_dies_is_told_of(tmp_path: Path) -> None:
+def test_the_death_of_the_process_is_reported(tmp_path: Path) -> None:
     with DataCheck(Needed.by([DIGITS]), tmp_path, StopRequest()) as check:
         check.process.kill()
         with pytest.raises(DataError, match="-9 before any trial"):
@@ -48,6 +46,6 @@ def test_a_stop_does_not_wait_for_it_and_ends_it(tmp_path: Path) -> None:
     request = StopRequest()
     with DataCheck(Needed.by([DIGITS]), tmp_path, request) as check:
         psutil.Process(check.process.pid).suspend()
-        request.asked = time.monotonic()
+        request.requested_at = time.monotonic()
         check.wait()
     assert check.process.returncode == -9

@@ -142,7 +142,7 @@ def test_a_card_that_was_measured_comes_before_a_guess_and_after_a_pilot() -> No
     assert found_none and found_none.source == "guess"
 
 
-def test_plan_says_whose_measurement_it_goes_by_and_run_starts_in_its_order(
+def test_plan_names_the_measurement_and_run_starts_in_its_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, store = tmp_path / "recorded", str(tmp_path)
@@ -169,11 +169,11 @@ def test_plan_says_whose_measurement_it_goes_by_and_run_starts_in_its_order(
     steps = {"card": {"found": {"identity": {"name": CARD.card}}}, "speed": {"speeds": rows}}
     content = {"format": 1, "device": "cuda", "tiny": False, "started": CARD.date, "steps": steps}
     (folder / "gpu-nvidia-h100-2027-01-02.json").write_text(json.dumps(content))
-    told = plan("--gpu-card", "h100", "--set", "training.precision=bfloat16")
+    message = plan("--gpu-card", "h100", "--set", "training.precision=bfloat16")
     # Of CIFAR-10 and 100 two networks are measured; the two others get what the slowest gets.
-    assert "52 as measured on NVIDIA H100 80GB HBM3 in bfloat16 on 2027-01-02" in told
-    assert "65 scaled by operations from resnet50 on NVIDIA H100 80GB HBM3 in bfloat16" in told
-    assert "guessed" not in told
+    assert "52 as measured on NVIDIA H100 80GB HBM3 in bfloat16 on 2027-01-02" in message
+    assert "65 scaled by operations from resnet50 on NVIDIA H100 80GB HBM3 in bfloat16" in message
+    assert "guessed" not in message
     assert "13 as measured" not in plan() and "guessed" not in plan()
     with pytest.raises(ConfigurationError, match="NVIDIA H100 80GB HBM3"):
         CliRunner().invoke(app, [*arguments, "--gpu-card", "H200"], catch_exceptions=False)
@@ -196,7 +196,7 @@ def test_plan_says_whose_measurement_it_goes_by_and_run_starts_in_its_order(
 
 
 @pytest.mark.slow
-def test_recorded_operations_are_what_torch_counts(torchvision: ModuleType) -> None:
+def test_recorded_operations_match_torch(torchvision: ModuleType) -> None:
     counted = {
         dataset: {model: cost.forward_flops(dataset, model) for model in recorded}
         for dataset, recorded in operations.FORWARD.items()
@@ -211,7 +211,7 @@ def test_recorded_operations_are_what_torch_counts(torchvision: ModuleType) -> N
             assert trial.model.label in counted[dataset], trial
 
 
-def test_a_network_with_parameters_of_its_own_is_counted() -> None:
+def test_custom_parameters_are_counted() -> None:
     trial = resolve("digits", ("mlp", {"hidden": 7, "layers": 1}), "brier", 0)
     forward = 2 * (64 * 7 + 7 * 10)
     assert operations.flops_per_epoch(trial) == forward * (3 * 300 + 300 + 1197)
@@ -261,7 +261,7 @@ def test_a_pilot_takes_its_share_of_all_parts(monkeypatch: pytest.MonkeyPatch) -
     assert measured.seconds_per_epoch == pytest.approx(2.5) and measured.device == "cpu"
 
 
-def test_marks_tell_what_the_data_sets_have() -> None:
+def test_marks_match_the_data_sets() -> None:
     spec, digits = DATASETS["digits"].spec, datasets.load("digits")
     parts = tuple(len(part) for part in (digits.train, digits.validation, digits.test))
     assert (spec.samples, spec.classes) == (parts, digits.num_classes)

@@ -151,12 +151,12 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_three_deaths_in_a_row_are_the_trial_s_fault(scene: Scene) -> None:
+def test_three_deaths_in_a_row_fail_a_trial(scene: Scene) -> None:
     assert [scene.dies("x", number) for number in (1, 2, 3)] == [1, 2, DEATHS]
     assert [scene.dies("y", number) for number in (1, 2, 1, 2)] == [1, 2, 1, 2]
 
 
-def test_the_death_of_a_node_is_charged_to_nobody(scene: Scene) -> None:
+def test_the_death_of_a_node_charges_no_trial(scene: Scene) -> None:
     assert [scene.dies("x", number, counts=number == 2) for number in (1, 2, 3, 4)][-1] == 1
     # Ray may notice the death of a node after those of its processes.
     for number, node in ((1, "b"), (2, "a")):

@@ -40,15 +40,13 @@ def node(gpus: float, cpus: float, alive: bool = True, **labels: str) -> dict[st
         (3, 0.1, [node(3, 0.3)]),
     ],
 )
-def test_what_fits_is_let_through(
-    gpus: float, cpus: float, nodes: list[dict[str, Any]], tmp_path: Path
-) -> None:
+def test_fitting_trials_pass(gpus: float, cpus: float, nodes: list[dict[str, Any]], tmp_path: Path) -> None:
     source = listed(tmp_path, gpus, cpus)
     assert check(source.representatives(), source.needs, nodes) is None
 
 
 @pytest.mark.parametrize(
-    ("gpus", "cpus", "nodes", "told"),
+    ("gpus", "cpus", "nodes", "message"),
     [
         (
             1,
@@ -78,13 +76,13 @@ def test_what_fits_is_let_through(
         ),
     ],
 )
-def test_what_never_fits_is_refused(
-    gpus: float, cpus: float, nodes: list[dict[str, Any]], told: str, tmp_path: Path
+def test_a_trial_larger_than_the_cluster_is_refused(
+    gpus: float, cpus: float, nodes: list[dict[str, Any]], message: str, tmp_path: Path
 ) -> None:
     source = listed(tmp_path, gpus, cpus)
     with pytest.raises(ConfigurationError) as refused:
         check(source.representatives(), source.needs, nodes)
-    assert str(refused.value) == f"digits / mlp / brier {told}"
+    assert str(refused.value) == f"digits / mlp / brier {message}"
 
 
 def test_a_cluster_that_can_grow_is_waited_for(tmp_path: Path) -> None:

@@ -93,14 +93,14 @@ def test_a_sweep_file_names_plugins_beside_it(sweep: Path, tmp_path: Path) -> No
         ("[3]", "plugins[0]: must be text"),
     ],
 )
-def test_a_wrong_plugin_is_told_by_its_place(plugins: str, named: str, sweep: Path) -> None:
+def test_a_wrong_plugin_is_named_with_its_path(plugins: str, named: str, sweep: Path) -> None:
     sweep.write_text(SWEEP.replace("[../mine/halved.py]", plugins), encoding="utf-8")
     with pytest.raises(ConfigurationError) as refused:
         load(sweep)
     assert any(named in line for line in refused.value.lines), refused.value.lines
 
 
-def test_what_is_shipped_reads_as_it_does_here(
+def test_shipped_files_read_as_they_do_here(
     sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PLUGINS.add([tmp_path / "one_layer.py"])

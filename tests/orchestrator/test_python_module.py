@@ -34,10 +34,10 @@ def test_to_import_it_loads_nothing_else(tmp_path: Path) -> None:
 
 
 def test_the_document_calls_each_function_by_its_own_parameters() -> None:
-    told = dict(re.findall(r"^\| `(\w+)\(([^`]*)\)` \|", DOCUMENT, re.MULTILINE))
-    assert [*told, "CalibsweepError"] == calibsweep.__all__
+    message = dict(re.findall(r"^\| `(\w+)\(([^`]*)\)` \|", DOCUMENT, re.MULTILINE))
+    assert [*message, "CalibsweepError"] == calibsweep.__all__
     assert dir(calibsweep) == sorted(calibsweep.__all__)
-    for name, parameters in told.items():
+    for name, parameters in message.items():
         known = list(inspect.signature(getattr(calibsweep, name)).parameters)
         named = [each.lstrip("*").partition("=")[0] for each in parameters.split(", ")]
         assert known[: len(named)] == named, name

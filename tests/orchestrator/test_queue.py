@@ -88,7 +88,7 @@ def test_a_trial_that_dies_waits_longer_each_time_unless_it_got_further() -> Non
     assert queue.died(a, epoch=2) == (2, 10)
 
 
-def test_it_ends_when_all_is_settled_or_when_asked() -> None:
+def test_it_ends_when_all_is_settled_or_on_request() -> None:
     a, b = of([0, 1])
     queue, clock = queue_of({a: SMALL, b: LARGE})
     assert {next_of(queue), next_of(queue)} == {a, b}
@@ -99,11 +99,11 @@ def test_it_ends_when_all_is_settled_or_when_asked() -> None:
     queue.settled(b, DONE)
     assert next_of(queue) == Searcher.FINISHED
     other, _ = queue_of({a: SMALL})
-    other.request.asked = 0.0
+    other.request.requested_at = 0.0
     assert next_of(other) == Searcher.FINISHED
 
 
-def test_a_source_that_chooses_by_results_is_asked_until_it_has_no_more() -> None:
+def test_a_source_that_depends_on_results_runs_until_it_is_exhausted() -> None:
     class Halving:
         """Gives two trials of each round, and a further round while the last one had no failure."""
 

@@ -47,7 +47,7 @@ def test_the_first_folder_that_is_short_enough_is_chosen(
     assert ray_places.temporary_folder() == fits
 
 
-def test_the_refusal_names_what_each_folder_lacks(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_refusal_names_each_folder_and_its_problem(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = short / "file"
     file.touch()
     monkeypatch.setenv("TMPDIR", str(file))
@@ -96,13 +96,13 @@ def elsewhere() -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("case", "told"), LACKING)
-def test_a_full_machine_is_one_line(elsewhere: Path, case: str, told: str) -> None:
+@pytest.mark.parametrize(("case", "message"), LACKING)
+def test_a_full_machine_is_one_line(elsewhere: Path, case: str, message: str) -> None:
     (elsewhere / "tiny.yaml").write_text(TINY, encoding="utf-8")
     command = Installed(folder=elsewhere)
     command.way = [*mounted(case), *command.way]
     output = command("run", "tiny.yaml", "--store", "store", code=2)
-    assert re.search(r"^calibsweep: Ray cannot start.*\n\Z", output, re.M) and told in output, output
+    assert re.search(r"^calibsweep: Ray cannot start.*\n\Z", output, re.M) and message in output, output
     assert "Traceback" not in output and "terminate" not in output
 
 

@@ -72,7 +72,7 @@ def test_the_installed_ray_is_the_release_that_the_private_parts_hold_for() -> N
                 assert f"({', '.join(inspect.signature(found).parameters)})" == parameters, f"{module}.{name}"
 
 
-def test_what_is_replaced_is_put_back(tmp_path: Path) -> None:
+def test_replaced_functions_are_restored(tmp_path: Path) -> None:
     names = [(module, name) for module in PARTS for name in PARTS[module] if name[:6] != "state."]
     before = [part(*each) for each in names]
     with contextlib.ExitStack() as stack:
@@ -143,7 +143,7 @@ with TemporaryDirectory() as folder:
 
 
 @pytest.mark.slow
-def test_our_own_ray_starts_what_runs_trials_and_no_more() -> None:
+def test_our_own_ray_starts_only_the_programs_that_run_trials() -> None:
     done = subprocess.run(
         [sys.executable, "-c", STARTED], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )

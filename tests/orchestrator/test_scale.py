@@ -46,7 +46,7 @@ def kept_of_each(sweep_seeds: int, folder: Path, monkeypatch: pytest.MonkeyPatch
     return len(trials), sum(len(cloudpickle.dumps(part)) for part in (config, *map(handed.get, parts)))
 
 
-def test_what_tune_keeps_of_a_trial_is_no_larger_in_a_larger_sweep(
+def test_tunes_state_of_a_trial_does_not_grow_with_the_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few, small = kept_of_each(1, tmp_path, monkeypatch)

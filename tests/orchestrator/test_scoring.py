@@ -154,7 +154,7 @@ def test_arrays_and_tensors_are_scored_like_files(folder: Path) -> None:
         score_files({"test_logits": arrays["test_logits"], "test_labels": arrays["test_labels"][1:]})
 
 
-def test_masked_classes_are_scored_as_if_they_were_not_there(folder: Path) -> None:
+def test_masked_classes_are_scored_as_if_absent(folder: Path) -> None:
     scored = score_files([folder / "masked.npz"])
     assert "masked" in [note.code for note in scored.notes]
     file = np.load(folder / "masked.npz")
@@ -191,7 +191,7 @@ def test_notes_are_below_the_table_and_in_json(folder: Path, monkeypatch: pytest
     ("width", "shown", "left_out"),
     [(80, ["ECE", "AdaECE", "NLL"], ""), (40, ["ECE"], "AdaECE, NLL"), (24, [], "ECE, AdaECE, NLL")],
 )
-def test_where_there_is_no_room_columns_drop_whole(
+def test_narrow_screens_drop_whole_columns(
     folder: Path, monkeypatch: pytest.MonkeyPatch, width: int, shown: list[str], left_out: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
@@ -202,10 +202,10 @@ def test_where_there_is_no_room_columns_drop_whole(
     assert re.findall(r"by (\w+)", head) == shown
     error = 100 * score_files([folder / "my_logits.npz"]).scores["test_error"]
     assert re.findall(r"\d+\.\d+", row) == (1 + len(shown)) * [f"{error:.2f}"]
-    told = " ".join(output.split())
-    assert ("Too narrow" in told) == bool(
+    message = " ".join(output.split())
+    assert ("Too narrow" in message) == bool(
         left_out
-    ) and f"temperatures by {left_out}" in f"{told} temperatures by "
+    ) and f"temperatures by {left_out}" in f"{message} temperatures by "
 
 
 def test_no_number_is_printed_as_minus_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

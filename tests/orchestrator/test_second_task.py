@@ -170,7 +170,9 @@ class TaggedKit(DatasetConformance):
 
 
 @pytest.mark.slow
-def test_a_sweep_of_it_runs_on_ray_and_prints_its_tables(calibsweep: Command, tmp_path: Path) -> None:
+def test_a_sweep_of_the_second_task_runs_on_ray_and_prints_its_tables(
+    calibsweep: Command, tmp_path: Path
+) -> None:
     sweep = tmp_path / "tags.yaml"
     shutil.copy(PLUGIN, tmp_path)
     sweep.write_text("""\

@@ -255,16 +255,16 @@ def test_a_stop_while_the_head_of_the_cluster_dies(calibsweep: Command, tmp_path
 
 def test_a_silent_head_gets_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "PROBE_SECONDS", 0.05)
-    monkeypatch.setattr(servers, "LOST_ASKED_SECONDS", 0.3)
+    monkeypatch.setattr(servers, "LOST_STOPPING_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"127.0.0.1:{listening.getsockname()[1]}"
         head = servers.Head(address)
         probed = head.probed
-        wait_until(lambda: head.gone(asked=True) or head.probed > probed, "a probe")
-        assert head.gone(asked=True) is None
-    wait_until(lambda: head.gone(asked=True), "the head is missed")
-    assert address in str(head.gone(asked=True))
-    assert head.gone(asked=False) is None
+        wait_until(lambda: head.gone(stopping=True) or head.probed > probed, "a probe")
+        assert head.gone(stopping=True) is None
+    wait_until(lambda: head.gone(stopping=True), "the head is missed")
+    assert address in str(head.gone(stopping=True))
+    assert head.gone(stopping=False) is None
 
 
 def test_a_repeated_request_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,12 +275,12 @@ def test_a_repeated_request_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> No
         # As by `timeout`, which signals its child and then the whole group.
         request.note(signal.SIGTERM)
         request.note(signal.SIGTERM)
-        assert request.asked == now and not request.at_once
+        assert request.requested_at == now and not request.at_once
         now += AGAIN_SECONDS + 1
         request.note(signal.SIGHUP)
         assert not request.at_once
         request.note(signal.SIGINT)
-        assert request.asked == 100.0 and request.at_once
+        assert request.requested_at == 100.0 and request.at_once
     early = StopRequest()
     early.note(signal.SIGHUP)
     assert early.at_once

@@ -37,8 +37,8 @@ class Metadata:
             case "amazon", "GET", "/latest/meta-data/spot/instance-action":
                 if headers.get("x-aws-ec2-metadata-token") != "a-token":
                     return 401, ""
-                told = '{"action": "terminate", "time": "2026-11-21T08:22:00Z"}'
-                return (200, told) if self.taken_away else (404, "")
+                message = '{"action": "terminate", "time": "2026-11-21T08:22:00Z"}'
+                return (200, message) if self.taken_away else (404, "")
             case "google", "GET", "/computeMetadata/v1/instance/preempted":
                 if headers.get("metadata-flavor") != "Google":
                     return 403, ""
@@ -48,12 +48,12 @@ class Metadata:
 
 @pytest.fixture(params=["amazon", "google"])
 def metadata(request: pytest.FixtureRequest) -> Iterator[Metadata]:
-    told = Metadata(request.param)
+    message = Metadata(request.param)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status, text = told.answer(self.command, self.path, headers)
+            status, text = message.answer(self.command, self.path, headers)
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
@@ -65,9 +65,9 @@ def metadata(request: pytest.FixtureRequest) -> Iterator[Metadata]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    told.address = f"http://127.0.0.1:{server.server_port}"
+    message.address = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield told
+    yield message
     server.shutdown()
 
 

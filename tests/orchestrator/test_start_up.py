@@ -23,7 +23,7 @@ ONE_EPOCH = "trial --dataset digits --model mlp --loss brier --set training.epoc
         ("list losses", set()),
     ],
 )
-def test_a_command_loads_what_it_uses(command: str, loaded: set[str]) -> None:
+def test_a_command_loads_only_the_libraries_it_uses(command: str, loaded: set[str]) -> None:
     code = (
         "import sys; from orchestrator.cli import app\n"
         f"try: app({command.split()!r}, standalone_mode=False)\n"

@@ -27,7 +27,7 @@ SWEEP = """
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_an_outage_is_told_and_nothing_is_lost(
+def test_an_outage_is_reported_and_loses_nothing(
     calibsweep: Command, s3: Proxy, sweep_file: Callable[..., str]
 ) -> None:
     # Every third answer is lost besides: what was asked for is done, and nobody is told.

@@ -125,21 +125,19 @@ CREATION = (
         ),
     ],
 )
-def test_a_worker_that_cannot_start_is_told_from_one_that_died(error: str, own: str | None) -> None:
+def test_a_worker_that_cannot_start_differs_from_a_dead_one(error: str, own: str | None) -> None:
     assert failed_start(error) == own
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "told"),
+    ("file", "text", "message"),
     [
         ("results/store.py", "", "{0}/results has the name of a part of calibsweep and is none"),
         ("trainables/errors.py", "", "{0}/trainables has the name of a part of calibsweep and is none"),
         ("pandas.py", "import some_library", "No module named 'some_library', which {0}/pandas.py imports"),
     ],
 )
-def test_what_is_installed_and_does_not_fit_is_one_line(
-    tmp_path: Path, file: str, text: str, told: str
-) -> None:
+def test_a_mismatched_installation_is_one_line(tmp_path: Path, file: str, text: str, message: str) -> None:
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_text(text, encoding="utf-8")
     done = subprocess.run(
@@ -149,7 +147,7 @@ def test_what_is_installed_and_does_not_fit_is_one_line(
         text=True,
     )
     assert done.returncode == 2 and not done.stdout
-    assert re.fullmatch(r"calibsweep: .*\n", done.stderr) and told.format(tmp_path) in done.stderr
+    assert re.fullmatch(r"calibsweep: .*\n", done.stderr) and message.format(tmp_path) in done.stderr
 
 
 @pytest.mark.slow
@@ -195,9 +193,9 @@ def test_nor_on_a_cluster_and_a_node_that_cannot_run_this_code_says_why(
         theirs = sweep_file(TINY.replace("brier", "halved"), "theirs.yaml")
         with_package = Packaged(folder=here.folder, packages=tmp_path / "packages")
         output = with_package("run", theirs, *where, "another", code=2)
-        (told,) = (line for line in output.splitlines() if line.startswith("calibsweep: "))
-        assert re.search(r"no worker can start on the node \S+: ", told)
-        assert "lacks their-losses 1.2" in told and "loss 'halved'" in told
+        (message,) = (line for line in output.splitlines() if line.startswith("calibsweep: "))
+        assert re.search(r"no worker can start on the node \S+: ", message)
+        assert "lacks their-losses 1.2" in message and "loss 'halved'" in message
         assert not (here.folder / "another/failures").exists()
 
         other = tmp_path / "other"
@@ -227,8 +225,8 @@ def test_a_worker_that_cannot_start_is_one_line_with_its_own_error_and_not_tried
     worker.write_text(text.replace("annotations\n", f"annotations\n{lacks}", 1), encoding="utf-8")
     store = tmp_path / "store"
     output = Command(source)("run", sweep_file(TINY), "--store", str(store), code=2)
-    told = output.splitlines()[-1]
-    assert told.startswith(
+    message = output.splitlines()[-1]
+    assert message.startswith(
         "calibsweep: a worker cannot start: ModuleNotFoundError: No module named 'some_library'"
     )
     assert "resumes in" not in output and not (store / "failures").exists()
@@ -236,6 +234,6 @@ def test_a_worker_that_cannot_start_is_one_line_with_its_own_error_and_not_tried
     # One that dies before Ray hears of it, for which Ray itself would wait without end.
     (source / "sitecustomize.py").write_text(EARLY, encoding="utf-8")
     output = Command(source)("run", sweep_file(TINY), "--store", str(store), code=2)
-    (told,) = (line for line in output.splitlines() if line.startswith("calibsweep: "))
-    assert "a worker cannot start: OSError: some_driver.so: cannot open shared object file. " in told
-    assert output.endswith(f"{told}\n") and "Traceback" not in output
+    (message,) = (line for line in output.splitlines() if line.startswith("calibsweep: "))
+    assert "a worker cannot start: OSError: some_driver.so: cannot open shared object file. " in message
+    assert output.endswith(f"{message}\n") and "Traceback" not in output

@@ -31,7 +31,7 @@ def printed(*arguments: str, columns: int = 160) -> str:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--metric", "nonsense"], "no metric 'nonsense'"),
         (["--metric", "nonsense", "--format", "md"], "no metric 'nonsense'"),
@@ -44,14 +44,14 @@ def printed(*arguments: str, columns: int = 160) -> str:
         (["--json", "--format", "md"], "--json and --format"),
     ],
 )
-def test_what_does_not_fit_is_refused(arguments: list[str], told: str) -> None:
+def test_conflicting_options_are_refused(arguments: list[str], message: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         printed(*arguments)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize("format", [None, "md", "csv"])
-def test_only_the_metrics_that_are_asked_for_are_printed(format: str | None) -> None:
+def test_only_the_requested_metrics_are_printed(format: str | None) -> None:
     asked = ["--metric", "mce", "--metric", "top_1_accuracy", "--metric", "mce"]
     text = printed(*asked, *(["--format", format] if format else []))
     if format == "csv":
@@ -72,19 +72,19 @@ def test_without_calibration_each_score_is_printed_once() -> None:
     assert before and scalings("--calibrator", "none") == [("none", mean) for mean in before]
 
 
-def test_json_has_what_the_other_formats_print() -> None:
+def test_json_matches_the_other_formats() -> None:
     made = json.loads(printed("--json", "--metric", "ece"))
     (table,), (first, *_) = made["on_test_set"], csv.DictReader(io.StringIO(printed("--format", "csv")))
     assert (table["metric"]["name"], made["on_other_data"], made["damaged"]) == ("ece", [], [])
     assert table["rows"][0]["cells"][0]["mean"] == pytest.approx(float(first["mean"]), rel=1e-6)
 
 
-def test_a_whole_document_is_one_that_is_asked_for() -> None:
+def test_standalone_is_a_whole_document() -> None:
     latex = ["--format", "latex", "--metric", "error"]
     assert "documentclass" in printed(*latex, "--standalone") and "documentclass" not in printed(*latex)
 
 
-def test_lines_are_as_long_as_columns_says() -> None:
+def test_lines_have_the_width_of_COLUMNS() -> None:
     assert max(map(len, printed(columns=66).splitlines())) <= 66
     assert "Too narrow for" in printed(columns=66) and "Too narrow for" not in printed(columns=160)
 

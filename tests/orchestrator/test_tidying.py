@@ -74,7 +74,7 @@ def test_a_sweep_ends_well_where_nothing_may_be_deleted(
     assert folders == {"trials", "predictions", "epochs", "tables", "tensorboard"}
 
 
-def test_what_could_not_be_deleted_is_deleted_by_the_next_run(
+def test_leftovers_are_deleted_by_the_next_run(
     s3: Proxy, sweep_file: Callable[[str], str], tmp_path: Path
 ) -> None:
     sweep = sweep_file(SWEEP.replace("[0, 1]", "[0]"))
@@ -95,11 +95,11 @@ def test_what_could_not_be_deleted_is_deleted_by_the_next_run(
     # A server that does not come to it, which elsewhere is waited for.
     s3.refuse("DELETE")
     worker.begin(trial, gpus=0)
-    told: list[Note] = []
+    message: list[Note] = []
     while not (report := worker.step()).ended:
-        told += report.notes
-    told += report.notes
-    assert isinstance(report, Done) and [note.kind for note in told] == ["tidying"]
+        message += report.notes
+    message += report.notes
+    assert isinstance(report, Done) and [note.kind for note in message] == ["tidying"]
     assert worker.store.survey([trial]).leftover == (trial.key,)
 
     def run_again() -> str:

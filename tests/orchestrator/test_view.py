@@ -82,12 +82,12 @@ def test_each_thing_is_one_line_and_the_bar_of_all_is_never_pushed_out(
 
 
 @pytest.mark.parametrize("width", [120, 80, 40])
-def test_once_nothing_is_left_only_how_long_it_took_is_told(width: int) -> None:
-    told = lines(standing(0, done=99), width, 24)[-1].plain
-    assert told.endswith("; took 1:02:05") and "left" not in told and "to go" not in told
+def test_a_finished_sweep_shows_only_its_duration(width: int) -> None:
+    message = lines(standing(0, done=99), width, 24)[-1].plain
+    assert message.endswith("; took 1:02:05") and "left" not in message and "to go" not in message
 
 
-def test_what_is_done_before_the_first_trial_and_what_stands_still_is_said() -> None:
+def test_steps_before_the_first_trial_and_stalled_trials_are_shown() -> None:
     assert lines(standing(0, doing="starting Ray, loading digits"), 80, 24)[0].plain.startswith(
         "starting Ray"
     )
@@ -107,9 +107,9 @@ def test_a_window_that_becomes_narrower_is_wiped_as_far_as_its_lines_now_reach()
         console.file.seek(0)
         console.file.truncate()
         view.refresh()
-        told = console.file.getvalue()  # type: ignore[attr-defined]
+        message = console.file.getvalue()  # type: ignore[attr-defined]
     # 79 characters are three rows of 30 by now, and 20 are one: the cursor stands in the last of four.
-    assert told.split("a")[0].count(f"{ESCAPE}[1A") == 3
+    assert message.split("a")[0].count(f"{ESCAPE}[1A") == 3
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_window_that_becomes_narrower_is_wiped_as_far_as_its_lines_now_reach()
     ],
 )
 @pytest.mark.parametrize("forced", [False, True])
-def test_only_what_can_be_drawn_again_is(
+def test_only_a_redrawable_console_is_redrawn(
     monkeypatch: pytest.MonkeyPatch, term: str, screen: bool, redraws: bool, forced: bool
 ) -> None:
     monkeypatch.setenv("TERM", term)
@@ -143,10 +143,10 @@ def test_only_what_can_be_drawn_again_is(
         shown.finish(trials[0].key, "done, error 3.00%, ECE 2.00%")
         shown.note("store unreachable")
         shown.finish(trials[1].key, "crashed: it died", failed=True)
-    told = file.getvalue()
-    drawing = re.findall(r"\x1b\[(?:\d+A|2K|\?25l)", told)
+    message = file.getvalue()
+    drawing = re.findall(r"\x1b\[(?:\d+A|2K|\?25l)", message)
     assert bool(drawing) == redraws
-    plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", told)
+    plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", message)
     said = ["[1/2] digits / mlp / brier / seed 0: done, error 3.00%, ECE 2.00%", "store unreachable"]
     for line in [*said, "failed: digits / mlp / brier / seed 1: crashed: it died"]:
         assert plain.count(line) == 1
@@ -156,7 +156,7 @@ def test_only_what_can_be_drawn_again_is(
         assert plain.splitlines()[0] == "starting Ray" and len(plain.splitlines()) == 4
 
 
-def test_the_time_to_go_is_what_was_planned_until_epochs_say_better(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_left_is_the_plan_until_epochs_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(progress_module.time, "monotonic", lambda: now)
     trials = [resolve("digits", "mlp", "brier", seed, training={"epochs": 10}) for seed in range(4)]
@@ -181,8 +181,8 @@ def test_the_time_to_go_is_what_was_planned_until_epochs_say_better(monkeypatch:
 
 
 def test_units_are_those_of_people() -> None:
-    told = [duration(seconds) for seconds in (0.6, 59, 60, 171, 3599, 7500, 86_399, 1_003_789, 90_000_000)]
-    assert told == [
+    message = [duration(seconds) for seconds in (0.6, 59, 60, 171, 3599, 7500, 86_399, 1_003_789, 90_000_000)]
+    assert message == [
         *("under a minute", "under a minute", "1 min", "3 min", "1 h", "2 h 5 min", "1 day", "11 days 15 h"),
         "1,041 days 16 h",
     ]
@@ -194,12 +194,12 @@ def test_units_are_those_of_people() -> None:
     ]
 
 
-def test_status_shows_what_runs_without_a_cluster(tmp_path: Path) -> None:
+def test_status_shows_running_trials_without_a_cluster(tmp_path: Path) -> None:
     changed = ["seeds=1", "training.epochs=60"]
     trial = load("quickstart", changed).trials[0]
     store = str(tmp_path)
 
-    def told() -> str:
+    def message() -> str:
         console = Terminal(file=io.StringIO(), width=120)
         found = status("quickstart", store, changed)
         assert found.job is None and not found.job_failed
@@ -207,9 +207,9 @@ def test_status_shows_what_runs_without_a_cluster(tmp_path: Path) -> None:
         print_plan(found.plan, console)
         return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
-    assert "No trial of quickstart is running" in told()
+    assert "No trial of quickstart is running" in message()
     publish(Store(store), "quickstart-1", {trial.key: Running(7, 240.0)})
-    text = told()
+    text = message()
     assert re.search(rf"{re.escape(str(trial))} +7/60 epochs +no batch for 4:0\d", text)
     assert "26 trials, 1 running, 25 missing" in text
 
@@ -230,16 +230,18 @@ def test_a_run_in_a_real_terminal(calibsweep: Command, tmp_path: Path) -> None:
         **{"stdin": terminal, "stdout": terminal, "stderr": terminal},
     )
     os.close(terminal)
-    told = b""
+    message = b""
     try:
         while piece := os.read(master, 65536):
-            told += piece
+            message += piece
     except OSError:
         pass  # how Linux tells that nobody writes any more
     os.close(master)
-    assert process.wait() == 0, told
-    text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", told.decode().replace("\r", "\n"))
-    assert text.index("reading ") < text.index("looking at ") < text.index("starting Ray, loading digits")
+    assert process.wait() == 0, message
+    text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", message.decode().replace("\r", "\n"))
+    assert (
+        text.index("reading ") < text.index("reading the store") < text.index("starting Ray, loading digits")
+    )
     assert text.index("starting Ray") < text.index("0/2 epochs") or "0/2 epochs" not in text
     ended = re.findall(r"\[\d/2\] digits / mlp / brier / seed \d: done, error [\d.]+%, ECE [\d.]+%", text)
     assert len(ended) == 2

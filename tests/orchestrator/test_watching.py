@@ -29,13 +29,13 @@ SWEEP = """
 """
 
 
-def test_event_files_have_what_was_reported(tmp_path: Path) -> None:
+def test_event_files_contain_the_reports(tmp_path: Path) -> None:
     trials = [resolve("digits", "mlp", "focal_1", seed) for seed in (0, 1)]
     board = TensorBoard(tmp_path)
     for epoch in (3, 7, 12):
         for trial in trials:
-            told = {"test_error": trial.seed + epoch / 100, "train_loss": 2.5, "time_total_s": 1.0}
-            report = {**told, "epoch": epoch, "done": epoch == 12 and trial.seed == 0}
+            message = {"test_error": trial.seed + epoch / 100, "train_loss": 2.5, "time_total_s": 1.0}
+            report = {**message, "epoch": epoch, "done": epoch == 12 and trial.seed == 0}
             board.on_trial_result(0, [], SimpleNamespace(config={"trial": trial}), report)
     assert list(board.writers) == [trials[1].key]
     board.on_experiment_end([])
@@ -84,16 +84,16 @@ class Away(Callback):
     def __init__(self) -> None:
         self.heard: list[str] = []
 
-    def on_trial_start(self, **told: Any) -> None:
-        self.heard.append(told["trial"])
+    def on_trial_start(self, **message: Any) -> None:
+        self.heard.append(message["trial"])
 
-    def on_trial_result(self, **told: Any) -> None:
-        self.heard.append(told["result"])
+    def on_trial_result(self, **message: Any) -> None:
+        self.heard.append(message["result"])
         raise ConnectionError("connection\nrefused")
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_what_draws_curves_is_offered_as_it_can_be_had(
+def test_the_viewer_is_offered_as_it_can_be_installed(
     there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = importlib.util.find_spec
@@ -114,19 +114,19 @@ def test_a_program_that_is_away_does_not_end_the_sweep(monkeypatch: pytest.Monke
     for epoch in (1, 2):
         outside.on_trial_result(iteration=0, trials=[], trial="first", result={"epoch": epoch})
     assert away.heard == ["first", {"epoch": 1}]
-    told = (
+    message = (
         "mlflow failed, and the sweep continues without it for a while: ConnectionError: connection refused"
     )
-    assert lines == [told]
+    assert lines == [message]
     later = time.monotonic() + AWAY_SECONDS + 1
     monkeypatch.setattr("time.monotonic", lambda: later)
     outside.on_trial_start(iteration=0, trials=[], trial="second")
     outside.on_experiment_end(trials=[])
-    assert away.heard[2:] == ["second"] and lines == [told]
+    assert away.heard[2:] == ["second"] and lines == [message]
 
 
 @pytest.mark.parametrize(
-    ("watch", "told"),
+    ("watch", "message"),
     [
         ("[tensorbord]", "unknown tracker 'tensorbord'. Did you mean 'tensorboard'?"),
         ("[{wandb: {api_key: abc}}]", "wandb.api_key: put secrets into environment variables"),
@@ -134,12 +134,10 @@ def test_a_program_that_is_away_does_not_end_the_sweep(monkeypatch: pytest.Monke
         ("[{mlflow: 3}]", "must be a mapping of names to values, not 3"),
     ],
 )
-def test_what_cannot_be_watched_with_is_refused(
-    watch: str, told: str, sweep_file: Callable[[str], str]
-) -> None:
+def test_an_unusable_tracker_is_refused(watch: str, message: str, sweep_file: Callable[[str], str]) -> None:
     with pytest.raises(ConfigurationError) as refused:
         load(sweep_file(SWEEP.format(watch=watch)))
-    assert told in str(refused.value) and "abc" not in str(refused.value)
+    assert message in str(refused.value) and "abc" not in str(refused.value)
 
 
 def test_nothing_is_written_where_nobody_watches(sweep_file: Callable[[str], str]) -> None:
@@ -150,7 +148,7 @@ def test_nothing_is_written_where_nobody_watches(sweep_file: Callable[[str], str
 
 
 @pytest.mark.slow
-def test_a_run_leaves_curves_and_says_where(
+def test_a_run_writes_curves_and_prints_their_place(
     calibsweep: Command, sweep_file: Callable[[str], str], tmp_path: Path
 ) -> None:
     sweep, store = sweep_file(SWEEP.format(watch="[tensorboard]")), tmp_path / "store"
@@ -183,5 +181,5 @@ def test_a_program_that_does_not_answer_is_one_line(
 ) -> None:
     pytest.importorskip("mlflow")
     sweep = sweep_file(SWEEP.format(watch='[{mlflow: {tracking_uri: "http://127.0.0.1:9"}}]'))
-    told = calibsweep("run", sweep, "--store", str(tmp_path / "store"), code=2)
-    assert "calibsweep: run.watch: mlflow cannot be used: MlflowException" in told
+    message = calibsweep("run", sweep, "--store", str(tmp_path / "store"), code=2)
+    assert "calibsweep: run.watch: mlflow cannot be used: MlflowException" in message

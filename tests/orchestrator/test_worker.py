@@ -75,7 +75,7 @@ def with_checkpoint(worker: TrialWorker, epochs: int, *spoiled: bytes) -> Trial:
 
 
 @pytest.mark.parametrize(("epochs", "place"), [(1, "resumes from epoch 1"), (0, "starts from scratch")])
-def test_a_checkpoint_that_cannot_be_used_is_told(epochs: int, place: str, worker: TrialWorker) -> None:
+def test_an_unusable_checkpoint_is_reported(epochs: int, place: str, worker: TrialWorker) -> None:
     trial = with_checkpoint(worker, epochs, b"of another program")
     cut = f"checkpoints/{trial.key}/000003.000000-{'0' * 16}.pt"
     worker.store.folder.write(cut, b"the first half")
@@ -172,7 +172,7 @@ def test_the_trial_after_one_that_left_a_mess(
     pd.testing.assert_series_equal(scores(other, "brier"), expected, check_names=False)
 
 
-def test_a_result_that_stands_before_is_not_told_as_this_one(worker: TrialWorker) -> None:
+def test_an_earlier_result_is_not_reported_as_this_one(worker: TrialWorker) -> None:
     first = train(worker, "brier")
     assert isinstance(first, Done) and first.summary is not None and first.summary["error"] > 0
     expected = scores(worker, "brier")

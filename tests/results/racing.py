@@ -40,12 +40,12 @@ def race(uri: str, pairs: int, window: float) -> None:
         return store.commit(**arguments)
 
     with ThreadPoolExecutor(2 * AT_ONCE) as executor:
-        told = []
+        message = []
         for seed in range(pairs):
             line, later = threading.Barrier(2), (0.0, moments.uniform(0, window))
             commits = [{**each, "trial": trial_of(seed)} for each in two]
-            told.append([executor.submit(write, line, *each) for each in zip(commits, later, strict=True)])
-        for pair in told:
+            message.append([executor.submit(write, line, *each) for each in zip(commits, later, strict=True)])
+        for pair in message:
             assert sorted(each.result() for each in pair) == [False, True]
 
 

@@ -102,7 +102,7 @@ def test_the_identity_of_a_pod(
     assert {request.signed_by for request in nobody.requests} == {"of-the-role"}
 
 
-def test_the_role_of_a_pod_is_asked_for(
+def test_the_role_of_a_pod_is_requested(
     nobody: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # obstore asks for it by https alone, which no server here speaks with a certificate that is trusted.
@@ -114,7 +114,7 @@ def test_the_role_of_a_pod_is_asked_for(
         Folder(nobody.uri("store")).check_writable()
 
 
-def test_nobody_is_told_how_to_log_in(nobody: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_advice_on_logging_in_is_printed(nobody: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
     with pytest.raises(StoreError, match="no credentials were found: set AWS_ACCESS_KEY_ID"):
         Folder(nobody.uri("store")).check_writable()

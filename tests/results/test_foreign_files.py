@@ -98,7 +98,7 @@ def read_all(store: Store) -> pd.DataFrame:
 @example("findings/latest.json", b"", True)
 @example("trials/digits/mlp/brier/\udcff.parquet", b"", False)
 @example(Address.of(MISSING).path("trials"), b"", True)
-def test_whatever_lies_in_a_store_ends_no_command(
+def test_no_file_in_a_store_breaks_a_command(
     whole: Store, name: str, content: bytes, is_folder: bool
 ) -> None:
     expected, before = read_all(whole), content_of(whole)
@@ -200,7 +200,7 @@ def test_a_pilot_with_other_columns_is_passed_over(store: Store, columns: dict[s
     assert [finding.path for finding in inspected(store).findings] == [path]
 
 
-def test_scores_that_are_of_no_trial_are_read_by_nobody(store: Store) -> None:
+def test_scores_without_a_trial_are_ignored(store: Store) -> None:
     commit(store, FINISHED)
     path = evaluated(store, FINISHED)
     store.folder.write(path, altered(store.folder.read(path), trial_key="0123"))
@@ -238,7 +238,7 @@ def test_rows_that_lie_elsewhere_too_count_once(store: Store, how: str) -> None:
 @pytest.mark.parametrize(
     "name", ["findings/latest.json", "running/x.json", Address.of(MISSING).path("trials")]
 )
-def test_what_never_ends_is_not_read(store: Store, name: str) -> None:
+def test_endless_input_is_not_read(store: Store, name: str) -> None:
     commit(store, FINISHED)
     expected, path = read_all(store), Path(store.folder.root) / name
     path.parent.mkdir(exist_ok=True)
@@ -252,7 +252,7 @@ def test_what_never_ends_is_not_read(store: Store, name: str) -> None:
 
 
 @pytest.mark.parametrize("folder", ["tmp", "running", f"checkpoints/{FINISHED.key}"])
-def test_what_a_link_leads_to_is_not_tidied_away(store: Store, tmp_path: Path, folder: str) -> None:
+def test_the_target_of_a_link_is_not_tidied_away(store: Store, tmp_path: Path, folder: str) -> None:
     commit(store, FINISHED)
     for name in ("thesis.tex", "package.json", "weights.pt"):
         (tmp_path / "home").mkdir(exist_ok=True)

@@ -37,7 +37,7 @@ def write(folder: Path, name: str, card: str, date: str, speeds: Mapping[str, fl
     return path
 
 
-def test_the_latest_record_of_the_card_that_is_asked_for(tmp_path: Path) -> None:
+def test_the_latest_record_of_the_requested_card_is_used(tmp_path: Path) -> None:
     assert chosen(None, tmp_path) is None
     with pytest.raises(ConfigurationError, match="Available: none"):
         chosen("H100", tmp_path)
@@ -72,7 +72,7 @@ def test_a_network_that_was_not_measured_is_given_the_speed_of_one_like_it(tmp_p
 
 
 @pytest.mark.parametrize("changed", [{"device": "cpu"}, {"tiny": True}, {"format": 2}, {"steps": {}}])
-def test_what_says_nothing_of_a_card_is_no_record(tmp_path: Path, changed: dict[str, Any]) -> None:
+def test_a_file_without_a_card_is_no_record(tmp_path: Path, changed: dict[str, Any]) -> None:
     path = write(tmp_path, "a", "card", "2027-01-02", {"resnet50": 1.0}, **changed)
     with pytest.raises(DataError, match=path.name):
         list(recorded(tmp_path))

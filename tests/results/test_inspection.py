@@ -37,7 +37,7 @@ from .conftest import (
 TRIALS = tuple(trial_of(seed) for seed in range(5))
 
 
-def told(made: Inspection) -> dict[str, list[str]]:
+def message(made: Inspection) -> dict[str, list[str]]:
     return {
         kind.title: sorted({finding.path for finding in findings})
         for kind, findings in made.by_kind().items()
@@ -57,7 +57,7 @@ def test_a_healthy_store_has_nothing_to_tell(store: Store) -> None:
     assert (made.findings, made.wrong, made.trials, made.others) == ([], 0, len(TRIALS), 1)
 
 
-def test_all_that_is_wrong_is_told_by_kind_and_none_of_it_is_touched(store: Store) -> None:
+def test_findings_are_listed_by_kind_and_left_in_place(store: Store) -> None:
     commit(store, *TRIALS)
     rows_of_others = [evaluated(store, trial) for trial in TRIALS[:2]]
     predictions, epochs, trials = (
@@ -107,7 +107,7 @@ def test_all_that_is_wrong_is_told_by_kind_and_none_of_it_is_touched(store: Stor
     before = content_of(store)
 
     made = inspected(store)
-    assert told(made) == {title: sorted(paths) for title, paths in expected.items()}
+    assert message(made) == {title: sorted(paths) for title, paths in expected.items()}
     assert made.wrong == sum(len(paths) for paths in expected.values()) - 8
     assert (made.trials, made.others) == (2, 0), (
         "of two trials and one further evaluation the logits are whole"
@@ -120,7 +120,7 @@ def test_all_that_is_wrong_is_told_by_kind_and_none_of_it_is_touched(store: Stor
     assert survey.states[TRIALS[3].key] == State.DONE and survey.states[TRIALS[4].key] == State.INTERRUPTED
 
 
-def test_the_command_says_where_and_what_follows(store: Store) -> None:
+def test_the_command_prints_the_place_and_the_next_step(store: Store) -> None:
     def run(code: int, *options: str) -> str:
         command = ["store", "verify", "--store", store.uri, *options]
         done = CliRunner().invoke(app, command, env={"COLUMNS": "400"})
@@ -137,7 +137,7 @@ def test_the_command_says_where_and_what_follows(store: Store) -> None:
     assert "1 damaged results" in output and path in output and kinds.DAMAGED.follows in output
     assert kinds.HALF_WRITTEN.follows in output and "1 differ or are damaged" in output
     verified = json.loads(run(1, "--json"))
-    assert (verified["trials"], verified["wrong"], verified["not_kept"]) == (5, 1, "")
+    assert (verified["trials"], verified["wrong"], verified["not_recorded"]) == (5, 1, "")
     wrong, harmless = verified["findings"]
     assert wrong["kind"]["wrong"] and wrong["path"] == store.folder.name(path)
     assert harmless["kind"]["title"] == kinds.HALF_WRITTEN.title
@@ -149,11 +149,11 @@ def test_one_file_that_cannot_be_read_does_not_end_it(store: Store) -> None:
     store.folder.delete(path)
     (Path(store.folder.root) / path).symlink_to(Path(path).name)
     made = inspected(store)
-    assert told(made) == {kinds.UNREADABLE.title: [Address.of(TRIALS[1]).path("trials")]}
+    assert message(made) == {kinds.UNREADABLE.title: [Address.of(TRIALS[1]).path("trials")]}
     assert made.trials == len(TRIALS) - 1
 
 
-def test_a_store_in_which_there_is_nothing_is_not_called_healthy(store: Store, tmp_path: Path) -> None:
+def test_an_empty_store_is_not_called_healthy(store: Store, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store"):
         verify(store.uri)
     Path(store.folder.root).mkdir()

@@ -57,7 +57,7 @@ def committed(store: Store) -> dict[str, bytes]:
     return {path: content for path, content in content_of(store).items() if not path.startswith(layer.FOLDER)}
 
 
-def test_the_layer_has_what_a_commit_of_today_would_have_had(older: Store) -> None:
+def test_the_layer_matches_a_commit_of_today(older: Store) -> None:
     before = committed(older)
     done = rescore(older.uri, *ASKED)
     assert (done.trials, done.complete, done.scores, done.failed) == (6, 0, SCORES, {})
@@ -132,7 +132,7 @@ def plugin(tmp_path: Path) -> Iterator[Path]:
     PLUGINS._files = before
 
 
-def test_what_other_code_or_other_logits_gave_is_not_read(older: Store, plugin: Path) -> None:
+def test_scores_of_other_code_or_logits_are_not_read(older: Store, plugin: Path) -> None:
     assert rescore(older.uri, ["sharpness", "brier"]).outdated == 0
     frame, scores = older.trials(), [Score("test", "sharpness")]
     found = layer.filled(older.folder, frame, scores)
@@ -172,7 +172,7 @@ def test_many_trials_are_scored_side_by_side_and_as_one_by_one(
     assert content_of(store) == content_of(alone)
 
 
-def test_tables_name_the_command_and_take_what_it_computed(older: Store) -> None:
+def test_tables_name_the_command_and_use_its_scores(older: Store) -> None:
     def show(*metrics: str) -> str:
         return tables(older.uri, metrics=metrics, criterion="nll").render("csv")
 

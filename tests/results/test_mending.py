@@ -22,7 +22,7 @@ def test_a_run_mends_all_that_was_found(store: Store) -> None:
     check_that_all_is_mended(store)
 
 
-def test_other_sweeps_keep_what_was_found_for_them(store: Store) -> None:
+def test_findings_of_other_sweeps_stay(store: Store) -> None:
     trials = [trial_of(seed) for seed in range(2)]
     commit(store, *trials)
     damaged = [path_of(store, trial, "epochs") for trial in trials]
@@ -38,7 +38,7 @@ def test_other_sweeps_keep_what_was_found_for_them(store: Store) -> None:
 
 
 @pytest.mark.parametrize("content", ["[]", "7", '{"wrong": 7}', '{"wrong": [7, null]}', "{", "hints"])
-def test_what_is_whole_stays_whatever_a_list_says(store: Store, content: str) -> None:
+def test_intact_files_stay_whatever_a_list_says(store: Store, content: str) -> None:
     trial = trial_of()
     commit(store, trial)
     outside = "running/../../outside.json"
@@ -55,12 +55,12 @@ def test_what_is_whole_stays_whatever_a_list_says(store: Store, content: str) ->
     assert store.folder.read(outside) == b"not ours"
 
 
-def test_a_store_that_takes_no_list_is_told_of(store: Store) -> None:
+def test_a_store_that_refuses_the_list_is_reported(store: Store) -> None:
     commit(store, trial_of())
     store.folder.write(path_of(store, trial_of(), "epochs"), b"")
     store.folder.write(mending.FOLDER, b"a file in the way")
     verified = verify(store.uri)
-    assert verified.wrong == 1 and store.folder.name(mending.FOLDER) in verified.not_kept
+    assert verified.wrong == 1 and store.folder.name(mending.FOLDER) in verified.not_recorded
 
 
 def test_a_trial_whose_damaged_files_cannot_be_moved_waits_for_another_run(store: Store) -> None:
@@ -78,7 +78,7 @@ def test_a_trial_whose_damaged_files_cannot_be_moved_waits_for_another_run(store
     assert commit(store, *trials) == [True, True]
 
 
-def test_what_only_lies_about_is_told_of_once(store: Store) -> None:
+def test_foreign_files_are_reported_once(store: Store) -> None:
     lines: list[str] = []
     store.tidying.tell = lines.append
     folder = Path(store.folder.root) / "compacted"

@@ -206,9 +206,9 @@ def test_a_permanent_outage_is_one_line(remote: Store, s3: Proxy, monkeypatch: p
 def test_a_run_waits_out_an_outage_and_reports_it(
     remote: Store, s3: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
+    message: list[str] = []
     # A worker may start while the store is away: no answer has come yet.
-    remote.folder.sit_out_outages(told.append)
+    remote.folder.sit_out_outages(message.append)
     monkeypatch.setattr("results.store.outages.FIRST_SECONDS", 0.0)
     monkeypatch.setattr("results.store.outages.COMMAND_SECONDS", 0.0)
     monkeypatch.setattr("results.store.outages.TOLD_AFTER_SECONDS", 0.5)
@@ -223,8 +223,8 @@ def test_a_run_waits_out_an_outage_and_reports_it(
         assert all(write.result() for write in writes)
     back.join()
     # Once for all that wait.
-    assert len(told) == 2 and re.search(r"unreachable for 0:0\d", told[0])
-    assert "reachable again" in told[1]
+    assert len(message) == 2 and re.search(r"unreachable for 0:0\d", message[0])
+    assert "reachable again" in message[1]
 
 
 def test_an_unknown_host_is_reported_soon(s3: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from .conftest import commit, inspected, trial_of
 pytestmark = pytest.mark.slow
 
 
-def test_a_bucket_that_is_not_there_is_no_empty_store(s3: Proxy) -> None:
+def test_a_missing_bucket_is_not_an_empty_store(s3: Proxy) -> None:
     away = s3.uri("store", bucket="no-such-bucket")
     for command in (
         lambda: verify(away),

@@ -45,7 +45,7 @@ def test_lines_fit_and_columns_are_whole(shown: Screen, width: int) -> None:
         assert all(re.fullmatch(r"\*?\d+\.\d\d(±\d+\.\d\d)?", cell) for cell in cells), loss
 
 
-def test_what_is_left_out_is_said(shown: Screen) -> None:
+def test_exclusions_are_reported(shown: Screen) -> None:
     assert "Too narrow" not in printed(shown, 200)
     at_120, at_80 = printed(shown, 120), printed(shown, 80)
     assert "MCE" in at_120.splitlines()[1] and "Too narrow for the deviations of MCE" in at_120
@@ -67,7 +67,7 @@ def test_a_long_label_is_wrapped_and_takes_no_numbers(width: int, scores: list[s
     assert whole.startswith(long.replace("\x1b", r"\x1b"))
 
 
-def test_only_the_metrics_that_are_asked_for() -> None:
+def test_only_the_requested_metrics_are_shown() -> None:
     trials = pd.read_csv(GOLDEN / "trials.csv")
     text = printed(screen(trials, metrics=["nll", "top_5_accuracy"]), 100)
     assert re.search(r"^ +NLL +Top-5$", text, re.MULTILINE) and "ECE  " not in text

@@ -71,12 +71,12 @@ def test_agrees_with_the_standard_library_and_averages_no_two_variants(drawn: di
     trials = of_cells(drawn)
     summary = summarise(pd.DataFrame(trials), COLUMNS)
     assert len(summary) == len(drawn)
-    told = {
+    message = {
         (row["model"], row["loss"], json.loads(row["variant"])[0]["epochs"]): row
         for row in summary.to_dict("records")
     }
     for cell, seeds in drawn.items():
-        row = told[cell]
+        row = message[cell]
         assert row["seeds"] == len(seeds)
         for column, values in zip(COLUMNS, zip(*seeds.values(), strict=True), strict=True):
             assert row[f"{column}_mean"] == pytest.approx(statistics.fmean(values), abs=1e-12)
@@ -124,7 +124,7 @@ def test_rows_are_named_by_the_settings_that_differ() -> None:
     assert [*versions["settings"]] == ["loss version=1", "loss version=2"]
 
 
-def test_expected_trials_decide_what_counts_and_what_is_missing() -> None:
+def test_expected_trials_decide_which_count_and_which_are_missing() -> None:
     expected = pd.DataFrame([trial("mmce", seed) for seed in range(3)] + [trial("brier", 0)])
     expected = expected.drop(columns=COLUMNS)
     other = [trial("mmce", 7, 9.0), trial("mmce", 0, 9.0, epochs=3), trial("adafocal", 0, 9.0)]
@@ -152,7 +152,7 @@ def test_a_seed_without_a_number_is_not_left_out_in_silence() -> None:
     assert row["test_nll_mean"] == 0.5
 
 
-def test_nothing_to_summarise_is_said_in_one_line() -> None:
+def test_nothing_to_summarise_is_one_line() -> None:
     one = pd.DataFrame([trial("mmce", 0)])
     with pytest.raises(CalibsweepError, match="no trial is finished"):
         summarise(pd.DataFrame(), COLUMNS)

@@ -101,7 +101,7 @@ def test_an_empty_store_has_no_trials_and_all_are_missing(store: Store) -> None:
         store.predictions(Address.of(trial_of()))
 
 
-def test_what_others_leave_in_a_store_is_no_result(store: Store) -> None:
+def test_foreign_files_in_a_store_are_no_results(store: Store) -> None:
     trial = trial_of()
     commit(store, trial)
     store.record_failure(trial_of(1), "bug", "no", "", "here")
@@ -117,7 +117,7 @@ def test_what_others_leave_in_a_store_is_no_result(store: Store) -> None:
     assert [*survey.states.values()] == [State.DONE, State.FAILED] and not survey.damaged
 
 
-def test_a_trial_is_known_by_its_key_whatever_its_labels_are_today(store: Store) -> None:
+def test_a_trial_is_found_by_key_under_any_label(store: Store) -> None:
     trial = trial_of(loss="focal_1")
     commit(store, trial)
     renamed = dataclasses.replace(trial, loss=dataclasses.replace(trial.loss, label="focal_one"))
@@ -270,7 +270,7 @@ def test_damage_is_found_set_aside_and_made_again(store: Store, kind: str, damag
     assert {path: now[path] for path in before} == before
 
 
-def test_what_is_set_aside_twice_is_kept_twice(store: Store) -> None:
+def test_a_file_set_aside_twice_is_kept_twice(store: Store) -> None:
     trial = trial_of()
     path = Address.of(trial).path("trials")
     for content in (b"first", b"second", b"third"):
@@ -351,7 +351,7 @@ def test_a_damaged_record_of_a_failure_is_named_and_the_one_before_it_counts(sto
     assert found.damaged == {trial.key: (path,)}
 
 
-def test_of_what_was_finished_no_failure_before_counts(store: Store) -> None:
+def test_failures_before_a_finish_do_not_count(store: Store) -> None:
     trial = trial_of()
     store.record_failure(trial, "bug", "no", "", "here")
     commit(store, trial)

@@ -70,7 +70,7 @@ def test_order_of_the_store_changes_nothing(trials: pd.DataFrame, sweep: pd.Data
     assert tables.render(shuffled, format) == expected
 
 
-def test_expected_cells_are_what_plain_arithmetic_gives() -> None:
+def test_expected_cells_match_plain_arithmetic() -> None:
     text = (GOLDEN / "expected.md").read_text(encoding="utf-8")
     ece, nll, error = (markdown_rows(text, score) for score in ("ECE", "NLL", "Error"))
 
@@ -121,7 +121,7 @@ def test_csv_is_tidy_and_in_full(built: list[tables.Table]) -> None:
     assert (found["unit"], found["seeds"], found["missing_seeds"]) == ("nats", "2", "1")
 
 
-def test_a_criterion_has_numbers_and_temperatures_of_its_own(trials: pd.DataFrame) -> None:
+def test_each_criterion_has_its_own_temperatures(trials: pd.DataFrame) -> None:
     table, _ = tables.build(trials, calibrator="temperature_nll", metrics=["ece", "mce"])
     row = next(row for row in table.rows if (row.dataset, row.model) == ("cifar10", "small_cnn"))
     cell = row.cells[table.columns.index(("brier", "after"))]

@@ -106,7 +106,7 @@ def test_colours_only_where_they_are_wanted_and_known(
     assert re.fullmatch(expected, raw.getvalue())
 
 
-def test_what_is_no_terminal_gets_no_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_gets_no_control_codes(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal, raw = written(monkeypatch, terminal=False)
     terminal.print("failed", style="bad")
     assert raw.getvalue() == b"failed\n"
@@ -125,7 +125,7 @@ def test_what_is_no_terminal_gets_no_codes(monkeypatch: pytest.MonkeyPatch) -> N
     ],
     ids=str,
 )
-def test_the_width_is_what_columns_says_or_enough(
+def test_the_width_is_that_of_COLUMNS_or_wide_enough(
     environment: dict[str, str], terminal: bool, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found, raw = written(monkeypatch, terminal=terminal, **environment)

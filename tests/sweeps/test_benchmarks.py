@@ -210,7 +210,7 @@ OFFICIAL = {"split": "released", "augmentation": "frozen"}
         ),
     ],
 )
-def test_what_a_cell_resolves_to(
+def test_a_cell_resolves_to_its_settings(
     sweep: str,
     sets: Sequence[str],
     cell: tuple[str, str, str],

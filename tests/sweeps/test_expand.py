@@ -61,7 +61,7 @@ def test_agrees_with_resolving_each_trial_by_itself(sweep_file: Write) -> None:
     assert len({trial.key for trial in trials}) == len(trials) == 13
 
 
-def test_a_trial_asked_for_twice_is_one(sweep_file: Write) -> None:
+def test_a_repeated_trial_runs_once(sweep_file: Write) -> None:
     path = sweep_file("""\
 name: a
 seeds: [0]
@@ -93,8 +93,8 @@ blocks:
     assert "sampler" not in trials[0].identity()
     assert len({trial.key for trial in trials}) == 5 and len({trial.variant for trial in trials}) == 3
     frame = expected_frame(trials)
-    told = {settings["sampler"] for settings in settings_of_variants(frame).values()}
-    assert told == {"natural", "resampled(power=0)", "resampled(power=0.25)"}
+    message = {settings["sampler"] for settings in settings_of_variants(frame).values()}
+    assert message == {"natural", "resampled(power=0)", "resampled(power=0.25)"}
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ blocks:
     assert time.process_time() - start < 3
 
 
-def test_a_block_says_how_many_gpus_its_trials_have(sweep_file: Write) -> None:
+def test_a_block_sets_the_gpus_of_its_trials(sweep_file: Write) -> None:
     text = """
 name: a
 seeds: 1

@@ -292,7 +292,7 @@ def test_bundled_sweeps_can_be_run(name: str) -> None:
     assert len({trial.key for trial in sweep.trials}) == len(sweep.trials) > 0
 
 
-def test_quickstart_is_what_the_documentation_says() -> None:
+def test_quickstart_matches_its_documentation() -> None:
     sweep = load("quickstart")
     assert len(sweep.trials) == 130
     assert {len({getattr(t, part).label for t in sweep.trials}) for part in ("dataset", "model", "loss")} == {

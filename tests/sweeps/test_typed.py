@@ -83,24 +83,24 @@ def write(tmp_path: Path) -> Callable[[str | bytes], Path]:
     return write
 
 
-@pytest.mark.parametrize(("text", "told"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_run_is_refused_when_it_is_read(
-    write: Callable[[str | bytes], Path], text: str, told: str
+@pytest.mark.parametrize(("text", "message"), REFUSED.values(), ids=REFUSED)
+def test_an_impossible_sweep_is_refused_when_read(
+    write: Callable[[str | bytes], Path], text: str, message: str
 ) -> None:
     start = time.process_time()
     with pytest.raises(ConfigurationError) as refusal:
         load(write(text))
-    assert told in str(refusal.value) and "\n" not in str(refusal.value)
+    assert message in str(refusal.value) and "\n" not in str(refusal.value)
     assert time.process_time() - start < 10
 
 
 def test_files_that_are_no_sweep_files(write: Callable[[str | bytes], Path], tmp_path: Path) -> None:
-    for content, told in (
+    for content, message in (
         (b"\xff\xfe\x00", "UTF-8"),
         (b"#" * (MOST_BYTES + 1), "larger"),
         (b"a: \0", "not text"),
     ):
-        with pytest.raises(ConfigurationError, match=told):
+        with pytest.raises(ConfigurationError, match=message):
             load(write(content))
     folder = tmp_path / "folder.yaml"
     folder.mkdir()

@@ -51,10 +51,10 @@ class Case:
 
 
 def _load(folder: Path) -> Reference:
-    told = json.loads((folder / "cases.json").read_text())
+    message = json.loads((folder / "cases.json").read_text())
     with np.load(folder / "cases.npz") as file:
         arrays = {name: file[name] for name in file.files}
-    return Reference({case["key"]: case for case in told["cases"]}, told["gamma_sequence_1"], arrays)
+    return Reference({case["key"]: case for case in message["cases"]}, message["gamma_sequence_1"], arrays)
 
 
 LOADED = {name: _load(folder) for name, folder in SOURCES.items() if (folder / "cases.json").exists()}

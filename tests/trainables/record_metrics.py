@@ -94,11 +94,11 @@ def main() -> None:
     risk_coverage = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(risk_coverage)
     packages = ("relplot", "uncertainty-calibration", "probmetrics", "torch-uncertainty")
-    told = {
+    message = {
         "versions": {name: version(name) for name in packages},
         "cases": {name: recorded(*drawn(*case), risk_coverage) for name, case in CASES.items()},
     }
-    TARGET.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    TARGET.write_text(json.dumps(message, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

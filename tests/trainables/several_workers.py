@@ -112,10 +112,10 @@ def layered(precision: torch.dtype, group: ProcessGroup) -> dict[str, Any]:
 
 def everything(group: ProcessGroup) -> dict[str, Any]:
     torch.set_num_threads(1)
-    told: dict[str, Any] = {case: trained(case, group) for case in CASES}
+    message: dict[str, Any] = {case: trained(case, group) for case in CASES}
     for precision in (torch.float32, torch.bfloat16):
-        told[str(precision)] = layered(precision, group)
-    return told
+        message[str(precision)] = layered(precision, group)
+    return message
 
 
 def main(folder: Path, rank: int, size: int) -> None:

@@ -137,14 +137,14 @@ def evaluated_in_float32(val_logits, val_labels, test_logits, test_labels, seed)
     for part, data in {"validation": (val_logits, val_labels), "test": (test_logits, test_labels)}.items():
         committed |= {f"{part}_{name}": value for name, value in measured(*data, 1.0).items()}
         for criterion in CRITERIA:
-            told = measured(*data, committed[f"temperature_{criterion}"])
-            committed |= {f"{part}_{name}_after_{criterion}": value for name, value in told.items()}
+            message = measured(*data, committed[f"temperature_{criterion}"])
+            committed |= {f"{part}_{name}_after_{criterion}": value for name, value in message.items()}
     return committed
 
 
 @given(drawn_parts(), st.integers(0, 99))
 @settings(max_examples=15, derandomize=True)
-def test_what_any_processor_committed_in_float32_is_accepted(parts, seed):
+def test_float32_results_of_any_processor_are_accepted(parts, seed):
     committed = evaluated_in_float32(*parts, seed)
     assert committed.keys() == evaluate(*parts).keys()
     assert differing(committed, *parts, FLOAT32_OFF) == {}
@@ -181,10 +181,10 @@ def test_scores_of_other_data_are_held_against_the_logits_too():
     temperatures = {"ece": 1.3, "adaptive_ece": 1.0, "nll": 0.1}
     for labels in (torch.arange(70) % 4, torch.full((70,), -1)):
         right = evaluate_elsewhere(test, other, labels, temperatures)
-        told = (test, other, labels, temperatures, FLOAT32_OFF)
-        assert differing_elsewhere(right, *told) == {}
+        message = (test, other, labels, temperatures, FLOAT32_OFF)
+        assert differing_elsewhere(right, *message) == {}
         for name in ("test_auroc_entropy_after_ece", "test_auroc_max_probability"):
-            assert list(differing_elsewhere({**right, name: right[name] + 1e-4}, *told)) == [name]
+            assert list(differing_elsewhere({**right, name: right[name] + 1e-4}, *message)) == [name]
     swapped = {**temperatures, "ece": 1.4}
     assert "test_auroc_entropy_after_ece" in differing_elsewhere(
         right, test, other, labels, swapped, FLOAT32_OFF

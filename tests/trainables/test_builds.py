@@ -14,9 +14,7 @@ from trainables.errors import ConfigurationError
 from trainables.resolve import resolve
 
 
-def test_a_torchvision_of_another_build_is_told_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mismatched_torchvision_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = tmp_path / "torchvision.py"
     other.write_text("raise RuntimeError('operator torchvision::nms does not exist\\nand more')")
     monkeypatch.syspath_prepend(tmp_path)
@@ -62,7 +60,7 @@ def test_only_trials_whose_model_needs_it_are_refused(
         (("benchmarks/training.py",), 2),
     ],
 )
-def test_it_is_said_before_anything_runs(
+def test_the_mismatch_is_reported_before_anything_runs(
     repository: Path, another_build: Path, command: tuple[str, ...], code: int
 ) -> None:
     (another_build / "needing.yaml").write_text(

@@ -68,17 +68,17 @@ def test_scores_are_those_of_the_released_code(case, bits, dtype):
     for criterion in ("ece", "nll"):
         temperature = case.facts[f"temperature_{bits}"][f"T_opt_{criterion}"]
         scores = calibration.score(logits, case.labels, temperature)
-        told = case.facts[f"temperature_{bits}"][f"after_T_opt_{criterion}"]
+        message = case.facts[f"temperature_{bits}"][f"after_T_opt_{criterion}"]
         for theirs, ours in RELEASED.items():
-            assert scores[ours] == pytest.approx(told[theirs], abs=2e-6), (criterion, ours)
+            assert scores[ours] == pytest.approx(message[theirs], abs=2e-6), (criterion, ours)
 
 
 def test_reliability_bins_are_those_of_the_released_code(case):
     bins = calibration.reliability_bins(case.logits.softmax(1), case.labels)
-    told = case.facts["metrics_f32"]
-    assert bins.counts.tolist() == told["bin_counts"]
-    assert bins.accuracies.tolist() == pytest.approx(told["bin_acc"], abs=2e-6)
-    assert bins.confidences.tolist() == pytest.approx(told["bin_conf"], abs=2e-6)
+    message = case.facts["metrics_f32"]
+    assert bins.counts.tolist() == message["bin_counts"]
+    assert bins.accuracies.tolist() == pytest.approx(message["bin_acc"], abs=2e-6)
+    assert bins.confidences.tolist() == pytest.approx(message["bin_conf"], abs=2e-6)
 
 
 @pytest.mark.parametrize(("samples", "classes", "bins"), [(300, 7, 15), (41, 2, 10), (1000, 30, 20)])
@@ -129,11 +129,11 @@ def test_metrics_agree_with_plain_loops(drawn, bins):
     assert calibration.brier(probabilities, labels) == pytest.approx(
         ((p - one_hot) ** 2).sum(1).mean(), abs=1e-6
     )
-    told = calibration.reliability_bins(probabilities, labels, bins)
-    assert told.counts.sum() == len(y)
-    gaps = (told.confidences - told.accuracies).abs()
+    message = calibration.reliability_bins(probabilities, labels, bins)
+    assert message.counts.sum() == len(y)
+    gaps = (message.confidences - message.accuracies).abs()
     assert calibration.mce(probabilities, labels, bins) == pytest.approx(gaps.max().item())
-    assert measured["ece"] == pytest.approx((told.counts * gaps).sum().item() / len(y))
+    assert measured["ece"] == pytest.approx((message.counts * gaps).sum().item() / len(y))
 
 
 @given(predictions(), st.floats(0.05, 20.0))
@@ -158,7 +158,7 @@ def test_scores_keep_their_bounds_and_their_meaning(drawn, temperature):
     assert shuffled == pytest.approx(scores, abs=1e-9, nan_ok=True)
 
 
-def test_scores_are_what_the_metrics_measure():
+def test_scores_match_the_metrics():
     logits, labels = draw(257, 11, scale=4.0)
     probabilities = logits.softmax(1)
     specs = {name: METRICS[name].spec for name in METRICS.names()}
@@ -248,7 +248,7 @@ LOGITS, LABELS = torch.zeros(3, 2), torch.zeros(3, dtype=torch.int64)
 
 
 @pytest.mark.parametrize(
-    ("logits", "labels", "told"),
+    ("logits", "labels", "message"),
     [
         (torch.zeros(3), LABELS, r"shape \[N, K\]"),
         (LOGITS, torch.zeros(3, 1, dtype=torch.int64), r"labels \[N\]"),
@@ -264,15 +264,15 @@ LOGITS, LABELS = torch.zeros(3, 2), torch.zeros(3, dtype=torch.int64)
         (LOGITS.numpy(), LABELS, "torch tensor"),
     ],
 )
-def test_logits_without_scores_are_refused_in_one_line(logits, labels, told):
+def test_logits_without_scores_are_refused_in_one_line(logits, labels, message):
     for function in (calibration.score, calibration.fit_temperature):
-        with pytest.raises(InputError, match=told) as refusal:
+        with pytest.raises(InputError, match=message) as refusal:
             function(logits, labels)
         assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "told"),
+    ("probabilities", "message"),
     [
         (torch.tensor([[0.5, 0.6]]), "sum to 1"),
         (torch.tensor([[2.0, -1.0]]), r"in \[0, 1\]"),
@@ -294,8 +294,8 @@ def test_logits_without_scores_are_refused_in_one_line(logits, labels, told):
         calibration.reliability_bins,
     ],
 )
-def test_what_is_no_probability_is_refused(function, probabilities, told):
-    with pytest.raises(InputError, match=told):
+def test_values_that_are_not_probabilities_are_refused(function, probabilities, message):
+    with pytest.raises(InputError, match=message):
         function(probabilities, torch.tensor([0]))
 
 

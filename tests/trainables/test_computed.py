@@ -92,7 +92,7 @@ def test_the_numbers_are_those_of_the_code_and_hang_on_nothing_else() -> None:
         torch.set_num_threads(threads)
 
 
-def test_what_is_different_has_other_numbers() -> None:
+def test_different_trials_have_different_numbers() -> None:
     by_loss = [
         anew(trial(loss))["loss"] for loss in ("cross_entropy", "focal_1", "mmce", "adafocal", "brier")
     ]
@@ -120,7 +120,7 @@ def test_a_change_that_alters_numbers_is_seen(monkeypatch: pytest.MonkeyPatch) -
     assert [kind for kind in before if not code.agree(before[kind], after[kind])] == ["training"]
 
 
-def test_what_fails_has_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_record_has_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ValueError("a plug-in's mistake")
 

@@ -213,9 +213,9 @@ class SharedState(PlainAttribute):
 )
 def test_a_bad_loss_is_found_by_the_check_it_fails(bad, check):
     findings = conformance.check_loss(bad)
-    told = [finding for finding in findings if finding.check == check]
-    assert told, f"{check} found nothing; found: {[str(finding) for finding in findings]}"
-    assert all("\n" not in str(finding) and finding.read.endswith(f"#{check}") for finding in told)
+    message = [finding for finding in findings if finding.check == check]
+    assert message, f"{check} found nothing; found: {[str(finding) for finding in findings]}"
+    assert all("\n" not in str(finding) and finding.read.endswith(f"#{check}") for finding in message)
 
 
 def test_every_check_is_shown_to_fail():
@@ -275,7 +275,7 @@ def test_a_declared_stop_gradient_is_checked_with_its_factors_frozen():
     assert found_with(CrossEntropy, stop_gradient=True) == {"gradient"}
 
 
-def test_a_loss_that_depends_on_more_than_the_softmax_has_to_say_so():
+def test_a_loss_beyond_the_softmax_must_declare_it():
     for loss in (SigmoidPerClass, PenaltyOnLargeLogits):
         assert found_with(loss) == {"shift"}
         assert found_with(loss, softmax=False) == set()

@@ -54,15 +54,15 @@ def test_the_weights_are_those_of_one_worker(
     cell: str, alone: dict[str, Any], together: list[dict[str, Any]]
 ) -> None:
     expected = alone[cell]
-    for told in (each[cell] for each in together):
+    for message in (each[cell] for each in together):
         for part in ("model", "loss"):
-            torch.testing.assert_close(told[part], expected[part], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(message[part], expected[part], rtol=1e-4, atol=1e-5)
         for part in ("test", "validation"):
-            torch.testing.assert_close(told[part], expected[part], rtol=1e-4, atol=1e-4)
-        assert torch.equal(told["labels"], expected["labels"])
-        assert told["reported_epoch"] == expected["reported_epoch"]
-        assert len(told["epochs"]) == len(expected["epochs"])
-        for curves, expected_curves in zip(told["epochs"], expected["epochs"], strict=True):
+            torch.testing.assert_close(message[part], expected[part], rtol=1e-4, atol=1e-4)
+        assert torch.equal(message["labels"], expected["labels"])
+        assert message["reported_epoch"] == expected["reported_epoch"]
+        assert len(message["epochs"]) == len(expected["epochs"])
+        for curves, expected_curves in zip(message["epochs"], expected["epochs"], strict=True):
             assert curves == pytest.approx(expected_curves, rel=1e-3, abs=1e-5)
 
 
@@ -79,5 +79,5 @@ def test_all_workers_have_the_very_same(cell: str, together: list[dict[str, Any]
 def test_normalisation_and_dropout_are_those_of_the_whole_batch(
     precision: str, tolerance: float, alone: dict[str, Any], together: list[dict[str, Any]]
 ) -> None:
-    for told in together:
-        torch.testing.assert_close(told[precision], alone[precision], rtol=tolerance, atol=tolerance)
+    for message in together:
+        torch.testing.assert_close(message[precision], alone[precision], rtol=tolerance, atol=tolerance)

@@ -46,7 +46,7 @@ def test_agrees_with_scikit_learn_and_is_turned_round_by_swapping(
     assert all(swapped[name] == pytest.approx(1 - value) for name, value in found.items())
 
 
-def test_saturated_confidences_are_still_told_apart() -> None:
+def test_saturated_confidences_stay_distinct() -> None:
     # In float32 both confidences are 1.
     test, other = torch.tensor([[30.0, 0.0]]), torch.tensor([[25.0, 0.0]])
     assert separation(test, other) == {"auroc_max_probability": 1.0, "auroc_entropy": 1.0}
@@ -82,7 +82,7 @@ def test_evaluations_are_no_part_of_the_identity_of_a_trial() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "asked", "told"),
+    ("dataset", "asked", "message"),
     [
         ("cifar10", "cifar100", "'cifar100' .* cifar10_c, svhn"),
         ("digits", "svhn", "'svhn' has image_size 32, but a network trained on 'digits' takes 8"),
@@ -90,6 +90,6 @@ def test_evaluations_are_no_part_of_the_identity_of_a_trial() -> None:
         ("cifar10", ("cifar10_c", {"corruption": "fog"}), "needs a value for 'severity'"),
     ],
 )
-def test_an_impossible_evaluation_is_refused(dataset: str, asked: str, told: str) -> None:
-    with pytest.raises(ConfigurationError, match=told):
+def test_an_impossible_evaluation_is_refused(dataset: str, asked: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
         resolve(dataset, "small_cnn", "brier", 0, evaluations=[asked])

@@ -238,7 +238,7 @@ def on_a_gpu(
 
 
 @pytest.mark.usefixtures("pretended_gpu")
-def test_what_runs_how_on_a_gpu() -> None:
+def test_how_a_step_runs_on_a_gpu() -> None:
     torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
     assert on_a_gpu().description == "eager, contiguous"
     # The same kernels in each process.

@@ -153,7 +153,7 @@ def test_flsd_gammas_are_those_of_proposition_2_in_whole_numbers():
 @example(0.25)
 @example(1e-17)
 @example(6e-308)
-def test_the_gamma_of_proposition_2_is_right_to_nine_digits_wherever_there_is_one(probability):
+def test_the_gamma_of_proposition_2_is_right_to_nine_digits(probability):
     try:
         gamma = gamma_for_probability(probability)
     except ConfigurationError:
@@ -247,7 +247,7 @@ def test_one_class_has_a_defined_loss():
 
 
 @pytest.mark.parametrize(
-    ("name", "params", "told"),
+    ("name", "params", "message"),
     [
         ("focal", {"gamma": -1}, "inverse_focal"),
         ("inverse_focal", {"gamma": -1}, "must not be negative"),
@@ -264,7 +264,7 @@ def test_one_class_has_a_defined_loss():
         ("cross_entropy", {"reduction": "none"}, "reduction"),
     ],
 )
-def test_a_parameter_that_cannot_work_is_refused_in_one_line(name, params, told):
-    with pytest.raises(ConfigurationError, match=told) as refusal:
+def test_a_parameter_that_cannot_work_is_refused_in_one_line(name, params, message):
+    with pytest.raises(ConfigurationError, match=message) as refusal:
         build(name, **params)
     assert "\n" not in str(refusal.value)

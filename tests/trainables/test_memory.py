@@ -48,7 +48,7 @@ def test_a_share_of_another_kind_of_gpu() -> None:
     ("text", "size"),
     [("20.00 MiB", 20 * 2**20), ("2.50 GiB", 2.5 * GIB), ("512 bytes", 512), ("1.50 KiB", 1536)],
 )
-def test_what_was_asked_for_is_in_torch_s_message(text: str, size: float) -> None:
+def test_the_requested_bytes_are_in_torchs_message(text: str, size: float) -> None:
     assert requested_bytes(MESSAGE.format(text)) == size
     assert requested_bytes("CUDA error: out of memory") is None
 

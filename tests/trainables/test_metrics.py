@@ -92,7 +92,7 @@ def test_the_bandwidth_of_smooth_ece_is_the_error_itself(name: str) -> None:
     assert smoothed_gap(gap_spectrum(*top_label(probabilities, labels)), value) == pytest.approx(value)
 
 
-def test_debiasing_takes_away_what_chance_adds() -> None:
+def test_debiasing_removes_the_bias_of_chance() -> None:
     """Of labels drawn from the probabilities themselves no error is left, on average."""
     found = {name: [] for name in ("ece_l2", "ece_l2_debiased")}
     probabilities = case("seven")[0]

@@ -103,7 +103,7 @@ def test_a_plugin_is_read_without_being_imported_then_built(tmp_path: Path) -> N
     assert loss(logits, labels).item() == pytest.approx(0.6931472 + 2 * 0.5)
 
 
-def test_the_kind_is_told_by_base_class_result_or_mark(tmp_path: Path) -> None:
+def test_the_kind_follows_from_base_class_result_or_mark(tmp_path: Path) -> None:
     PLUGINS.add([written(tmp_path / "several.py", SEVERAL)])
     found = {
         registry.kind: {name for name in registry.names() if registry[name].origin}
@@ -135,7 +135,7 @@ def test_refuses_a_plugin_that_it_cannot_use(text: str, named: str, tmp_path: Pa
     assert "odd.py" in line and named in line
 
 
-def test_refuses_what_is_no_file_of_python(tmp_path: Path) -> None:
+def test_files_that_are_not_python_are_refused(tmp_path: Path) -> None:
     written(tmp_path / "poly.py", LOSS)
     (tmp_path / "latin.py").write_bytes(b"# \xe9")
     (tmp_path / "folder.py").mkdir()
@@ -221,7 +221,7 @@ def test_entry_points_name_modules_packages_or_classes(named: str, installed: Pa
         assert LOSSES.build("poly", epsilon=1.0).epsilon == 1.0
 
 
-def test_an_entry_point_without_module_is_told_with_its_package(installed: Path) -> None:
+def test_an_entry_point_without_module_names_its_package(installed: Path) -> None:
     distribution(installed, "[calibsweep.losses]\nany = their_losses.gone\n")
     with pytest.raises(ConfigurationError, match=r"their-losses 1\.2.*'their_losses\.gone'"):
         LOSSES.names()

@@ -279,15 +279,15 @@ SPOILS: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
 
 
 @pytest.mark.parametrize("spoil", SPOILS)
-def test_what_a_trial_changes_is_put_back(spoil: str) -> None:
-    do, told = SPOILS[spoil]
+def test_changes_of_a_trial_are_undone(spoil: str) -> None:
+    do, message = SPOILS[spoil]
     process = ProcessState()
-    before = told()
+    before = message()
     process.begin()
     do()
     left = process.end()
     assert left.put_back and not left.lasting
-    assert told() == before
+    assert message() == before
     process.begin()
     assert process.end() == Left()
 
@@ -396,17 +396,17 @@ NAMES = {
 
 
 @pytest.mark.slow
-def test_what_cannot_be_put_back_is_told(repository: Path) -> None:
+def test_lasting_changes_are_reported(repository: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(LASTING)],
         cwd=repository, capture_output=True, text=True, timeout=120, check=True, stdin=subprocess.PIPE,
     )  # fmt: skip
     found: dict[str, Any] = dict(map(json.loads, done.stdout.splitlines()))
-    for name, told in found.items():
+    for name, message in found.items():
         expected = NAMES.get(name)
-        assert bool(told) == (expected is not None), (name, told)
+        assert bool(message) == (expected is not None), (name, message)
         if expected:
-            assert any(each.startswith(expected) for each in told), (name, told)
+            assert any(each.startswith(expected) for each in message), (name, message)
     assert set(NAMES) < set(found)
 
 
@@ -419,7 +419,7 @@ PLUG_IN = """
 """
 
 
-def test_what_importing_a_component_changes_comes_again_with_each_trial_of_it(
+def test_changes_by_an_import_apply_to_each_trial_of_the_component(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "changing_component.py").write_text(textwrap.dedent(PLUG_IN), encoding="utf-8")
@@ -440,7 +440,7 @@ def test_what_importing_a_component_changes_comes_again_with_each_trial_of_it(
         assert seen() == (torch.float32, None)
 
 
-def test_a_thread_that_was_there_before_is_nobody_s() -> None:
+def test_an_earlier_thread_is_not_attributed_to_a_trial() -> None:
     wait = threading.Event()
     before = threading.Thread(target=wait.wait, daemon=True)
     before.start()

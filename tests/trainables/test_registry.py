@@ -77,7 +77,7 @@ def test_reads_marks_without_importing(make: Make) -> None:
     assert entry.module not in sys.modules
 
 
-def test_builds_with_what_the_context_gives(make: Make) -> None:
+def test_builds_with_values_of_the_context(make: Make) -> None:
     registry = make(focal=FOCAL)
     focal = registry.build("focal_2", reduction="mean", root="/not/taken")
     assert (focal.gamma, focal.detached, focal.reduction) == (2.0, False, "mean")
@@ -181,7 +181,7 @@ def test_where_all_names_have_presets_each_is_a_component(make: Make) -> None:
         ("focal_1", {"detached": 1}, "loss 'focal_1': detached must be true or false, not 1."),
     ],
 )  # fmt: skip
-def test_refuses_what_does_not_exist(name: str, params: dict[str, object], expected: str, make: Make) -> None:
+def test_unknown_names_are_refused(name: str, params: dict[str, object], expected: str, make: Make) -> None:
     registry = make(focal=FOCAL)
     assert refusal(lambda: registry.resolve(name, params)) == expected
 
@@ -247,7 +247,7 @@ def test_refuses_one_name_for_two(make: Make) -> None:
     )
 
 
-def test_refuses_what_is_of_another_kind(make: Make) -> None:
+def test_components_of_another_kind_are_refused(make: Make) -> None:
     registry = make(
         focal=FOCAL, other="from trainables.registry import register\n@register('other')\nclass Other: ..."
     )
@@ -295,7 +295,7 @@ def test_refuses_values_of_another_type(value: object, annotation: str, expected
     assert refusal(lambda: coerced(value, annotation, "x")) == expected
 
 
-def test_closest_says_what_there_is() -> None:
+def test_closest_lists_the_known_names() -> None:
     assert closest("brier_score", ["brier", "mmce"]) == " Did you mean 'brier'?"
     assert closest("x", []) == " Available: none."
 

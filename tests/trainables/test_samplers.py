@@ -53,7 +53,7 @@ def test_classes_are_drawn_in_proportion_to_a_power_of_their_counts(power: float
     np.testing.assert_allclose(shares, powers / powers.sum(), atol=0.01)
 
 
-def test_what_cannot_be_resampled_is_refused() -> None:
+def test_impossible_resampling_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="power"):
         samplers.build("resampled", power=1.5, labels=LABELS)
     with pytest.raises(ConfigurationError, match=r"'class_balanced' needs 'labels'.*: samples"):

@@ -45,7 +45,7 @@ def test_the_temperature_is_that_of_the_released_code(case, bits, dtype, criteri
 
 @pytest.mark.parametrize(("samples", "classes", "scale"), [(700, 3, 0.7), (333, 40, 3.0), (90, 1000, 2.0)])
 @pytest.mark.parametrize("criterion", CRITERIA)
-def test_it_finds_what_a_plain_loop_finds(samples, classes, scale, criterion):
+def test_it_agrees_with_a_plain_loop(samples, classes, scale, criterion):
     generator = torch.Generator().manual_seed(samples)
     logits = scale * torch.randn(samples, classes, generator=generator)
     labels = torch.multinomial((0.6 * logits).softmax(1), 1, generator=generator).squeeze(1)
@@ -81,7 +81,7 @@ def test_the_smallest_of_equally_good_temperatures_wins(criterion):
     assert best(curve) == 40
 
 
-def test_adaptive_ece_does_not_choose_what_leaves_no_sample_in_a_bin():
+def test_adaptive_ece_chooses_no_temperature_with_an_empty_bin():
     # Gaps of 4 to 8, a third wrong: at T = 0.1 all confidences are 1, and no sample is in a bin.
     gaps = torch.linspace(4, 8, 90)
     logits = torch.stack([gaps, torch.zeros(90)], dim=1)

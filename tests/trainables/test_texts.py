@@ -21,7 +21,7 @@ from trainables.texts import visible
     ],
     ids=ascii,
 )
-def test_what_acts_is_written_out_and_the_rest_stays(text: str, shown: str) -> None:
+def test_control_characters_are_escaped_and_the_rest_stays(text: str, shown: str) -> None:
     assert visible(text) == shown
 
 

@@ -213,7 +213,7 @@ def test_all_global_generators_go_on_where_they_were(noisy: str) -> None:
     assert_equal(run(trial), expected)
 
 
-def test_checkpoints_come_when_asked_for_and_hold_no_code() -> None:
+def test_checkpoints_are_made_on_request_and_contain_no_code() -> None:
     kept, seen = Kept(), []
     trial = trial_of()
     run_trial(

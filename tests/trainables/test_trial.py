@@ -96,7 +96,7 @@ def test_a_trial_survives_pickling_with_its_key() -> None:
     assert pickle.loads(pickle.dumps(PLAIN)).key == key
 
 
-def test_what_is_equal_is_one_trial() -> None:
+def test_equal_trials_are_one() -> None:
     by_name = resolve("digits", "mlp", "focal_1", 0)
     assert by_name.key == resolve("digits", "mlp", ("focal", {"gamma": 1}), 0).key
     assert (

@@ -75,7 +75,7 @@ class SST(Dataset):
         words: int | None = None,
     ):
         folder = root / FOLDER
-        parts = {name: read_forest(_there(folder / name), SENTIMENTS) for name in FILES}
+        parts = {name: read_forest(_existing(folder / name), SENTIMENTS) for name in FILES}
         check(folder)
         counted = Counter(word for _, leaves in parts.values() for word in leaves)
         numbers = {word: number for number, word in enumerate(counted)}
@@ -105,7 +105,7 @@ class SST(Dataset):
 def check(folder: Path) -> None:
     """Raises DataError if a file is missing or not the published one."""
     for name, published in FILES.items():
-        path = _there(folder / name)
+        path = _existing(folder / name)
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != published:
             raise DataError(
@@ -139,7 +139,7 @@ def _split(forest: Forest, first: int, training: bool, classes: int) -> TreeSpli
     )
 
 
-def _there(path: Path) -> Path:
+def _existing(path: Path) -> Path:
     if not path.exists():
         raise missing(path, NAME)
     return path

@@ -117,8 +117,8 @@ class ProcessState:
                 seeds.restore_generators(self.generators)
         except Exception:
             remaining.append("generators")
-        remaining += _still_there(self.threads, _threads, _own_thread, "thread")
-        remaining += _still_there(self.children, _children, _own_child, "child process")
+        remaining += _still_running(self.threads, _threads, _own_thread, "thread")
+        remaining += _still_running(self.children, _children, _own_child, "child process")
         return Left(tuple(put_back), tuple(remaining))
 
 
@@ -196,7 +196,7 @@ def _own_child(child: int) -> str | None:
     return " ".join(arguments).strip()
 
 
-def _still_there(
+def _still_running(
     before: set[Any], now: Callable[[], set[Any]], own: Callable[[Any], str | None], kind: str
 ) -> list[str]:
     """Names of threads or processes that were started during the trial and still run."""

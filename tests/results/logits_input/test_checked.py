@@ -47,8 +47,8 @@ def run(logits: object, labels: object, **options: Any) -> tuple[np.ndarray, np.
     ],
 )
 def test_labels_are_taken_as_they_are_written(labels: np.ndarray, codes: list[str]) -> None:
-    logits, numbers, told = run(LOGITS, labels)
-    assert told == codes
+    logits, numbers, message = run(LOGITS, labels)
+    assert message == codes
     assert numbers.tolist() == LABELS.tolist()
     np.testing.assert_array_equal(logits, LOGITS)
 
@@ -131,7 +131,7 @@ def test_a_binary_map_is_flattened() -> None:
 
 
 @pytest.mark.parametrize(
-    ("logits", "labels", "options", "told"),
+    ("logits", "labels", "options", "message"),
     [
         (LOGITS, LABELS + 1, {}, "start from 1, so subtract 1"),
         (LOGITS, [0, 1, -100, 2], {}, "--ignore -100"),
@@ -173,9 +173,9 @@ def test_a_binary_map_is_flattened() -> None:
     ],
 )  # fmt: skip
 def test_unusable_values_are_refused_with_place_and_cause(
-    logits: object, labels: object, options: dict[str, Any], told: str
+    logits: object, labels: object, options: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(InputError, match=re.escape(told)):
+    with pytest.raises(InputError, match=re.escape(message)):
         run(logits, labels, **options)
 
 

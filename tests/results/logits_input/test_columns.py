@@ -45,16 +45,16 @@ def test_columns_are_recognised(names: str, given: str, label: str, logits: str)
     assert found(names, given) == (label, logits.split(), None)
 
 
-def test_a_column_says_which_part_a_row_is_of() -> None:
+def test_a_column_assigns_rows_to_parts() -> None:
     assert found("split$ label z0 z1") == ("label", ["z0", "z1"], "split")
 
 
-def test_probabilities_are_preferred_where_they_are_asked_for() -> None:
+def test_probabilities_are_preferred_on_request() -> None:
     assert found("label logit_0 logit_1 prob_0 prob_1", probabilities=True)[1] == ["prob_0", "prob_1"]
 
 
 @pytest.mark.parametrize(
-    ("names", "given", "error", "told"),
+    ("names", "given", "error", "message"),
     [
         ("a b c", "", InputError, "no column of labels among a, b, c"),
         ("label target z0 z1", "", InputError, "'label' and 'target' may be the label"),
@@ -67,7 +67,7 @@ def test_probabilities_are_preferred_where_they_are_asked_for() -> None:
     ],
 )
 def test_ambiguous_columns_are_refused_with_the_candidates(
-    names: str, given: str, error: type[CalibsweepError], told: str
+    names: str, given: str, error: type[CalibsweepError], message: str
 ) -> None:
-    with pytest.raises(error, match=re.escape(told)):
+    with pytest.raises(error, match=re.escape(message)):
         found(names, given)

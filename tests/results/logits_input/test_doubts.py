@@ -17,7 +17,7 @@ from .conftest import CLASSES, Network, predictions
 Parts = tuple[Part, Part]
 
 
-def told(val: Part, test: Part) -> list[tuple[str, str]]:
+def message(val: Part, test: Part) -> list[tuple[str, str]]:
     tensors = [torch.from_numpy(values) for part in (val, test) for values in (part.logits, part.labels)]
     notes = doubts({"val": val, "test": test}, evaluate(*tensors), TEMPERATURES)
     assert all(note.kind == "warning" for note in notes)
@@ -30,7 +30,7 @@ def parts(network: Network) -> Parts:
 
 
 def test_a_healthy_network_is_not_warned_of(parts: Parts) -> None:
-    assert told(*parts) == []
+    assert message(*parts) == []
 
 
 def few(val: Part, test: Part) -> Parts:
@@ -70,13 +70,13 @@ def of_two_networks(val: Part, test: Part) -> Parts:
         (of_two_networks, "scaling_hurts", "raises it on test"),
     ],
 )
-def test_what_makes_scores_doubtful_is_warned_of(
+def test_doubtful_scores_come_with_warnings(
     parts: Parts, spoil: Callable[[Part, Part], Parts], code: str, says: str
 ) -> None:
     val, test = spoil(*parts)
     if code == "absent_class":
         val = Part(np.pad(val.logits, ((0, 0), (0, 2))), val.labels)
-    warnings = told(val, test)
+    warnings = message(val, test)
     assert any(found == code and says in line for found, line in warnings), warnings
     # A part alone is warned of what does not need the other.
     scores = score(torch.from_numpy(test.logits), torch.from_numpy(test.labels))
@@ -89,4 +89,4 @@ def test_a_change_within_chance_is_not_warned_of() -> None:
     for seed in range(20):
         val, test = Part(*predictions(317, seed)), Part(*predictions(353, 1000 + seed))
         assert val.logits.shape == (317, CLASSES)
-        assert "scaling_hurts" not in [code for code, _ in told(val, test)]
+        assert "scaling_hurts" not in [code for code, _ in message(val, test)]

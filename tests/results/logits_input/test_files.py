@@ -227,7 +227,7 @@ def lists_of_two_lengths(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("write", "error", "told"),
+    ("write", "error", "message"),
     [
         (lambda folder: folder / "no.npz", DataError, "no such file"),
         (lambda folder: folder, InputError, "is a folder"),
@@ -260,10 +260,10 @@ def lists_of_two_lengths(folder: Path) -> Path:
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_by_name(
-    write: Callable[[Path], Path], error: type[CalibsweepError], told: str, tmp_path: Path
+    write: Callable[[Path], Path], error: type[CalibsweepError], message: str, tmp_path: Path
 ) -> None:
     path = write(tmp_path)
-    with pytest.raises(error, match=re.escape(told)) as raised:
+    with pytest.raises(error, match=re.escape(message)) as raised:
         for array in read([path], Names())[0]:
             array.load()
     assert str(path) in str(raised.value)
@@ -297,7 +297,7 @@ def packed_parquet(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("write", [npz_that_unpacks, expanded_tensor, long_csv, packed_parquet])
-def test_what_cannot_fit_is_refused_before_it_is_read(
+def test_a_file_larger_than_memory_is_refused_before_it_is_read(
     write: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from results.scoring.logits_input.shapes import form_of
@@ -315,9 +315,7 @@ def test_what_cannot_fit_is_refused_before_it_is_read(
             assert fits
 
 
-def test_available_memory_is_what_the_container_leaves(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_available_memory_respects_the_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(memory, "CONTROL_GROUP", tmp_path)
     machine = memory.available()
     assert machine > 0

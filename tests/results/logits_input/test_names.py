@@ -56,14 +56,14 @@ def test_arrays_are_recognised(names: str, given: str, expected: str) -> None:
     assert taken(names.split(), given) == expected.split()
 
 
-def test_probabilities_are_preferred_where_they_are_asked_for() -> None:
+def test_probabilities_are_preferred_on_request() -> None:
     names = ["logits", "probs", "labels"]
     assert taken(names) == ["logits", "labels"]
     assert taken(names, probabilities=True) == ["probs", "labels"]
 
 
 @pytest.mark.parametrize(
-    ("names", "given", "error", "told"),
+    ("names", "given", "error", "message"),
     [
         ("foo bar", "", InputError, "among foo, bar. Name it with --names logits=NAME,labels=NAME"),
         ("val_logits val_labels", "", InputError, "--names test=FILE"),
@@ -83,8 +83,8 @@ def test_probabilities_are_preferred_where_they_are_asked_for() -> None:
         ("logits labels", "test=mini.npz", ConfigurationError, "Did you mean 'mine.npz'?"),
     ],
 )
-def test_what_cannot_be_told_is_refused_with_what_there_is(
-    names: str, given: str, error: type[CalibsweepError], told: str
+def test_ambiguous_names_are_refused_with_the_available_ones(
+    names: str, given: str, error: type[CalibsweepError], message: str
 ) -> None:
-    with pytest.raises(error, match=re.escape(told)):
+    with pytest.raises(error, match=re.escape(message)):
         taken(names.split(), given)

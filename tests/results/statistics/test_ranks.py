@@ -37,7 +37,7 @@ DEMSAR = pd.DataFrame(
 show that its third value, printed as 0.975, is greater than its fourth."""
 
 
-def test_demsar_s_example_has_his_numbers() -> None:
+def test_demsars_example_gives_his_numbers() -> None:
     """Section 3.2.3: average ranks, chi-square 9.28, F 3.69, critical difference 1.25 at 0.05."""
     ranks = average_ranks(DEMSAR, "higher")
     assert {name: round(rank, 3) for name, rank in ranks.items()} == {

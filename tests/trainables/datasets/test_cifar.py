@@ -148,7 +148,7 @@ def test_small_batches_in_the_published_format(publish: Callable[..., Path]) -> 
     ],
     ids=["label", "too few labels", "text labels", "no labels", "floats", "list", "object"],
 )
-def test_what_is_no_batch_is_refused(publish: Callable[..., Path], batch: Any, message: str) -> None:
+def test_a_malformed_batch_is_refused(publish: Callable[..., Path], batch: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         datasets.load("cifar10", publish(batch_of(40), batch))
 

@@ -24,7 +24,7 @@ from trainables.datasets.stratified import stratified_split
         ),
     ],
 )
-def test_the_data_is_what_it_always_was(params: dict[str, int], fingerprint: str) -> None:
+def test_the_data_has_not_changed(params: dict[str, int], fingerprint: str) -> None:
     assert datasets.load("digits", **params).fingerprint == fingerprint
 
 

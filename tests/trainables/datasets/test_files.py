@@ -25,10 +25,10 @@ def remote(server: Server, content: bytes = CONTENT) -> RemoteFile:
 
 def test_a_file_is_downloaded_once_with_progress(server: Server, tmp_path: Path) -> None:
     server.content = CONTENT
-    told: list[tuple[str, int, int | None]] = []
-    path = fetch(remote(server), tmp_path / "new", lambda *step: told.append(step))
+    message: list[tuple[str, int, int | None]] = []
+    path = fetch(remote(server), tmp_path / "new", lambda *step: message.append(step))
     assert path.read_bytes() == CONTENT
-    downloading = [(done, total) for task, done, total in told if task == "set.tar: downloading"]
+    downloading = [(done, total) for task, done, total in message if task == "set.tar: downloading"]
     assert downloading == sorted(downloading)
     assert downloading[-1] == (len(CONTENT), len(CONTENT))
     assert fetch(remote(server), tmp_path / "new") == path
@@ -36,13 +36,13 @@ def test_a_file_is_downloaded_once_with_progress(server: Server, tmp_path: Path)
     assert [entry.name for entry in path.parent.iterdir()] == ["set.tar"]
 
 
-def test_dropped_connections_are_gone_on_with(server: Server, tmp_path: Path) -> None:
+def test_dropped_connections_resume(server: Server, tmp_path: Path) -> None:
     server.content, server.drops, server.statuses = CONTENT, [1000, 500], [503]
     assert fetch(remote(server), tmp_path).read_bytes() == CONTENT
     assert server.asked == [None, None, "bytes=1000-", "bytes=1500-"]
 
 
-def test_an_interrupted_download_is_gone_on_with_by_the_next_one(
+def test_an_interrupted_download_resumes(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.content, server.drops = CONTENT, [1000]
@@ -55,7 +55,7 @@ def test_an_interrupted_download_is_gone_on_with_by_the_next_one(
     assert server.asked == [None, "bytes=1000-"]
 
 
-def test_a_server_without_ranges_starts_anew(server: Server, tmp_path: Path) -> None:
+def test_a_server_without_ranges_restarts_the_download(server: Server, tmp_path: Path) -> None:
     server.content, server.drops, server.ranges = CONTENT, [1000], False
     assert fetch(remote(server), tmp_path).read_bytes() == CONTENT
 
@@ -98,7 +98,7 @@ def planted(path: Path, kind: str, victim: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["link", "hard link", "pipe", "device"])
 @pytest.mark.parametrize("name", ["set.tar.partial", ".x.lock"])
-def test_nothing_is_written_through_what_was_planted(
+def test_nothing_is_written_through_a_planted_link(
     server: Server, tmp_path: Path, kind: str, name: str
 ) -> None:
     server.content = CONTENT
@@ -124,7 +124,7 @@ def test_a_link_that_leads_nowhere_makes_nothing_there(server: Server, tmp_path:
     assert not (tmp_path / "new").exists()
 
 
-def test_a_refusal_is_not_tried_again_and_says_what_to_do(server: Server, tmp_path: Path) -> None:
+def test_a_refusal_is_not_retried_and_advises(server: Server, tmp_path: Path) -> None:
     server.statuses = [404]
     with pytest.raises(DataError, match=rf"404.*{server.url} by hand to {tmp_path}/set\.tar"):
         fetch(remote(server), tmp_path)

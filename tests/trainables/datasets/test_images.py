@@ -69,7 +69,7 @@ def test_equal_offsets_and_flips_give_torchvisions_bits(torchvision: ModuleType,
     assert torch.equal(inputs[0], centre)
 
 
-def test_a_batch_is_what_its_draws_say() -> None:
+def test_a_batch_follows_its_draws() -> None:
     dataset = dataset_of(50)
     inputs, labels = dataset.train.batch(torch.arange(49, -1, -1))
     assert labels.tolist() == [number % 3 for number in range(49, -1, -1)]

@@ -56,7 +56,7 @@ def published(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     return server
 
 
-def test_what_is_prepared_loads_and_is_not_fetched_again(published: Server, tmp_path: Path) -> None:
+def test_prepared_data_loads_and_is_not_downloaded_again(published: Server, tmp_path: Path) -> None:
     published.drops = [5000]
     steps: list[str] = []
     folder = prepare("cifar10", tmp_path / "new", lambda task, done, total: steps.append(task))
@@ -79,13 +79,13 @@ def test_no_half_prepared_data_set_is_ever_there(
         pass
 
     def killed_while(step: str) -> None:
-        def told(task: str, done: int, total: int | None) -> None:
+        def message(task: str, done: int, total: int | None) -> None:
             assert not (tmp_path / "cifar-10-batches-py").exists()
             if task.endswith(step):
                 raise Killed
 
         with pytest.raises(Killed):
-            prepare("cifar10", tmp_path, told)
+            prepare("cifar10", tmp_path, message)
         with pytest.raises(DataError, match=r"is missing: .*: calibsweep data prepare cifar10"):
             datasets.load("cifar10", tmp_path)
 
@@ -111,7 +111,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_the_command_says_what_is_ready(
+def test_the_command_reports_prepared_data(
     published: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
@@ -129,15 +129,15 @@ def test_the_command_says_what_is_ready(
     assert text.splitlines()[0] == "cifar-10-python.tar.gz: downloading" and "\x1b[" not in text
     # Nothing is downloaded that is there.
     command = ["data", "prepare", "--data", str(tmp_path)]
-    told = CliRunner().invoke(app, [*command, "cifar10"])
-    assert told.output == f"cifar10 is ready in {folder}.\n"
-    told = CliRunner().invoke(app, [*command, "cifar10", "--json"])
-    assert json.loads(told.output) == {"dataset": "cifar10", "folder": str(folder)}
-    told = CliRunner().invoke(app, [*command, "digits"])
-    assert told.output == "digits needs no files.\n"
+    message = CliRunner().invoke(app, [*command, "cifar10"])
+    assert message.output == f"cifar10 is ready in {folder}.\n"
+    message = CliRunner().invoke(app, [*command, "cifar10", "--json"])
+    assert json.loads(message.output) == {"dataset": "cifar10", "folder": str(folder)}
+    message = CliRunner().invoke(app, [*command, "digits"])
+    assert message.output == "digits needs no files.\n"
 
 
-def test_what_cannot_be_prepared_says_what_to_do(published: Server, tmp_path: Path) -> None:
+def test_failed_preparation_advises(published: Server, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="Did you mean 'cifar10'"):
         prepare("cifr10", tmp_path)
     with pytest.raises(DataError, match=r"image-net\.org and unpack it to"):

@@ -227,7 +227,7 @@ def test_a_spoilt_treebank_is_one_line_and_exit_code_2(
     assert sorted(small.rglob("*")) == before
 
 
-def test_what_does_not_fit_is_refused(small: Path) -> None:
+def test_conflicting_options_are_refused(small: Path) -> None:
     with pytest.raises(DataError, match=r"train\.txt is missing: .*: calibsweep data prepare sst"):
         datasets.load("sst", small / "elsewhere")
     with pytest.raises(DataError, match=r"glove\.840B\.300d\.txt is missing"):

@@ -85,7 +85,7 @@ def test_plans_compute_every_node_from_its_own_children(
             assert mine.all() and len(nodes) == (classes[forest.nodes_of(chosen)] != NOBODY).sum()
 
 
-def test_the_frontier_holds_what_no_level_has_used_and_no_leaf_early(tmp_path: Path) -> None:
+def test_the_frontier_holds_unused_nodes_and_no_leaf_early(tmp_path: Path) -> None:
     chain = "(0 w0)"
     for _ in range(20):
         chain = f"(0 (0 w1) {chain})"

@@ -153,7 +153,7 @@ def spoil_group(root: Path) -> str:
 
 
 @pytest.mark.parametrize("spoil", [spoil_unknown, spoil_bytes, spoil_other, spoil_unreadable, spoil_group])
-def test_what_are_not_the_posts_is_named(small: Path, spoil: Callable[[Path], str]) -> None:
+def test_a_file_other_than_the_posts_is_named(small: Path, spoil: Callable[[Path], str]) -> None:
     message = spoil(small)
     before = sorted(small.rglob("*"))
     with pytest.raises(DataError, match=message):

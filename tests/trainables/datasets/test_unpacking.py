@@ -101,7 +101,7 @@ def written(folder: Path) -> int:
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("kind", HARMFUL)
-def test_what_means_harm_is_refused(tmp_path: Path, kind: str) -> None:
+def test_a_malicious_pickle_is_refused(tmp_path: Path, kind: str) -> None:
     victim = tmp_path / "victims" / "victim"
     victim.parent.mkdir()
     victim.write_bytes(b"untouched")
@@ -119,10 +119,10 @@ def test_what_means_harm_is_refused(tmp_path: Path, kind: str) -> None:
 
 def test_a_size_that_an_archive_lies_about_ends_it(tmp_path: Path) -> None:
     archive = zip_of(tmp_path / "a.zip", ("set/file", FILE, bytes(3_000_000)))
-    told, claimed = (size.to_bytes(4, "little") for size in (3_000_000, 50_000))
+    message, claimed = (size.to_bytes(4, "little") for size in (3_000_000, 50_000))
     content = archive.read_bytes()
-    assert content.count(told) == 2  # in the file's own header and in the archive's directory
-    archive.write_bytes(content.replace(told, claimed))
+    assert content.count(message) == 2  # in the file's own header and in the archive's directory
+    archive.write_bytes(content.replace(message, claimed))
     with pytest.raises(DataError, match="is damaged"):
         unpack(archive, tmp_path / "into", LIMITS)
     assert written(tmp_path / "into") <= LIMITS.size
@@ -181,8 +181,8 @@ def test_the_command_refuses_it_with_one_line_and_leaves_nothing(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "news20.tar.gz is not safe to unpack" in told
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "news20.tar.gz is not safe to unpack" in message
     assert victim.read_bytes() == b"untouched"
     assert {path.name for path in root.iterdir()} == {"news20.tar.gz", ".twenty_newsgroups.lock"}

@@ -76,7 +76,7 @@ def test_the_text_is_read_once_for_all_processes(tmp_path: Path, monkeypatch: py
     assert look_up(tmp_path, "the").vectors.tolist() == [[9, 9, 9]]
 
 
-def test_only_the_first_words_count_where_it_is_said(tmp_path: Path) -> None:
+def test_a_limit_of_words_keeps_the_first(tmp_path: Path) -> None:
     write(tmp_path, LINES)
     assert look_up(tmp_path, "the", "1", words=3).known.tolist() == [True, False]
     whole = look_up(tmp_path, "the", "The", words=2)
@@ -137,7 +137,7 @@ def test_a_process_that_dies_while_reading_leaves_nothing_that_counts(
     assert look_up(tmp_path, "the").known.all()
 
 
-def test_what_is_kept_is_refused_where_it_was_damaged(tmp_path: Path) -> None:
+def test_a_damaged_cache_is_refused(tmp_path: Path) -> None:
     write(tmp_path, LINES)
     look_up(tmp_path, "the")
     (kept,) = (path for path in tmp_path.iterdir() if path.is_dir())

@@ -152,7 +152,7 @@ def test_wide_blocks_are_torchvisions_basic_blocks(torchvision: ModuleType) -> N
         torch.testing.assert_close(in_order(BasicBlock(16, 32, 2), theirs)(features), theirs(features))
 
 
-def test_dense_layers_put_what_is_new_first() -> None:
+def test_dense_layers_put_new_channels_first() -> None:
     layer = DenseLayer(channels=8, growth=4)
     features = torch.randn(2, 8, 4, 4)
     grown = layer(features)

@@ -111,7 +111,7 @@ def test_roots_and_polar_classes_alone_are_given_where_the_plan_asks_for_them(sp
     assert float(found.max()) < 1e-6
 
 
-def test_dropout_leaves_out_as_many_as_it_says() -> None:
+def test_dropout_drops_its_share() -> None:
     torch.manual_seed(0)
     dropout, ones = Dropout(0.3), torch.ones(200, 500, requires_grad=True)
     out = dropout(ones)

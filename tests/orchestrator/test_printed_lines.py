@@ -1,4 +1,4 @@
-"""What commands say before they begin, and how."""
+"""Warnings and first lines of commands."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ blocks: [{{datasets: [digits], models: [mlp], losses: [brier], gpus: {gpus}}}]
 
 
 @pytest.mark.parametrize(
-    ("cpuinfo", "precision", "gpus", "told"),
+    ("cpuinfo", "precision", "gpus", "message"),
     [
         ("flags\t\t: fpu avx2 avx512f", "bfloat16", 0, "2 trials would use bfloat16"),
         ("Features\t: fp asimd bf16", "bfloat16", 0, None),
@@ -41,13 +41,13 @@ blocks: [{{datasets: [digits], models: [mlp], losses: [brier], gpus: {gpus}}}]
         (None, "bfloat16", 0, None),
     ],
 )
-def test_plan_and_run_say_that_bfloat16_is_slow_on_a_cpu_without_it(
+def test_plan_and_run_warn_of_slow_bfloat16_on_a_cpu(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     cpuinfo: str | None,
     precision: str,
     gpus: float,
-    told: str | None,
+    message: str | None,
 ) -> None:
     file = tmp_path / "cpuinfo"
     if cpuinfo is not None:
@@ -64,11 +64,11 @@ def test_plan_and_run_say_that_bfloat16_is_slow_on_a_cpu_without_it(
             print_plan(plan(str(sweep), store, may_be_new=True), console)
         else:
             run(str(sweep), store, observer=Shown(console, {"sweep": str(sweep)}))
-        assert ("bfloat16 on a CPU" in output.getvalue()) == (told is not None)
-        assert told is None or told in output.getvalue()
+        assert ("bfloat16 on a CPU" in output.getvalue()) == (message is not None)
+        assert message is None or message in output.getvalue()
 
 
-def test_one_is_told_in_the_singular(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_count_of_one_is_singular(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (counted(1, "trial"), counted(0, "trial"), counted(2, "set")) == ("1 trial", "0 trials", "2 sets")
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(SWEEP.format(seeds=1, precision="float32", gpus=0))
