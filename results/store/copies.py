@@ -9,11 +9,13 @@ and that file's version, so that outdated rows are never read from a copy.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from results.store import rows
+from results.store.address import TRIALS
 from results.store.data_files import sha256
 
 if TYPE_CHECKING:
@@ -69,13 +71,17 @@ def read(folder: str, name: str, content: bytes) -> pd.DataFrame:
     if name != path(folder, content):
         raise rows.DamagedFileError("its bytes do not match the digest in its name")
     try:
-        return _read(rows.from_parquet(content))
+        return _read(rows.from_parquet(content), rows.OF_OTHERS if folder == TRIALS else rows.OF_TRIALS)
     except (rows.DamagedFileError, ValueError, pa.ArrowException) as error:
         raise OtherVersionError(str(error)) from error
 
 
-def _read(table: pa.Table) -> pd.DataFrame:
-    """Raises ValueError or ArrowException for a table that is not a copy of rows."""
+def _read(table: pa.Table, nullable: Collection[str]) -> pd.DataFrame:
+    """Raises ValueError or ArrowException for a table that is not a copy of rows.
+
+    Args:
+        nullable: The columns without values in these rows, or with values that follow from others.
+    """
     wanted = {**SOURCES, **{field.name: field.type for field in rows.SCHEMA}}
     for column in (*rows.MAPS, "format"):
         del wanted[column]
@@ -86,14 +92,14 @@ def _read(table: pa.Table) -> pd.DataFrame:
         if not _fits(field, wanted.get(field.name)):
             raise ValueError(f"column {field.name!r} is of another type")
     # A copy written by an earlier version lacks the columns added since.
-    if absent := wanted.keys() - set(table.schema.names):
+    if absent := wanted.keys() - {*table.schema.names, *nullable}:
         raise ValueError(f"it has no column {min(absent)!r}")
-    if any(table[name].null_count for name in wanted if name not in rows.NULLABLE):
+    if any(table[name].null_count for name in wanted if name not in nullable):
         raise ValueError("a value is missing in it")
     table = table.select([field.name for field in known])
     # Arrow does not validate UTF-8 when it reads a file.
     table.validate(full=True)
-    frame: pd.DataFrame = table.to_pandas()
+    frame = rows.completed(table.to_pandas())
     keys = frame["source_path"].str.extract(r"^(.+)/([^/]+)\.parquet$")[1]
     if frame["source_path"].duplicated().any() or not keys.equals(frame["key"].rename(1)):
         raise ValueError("its rows are not those of the files that it names")

@@ -62,10 +62,13 @@ SCHEMA = pa.schema(
 null for the test set, is the identity of that component as JSON.
 """
 
-NULLABLE = ADDED | {"epochs_digest"}
+OF_TRIALS = ("epochs_digest",)
+"""Columns that only the rows of the test set need."""
 
 OF_OTHERS = ("trial_key", "evaluation", "evaluation_identity")
-"""Columns that the rows of all evaluations but that on the test set need."""
+"""Columns that only the rows of other evaluations need."""
+
+NULLABLE = ADDED | {*OF_TRIALS}
 
 EARLIER_NAMES = {"scored_on": "evaluation", "scored_on_identity": "evaluation_identity"}
 """Names of columns in the rows of older stores, with their current names."""
@@ -203,7 +206,7 @@ def checked_row(content: bytes, key: str) -> pa.Table:
 def _is_sound(table: pa.Table, row: Mapping[str, Any]) -> bool:
     """Whether this program may have written a row: anybody can compute the digest of a false one."""
     named = {EARLIER_NAMES.get(name, name): value for name, value in row.items()}
-    own = ("epochs_digest",) if row["key"] == trial_key(row["key"]) else OF_OTHERS
+    own = OF_TRIALS if row["key"] == trial_key(row["key"]) else OF_OTHERS
     if any(named.get(name) is None for name in {*SCHEMA.names} - NULLABLE | {*own}):
         return False
     try:
@@ -287,12 +290,24 @@ def frame(tables: Sequence[pa.Table]) -> pd.DataFrame:
 
     table = pa.concat_tables([fitted(each, SCHEMA) for each in tables]) if tables else SCHEMA.empty_table()
     table = table.combine_chunks()
-    values = table.drop_columns([*MAPS, "format"]).to_pandas()
-    values["evaluation"] = values["evaluation"].fillna(TEST)
-    values["trial_key"] = values["trial_key"].fillna(values["key"])
+    values = completed(table.drop_columns([*MAPS, "format"]).to_pandas())
     maps = [_map_columns(table[name]).add_prefix(f"{name}.") for name in MAPS]
     whole: pd.DataFrame = pd.concat([values, *maps], axis=1)
     return whole
+
+
+def completed(frame: pd.DataFrame) -> pd.DataFrame:
+    """A data frame of rows with the values of columns that older rows of the test set lack."""
+    import pandas as pd
+
+    text = frame["key"].dtype
+    named = {
+        name: (frame[name] if name in frame else pd.Series(None, frame.index, object)).astype(text)
+        for name in (*OF_TRIALS, *OF_OTHERS)
+    }
+    named["evaluation"] = named["evaluation"].fillna(TEST)
+    named["trial_key"] = named["trial_key"].where(named["trial_key"].notna(), frame["key"])
+    return frame.assign(**named)
 
 
 def plain(frame: pd.DataFrame) -> pd.DataFrame:

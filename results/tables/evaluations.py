@@ -15,11 +15,12 @@ from typing import Any
 
 import pandas as pd
 
-from results.scoring.scores import criteria, known_metrics
+from results.scoring.scores import criteria
 from results.store.address import TEST
 from results.tables import names
 from results.tables.layout import TEST_SET, Table
 from results.tables.statistics import CELL
+from trainables.catalogue import METRICS
 from trainables.metrics import parsed
 
 AVERAGED = "corruption"
@@ -47,7 +48,7 @@ class Part:
 
 def is_against_test(metric: str) -> bool:
     """Whether a metric, by its name, compares other data with the test set."""
-    return known_metrics()[parsed(metric)[0]].against_test
+    return METRICS[parsed(metric)[0]].spec.against_test
 
 
 def parts(

@@ -180,6 +180,18 @@ def test_a_newer_format_is_refused_and_nothing_is_moved(store: Store, number: in
     assert {name: after[name] for name in before} == before
 
 
+def test_a_copy_of_trials_of_the_first_version_is_read(store: Store) -> None:
+    commit(store, TRIAL, trial_of(4))
+    expected = store.trials()
+    store.compact()
+    (info,) = store.folder.list(copies.FOLDER)
+    first = rows.from_parquet(store.folder.read(info.path)).drop_columns([*rows.OF_OTHERS])
+    store.folder.delete(info.path)
+    store.folder.write(copies.path("trials", content := rows.to_parquet(first)), content)
+    pd.testing.assert_frame_equal(store.trials(), expected)
+    assert store.snapshot().rows(snapshot.TRIALS).loose == 0 and not inspected(store).findings
+
+
 def test_a_copy_with_a_column_of_a_later_version_is_read(store: Store) -> None:
     commit(store, TRIAL, trial_of(4))
     expected = store.trials()
