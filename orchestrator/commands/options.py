@@ -19,6 +19,17 @@ SWEEP = "A sweep file, or the name of a bundled sweep (`calibsweep list sweeps`)
 sweep_argument = click.argument("sweep", metavar="SWEEP", help=SWEEP, shell_complete=completion.sweeps)
 
 
+def trials_of_argument(also: str = "") -> Callable[[Any], Any]:
+    """An optional sweep, which restricts a command on a store to its trials."""
+    return click.argument(
+        "sweep",
+        required=False,
+        metavar="[SWEEP]",
+        shell_complete=completion.sweeps,
+        help=f"Only the trials of this sweep (a file or a bundled one){also}.",
+    )
+
+
 def is_place(context: click.Context, parameter: click.Parameter, uri: str | None) -> str | None:
     """Refuses an invalid store in one line, before anything is done or printed."""
     from results.store.place import place_of

@@ -6,7 +6,7 @@ import click
 
 from orchestrator.command_line.base import Command, Group
 from orchestrator.commands import completion
-from orchestrator.commands.options import json_option, store_option
+from orchestrator.commands.options import json_option, store_option, trials_of_argument
 from orchestrator.screen.terminal import console, warn
 
 store = Group("store", help="Maintain a store of results.")
@@ -76,13 +76,7 @@ def ls(store: str, json: bool) -> None:
     cls=Command,
     example="calibsweep store rescore --metric brier --calibrator temperature_nll --store ./store",
 )
-@click.argument(
-    "sweep",
-    required=False,
-    metavar="[SWEEP]",
-    shell_complete=completion.sweeps,
-    help="Only the trials of this sweep (a file or a bundled one).",
-)
+@trials_of_argument()
 @store_option
 @click.option(
     "--metric",

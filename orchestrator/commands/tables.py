@@ -8,7 +8,7 @@ import click
 
 from orchestrator.command_line.base import Choice, Command
 from orchestrator.commands import completion
-from orchestrator.commands.options import json_option, set_option, store_option
+from orchestrator.commands.options import json_option, set_option, store_option, trials_of_argument
 from orchestrator.screen.terminal import console
 
 FORMATS = ("md", "latex", "html", "csv")
@@ -17,13 +17,7 @@ FORMATS = ("md", "latex", "html", "csv")
 @click.command(
     cls=Command, example="calibsweep tables quickstart --store ./store --format latex > tables.tex"
 )
-@click.argument(
-    "sweep",
-    required=False,
-    metavar="[SWEEP]",
-    shell_complete=completion.sweeps,
-    help="Only the trials of this sweep (a file or a bundled one), the missing ones marked.",
-)
+@trials_of_argument(", the missing ones marked")
 @store_option
 @click.option(
     "--format",

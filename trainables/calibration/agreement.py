@@ -124,7 +124,7 @@ def differing_elsewhere(
             committed, "test", *checked_logits(other_logits, other_labels), temperatures, off
         )
     computed = evaluate_elsewhere(test_logits, other_logits, other_labels, temperatures)
-    for suffix, temperature in {"": 1.0, **{f"_after_{c}": t for c, t in temperatures.items()}}.items():
+    for suffix, temperature in _by_suffix(temperatures).items():
         accepted = detectors(all_probabilities(test_logits, temperature))
         for name, others in detectors(all_probabilities(other_logits, temperature)).items():
             column = f"test_auroc_{name}{suffix}"
@@ -133,6 +133,11 @@ def differing_elsewhere(
             if given is not None and not Bounds.around(computed[column], slack).hold(given):
                 found[column] = (given, computed[column])
     return found
+
+
+def _by_suffix(temperatures: Mapping[str, float]) -> dict[str, float]:
+    """The temperature of each score by the end of its name: '' before scaling."""
+    return {"": 1.0, **{f"_after_{criterion}": value for criterion, value in temperatures.items()}}
 
 
 def _share_of_ties(accepted: Tensor, others: Tensor) -> float:
@@ -157,7 +162,7 @@ def _scores_differing(
         temperature: (score(logits, labels, temperature), score_bounds(logits, labels, temperature, off))
         for temperature in {1.0, *temperatures.values()}
     }
-    for suffix, temperature in {"": 1.0, **{f"_after_{c}": t for c, t in temperatures.items()}}.items():
+    for suffix, temperature in _by_suffix(temperatures).items():
         computed, bounds = known[temperature]
         for name, bound in bounds.items():
             column = f"{part}_{name}{suffix}"

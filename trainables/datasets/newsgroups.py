@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from trainables.datasets.archives import Archive, obtain
+from trainables.datasets.base import Split
 from trainables.datasets.files import Progress, RemoteFile, missing, silent
 from trainables.datasets.unpacking import Limits, members
 from trainables.errors import DataError
@@ -176,6 +177,12 @@ def split(number: int) -> tuple[Tensor, Tensor, Tensor]:
     test = number - int(TEST_SHARE * number)
     first, second, third = np.split(order, [test - VALIDATION, test])
     return torch.from_numpy(first), torch.from_numpy(second), torch.from_numpy(third)
+
+
+def parts(inputs: Tensor, labels: Tensor) -> tuple[Split, Split, Split]:
+    """Training, validation and test part, from the inputs and labels of all posts, [N, ...] and [N]."""
+    train, validation, test = (Split(inputs[ids], labels[ids], ids) for ids in split(len(labels)))
+    return train, validation, test
 
 
 def _body(content: bytes, path: Path) -> str:

@@ -6,10 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from trainables.datasets import newsgroups
-from trainables.datasets.base import Dataset, Split
+from trainables.datasets.base import Dataset
 from trainables.datasets.files import Progress, silent
 from trainables.datasets.word_vectors import WordVectors, word_vectors
 from trainables.registry import register
@@ -52,15 +51,8 @@ class TwentyNewsgroups(Dataset):
         for row, text in zip(inputs, split, strict=True):
             known = [numbers[word] for word in text if word in numbers][-LENGTH:]
             row[LENGTH - len(known) :] = torch.tensor(known, dtype=torch.int32)
-
-        def part(ids: Tensor) -> Split:
-            return Split(inputs[ids], posts.labels[ids], ids)
-
-        train, validation, test = newsgroups.split(len(inputs))
         super().__init__(
-            part(train),
-            part(validation),
-            part(test),
+            *newsgroups.parts(inputs, posts.labels),
             num_classes=len(newsgroups.GROUPS),
             input_shape=(LENGTH,),
             word_vectors=_with_padding(found),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trainables.datasets import newsgroups
-from trainables.datasets.base import Dataset, Split
+from trainables.datasets.base import Dataset
 from trainables.datasets.files import Progress, silent
 from trainables.errors import ConfigurationError, DataError
 from trainables.registry import register
@@ -44,15 +44,8 @@ class TwentyNewsgroupsForBert(Dataset):
                 )
         posts = newsgroups.published(root)
         inputs = _pieces(posts.texts, folder, length)
-
-        def part(ids: Tensor) -> Split:
-            return Split(inputs[ids], posts.labels[ids], ids)
-
-        train, validation, test = newsgroups.split(len(inputs))
         super().__init__(
-            part(train),
-            part(validation),
-            part(test),
+            *newsgroups.parts(inputs, posts.labels),
             num_classes=len(newsgroups.GROUPS),
             input_shape=(length,),
             pretrained=folder,
