@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.use_cases.compare import compare as compare
     from orchestrator.use_cases.contents import contents as contents
     from orchestrator.use_cases.data import prepare as prepare
+    from orchestrator.use_cases.figures import figures as figures
     from orchestrator.use_cases.listing import listing as listing
     from orchestrator.use_cases.plan import plan as plan
     from orchestrator.use_cases.plugins import add_plugins as add_plugins
@@ -33,6 +34,7 @@ _MODULES = {
     "status": "orchestrator.use_cases.status",
     "tables": "orchestrator.use_cases.tables",
     "compare": "orchestrator.use_cases.compare",
+    "figures": "orchestrator.use_cases.figures",
     "score": "orchestrator.use_cases.score",
     "contents": "orchestrator.use_cases.contents",
     "verify": "orchestrator.use_cases.verify",

@@ -46,8 +46,8 @@ class Part:
         width = logits.type.list_size
         return cls(
             logits.flatten().to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, width),
-            table["label"].to_numpy(),
-            table["sample_id"].to_numpy(),
+            table["label"].to_numpy().copy(),
+            table["sample_id"].to_numpy().copy(),
         )
 
 

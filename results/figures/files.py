@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
+import warnings
 
 from results.figures.kinds import Kind, Picture
+from trainables.texts import visible
 
 FORMATS = ("svg", "pdf")
 
@@ -31,12 +33,14 @@ def written(picture: Picture, format: str, subject: str) -> bytes:
     """
     from results.figures.style import styled
 
-    creator = "calibsweep"
+    title, subject, creator = visible(picture.title), visible(subject), "calibsweep"
     metadata = {
-        "svg": {"Title": picture.title, "Description": subject, "Creator": creator, "Date": None},
-        "pdf": {"Title": picture.title, "Subject": subject, "Creator": creator, "CreationDate": None},
+        "svg": {"Title": title, "Description": subject, "Creator": creator, "Date": None},
+        "pdf": {"Title": title, "Subject": subject, "Creator": creator, "CreationDate": None},
     }[format]
     content = io.BytesIO()
-    with styled():
+    with styled(), warnings.catch_warnings():
+        # The font draws a box in place of a letter that it lacks.
+        warnings.filterwarnings("ignore", "Glyph")
         picture.drawing.savefig(content, format=format, metadata=metadata)
     return content.getvalue()

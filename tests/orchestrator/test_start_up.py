@@ -9,7 +9,17 @@ import pytest
 
 from .conftest import REPOSITORY
 
-SLOW_TO_LOAD = {"torch", "torch._dynamo", "sympy", "sklearn", "pandas", "pyarrow", "ray", "scipy"}
+SLOW_TO_LOAD = {
+    "torch",
+    "torch._dynamo",
+    "sympy",
+    "matplotlib",
+    "sklearn",
+    "pandas",
+    "pyarrow",
+    "ray",
+    "scipy",
+}
 
 ONE_EPOCH = "trial --dataset digits --model mlp --loss brier --set training.epochs=1"
 

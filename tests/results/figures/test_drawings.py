@@ -1,0 +1,247 @@
+"""The numbers in each figure, compared with the store's own or computed another way."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+import torch
+from matplotlib.patches import Rectangle
+from sklearn.metrics import roc_auc_score
+
+from results.figures import arithmetic, kinds
+from results.figures.data import Cell, Part, Results, Trial
+from results.figures.kinds import NothingToDrawError
+from trainables.calibration import reliability_bins
+from trainables.calibrators.temperature import TEMPERATURES, criterion_curves
+from trainables.datasets import load as load_dataset
+
+from .conftest import GOLDEN, altered, drawn, lines, only, pictures
+
+
+def tensors(part: Part) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(part.logits), torch.from_numpy(part.labels)
+
+
+def heights(bars: list[Rectangle]) -> list[float]:
+    return [bar.get_height() for bar in bars]
+
+
+@pytest.mark.parametrize("column", [0, 1])
+def test_a_reliability_diagram_shows_the_bins(cell: Cell, column: int) -> None:
+    figure = drawn("reliability", Results([cell]))
+    trial = cell.one_seed(None)[0]
+    logits, labels = tensors(trial.parts["test"])
+    temperature = trial.scores["temperature_ece"] if column else 1
+    expected = reliability_bins(torch.softmax(logits / temperature, dim=1), labels)
+    filled = expected.counts > 0
+    diagram, histogram = figure.axes[column], figure.axes[2 + column]
+    accuracy, gap = diagram.containers[0], diagram.containers[1]
+    np.testing.assert_allclose(heights(accuracy), expected.accuracies[filled], atol=1e-9)
+    np.testing.assert_allclose(
+        np.add(heights(accuracy), heights(gap)), expected.confidences[filled], atol=1e-9
+    )
+    np.testing.assert_allclose(heights(histogram.containers[0]), 100 * expected.counts / len(labels))
+    ece = trial.scores["test_ece_after_ece" if column else "test_ece"]
+    assert f"{100 * ece:.2f}%" in diagram.texts[0].get_text()
+
+
+def test_the_band_of_a_bin_is_binomial() -> None:
+    # Four bins with equal confidences each: then the number of hits is binomial.
+    sizes, levels = {3: 40, 7: 71, 11: 12, 13: 350}, {3: 0.25, 7: 0.5, 11: 0.77, 13: 0.9}
+    confidences = np.concatenate([np.full(n, levels[bin]) for bin, n in sizes.items()])
+    found = arithmetic.binned(confidences, np.zeros(len(confidences), dtype=np.int64))
+    from scipy.stats import binom
+
+    for bin, samples in sizes.items():
+        low, high = binom.ppf(arithmetic.BAND, samples, levels[bin])
+        # A thousand draws place a quantile up to about a tenth of a standard deviation off.
+        off = 1 + 0.15 * np.sqrt(samples * levels[bin] * (1 - levels[bin]))
+        assert abs(found.lower[bin] * samples - low) <= off
+        assert abs(found.upper[bin] * samples - high) <= off
+    assert np.isnan(found.lower).sum() == 15 - len(sizes)
+
+
+def test_scores_over_temperatures_are_those_that_chose(cell: Cell) -> None:
+    figure = drawn("temperature", Results([cell], seed=1))
+    for trial in cell.one_seed(1):
+        for row, part in enumerate(("validation", "test")):
+            curves = criterion_curves(*tensors(trial.parts[part]), ["ece", "nll"])
+            for axes, name, factor in (
+                (figure.axes[2 * row], "ece", 100),
+                (figure.axes[2 * row + 1], "nll", 1),
+            ):
+                ((x, y),) = lines(axes, trial.loss)
+                np.testing.assert_allclose(x, TEMPERATURES)
+                np.testing.assert_allclose(y, factor * curves[name], atol=1e-9)
+        marked = next(line for line in figure.axes[0].lines if line.get_label() == trial.loss)
+        assert TEMPERATURES[marked.get_markevery()[0]] == trial.scores["temperature_ece"]
+
+
+def mean_of_files(loss: str, column: str) -> list[float]:
+    """A curve of the recorded MLP, the mean over its files."""
+    files = (GOLDEN / "store/epochs").glob(f"*/mlp/{loss}/*.parquet")
+    return list(np.mean([pyarrow.parquet.read_table(file)[column].to_numpy() for file in files], axis=0))
+
+
+def test_curves_are_means_over_seeds(cell: Cell) -> None:
+    results = Results([cell])
+    by_loss = drawn("training_by_loss", results)
+    for number, column, factor in ((0, "test_ece", 100), (2, "test_nll", 1), (5, "weight_norm", 1)):
+        for loss in cell.by_loss:
+            ((x, y),) = lines(by_loss.axes[number], loss)
+            assert x == [*range(1, 11)]
+            np.testing.assert_allclose(y, factor * np.array(mean_of_files(loss, column)))
+    ((_, norms),) = lines(drawn("gradients", results).axes[1], "adafocal")
+    np.testing.assert_allclose(norms, mean_of_files("adafocal", "gradient_norm"))
+    ((_, entropy),) = lines(drawn("training", results).axes[4], "train")
+    np.testing.assert_allclose(entropy, mean_of_files("cross_entropy", "train_entropy_correct"))
+
+
+def test_the_best_epochs_are_marked(cell: Cell) -> None:
+    trial = cell.one_seed(None)[0]
+    figure = drawn("early_stopping", Results([cell]))
+    for by in ("error", "nll", "ece"):
+        ((x,), (y,)) = next(lines(figure.axes[2], f"best {by}"))
+        assert x == 1 + trial.curves[f"validation_{by}"].idxmin()
+        assert y == pytest.approx(100 * trial.curves["test_ece"][x - 1])
+
+
+@pytest.mark.parametrize("name", ["training", "training_by_loss", "early_stopping"])
+def test_a_missing_column_is_named(cell: Cell, name: str) -> None:
+    trial = cell.trials[0]
+    curves = pa.Table.from_pandas(trial.curves.drop(columns=["test_nll"]))
+    lacking = dataclasses.replace(cell, trials=(altered(trial, curves),))
+    with pytest.raises(NothingToDrawError, match="'test_nll'"):
+        pictures(name, Results([lacking]))
+
+
+def test_points_of_losses_are_the_scores_in_rows(cell: Cell) -> None:
+    figure = drawn("ece_and_error", Results([cell]))
+    for axes, columns in (
+        (figure.axes[0], ("test_ece", "test_ece_after_ece")),
+        (figure.axes[1], ("test_error",)),
+    ):
+        for loss, trials in cell.by_loss.items():
+            for (x, _), column in zip(lines(axes, loss), columns, strict=True):
+                # The recorded scores are of float32.
+                np.testing.assert_allclose(x, [100 * trial.scores[column] for trial in trials], rtol=1e-5)
+
+
+def test_gaps_by_bin_add_up_to_the_error(cells: list[Cell]) -> None:
+    (mlp,) = [each for each in cells if each.model == "mlp"]
+    figure = drawn("gap_by_bin", Results([only(mlp, "cross_entropy", "focal(gamma=0.5)", "brier")]))
+    assert {line.get_label() for line in figure.axes[1].lines[:-1]} == {"cross_entropy", "focal(gamma=0.5)"}
+    ((_, gaps),) = lines(figure.axes[1], "cross_entropy")
+    # 297 test samples: each bin has 19 or 20, and the sample of least confidence is in none.
+    rows = [trial.scores["test_adaptive_ece"] for trial in mlp.by_loss["cross_entropy"]]
+    assert np.abs(gaps).sum() / 15 <= 100 * np.mean(rows) * 1.05
+    single = dataclasses.replace(mlp, trials=tuple(mlp.by_loss["cross_entropy"][:1]))
+    alone = drawn(
+        "gap_by_bin",
+        Results([dataclasses.replace(single, trials=(*single.trials, *mlp.by_loss["focal(gamma=0.5)"]))]),
+    )
+    ((_, of_one),) = lines(alone.axes[1], "cross_entropy")
+    assert np.abs(of_one).sum() / 15 == pytest.approx(
+        100 * single.trials[0].scores["test_adaptive_ece"], rel=0.03
+    )
+
+
+def test_bins_correspond_to_the_gaps(cell: Cell) -> None:
+    from results.figures.drawings.gap_by_bin import gaps_of
+
+    figure = drawn("bin_correspondence", Results([cell]))
+    ((x, y),) = lines(figure.axes[1], "adafocal")
+    expected = [
+        [100 * gap for trial in cell.by_loss["adafocal"] for gap in gaps_of(trial.parts[part])]
+        for part in ("validation", "test")
+    ]
+    np.testing.assert_allclose([x, y], expected)
+
+
+def test_the_area_below_a_roc_is_that_of_scikit_learn(cell: Cell) -> None:
+    trial = cell.trials[0]
+    test = trial.parts["test"]
+    generator = np.random.default_rng(0)
+    # Of a few values, so that some scores are equal.
+    logits = np.round(2 * generator.normal(size=(53, 10)))
+    table = pa.table(
+        {
+            "sample_id": np.arange(53),
+            "label": np.full(53, -1),
+            "logits": pa.FixedSizeListArray.from_arrays(pa.array(logits.ravel()), 10),
+        }
+    )
+    seen = dataclasses.replace(trial, other={"svhn": lambda: table})
+    figure = drawn("roc", Results([dataclasses.replace(cell, trials=(seen,))]))
+    outside = np.concatenate([np.zeros(len(test.labels)), np.ones(53)])
+    for axes, score in zip(
+        figure.axes,
+        (
+            lambda p: -p.max(axis=1),
+            lambda p: -(p * np.log(p)).sum(axis=1),
+        ),
+        strict=True,
+    ):
+        p = torch.softmax(torch.from_numpy(np.concatenate([test.logits, logits])), dim=1).numpy()
+        ((x, y),) = lines(axes, trial.loss)
+        assert x[0] == y[0] == 0 and x[-1] == y[-1] == 1
+        assert np.trapezoid(y, x) == pytest.approx(roc_auc_score(outside, score(p)), abs=1e-9)
+
+
+def test_single_samples_are_those_of_the_data_set(cell: Cell) -> None:
+    from orchestrator.use_cases.figures import images_of
+    from sweeps.expand import load
+
+    figure = drawn("confidences", Results([cell], images=images_of(load(GOLDEN / "store.yaml"), None)))
+    shown = [axes for axes in figure.axes if axes.images]
+    bars = [axes for axes in figure.axes if not axes.images]
+    test = load_dataset("digits", training_samples=1200).test
+    trials = cell.one_seed(None)
+    for image, confidences in zip(shown, bars, strict=True):
+        pixels = np.asarray(image.images[0].get_array())
+        (row,) = [
+            n
+            for n, known in enumerate(test.inputs[:, 0].double().numpy())
+            if np.allclose((known + 1) / 2, pixels)
+        ]
+        assert image.get_title() == f"class {test.labels[row]}"
+        found = [
+            torch.softmax(tensors(trial.parts["test"])[0], dim=1)
+            .max(dim=1)
+            .values[trial.parts["test"].sample_ids.tolist().index(int(test.sample_ids[row]))]
+            .item()
+            for trial in trials
+        ]
+        widths = [bar.get_width() for container in confidences.containers for bar in container]
+        np.testing.assert_allclose(widths, np.multiply(100, found))
+
+
+def test_what_cannot_be_drawn_says_why(cell: Cell) -> None:
+    for name, text in {"roc": "other data", "confidences": "images", "gap_by_bin": "fixed gamma"}.items():
+        with pytest.raises(NothingToDrawError, match=text):
+            pictures(name, Results([cell]))
+    with pytest.raises(NothingToDrawError, match="seed 7"):
+        pictures("reliability", Results([cell], seed=7))
+
+
+def test_each_figure_is_named_after_its_file() -> None:
+    assert [kind.name for kind in kinds.chosen(())] == kinds.names()
+    assert {kind.name for kind in kinds.chosen(()) if kind.of_theory} == {
+        "focal_gamma",
+        "focal_gradient",
+        "focal_loss",
+        "focal_regularisation",
+    }
+
+
+def test_seeds_are_shared_by_all_losses(cell: Cell) -> None:
+    def of(loss: str, seed: int) -> Trial:
+        return Trial("", "digits", "mlp", loss, seed, {})
+
+    uneven = dataclasses.replace(cell, trials=(of("brier", 0), of("brier", 3), of("mmce", 3), of("mmce", 5)))
+    assert [(trial.loss, trial.seed) for trial in uneven.one_seed(None)] == [("brier", 3), ("mmce", 3)]
+    assert [trial.loss for trial in uneven.one_seed(5)] == ["mmce"]
