@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.use_cases.rescore import with_scores
 from results.scoring.scores import DEFAULT_ELSEWHERE, chosen, temperature_by
-from results.store.address import Address
-from results.store.errors import StoreError
 from results.store.snapshot import Snapshot
 from results.store.store import Store
 from results.tables.evaluations import is_against_test, on_test_set
-from results.tables.evidence import Predictions
+from results.tables.evidence import predictions_in
 from results.tables.layout import TEST_SET, Table
 from results.tables.rendering import render
 from results.tables.screen import ON_SCREEN
@@ -26,7 +23,6 @@ from trainables.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
     from orchestrator.use_cases.standing import Standing
 
@@ -117,7 +113,7 @@ def tables(
         if part.expected is not None:
             keys &= set(part.expected["key"])
         frame = with_scores(opened, frame, needed(part.metrics, by), keys)
-    built = build(frame, expected, by, shown, others, stored_predictions(opened, frame))
+    built = build(frame, expected, by, shown, others, predictions_in(opened, frame))
     made = {table.metric.name for table in built}
     for name in asked:
         if name not in made and is_against_test(name):
@@ -165,7 +161,7 @@ def write(standing: Standing) -> Written:
     sweep, store, snapshot = standing.sweep, standing.store, standing.snapshot
     frame, expected = evaluations(store, snapshot), expected_frame(sweep.trials)
     calibrator = temperature_by(sweep.temperature_criterion)
-    predictions = stored_predictions(store, frame)
+    predictions = predictions_in(store, frame)
     built = build(frame, expected, calibrator, default_metrics(frame), DEFAULT_ELSEWHERE, predictions)
     files = {}
     for format, ending in FILES.items():
@@ -175,21 +171,6 @@ def write(standing: Standing) -> Written:
     wanted = default_metrics(frame, ON_SCREEN)
     by_metric = {table.metric.name: table for table in built if table.data == TEST_SET}
     return Written(tuple(by_metric[name] for name in wanted), files)
-
-
-def stored_predictions(store: Store, frame: pd.DataFrame) -> Predictions:
-    """Reads the predictions of classification trials on the test set, by their keys."""
-    own = on_test_set(frame)
-    task = own["task"].isna() if "task" in own else [True] * len(own)
-    names = zip(*(own[name] for name in ("dataset", "model", "loss", "key")), strict=True)
-    addresses = {cell[-1]: Address(*cell) for cell, known in zip(names, task, strict=True) if known}
-
-    def read(key: str) -> pa.Table | None:
-        with contextlib.suppress(StoreError, KeyError):
-            return store.predictions(addresses[key])
-        return None
-
-    return read
 
 
 def evaluations(store: Store, snapshot: Snapshot) -> pd.DataFrame:

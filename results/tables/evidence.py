@@ -6,6 +6,7 @@ each trial's predictions are read once.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +25,10 @@ from results.statistics import noise_floor, resampling, ties
 from results.statistics.binned import BINNED_ERRORS, BinnedError
 from results.statistics.noise_floor import Calibrated, Floor
 from results.statistics.ties import Comparison
+from results.store.address import Address
+from results.store.errors import StoreError
+from results.store.store import Store
+from results.tables.evaluations import on_test_set
 from results.tables.layout import LEVEL
 from results.tables.statistics import CELL
 from trainables.metrics import parsed
@@ -33,6 +38,25 @@ Predictions = Callable[[str], pa.Table | None]
 
 DRAWS = 1000
 """Number of label draws for a floor, and of resamples of the test samples."""
+
+
+def predictions_in(store: Store, frame: pd.DataFrame) -> Predictions:
+    """Reads the stored predictions of classification trials on the test set.
+
+    Args:
+        frame: One row per trial and evaluation, from `Snapshot.evaluations()`.
+    """
+    own = on_test_set(frame)
+    other_task = own["task"].notna() if "task" in own else [False] * len(own)
+    cells = zip(*(own[name] for name in ("dataset", "model", "loss", "key")), strict=True)
+    addresses = {cell[-1]: Address(*cell) for cell, other in zip(cells, other_task, strict=True) if not other}
+
+    def read(key: str) -> pa.Table | None:
+        with contextlib.suppress(StoreError, KeyError):
+            return store.predictions(addresses[key])
+        return None
+
+    return read
 
 
 class Place(NamedTuple):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from results.tables.grid import Grid, Printed
     from results.tables.layout import Cell, Row, Table
 
-MARKDOWN_WIDTH, HTML_WIDTH = 160, 110
+MARKDOWN_WIDTH, HTML_WIDTH = 160, 160
 """Letters of a grid that fit on a screen."""
 
 
@@ -118,6 +118,10 @@ CSV_COLUMNS = [
     "seeds",
     "missing_seeds",
     "temperature",
+    "noise_floor",
+    "noise_floor_95",
+    "calibration_p_value",
+    "may_be_best",
 ]
 
 
@@ -125,7 +129,9 @@ def tidy_csv(tables: Sequence[Table]) -> str:
     """One line per cell, for programs: labels as stored, numbers in the stored unit and at full precision.
 
     A spreadsheet runs a text that begins with '=' or the like as a formula, so such a text gets a "'" in
-    front. `missing_seeds` are separated by spaces. Undefined values are empty. If the trials of a cell were
+    front. `missing_seeds` are separated by spaces. `noise_floor` is the mean error if calibrated, and
+    `noise_floor_95` its 95% point; `may_be_best` (1 or 0) is printed in bold.
+    Undefined values are empty. If the trials of a cell were
     made by code that computes different numbers, a last column `mixed_code` flags each cell (1 or 0).
     """
     mixed = any(cell is not None and cell.mixed for t in tables for row in t.rows for cell in row.cells)
@@ -155,7 +161,10 @@ def _csv_line(table: Table, row: Row, loss: str, scaling: str, cell: Cell) -> li
     )
     missing = " ".join(map(str, cell.missing))
     what = [row.dataset, row.model, row.settings, cell.variant, loss, table.metric.name, scaling, criterion]
-    return [*what, mean, deviation, table.metric.stored_unit, cell.seeds, missing, temperature]
+    numbers = [mean, deviation, table.metric.stored_unit, cell.seeds, missing, temperature]
+    floor = [cell.floor.mean, cell.floor.upper, cell.floor.p_value] if cell.floor else []
+    # Fewer digits than processors agree on.
+    return [*what, *numbers, *([f"{number:.6g}" for number in floor] or [""] * 3), int(cell.best)]
 
 
 FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {

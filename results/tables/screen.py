@@ -206,10 +206,10 @@ class Screen:
         titles = self._titles
         needed = self._longest_label() + self._width_of_numbers(Fit(len(titles), len(titles), False))
         if fit.scores < len(titles):
-            yield f"No room for {', '.join(titles[fit.scores :])}: all takes {needed} columns."
+            yield f"Too narrow for {', '.join(titles[fit.scores :])}: all scores need {needed} columns."
         if fit.deviations < fit.scores:
             hidden = ", ".join(titles[fit.deviations : fit.scores])
-            yield f"No room for the deviations of {hidden}: {needed} columns."
+            yield f"Too narrow for the deviations of {hidden}: they need {needed} columns."
         yield from dict.fromkeys([*self._names, *(note for table in self._tables for note in table.notes)])
 
     def _floors(self, fit: Fit) -> Iterator[str]:

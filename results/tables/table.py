@@ -209,7 +209,8 @@ def marked(
     """
     tied = dict(zip(there, known.comparison.tied, strict=True))
     floors = dict(zip(there, known.floors, strict=True))
-    tells = metric.direction is not None and any(tied.values()) and not all(tied.values())
+    ruled_out = known.comparison.known & ~known.comparison.tied
+    tells = metric.direction is not None and bool(ruled_out.any())
     return [
         None if cell is None else replace(cell, best=bool(tells and tied.get(loss)), floor=floors.get(loss))
         for loss, cell in row.items()

@@ -19,6 +19,7 @@ import pandas as pd
 from results.scoring.scores import DEFAULT, Score, criteria, known_metrics, temperature_by
 from results.store.store import Store
 from results.tables import table as tables
+from results.tables.evidence import predictions_in
 from sweeps.expand import Sweep, expected_frame, load
 
 HERE = Path(__file__).parent
@@ -102,7 +103,10 @@ def main() -> None:
     write(
         "store",
         tables.build(
-            store.trials(), expected_frame(recorded.trials), temperature_by(recorded.temperature_criterion)
+            store.trials(),
+            expected_frame(recorded.trials),
+            temperature_by(recorded.temperature_criterion),
+            predictions=predictions_in(store, store.trials()),
         ),
     )
 

@@ -10,6 +10,7 @@ from results.scoring.scores import temperature_by
 from results.store.store import Store
 from results.store.survey import State
 from results.tables import table as tables
+from results.tables.evidence import predictions_in
 from sweeps.expand import Sweep, expected_frame, load
 
 from .conftest import scores_that_differ
@@ -32,7 +33,10 @@ def store() -> Store:
 )
 def test_tables_are_those_expected(store: Store, sweep: Sweep, format: str, suffix: str) -> None:
     built = tables.build(
-        store.trials(), expected_frame(sweep.trials), temperature_by(sweep.temperature_criterion)
+        store.trials(),
+        expected_frame(sweep.trials),
+        temperature_by(sweep.temperature_criterion),
+        predictions=predictions_in(store, store.trials()),
     )
     expected = (GOLDEN / f"store.{suffix}").read_text(encoding="utf-8")
     assert tables.render(built, format) == expected
