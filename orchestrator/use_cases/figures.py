@@ -15,6 +15,7 @@ from results.scoring.scores import criterion_of, temperature_by
 from results.statistics.binned import Floats, Ints
 from results.store.place import redacted
 from results.store.store import Store
+from results.tables.evaluations import on_test_set
 from sweeps.expand import Sweep, expected_frame, load
 from trainables.catalogue import CALIBRATORS, DATASETS
 from trainables.errors import ConfigurationError, DataError
@@ -85,7 +86,7 @@ def figures(
             f"there is no calibrator {calibrator!r}.{closest(calibrator, CALIBRATORS.names())}"
         )
     loaded = load(sweep, list(overrides))
-    expected = expected_frame(loaded.trials)
+    expected = on_test_set(expected_frame(loaded.trials))
     known = [*dict.fromkeys(expected["loss"])]
     for loss in losses:
         if loss not in known:
