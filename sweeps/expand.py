@@ -17,7 +17,7 @@ from trainables.errors import ConfigurationError
 from trainables.protocols.base import Criterion
 from trainables.registry import Registry
 from trainables.resolve import in_order, of_cell, resolve_cell
-from trainables.trial import Asked, Component, Trial, canonical_json
+from trainables.trial import Component, Selection, Trial, canonical_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,16 +162,16 @@ def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Tr
 
 
 def _fits(exclusion: Exclusion, cell: tuple[Component, Component, Component, Component]) -> bool:
-    asked = (exclusion.dataset, exclusion.model, exclusion.loss, exclusion.sampler)
+    exclusions = (exclusion.dataset, exclusion.model, exclusion.loss, exclusion.sampler)
     registries: tuple[Registry[Any], ...] = (DATASETS, MODELS, LOSSES, SAMPLERS)
     return all(
         not choices or any(_is(component, registry, choice) for choice in choices)
-        for choices, registry, component in zip(asked, registries, cell, strict=True)
+        for choices, registry, component in zip(exclusions, registries, cell, strict=True)
     )
 
 
-def _is(component: Component, registry: Registry[Any], asked: Asked) -> bool:
+def _is(component: Component, registry: Registry[Any], selection: Selection) -> bool:
     """Whether this is the component of that name, with those parameters and any others."""
-    name, params = (asked, {}) if isinstance(asked, str) else asked
+    name, params = (selection, {}) if isinstance(selection, str) else selection
     chosen = registry.chosen(name, params)
     return registry[name].component == component.name and chosen.items() <= dict(component.params).items()

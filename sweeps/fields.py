@@ -14,7 +14,7 @@ from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
 from trainables.resolve import checked_seed
 from trainables.texts import why_no_name
-from trainables.trial import Asked, TrainingSettings
+from trainables.trial import Selection, TrainingSettings
 
 WATCHERS = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 """Programs that plot curves during a sweep, and the package that each needs."""
@@ -34,7 +34,7 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value
 
 
-def selected(registry: Registry[Any], value: Any) -> tuple[Asked, ...]:
+def selected(registry: Registry[Any], value: Any) -> tuple[Selection, ...]:
     """The components requested by one entry of a list: several if a parameter has a list of values."""
     if isinstance(value, str):
         value = {value: {}}
@@ -52,10 +52,10 @@ def selected(registry: Registry[Any], value: Any) -> tuple[Asked, ...]:
         choices.append(given if several else [given])
     if math.prod(map(len, choices)) > MOST_CHOICES:
         raise ValueError(f"{name}: its lists of values make more than {MOST_CHOICES} combinations.")
-    asked = [(name, dict(zip(params, chosen, strict=True))) for chosen in itertools.product(*choices)]
-    for _, chosen in asked:
+    selections = [(name, dict(zip(params, chosen, strict=True))) for chosen in itertools.product(*choices)]
+    for _, chosen in selections:
         registry.chosen(name, chosen)
-    return tuple(asked)
+    return tuple(selections)
 
 
 def _seeds(value: Any) -> tuple[int, ...]:
@@ -121,10 +121,10 @@ def _watch(value: Any) -> tuple[Watch, ...]:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-Datasets = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(selected, DATASETS))]
-Models = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(selected, MODELS))]
-Losses = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(selected, LOSSES))]
-Samplers = Annotated[tuple[Asked, ...], PlainValidator(functools.partial(selected, SAMPLERS))]
+Datasets = Annotated[tuple[Selection, ...], PlainValidator(functools.partial(selected, DATASETS))]
+Models = Annotated[tuple[Selection, ...], PlainValidator(functools.partial(selected, MODELS))]
+Losses = Annotated[tuple[Selection, ...], PlainValidator(functools.partial(selected, LOSSES))]
+Samplers = Annotated[tuple[Selection, ...], PlainValidator(functools.partial(selected, SAMPLERS))]
 Seeds = Annotated[tuple[int, ...], PlainValidator(_seeds)]
 ProtocolName = Annotated[str, PlainValidator(_protocol)]
 Training = Annotated[dict[str, Any], PlainValidator(_training)]

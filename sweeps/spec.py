@@ -67,10 +67,10 @@ class Exclusion(_Part):
     reason: str = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _says_which(self) -> Exclusion:
+    def _is_selective(self) -> Exclusion:
         if not (self.dataset or self.model or self.loss or self.sampler):
             raise ValueError(
-                "must name a dataset, a model, a loss or a sampler, or it would leave out everything."
+                "must name a dataset, a model, a loss or a sampler, or it would exclude everything."
             )
         return self
 
@@ -181,7 +181,9 @@ def read(path_or_name: Path | str) -> SweepFile:
     try:
         path = located(source)
         if path.stat().st_size > MOST_BYTES:
-            raise ConfigurationError(f"{source}: is larger than {MOST_BYTES} bytes: it is no sweep file.")
+            raise ConfigurationError(
+                f"{source}: is larger than {MOST_BYTES} bytes, the limit of a sweep file."
+            )
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{source}: is not UTF-8 text (byte {error.start + 1}).") from error
@@ -243,10 +245,10 @@ def _assigned(assignment: str) -> tuple[str, Any]:
     first = re.split(r"[.\[]", path)[0]
     if first not in Overrides.model_fields and first in ("blocks", *Block.model_fields):
         raise ConfigurationError(
-            f"--set {assignment}: {first} cannot be changed from here: edit a copy of the sweep file."
+            f"--set {assignment}: {first} cannot be changed with --set: edit a copy of the sweep file."
         )
     if path not in SETTINGS:
-        raise ConfigurationError(f"--set {assignment}: there is no {path!r} to set.{closest(path, SETTINGS)}")
+        raise ConfigurationError(f"--set {assignment}: unknown setting {path!r}.{closest(path, SETTINGS)}")
     return path, parsed(value, f"--set {assignment}")
 
 
@@ -256,13 +258,13 @@ def selected(registry: Registry[Any], text: str, place: str) -> tuple[str, dict[
     Raises ConfigurationError if a name or parameter does not exist, or for several components.
     """
     try:
-        asked = fields.selected(registry, parsed(text, place))
+        selections = fields.selected(registry, parsed(text, place))
     except ValueError as error:
         prefix = "" if str(error).startswith(place) else f"{place}: "
         raise ConfigurationError(f"{prefix}{error}") from error
-    if len(asked) != 1:
-        raise ConfigurationError(f"{place}: asks for {len(asked)} of them, but takes one.")
-    (only,) = asked
+    if len(selections) != 1:
+        raise ConfigurationError(f"{place}: takes one component, not {len(selections)}.")
+    (only,) = selections
     return (only, {}) if isinstance(only, str) else (only[0], dict(only[1]))
 
 
@@ -285,12 +287,12 @@ def located(source: str) -> Path:
         if path.is_file() or (path.suffix in (".yaml", ".yml") and path.exists()):
             return path
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{source[:50]!r} ... cannot be the name of a file.") from error
+        raise ConfigurationError(f"{source[:50]!r} ... is not a valid file name.") from error
     if source in known:
         return known[source]
     if path.suffix in (".yaml", ".yml"):
-        raise ConfigurationError(f"there is no file {source!r}.{closest(path.stem, known)}")
-    raise ConfigurationError(f"no sweep is called {source!r}.{closest(source, known)}")
+        raise ConfigurationError(f"no such file: {source!r}.{closest(path.stem, known)}")
+    raise ConfigurationError(f"unknown sweep {source!r}.{closest(source, known)}")
 
 
 def _checked(model: type[Model], raw: Any, prefix: str) -> Model:
@@ -325,7 +327,9 @@ def _texts(problem: ErrorDetails, model: type[BaseModel]) -> Sequence[str]:
         error = details["error"]
         return error.lines if isinstance(error, ConfigurationError) else [str(error)]
     if kind == "extra_forbidden" and model is SweepFile and location[0] in Block.model_fields:
-        return [f"{location[0]!r} stands in a block, as blocks: [{{datasets: .., models: .., losses: ..}}]."]
+        return [
+            f"{location[0]!r} belongs in a block, as in blocks: [{{datasets: .., models: .., losses: ..}}]."
+        ]
     if kind == "extra_forbidden":
         keys = _keys(model, location[:-1])
         wrong = str(location[-1])

@@ -10,20 +10,20 @@ from typing import Any
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS, SAMPLERS, TASKS
 from trainables.errors import ConfigurationError
 from trainables.registry import Entry
-from trainables.trial import NATURAL, Asked, Component, Trial, canonical_json
+from trainables.trial import NATURAL, Component, Selection, Trial, canonical_json
 
 DEFAULT_PROTOCOL = "mukhoti2020"
 
 
 def resolve(
-    dataset: Asked,
-    model: Asked,
-    loss: Asked,
+    dataset: Selection,
+    model: Selection,
+    loss: Selection,
     seed: int,
     protocol: str = DEFAULT_PROTOCOL,
     training: Mapping[str, Any] | None = None,
-    evaluations: Iterable[Asked] = (),
-    sampler: Asked = NATURAL.name,
+    evaluations: Iterable[Selection] = (),
+    sampler: Selection = NATURAL.name,
 ) -> Trial:
     """The requested trial, with names checked and every setting filled in.
 
@@ -45,8 +45,8 @@ def of_cell(
     seed: int,
     protocol: str,
     training: Mapping[str, Any] | None = None,
-    evaluations: Iterable[Asked] = (),
-    sampler: Asked = NATURAL.name,
+    evaluations: Iterable[Selection] = (),
+    sampler: Selection = NATURAL.name,
 ) -> Trial:
     """Like `resolve`, from the cell that `resolve_cell` returned for this protocol."""
     data, network, criterion = cell
@@ -55,10 +55,10 @@ def of_cell(
     settings = rules.training(data.name, network.name, criterion.label).override(training or {})
     if settings.embedding_learning_rate is not None and not MODELS[network.name].spec.tuned_embedding:
         raise ConfigurationError(
-            f"training.embedding_learning_rate is given, but model {network.label!r} tunes no embedding."
+            f"training.embedding_learning_rate is set, but {network.label!r} has no trainable embedding."
         )
     checked_seed(seed)
-    others = in_order(Component.resolve(DATASETS, asked) for asked in evaluations)
+    others = in_order(Component.resolve(DATASETS, selection) for selection in evaluations)
     for other in others:
         _refuse_to_evaluate(other, data)
     order = Component.resolve(SAMPLERS, sampler)
@@ -68,7 +68,7 @@ def of_cell(
 def checked_seed(seed: int) -> int:
     """Raises ConfigurationError for a seed that the store or torch's generators cannot hold."""
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise ConfigurationError(f"a seed is a whole number from 0 to 2^63 - 1, not {seed!r}.")
+        raise ConfigurationError(f"a seed must be a whole number from 0 to 2^63 - 1, not {seed!r}.")
     return seed
 
 
@@ -86,7 +86,7 @@ def _refuse_to_evaluate(other: Component, trained_on: Component) -> None:
     if spec.has_training_part:
         fitting = ", ".join(name for name in DATASETS.names() if not DATASETS[name].spec.has_training_part)
         raise ConfigurationError(
-            f"evaluations: data set {other.label!r} is for training; those for evaluations are {fitting}."
+            f"evaluations: data set {other.label!r} is for training; evaluations accept {fitting}."
         )
     for entry in ("input", "image_size", "channels"):
         has, takes = getattr(spec, entry), getattr(own, entry)
@@ -98,13 +98,13 @@ def _refuse_to_evaluate(other: Component, trained_on: Component) -> None:
 
 
 def resolve_cell(
-    protocol: str, dataset: Asked, model: Asked, loss: Asked
+    protocol: str, dataset: Selection, model: Selection, loss: Selection
 ) -> tuple[Component, Component, Component]:
     """Data set, model and loss, with the parameters that a protocol fixes."""
     rules = PROTOCOLS.build(protocol)
-    data = Component.resolve(DATASETS, rules.asked_dataset(dataset))
+    data = Component.resolve(DATASETS, rules.completed_dataset(dataset))
     network = Component.resolve(MODELS, model)
-    criterion = Component.resolve(LOSSES, rules.asked_loss(loss, data.name))
+    criterion = Component.resolve(LOSSES, rules.completed_loss(loss, data.name))
     return data, network, dataclasses.replace(criterion, label=_loss_label(criterion, data.name))
 
 
@@ -113,7 +113,7 @@ def _loss_label(loss: Component, dataset: str) -> str:
 
     FLSc on Tiny-ImageNet has its own steps, yet belongs in the column of FLSc.
     """
-    for name, params in _names_there(LOSSES[loss.name], dataset):
+    for name, params in _names_for(LOSSES[loss.name], dataset):
         if params == loss.params:
             return name
         if loss.label == name:
@@ -124,13 +124,13 @@ def _loss_label(loss: Component, dataset: str) -> str:
 
 
 @functools.cache
-def _names_there(loss: Entry[Any], dataset: str) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
+def _names_for(loss: Entry[Any], dataset: str) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
     """Each name of a loss without required parameters, and those that the default protocol sets there."""
     usual = PROTOCOLS.build(DEFAULT_PROTOCOL)
     found = []
     for name in (name for name in LOSSES.names() if LOSSES[name].component == loss.component):
         try:
-            found.append((name, Component.resolve(LOSSES, usual.asked_loss(name, dataset)).params))
+            found.append((name, Component.resolve(LOSSES, usual.completed_loss(name, dataset)).params))
         except ConfigurationError:
             continue  # needs a value, so it is no loss by its name alone
     return tuple(found)

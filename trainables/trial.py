@@ -15,7 +15,7 @@ from trainables.registry import Registry, closest
 from trainables.values import coerced
 
 Params = Mapping[str, Any]
-Asked = str | tuple[str, Params]
+Selection = str | tuple[str, Params]
 """A requested component: a name, or a name with parameters."""
 
 MOST = 10_000_000
@@ -90,8 +90,8 @@ class TrainingSettings:
             raise ConfigurationError(f"training.milestones must be increasing, not {list(self.milestones)}.")
         if self.milestones and not 0 < self.milestones[0] <= self.milestones[-1] <= self.epochs:
             raise ConfigurationError(
-                f"training.milestones {list(self.milestones)} do not lie within {self.epochs} epochs: "
-                "give milestones that do, or leave them out and they scale with the epochs."
+                f"training.milestones must lie from 1 to training.epochs ({self.epochs}), not "
+                f"{list(self.milestones)}: correct or omit them, since the defaults scale with the epochs."
             )
 
     def identity(self) -> dict[str, Any]:
@@ -150,8 +150,8 @@ class Component:
     label: str = field(compare=False)
 
     @classmethod
-    def resolve(cls, registry: Registry[Any], asked: Asked) -> Component:
-        name, given = (asked, {}) if isinstance(asked, str) else asked
+    def resolve(cls, registry: Registry[Any], selection: Selection) -> Component:
+        name, given = (selection, {}) if isinstance(selection, str) else selection
         entry = registry[name]
         params = registry.resolve(name, given)
         label = registry.label(entry.component, params)

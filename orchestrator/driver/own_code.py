@@ -41,8 +41,8 @@ def why(error: ImportError) -> str:
         for folder in (spec and spec.submodule_search_locations) or ():
             if Path(folder).resolve() != SOURCE / floor:
                 return (
-                    f"{error}: {folder} has the name of a part of calibsweep and is none: install calibsweep "
-                    "where that is not, in an environment of its own."
+                    f"{error}: {folder} hides the package of calibsweep: install "
+                    "calibsweep in an environment of its own."
                 )
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "<" not in frame.filename]
     return f"{error}, which {frames[-1].filename} imports in line {frames[-1].lineno}."

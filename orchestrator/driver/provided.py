@@ -67,12 +67,12 @@ def difference(expected: Iterable[tuple[str, str, str, str]]) -> str:
         entry = REGISTRIES[wanted.kind].entries.get(wanted.name)
         component = f"{wanted.kind} {wanted.name!r}"
         if entry is None:
-            return f"it lacks {wanted.origin}, which provides the {component}"
+            return f"{wanted.origin}, which provides the {component}, is not installed"
         here = Provided.of(entry)
         if here.origin != wanted.origin:
             return (
                 f"its {component} is from {here.origin or 'calibsweep'}, this command's from {wanted.origin}"
             )
         if here.digest != wanted.digest:
-            return f"its {wanted.origin} holds other code than this command's for the {component}"
+            return f"its {wanted.origin} differs from this command's in the {component}"
     return ""

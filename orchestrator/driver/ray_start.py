@@ -113,8 +113,8 @@ def _initialise(address: str | None, folder: Path) -> None:
                 failure = error
                 if "Initialization failure" not in str(error):
                     break
-    told = " ".join(str(failure).split())[:300]
-    raise ConfigurationError(f"no Ray cluster answers at {address!r} as it should: {told}") from failure
+    reason = " ".join(str(failure).split())[:300]
+    raise ConfigurationError(f"cannot connect to a Ray cluster at {address!r}: {reason}") from failure
 
 
 def _check_answers(address: str) -> None:
@@ -125,4 +125,4 @@ def _check_answers(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
     except (OSError, OverflowError) as error:
-        raise ConfigurationError(f"no Ray cluster answers at {address!r}: {error}") from error
+        raise ConfigurationError(f"cannot connect to a Ray cluster at {address!r}: {error}") from error

@@ -44,7 +44,7 @@ def trouble(code: str, components: list[tuple[str, str, str, str]]) -> str:
         from orchestrator.driver import own_code
 
         if own_code.digest() != code:
-            return f"{own_code.SOURCE} holds other code than this command's"
+            return f"{own_code.SOURCE} differs from this command's code"
 
         from orchestrator.driver.provided import difference
 
@@ -73,20 +73,20 @@ def check_workers(nodes: list[dict[str, Any]], trials: Iterable[Trial], request:
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
     ask = ray.remote(num_cpus=0, max_retries=0)(trouble)
     components = [(each.kind, each.name, each.origin, each.digest) for each in provided(trials)]
-    asked = {}
+    pending = {}
     for node in nodes:
         if node["Alive"]:
-            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            answer = ask.options(scheduling_strategy=there).remote(own_code.digest(), components)
-            asked[answer] = node["NodeManagerAddress"]
+            placement = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            answer = ask.options(scheduling_strategy=placement).remote(own_code.digest(), components)
+            pending[answer] = node["NodeManagerAddress"]
     end = time.monotonic() + LONGEST_START
-    while asked and request.requested_at is None:
-        for answer in ray.wait(list(asked), timeout=POLL_SECONDS)[0]:
-            address = asked.pop(answer)
+    while pending and request.requested_at is None:
+        for answer in ray.wait(list(pending), timeout=POLL_SECONDS)[0]:
+            address = pending.pop(answer)
             if reason := _answer(answer):
                 raise StartError(f"no worker can start on the node {address}: {reason}.")
         if time.monotonic() > end:
-            late = ", ".join(asked.values())
+            late = ", ".join(pending.values())
             raise StartError(
                 f"no worker has started on the node {late} in {LONGEST_START:.0f} s: see its raylet.err."
             )

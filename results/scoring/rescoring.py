@@ -171,8 +171,8 @@ def _all_scores(store: Store, trials: Sequence[Due], processes: int) -> Iterator
             yield future.result()
     except BrokenProcessPool as error:
         raise StoreError(
-            "a process that computed scores was killed, perhaps for memory: run the same command again, with "
-            "fewer --processes. What was computed is kept."
+            "a scoring process was killed, perhaps out of memory: run the same command again with fewer "
+            "--processes. Computed scores are kept."
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
@@ -314,7 +314,7 @@ def _predictions(store: Store, address: Address) -> pa.Table:
         # Other trials do not need the plug-in.
         raise StoreError(str(error)) from error
     if not isinstance(task, Classification):
-        raise StoreError("its task has no logits of classes, which metrics and calibrators are for.")
+        raise StoreError("its task has no class logits, which metrics and calibrators need.")
     return predictions
 
 

@@ -106,7 +106,9 @@ def temperature_by(criterion: str) -> str:
     for name in CALIBRATORS.entries:
         if criterion_of(name) == criterion:
             return name
-    raise ConfigurationError(f"no temperature is chosen by {criterion!r}.{closest(criterion, criteria())}")
+    raise ConfigurationError(
+        f"no calibrator chooses its temperature by {criterion!r}.{closest(criterion, criteria())}"
+    )
 
 
 def chosen(names: Iterable[str]) -> list[Metric]:
@@ -119,7 +121,7 @@ def chosen(names: Iterable[str]) -> list[Metric]:
     for name in names:
         plain, bins = parsed(name)
         if plain not in known:
-            raise ConfigurationError(f"there is no metric {name!r}.{closest(name, known)}")
+            raise ConfigurationError(f"unknown metric {name!r}.{closest(name, known)}")
         metric = known[plain]
         if bins is not None:
             title = f"{metric.title} ({bins} bins)"

@@ -58,7 +58,7 @@ class Store:
         """Raises StoreError if the folder or bucket does not exist: that is not an empty store."""
         if not self.folder.place_exists():
             raise StoreError(
-                f"there is no store {redacted(self.uri)}: check its name, or run a sweep into it first."
+                f"no such store: {redacted(self.uri)}: check its name, or run a sweep into it first."
             )
 
     # Writing

@@ -70,4 +70,4 @@ def test_it_ships_its_code_and_stops_and_recovers_as_elsewhere(
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:9", "127.0.0.1:9"])
 def test_nobody_there_is_one_line(calibsweep: Command, tmp_path: Path, address: str) -> None:
     output = calibsweep("run", "quickstart", "--store", str(tmp_path / "store"), "--address", address, code=2)
-    assert f"calibsweep: no Ray cluster answers at {address!r}: " in output
+    assert f"calibsweep: cannot connect to a Ray cluster at {address!r}: " in output

@@ -19,7 +19,7 @@ from results.store.store import Store
 from results.terminal import Terminal
 from sweeps.expand import load
 from trainables.resolve import resolve
-from trainables.trial import Asked, Trial
+from trainables.trial import Selection, Trial
 
 
 def kept_of_each(sweep_seeds: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
@@ -60,7 +60,7 @@ def test_the_time_left_is_that_of_each_trial_by_its_data_set_and_model(
     now = 1000.0
     monkeypatch.setattr(progress_module.time, "monotonic", lambda: now)
 
-    def trials(model: Asked, number: int) -> list[Trial]:
+    def trials(model: Selection, number: int) -> list[Trial]:
         return [resolve("digits", model, "brier", seed) for seed in range(number)]
 
     fast, slow, unknown = trials("mlp", 5), trials("small_cnn", 4), trials(("mlp", {"hidden": 7}), 2)

@@ -210,7 +210,7 @@ def test_nor_on_a_cluster_and_a_node_that_cannot_run_this_code_says_why(
         changed = source_with(tmp_path / "changed", "losses", mine="# somebody else's\n")
         nodes.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(changed)})
         output = here("run", sweep, *where, "another", code=2)
-        assert f"{changed} holds other code than this command's" in output
+        assert f"{changed} differs from this command's code" in output
         assert not (here.folder / "another/failures").exists()
 
 

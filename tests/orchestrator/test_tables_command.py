@@ -33,8 +33,8 @@ def printed(*arguments: str, columns: int = 160) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--metric", "nonsense"], "no metric 'nonsense'"),
-        (["--metric", "nonsense", "--format", "md"], "no metric 'nonsense'"),
+        (["--metric", "nonsense"], "unknown metric 'nonsense'"),
+        (["--metric", "nonsense", "--format", "md"], "unknown metric 'nonsense'"),
         (["--metric", "ece", "--metric", "nl"], "Did you mean 'nll'?"),
         (["--criterion", "adaptive_eec"], "Did you mean 'adaptive_ece'?"),
         (["--metric", "auroc_entropy"], "auroc_entropy"),

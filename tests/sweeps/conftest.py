@@ -71,7 +71,7 @@ class Usual(Protocol):
     def training(self, dataset, model, loss):
         return TrainingSettings()
 
-    def asked_loss(self, loss, dataset):
+    def completed_loss(self, loss, dataset):
         name = loss if isinstance(loss, str) else loss[0]
         return with_defaults(loss, {"strength": 2.0}) if name == "kernel" else loss
 

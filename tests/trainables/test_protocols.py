@@ -15,7 +15,7 @@ from trainables.protocols.mukhoti2020 import Mukhoti2020
 from trainables.protocols.mukhoti2020_released import Mukhoti2020Released
 from trainables.registry.specs import DatasetSpec
 from trainables.resolve import resolve
-from trainables.trial import Asked, TrainingSettings
+from trainables.trial import Selection, TrainingSettings
 
 CIFAR = {
     "epochs": 350,
@@ -200,9 +200,9 @@ TINY_BY_CODE = {"split": "released", "augmentation": "frozen"}
     indirect=["protocol"],
 )
 def test_data_sets_as_a_protocol_wants_them(
-    protocol: Protocol, dataset: Asked, expected: dict[str, Any]
+    protocol: Protocol, dataset: Selection, expected: dict[str, Any]
 ) -> None:
-    asked = protocol.asked_dataset(dataset)
+    asked = protocol.completed_dataset(dataset)
     name, given = (asked, {}) if isinstance(asked, str) else asked
     assert given == expected
     assert given.items() <= DATASETS.resolve(name, given).items()
@@ -228,9 +228,9 @@ def test_data_sets_as_a_protocol_wants_them(
     indirect=["protocol"],
 )
 def test_losses_as_a_protocol_wants_them(
-    protocol: Protocol, dataset: str, loss: Asked, expected: dict[str, Any], documents: str
+    protocol: Protocol, dataset: str, loss: Selection, expected: dict[str, Any], documents: str
 ) -> None:
-    asked = protocol.asked_loss(loss, dataset)
+    asked = protocol.completed_loss(loss, dataset)
     assert ({} if isinstance(asked, str) else asked[1]) == expected
 
 
@@ -273,7 +273,7 @@ def test_images_of_no_paper_are_trained_like_cifar() -> None:
 
 
 def test_a_loss_that_the_protocol_fixes_keeps_its_column() -> None:
-    def label(dataset: str, loss: Asked) -> str:
+    def label(dataset: str, loss: Selection) -> str:
         model = "resnet50_tiny" if dataset == "tiny_imagenet" else "resnet50"
         return resolve(dataset, model, loss, 0).loss.label
 

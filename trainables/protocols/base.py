@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from trainables.trial import Asked, TrainingSettings
+    from trainables.trial import Selection, TrainingSettings
 
 Criterion = Literal["ece", "adaptive_ece", "nll"]
 
@@ -27,16 +27,16 @@ class Protocol:
         """Settings of one cell, by the names of data set and model and the label of the loss ('focal_1')."""
         raise NotImplementedError
 
-    def asked_dataset(self, dataset: Asked) -> Asked:
+    def completed_dataset(self, dataset: Selection) -> Selection:
         """The data set with this protocol's parameters, unless the sweep file overrides them."""
         return dataset
 
-    def asked_loss(self, loss: Asked, dataset: str) -> Asked:
+    def completed_loss(self, loss: Selection, dataset: str) -> Selection:
         """The loss with this protocol's parameters, unless the sweep file overrides them."""
         return loss
 
 
-def with_defaults(asked: Asked, defaults: Mapping[str, Any]) -> Asked:
-    """Adds `defaults` for the parameters that `asked` leaves open."""
-    name, given = (asked, {}) if isinstance(asked, str) else asked
+def with_defaults(selection: Selection, defaults: Mapping[str, Any]) -> Selection:
+    """Adds `defaults` for the parameters that `selection` leaves open."""
+    name, given = (selection, {}) if isinstance(selection, str) else selection
     return name, {**defaults, **given}

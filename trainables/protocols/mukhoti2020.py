@@ -12,7 +12,7 @@ from trainables.registry import register
 from trainables.trial import TrainingSettings
 
 if TYPE_CHECKING:
-    from trainables.trial import Asked
+    from trainables.trial import Selection
 
 
 @register("mukhoti2020")
@@ -172,7 +172,7 @@ class Mukhoti2020(Protocol):
             embedding_learning_rate=0.1 if MODELS[model].spec.tuned_embedding else None,
         )
 
-    def asked_dataset(self, dataset: Asked) -> Asked:
+    def completed_dataset(self, dataset: Selection) -> Selection:
         fixed: dict[str, dict[str, Any]] = {
             "cifar100": {"test_normalisation": self.cifar100_test_normalisation},
             "tiny_imagenet": {
@@ -184,7 +184,7 @@ class Mukhoti2020(Protocol):
         name = dataset if isinstance(dataset, str) else dataset[0]
         return with_defaults(dataset, fixed[name]) if name in fixed else dataset
 
-    def asked_loss(self, loss: Asked, dataset: str) -> Asked:
+    def completed_loss(self, loss: Selection, dataset: str) -> Selection:
         component = LOSSES[loss if isinstance(loss, str) else loss[0]].component
         steps = {"tiny_imagenet": self.flsc_steps_on_tiny_imagenet, "sst": self.flsc_steps_on_sst}
         if component == "flsc" and dataset in steps:
