@@ -21,14 +21,14 @@ from results.tables.published import PAPERS, published
 from sweeps.expand import expected_frame
 from trainables.errors import ConfigurationError
 from trainables.resolve import resolve
-from trainables.trial import Asked, Trial, canonical_json
+from trainables.trial import Selection, Trial, canonical_json
 
 PAPER, PLACE = "mukhoti2020", ("CIFAR-10", "ResNet-110")
 SEEDS = (3, 1, 4, 5)
 
 
 def trials_of(
-    loss: Asked, protocol: str = PAPER, seeds: Sequence[int] = SEEDS, **settings: float
+    loss: Selection, protocol: str = PAPER, seeds: Sequence[int] = SEEDS, **settings: float
 ) -> list[Trial]:
     return [resolve("cifar10", "resnet110", loss, seed, protocol, training=settings) for seed in seeds]
 
