@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from results.figures import files, kinds
-from results.figures.data import Calibrate, Cell, Images, Part, Results, Trial
+from results.figures.data import Calibrate, Cell, Images, Logits, Part, Results, Trial
 from results.figures.kinds import Kind, NothingToDrawError
 from results.figures.reading import cells_of
 from results.scoring.scores import criterion_of, temperature_by
@@ -128,7 +128,7 @@ def of_logits(
     """
     _check_format(format)
     known = {
-        {"val": "validation"}.get(part, part): Part(logits.astype("float64"), labels, labels)
+        {"val": "validation"}.get(part, part): Part(logits, labels, labels)
         for part, (logits, labels) in parts.items()
     }
     trial = Trial(key="", dataset="", model="", loss=name, seed=0, scores=scores, given=known)
@@ -186,7 +186,7 @@ def _check_format(format: str) -> None:
 def fitted(calibrator: str) -> Calibrate:
     """A function that fits a calibrator to a validation part and applies it to logits."""
 
-    def calibrate(validation: Part, logits: Floats) -> Floats:
+    def calibrate(validation: Part, logits: Logits) -> Floats:
         import torch
 
         from trainables.calibrators import fit

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from results.statistics.binned import ECE, BinnedError, Binning, Floats, Ints, Totals, equal_width_bins
 from results.statistics.noise_floor import top_label
@@ -17,9 +19,10 @@ BAND = (0.025, 0.975)
 """Quantiles of the band that holds the accuracy of a bin in 95% of draws."""
 
 
-def log_softmax(logits: Floats, temperature: float = 1.0) -> Floats:
+def log_softmax(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> Floats:
     """log p of each class, [..., K]."""
-    gaps = (logits - logits.max(axis=-1, keepdims=True)) / temperature
+    exact = np.asarray(logits, dtype=np.float64)
+    gaps = (exact - exact.max(axis=-1, keepdims=True)) / temperature
     return np.asarray(gaps - np.log(np.exp(gaps).sum(axis=-1, keepdims=True)))
 
 
@@ -107,7 +110,7 @@ def ece_of(confidences: Floats, correct: Ints) -> float:
     return float((gaps * counts).sum() / len(confidences))
 
 
-def over_temperatures(logits: Floats, labels: Ints) -> tuple[Floats, Floats]:
+def over_temperatures(logits: NDArray[np.floating[Any]], labels: Ints) -> tuple[Floats, Floats]:
     """ECE and NLL at each temperature of `TEMPERATURES`, [100] each."""
     pairs = []
     for temperature in TEMPERATURES:

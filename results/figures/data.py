@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from results.figures.arithmetic import log_softmax
 from results.figures.kinds import NothingToDrawError
@@ -17,7 +18,9 @@ from results.statistics.binned import Floats, Ints
 from results.tables import names
 from trainables.texts import visible
 
-Calibrate = Callable[["Part", Floats], Floats]
+Logits = NDArray[np.floating[Any]]
+
+Calibrate = Callable[["Part", Logits], Floats]
 """log p [M, K] from logits [M, K], after fitting to a validation part."""
 
 Images = Callable[["Trial", Ints], Floats | None]
@@ -27,9 +30,9 @@ None if its data set has none."""
 
 @dataclass(frozen=True)
 class Part:
-    """Predictions on one set of samples: logits [N, K], labels [N] and sample ids [N]."""
+    """Predictions on N samples: logits [N, K] in their stored precision, labels [N] and sample ids [N]."""
 
-    logits: Floats
+    logits: Logits
     labels: Ints
     sample_ids: Ints
 
@@ -45,7 +48,7 @@ class Part:
         logits = table["logits"].combine_chunks()
         width = logits.type.list_size
         return cls(
-            logits.flatten().to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, width),
+            logits.flatten().to_numpy(zero_copy_only=False).reshape(-1, width).copy(),
             table["label"].to_numpy().copy(),
             table["sample_id"].to_numpy().copy(),
         )
@@ -72,14 +75,10 @@ class Trial:
     given: Mapping[str, Part] | None = None
     other: Mapping[str, Callable[[], pa.Table]] = field(default_factory=dict)
 
-    @functools.cached_property
+    @property
     def parts(self) -> Mapping[str, Part]:
         """Predictions on 'validation' and 'test'."""
-        if self.read is None:
-            return self.given or {}
-        table = self.read[0]()
-        split = np.asarray(table["split"].combine_chunks().cast(pa.string()))
-        return {name: Part.of(table.filter(split == name)) for name in np.unique(split)}
+        return _parts(self)
 
     @functools.cached_property
     def curves(self) -> pd.DataFrame:
@@ -105,6 +104,16 @@ class Trial:
     def reported_epoch(self) -> int:
         """The epoch whose predictions are stored."""
         return int(self.scores["reported_epoch"])
+
+
+@functools.lru_cache(maxsize=4)
+def _parts(trial: Trial) -> Mapping[str, Part]:
+    # Of a few trials at a time: the predictions of a whole sweep need not fit the memory.
+    if trial.read is None:
+        return trial.given or {}
+    table = trial.read[0]()
+    split = np.asarray(table["split"].combine_chunks().cast(pa.string()))
+    return {name: Part.of(table.filter(split == name)) for name in np.unique(split)}
 
 
 def printed_dataset(label: str) -> str:

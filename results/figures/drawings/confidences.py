@@ -70,12 +70,17 @@ def chosen(trials: list[Trial]) -> tuple[Ints, Floats, Ints]:
     Returns:
         Rows of the test part [6]; confidence and predicted class of each loss there, [losses, 6] each.
     """
-    tables = [arithmetic.log_softmax(trial.parts["test"].logits) for trial in trials]
-    confidences = np.exp([table.max(axis=1) for table in tables])
-    predictions = np.array([table.argmax(axis=1) for table in tables])
+    found = [_predicted(trial) for trial in trials]
+    confidences, predictions = (np.array(values) for values in zip(*found, strict=True))
     wrong = (predictions != trials[0].parts["test"].labels).mean(axis=0)
     worst = np.lexsort((-confidences.mean(axis=0), -wrong))[: SAMPLES // 2]
     right = np.setdiff1d(np.flatnonzero(wrong == 0), worst)
     spread = confidences[:, right].std(axis=0)
     rows = np.concatenate([worst, right[np.argsort(-spread, kind="stable")][: SAMPLES // 2]])
     return rows, confidences[:, rows], predictions[:, rows]
+
+
+def _predicted(trial: Trial) -> tuple[Floats, Ints]:
+    """Confidence and predicted class of each test sample, [N] each."""
+    log_probabilities = arithmetic.log_softmax(trial.parts["test"].logits)
+    return np.exp(log_probabilities.max(axis=1)), log_probabilities.argmax(axis=1)

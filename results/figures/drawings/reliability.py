@@ -38,7 +38,8 @@ def pictures(results: Results) -> Iterator[Picture]:
                 found = arithmetic.binned(*arithmetic.top(log_probabilities, test.labels))
                 diagram(axes[0, column], found, trial.loss)
                 histogram(axes[1, column], found, trial.loss)
-                style.letter(axes[0, column], column, heading)
+                ece = f"ECE {100 * found.ece:.2f}%, if calibrated {100 * found.floor:.2f}%"
+                style.letter(axes[0, column], column, f"{heading}\n{ece}")
             axes[0, 0].set_ylabel("accuracy")
             axes[1, 0].set_ylabel("samples, %")
             title = cell.titled(trial)
@@ -97,14 +98,6 @@ def diagram(axes: Axes, found: Bins, loss: str) -> None:
     axes.plot([0, 1], [0, 1], color=style.INK, linestyle="--", linewidth=0.8)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
-    axes.text(
-        0.03,
-        0.97,
-        f"ECE {100 * found.ece:.2f}%\nif calibrated {100 * found.floor:.2f}%",
-        transform=axes.transAxes,
-        va="top",
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
-    )
 
 
 def histogram(axes: Axes, found: Bins, loss: str) -> None:

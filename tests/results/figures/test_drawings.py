@@ -23,7 +23,7 @@ from .conftest import GOLDEN, altered, drawn, lines, only, pictures
 
 
 def tensors(part: Part) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.from_numpy(part.logits), torch.from_numpy(part.labels)
+    return torch.from_numpy(part.logits).double(), torch.from_numpy(part.labels)
 
 
 def heights(bars: list[Rectangle]) -> list[float]:
@@ -46,7 +46,7 @@ def test_a_reliability_diagram_shows_the_bins(cell: Cell, column: int) -> None:
     )
     np.testing.assert_allclose(heights(histogram.containers[0]), 100 * expected.counts / len(labels))
     ece = trial.scores["test_ece_after_ece" if column else "test_ece"]
-    assert f"{100 * ece:.2f}%" in diagram.texts[0].get_text()
+    assert f"{100 * ece:.2f}%" in diagram.get_title(loc="left")
 
 
 def test_the_band_of_a_bin_is_binomial() -> None:
