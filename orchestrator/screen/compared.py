@@ -15,7 +15,7 @@ from results.comparison import rendering
 from results.comparison.verdicts import Counts, Outcome, Row, Verdict
 from results.wording import counted
 
-STYLES = {Outcome.AGREES: "good", Outcome.DIFFERS: "bad", Outcome.NOT_COMPARABLE: "quiet"}
+STYLES = {Outcome.AGREES: "", Outcome.DIFFERS: "bad", Outcome.NOT_COMPARABLE: "quiet"}
 
 MORE = "Each number: --each, or --format md or csv."
 
@@ -59,15 +59,21 @@ def _summary(rows: Sequence[Row], console: Console) -> Iterator[RenderableType]:
 
 
 def _each(row: Row) -> Table:
-    table = _grid([rendering.title(row), *rendering.EACH], left=(0, 4))
-    for number in rendering.in_order(row):
-        published, range_, ours, told = rendering.each(number)
-        table.add_row(number.loss, published, range_, ours, told, style=_style(number))
+    """The numbers with trials of ours. The note of their place counts the others."""
+    numbers = [number for number in rendering.in_order(row) if number.seeds]
+    head, lines = rendering.without_empty_columns(
+        [rendering.title(row), *rendering.EACH],
+        [[number.loss, *rendering.each(number)[:-1], _told(number)] for number in numbers],
+    )
+    table = _grid(head, left=(0, len(head) - 1))
+    for number, line in zip(numbers, lines, strict=True):
+        table.add_row(*line, style=STYLES[number.outcome])
     return table
 
 
-def _style(number: Verdict) -> str:
-    return STYLES[number.outcome] if number.outcome is not Outcome.AGREES else ""
+def _told(number: Verdict) -> str:
+    """The outcome, or the reason for which there is none."""
+    return rendering.why(number) if number.reason else rendering.OUTCOMES[number.outcome]
 
 
 def _grid(head: Sequence[str], left: Sequence[int]) -> Table:

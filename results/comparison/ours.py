@@ -11,9 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from results.comparison.places import LOSSES, PLACES
+from results.comparison.places import LOSSES, PLACES, PROTOCOLS
 from results.tables.published import PAPERS
-from trainables.catalogue import PROTOCOLS
 from trainables.resolve import resolve
 from trainables.trial import canonical_json
 
@@ -80,7 +79,7 @@ class Ours:
         there = self._by_place.get(place)
         if not there:
             return []
-        losses = [_published(protocol, *place, name)["loss"] for protocol in PROTOCOLS.names()]
+        losses = [_published(protocol, *place, name)["loss"] for protocol in PROTOCOLS]
         found = [trained for trained in there if trained.identity["loss"] in losses]
         if not found:
             return []

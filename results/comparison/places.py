@@ -43,6 +43,9 @@ METRICS = {
 }
 """ECE_EM is the equal-mass ECE, AdaECE by another name."""
 
+PROTOCOLS = ("mukhoti2020", "mukhoti2020-released", "adafocal2022")
+"""A loss with the parameters of one of these is the published one: a paper's text and code differ."""
+
 TITLES = {"S99_share": "|S99|/|S|", "S99_accuracy": "Accuracy in S99"}
 """Printed names of metrics, if they are not those of the published data."""
 

@@ -109,9 +109,13 @@ def _known(number: Verdict) -> bool:
 
 def summaries(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Heading and lines of the rows of one place, without empty columns."""
-    lines = [[title(row), *summary(row)] for row in rows]
+    return without_empty_columns(["", *SUMMARY], [[title(row), *summary(row)] for row in rows])
+
+
+def without_empty_columns(
+    head: Sequence[str], lines: Sequence[Sequence[str]]
+) -> tuple[list[str], list[list[str]]]:
     used = [any(column) for column in zip(*lines, strict=True)]
-    head = ["", *SUMMARY]
     return [*compress(head, used)], [[*compress(line, used)] for line in lines]
 
 
@@ -147,11 +151,13 @@ def _temperature(value: float) -> str:
 
 def told(number: Verdict) -> str:
     """'agrees', or 'not comparable: seeds are missing (3, 4)'."""
-    text = OUTCOMES[number.outcome]
-    if number.reason is None:
-        return text
+    return OUTCOMES[number.outcome] + (f": {why(number)}" if number.reason else "")
+
+
+def why(number: Verdict) -> str:
+    """The reason with its detail: 'seeds are missing (3, 4)'; '' if the number is comparable."""
     detail = f" ({number.detail})" if number.detail else ""
-    return f"{text}: {number.reason.text}{detail}"
+    return f"{number.reason.text}{detail}" if number.reason else ""
 
 
 def notes(rows: Sequence[Row]) -> list[str]:

@@ -26,7 +26,7 @@ from trainables.catalogue import LOSSES
 from .conftest import REPOSITORY, Command, source_with
 
 COMMANDS = [
-    *("run", "plan", "tables", "score", "trial", "list", "check-loss"),
+    *("run", "plan", "tables", "compare", "score", "trial", "list", "check-loss"),
     *("store ls", "store compact", "store verify", "data prepare"),
 ]
 
