@@ -104,8 +104,8 @@ def plan(
             power_by=power_by,
         )
     except MissingScoresError as error:
-        asked = {"store": store, "metric": error.metrics, "calibrator": error.calibrators}
-        raise ConfigurationError(f"{error}: {typed('store rescore', asked)}") from error
+        options = {"store": store, "metric": error.metrics, "calibrator": error.calibrators}
+        raise ConfigurationError(f"{error}: {typed('store rescore', options)}") from error
     if json:
         click.echo(as_json(found), nl=False)
     else:

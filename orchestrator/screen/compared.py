@@ -55,7 +55,9 @@ def _summary(rows: Sequence[Row], console: Console) -> Iterator[RenderableType]:
         table.add_row(*line[:fitting])
     yield table
     if fitting < len(head):
-        yield Text(f"No room for {', '.join(head[fitting:])}: {sums[-1] - 2} columns.", style="quiet")
+        yield Text(
+            f"Too narrow for {', '.join(head[fitting:])}: they need {sums[-1] - 2} columns.", style="quiet"
+        )
 
 
 def _each(row: Row) -> Table:

@@ -55,7 +55,7 @@ def test_the_screen_and_json_say_the_same() -> None:
 def test_each_number_is_printed_on_demand_and_lines_fit() -> None:
     table = ["--table", "mukhoti2020/5"]
     screen = compare(*table, "--each", columns=66).stdout.splitlines()
-    assert max(map(len, screen)) <= 66 and any("No room for" in line for line in screen)
+    assert max(map(len, screen)) <= 66 and any("Too narrow for" in line for line in screen)
     before, after = ([*line.split()] for line in screen if line.startswith("FL-3"))
     assert before[:2] == ["FL-3", "16.05"] and before[-1] == "differs" and after[-1] == "agrees"
     lines = csv.DictReader(io.StringIO(compare(*table, "--format", "csv").stdout))
