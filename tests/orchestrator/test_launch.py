@@ -95,7 +95,9 @@ def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, t
     assert "is already running" in launched("launch", code=2)
     assert "halved" in (launched.command.source / "trainables" / "losses" / "halved.py").read_text()
 
-    wait_until(lambda: len(list(checkpoints(launched.store))) >= 2, "two trials that train")
+    wait_until(
+        lambda: len({path.parent for path in checkpoints(launched.store)}) == 2, "two trials that train"
+    )
     wait_until(lambda: "2 running" in launched("status"), "a status that tells them")
     assert ": running, submitted" in launched("status")
     before = checkpoints(launched.store)

@@ -51,6 +51,6 @@ def test_the_examples_work_in_their_order(tmp_path: Path) -> None:
     printed = python("\n".join(examples), tmp_path)
     # Two trials of the sweep were trained before it, by `trial`.
     assert "<State.DONE: 'done'>: 2" in printed and "<State.MISSING: 'missing'>: 4" in printed
-    assert "### ECE" in printed and "### NLL" in printed and "### Error" not in printed
+    assert "ECE pre T" in printed and "NLL pre T" in printed and "Error pre T" not in printed
     assert "focal_3 (0, 1) ()" in printed
     assert "{'loss': ('squared',)}" in printed and "digits / mlp / squared / seed 0" in printed
