@@ -22,7 +22,7 @@ from matplotlib.axis import Axis
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 WIDTH = 7.0
 """Inches: the width of a page's text."""
@@ -138,8 +138,9 @@ def heading(drawing: Figure, title: str, *notes: str) -> None:
     drawing.suptitle(f"{title}\n{note}" if note else title)
 
 
-def plain_numbers(axis: Axis) -> None:
-    """Labels a logarithmic axis with plain numbers: 0.01, 1, 20."""
+def plain_numbers(axis: Axis, steps: Sequence[float] = (1,)) -> None:
+    """Labels a logarithmic axis with plain numbers, those of `steps` in each decade: 0.01, 1, 20."""
+    axis.set_major_locator(LogLocator(subs=steps))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 

@@ -75,10 +75,9 @@ def gradient_factors(axes: Axes) -> None:
     p = probabilities()
     for gamma, line in GAMMAS.items():
         axes.plot(p, gradient_factor(p, gamma), color=SHADES[gamma], linestyle=line, label=f"γ = {gamma:g}")
-    axes.axhline(1, color=SHADES[0.0], linewidth=0.9)
-    axes.text(0.99, 1.015, "cross-entropy", ha="right", va="bottom")
+    axes.axhline(1, color=SHADES[0.0], linewidth=0.9, label="cross-entropy")
     axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1.65)
+    axes.set_ylim(0, 2)
     axes.set_xlabel("probability p of the true class")
     axes.set_ylabel("g(p, γ)")
     axes.legend(loc="upper right", ncols=2)

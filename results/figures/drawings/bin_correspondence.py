@@ -15,6 +15,8 @@ from results.figures.drawings.gap_by_bin import gaps_of
 from results.figures.kinds import Picture, figure
 from results.tables import names
 
+COLUMNS = 4
+
 
 @figure(
     "Confidence less accuracy of validation bins against test bins",
@@ -23,9 +25,11 @@ from results.tables import names
 def pictures(results: Results) -> Iterator[Picture]:
     for cell in results.cells:
         losses = [*cell.by_loss]
-        columns = min(4, len(losses))
+        columns = min(COLUMNS, len(losses))
         rows = -(-len(losses) // columns)
-        drawing, axes = style.grid(rows, columns, 1.95, sharex=True, sharey=True)
+        drawing, axes = style.grid(
+            rows, columns, 1.95 if columns == COLUMNS else 2.8, sharex=True, sharey=True
+        )
         for axis in axes.flat[len(losses) :]:
             axis.set_axis_off()
         for axis, loss in zip(axes.flat, losses, strict=False):

@@ -41,14 +41,21 @@ def pictures(results: Results) -> Iterator[Picture]:
                     alpha=0.65,
                     label=loss,
                 )
-                axis.plot(100 * values.mean(), place + shift, "|", color=style.INK, markersize=9, mew=1.6)
+                if len(values) > 1:
+                    axis.plot(100 * values.mean(), place + shift, "|", color=style.INK, markersize=9, mew=1.6)
         axes[0, 0].set_yticks(range(len(losses)), [names.loss(loss) for loss in losses])
         axes[0, 0].set_ylim(len(losses) - 0.5, -0.5)
         axes[0, 0].set_xlabel("ECE on test data, %")
         axes[0, 1].set_xlabel("error on test data, %")
         axes[0, 0].set_xlim(left=0)
-        most = max(len(trials) for trials in cell.by_loss.values())
-        style.heading(drawing, cell.title, cell.note, f"{counted(most, 'seed')} at most")
+        seeds = [len(trials) for trials in cell.by_loss.values()]
+        most, even = max(seeds), len({*seeds}) == 1
+        style.heading(
+            drawing,
+            cell.title,
+            cell.note,
+            counted(most, "seed") if even else f"up to {counted(most, 'seed')}",
+        )
         style.key(
             drawing,
             [

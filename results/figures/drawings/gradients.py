@@ -19,7 +19,7 @@ def pictures(results: Results) -> Iterator[Picture]:
         style.letter(axes[0, 0], 0, "factor of the gradient, by theory")
         by_epoch(axes[0, 1], cell, "gradient_norm")
         axes[0, 1].set_yscale("log")
-        style.plain_numbers(axes[0, 1].yaxis)
+        style.plain_numbers(axes[0, 1].yaxis, (1, 2, 5))
         axes[0, 1].set_xlabel("epoch")
         axes[0, 1].set_ylabel("L2 norm, mean over steps")
         style.letter(axes[0, 1], 1, "gradient of the loss")
