@@ -12,7 +12,7 @@ from orchestrator.commands.endings import RAN_WITH_FAILURES
 from orchestrator.commands.options import json_option, set_option, store_option
 from orchestrator.screen.terminal import console, warn
 
-FORMATS = ("md", "csv")
+FORMATS = ("md", "html", "csv")
 
 
 @click.command(cls=Command, example="calibsweep compare sst --store results-store --fail-under 0.9")

@@ -13,11 +13,10 @@ from rich.text import Text
 from orchestrator.use_cases.compare import Comparison
 from results.comparison import rendering
 from results.comparison.verdicts import Counts, Outcome, Row, Verdict
-from results.wording import counted
 
 STYLES = {Outcome.AGREES: "", Outcome.DIFFERS: "bad", Outcome.NOT_COMPARABLE: "quiet"}
 
-MORE = "Each number: --each, or --format md or csv."
+MORE = "Each number: --each, or --format md, html or csv."
 
 
 def print_comparison(comparison: Comparison, each: bool, console: Console) -> None:
@@ -89,18 +88,9 @@ def _grid(head: Sequence[str], left: Sequence[int]) -> Table:
 
 
 def _print_counts(counts: Counts, console: Console) -> None:
-    compared = counts.agree + counts.differ
-    also = f" ({counts.repeats} more repeat another table's)" if counts.repeats else ""
-    total = counted(counts.numbers - counts.repeats, "published number")
-    if compared:
-        console.print(
-            f"{counts.agree} of {compared} comparable numbers agree ({100 * counts.share:.0f}%). Dealt to "
-            f"the losses at random, {counts.by_chance:.1f} would.",
-            style="bold",
-        )
-    else:
-        console.print("No published number is comparable.", style="bold")
-    console.print(f"{counts.not_comparable:,} of {total} are not comparable{also}:")
+    first, rest = rendering.totals(counts)
+    console.print(first, style="bold")
+    console.print(f"{rest.removesuffix('.')}:")
     for reason, number in counts.reasons.items():
         console.print(f"{number:>7,}  {reason.text}")
 

@@ -35,7 +35,7 @@ class Comparison:
         """Renders the verdicts as one text.
 
         Args:
-            format: 'md' or 'csv'.
+            format: 'md', 'html' or 'csv'.
 
         Raises:
             ConfigurationError: The format is unknown.

@@ -1,4 +1,4 @@
-"""Verdicts as Markdown and CSV.
+"""Verdicts as Markdown, HTML and CSV.
 
 Settings may come from a foreign store. A text is shown, and never interpreted.
 """
@@ -15,9 +15,10 @@ from enum import Enum
 from itertools import compress, groupby
 
 from results.comparison.places import LOSSES, REMARKS, TITLES
-from results.comparison.verdicts import Outcome, Reason, Row, Verdict
+from results.comparison.verdicts import Counts, Outcome, Reason, Row, Verdict, counts
 from results.tables.published import PAPERS
-from results.tables.rendering import markdown_text, no_formula
+from results.tables.rendering import html_environment, markdown_text, no_formula
+from results.wording import counted
 from trainables.errors import ConfigurationError
 from trainables.registry import closest
 from trainables.texts import visible
@@ -36,7 +37,7 @@ def render(rows: Sequence[Row], format: str) -> str:
     """Verdicts as one text.
 
     Args:
-        rows: In 'md' only those with trials of ours are shown; 'csv' has a line for each number.
+        rows: 'md' and 'html' show those with trials of ours, 'csv' has a line for each number.
         format: One of `FORMATS`.
 
     Raises ConfigurationError for an unknown format.
@@ -44,6 +45,18 @@ def render(rows: Sequence[Row], format: str) -> str:
     if format not in FORMATS:
         raise ConfigurationError(f"there is no format {format!r}.{closest(format, FORMATS)}")
     return visible(FORMATS[format](rows), "\n")
+
+
+def totals(found: Counts) -> list[str]:
+    """How many numbers agree, how many would by chance, and how many are not comparable."""
+    compared = found.agree + found.differ
+    also = f" ({found.repeats} more repeat another table's)" if found.repeats else ""
+    total = counted(found.numbers - found.repeats, "published number")
+    rest = f"{found.not_comparable:,} of {total} are not comparable{also}."
+    if not compared:
+        return ["No published number is comparable.", rest]
+    agreement = f"{found.agree} of {compared} comparable numbers agree ({100 * found.share:.0f}%)"
+    return [f"{agreement}. Dealt to the losses at random, {found.by_chance:.1f} would.", rest]
 
 
 def by_place(rows: Iterable[Row]) -> list[tuple[str, tuple[str, str], list[Row]]]:
@@ -183,7 +196,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
 
 def markdown(rows: Sequence[Row]) -> str:
     """For each place the agreement of its rows, then each number."""
-    parts = []
+    parts = [f"{markdown_text(line)}\n" for line in totals(counts(rows))]
     for paper, place, there in by_place(rows):
         parts.append(f"### {markdown_text(heading(paper, place))}\n")
         parts.append(_grid(*summaries(there), texts=(0,)))
@@ -193,6 +206,32 @@ def markdown(rows: Sequence[Row]) -> str:
             lines = [[number.loss, *each(number)] for number in in_order(row)]
             parts.append(_grid(["loss", *EACH], lines, texts=(0, 4)))
     return "\n".join([*parts, f"{markdown_text(EXPLANATION)}\n"])
+
+
+def html(rows: Sequence[Row]) -> str:
+    """One self-contained page: for each place the agreement of its rows, and each number on demand."""
+    places = []
+    for paper, place, there in by_place(rows):
+        head, lines = summaries(there)
+        numbers = [
+            {
+                "title": title(row),
+                "head": ["loss", *EACH],
+                "lines": [[number.loss, *each(number)] for number in in_order(row)],
+            }
+            for row in there
+        ]
+        places.append(
+            {
+                "heading": heading(paper, place),
+                "head": ["score", *head[1:]],
+                "lines": lines,
+                "notes": notes(there),
+                "rows": numbers,
+            }
+        )
+    template = html_environment().get_template("comparison.html.j2")
+    return template.render(places=places, totals=totals(counts(rows)), explanation=EXPLANATION)
 
 
 def _grid(head: Sequence[str], lines: Sequence[Sequence[str]], texts: Sequence[int]) -> str:
@@ -223,4 +262,4 @@ def _field(value: object) -> object:
     return no_formula(value) if isinstance(value, str) else value
 
 
-FORMATS: dict[str, Callable[[Sequence[Row]], str]] = {"md": markdown, "csv": tidy_csv}
+FORMATS: dict[str, Callable[[Sequence[Row]], str]] = {"md": markdown, "html": html, "csv": tidy_csv}

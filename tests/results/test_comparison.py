@@ -194,6 +194,9 @@ def test_formats_show_every_number_and_no_markup_of_a_foreign_store() -> None:
     assert [(line["table"], line["loss"]) for line in judged] == [("4", "Cross-Entropy")]
     markdown = render(rows, "md")
     assert "<b>" not in markdown.replace("\\<b\\>", "") and r"\|x" in markdown
+    page = render(rows, "html")
+    assert "<b>" not in page and "=&lt;b&gt;|x" in page and "http" not in page
+    assert page.count("<details>") == sum(row.trained for row in rows)
     (paper, place, there), _ = by_place(rows)
     assert (paper, place) == (PAPER, PLACE)
     assert any("precision =<b>|x, not float32" in note for note in notes(there))
