@@ -67,7 +67,9 @@ def test_nothing_is_printed_in_another_style(repository: Path) -> None:
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     assert not other.fullmatch(node.value), f"{path}, line {node.lineno}"
                 named = node.arg if isinstance(node, ast.keyword) else ""
-                if (named == "style" or (named and named.endswith("_style"))) and isinstance(node.value, ast.Constant):
+                if (named == "style" or (named and named.endswith("_style"))) and isinstance(
+                    node.value, ast.Constant
+                ):
                     assert node.value.value in THEME.styles, f"{path}, line {node.value.lineno}"
 
 
