@@ -63,6 +63,8 @@ def test_nothing_is_printed_in_another_style(repository: Path) -> None:
     )
     for floor in ("orchestrator", "results", "docs"):
         for path in sorted((repository / floor).rglob("*.py")):
+            if "figures" in path.parts:
+                continue  # On paper a colour is a colour.
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     assert not other.fullmatch(node.value), f"{path}, line {node.lineno}"
