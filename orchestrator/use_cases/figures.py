@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ from results.scoring.scores import criterion_of, temperature_by
 from results.statistics.binned import Floats, Ints
 from results.store.place import redacted
 from results.store.store import Store
-from results.tables.evaluations import on_test_set
 from sweeps.expand import Sweep, expected_frame, load
 from trainables.catalogue import CALIBRATORS, DATASETS
 from trainables.errors import ConfigurationError, DataError
@@ -86,7 +86,7 @@ def figures(
             f"there is no calibrator {calibrator!r}.{closest(calibrator, CALIBRATORS.names())}"
         )
     loaded = load(sweep, list(overrides))
-    expected = on_test_set(expected_frame(loaded.trials))
+    expected = expected_frame(loaded.trials)
     known = [*dict.fromkeys(expected["loss"])]
     for loss in losses:
         if loss not in known:
@@ -151,10 +151,14 @@ def drawn(
     """
     written: list[DrawnFile] = []
     omitted: dict[str, str] = {}
+    taken: Counter[str] = Counter()
     for kind in chosen:
         try:
             for name, title, content in _files(kind, results, format, subject):
-                path = folder / name
+                # Labels may differ in letters alone that no file's name has.
+                taken[name] += 1
+                stem, _, ending = name.rpartition(".")
+                path = folder / (name if taken[name] == 1 else f"{stem}-{taken[name]}.{ending}")
                 try:
                     folder.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(content)

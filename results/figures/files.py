@@ -12,6 +12,9 @@ from trainables.texts import visible
 
 FORMATS = ("svg", "pdf")
 
+LONGEST = 55
+"""Most letters of each part of a file's name. File systems allow 255 bytes."""
+
 
 def name_of(kind: Kind, picture: Picture, format: str) -> str:
     """The name of a picture's file: 'reliability-digits-mlp-flsd_53.svg'."""
@@ -21,7 +24,7 @@ def name_of(kind: Kind, picture: Picture, format: str) -> str:
 def _plain(text: str) -> str:
     """A text as part of a file's name: letters, digits, '_' and '.', and single '-' for all others."""
     ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", ascii_only).strip("-.")
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", ascii_only).strip("-.")[:LONGEST]
 
 
 def written(picture: Picture, format: str, subject: str) -> bytes:

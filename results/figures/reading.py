@@ -14,6 +14,7 @@ from results.store.address import TEST, Address
 from results.store.snapshot import Snapshot
 from results.store.store import Store
 from results.tables import names
+from results.tables.evaluations import on_test_set
 from results.tables.statistics import CELL, summarise
 from trainables import tasks
 
@@ -30,7 +31,8 @@ def cells_of(
     Raises:
         ConfigurationError: None of the trials is finished, or two of one cell have the same seed.
     """
-    wanted = expected[(expected["task"] == tasks.DEFAULT) & (expected["evaluation"] == TEST)]
+    own = on_test_set(expected)
+    wanted = own[own["task"] == tasks.DEFAULT]
     chosen = {*losses}
     if chosen:
         wanted = wanted[wanted["loss"].isin(chosen)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -10,12 +11,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 
 from orchestrator.cli import app
+from orchestrator.use_cases.figures import drawn as drawn_from
 from orchestrator.use_cases.figures import figures, fitted
 from orchestrator.use_cases.score import score
 from results.figures import kinds
 from results.figures.data import Part, Results
+from results.figures.kinds import Kind, Picture
 from trainables.errors import ConfigurationError, DataError
 
 from .conftest import REPOSITORY
@@ -76,6 +80,14 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file"):
         figures(SWEEP, STORE, ["focal_gamma"], folder=tmp_path / "file")
+
+
+def test_labels_that_become_one_name_do_not_share_a_file(tmp_path: Path) -> None:
+    def pictures(results: Results) -> Iterator[Picture]:
+        yield from (Picture((part,), part, Figure()) for part in ("a(1)", "a/1/", "b"))
+
+    drawn = drawn_from([Kind("own", "", "", pictures, False)], Results(), tmp_path, "svg", "", named=True)
+    assert [each.file.name for each in drawn.files] == ["own-a-1.svg", "own-a-1-2.svg", "own-b.svg"]
 
 
 def test_theory_needs_no_store(tmp_path: Path) -> None:

@@ -60,6 +60,8 @@ def test_labels_are_texts_and_not_markup(cell: Cell, tmp_path: Path) -> None:
     assert b"\x1b" not in content
     written = tmp_path / files.name_of(kind, picture, "svg")
     assert written.resolve().parent == tmp_path.resolve() and re.fullmatch(r"[\w.-]+", written.name)
+    long = dataclasses.replace(picture, parts=("x" * 300,) * 4)
+    assert len(files.name_of(kind, long, "svg")) < 250
 
 
 def test_each_loss_has_its_own_look() -> None:
