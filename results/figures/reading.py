@@ -17,6 +17,7 @@ from results.tables import names
 from results.tables.evaluations import on_test_set
 from results.tables.statistics import CELL, summarise
 from trainables import tasks
+from trainables.errors import ConfigurationError
 
 
 def cells_of(
@@ -29,13 +30,16 @@ def cells_of(
         losses: Only these losses, by label; all if empty.
 
     Raises:
-        ConfigurationError: None of the trials is finished, or two of one cell have the same seed.
+        ConfigurationError: No trial is of classification, none is finished, or two of one cell have the
+            same seed.
     """
     own = on_test_set(expected)
     wanted = own[own["task"] == tasks.DEFAULT]
     chosen = {*losses}
     if chosen:
         wanted = wanted[wanted["loss"].isin(chosen)]
+    if wanted.empty:
+        raise ConfigurationError("figures show results of classification, and the sweep has no such trials.")
     frame = snapshot.trials()
     summary = summarise(frame, [], wanted)
     settings = dict(zip(map(tuple, summary[CELL].to_numpy()), summary["settings"], strict=True))

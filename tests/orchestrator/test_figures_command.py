@@ -20,6 +20,9 @@ from orchestrator.use_cases.score import score
 from results.figures import kinds
 from results.figures.data import Part, Results
 from results.figures.kinds import Kind, Picture
+from results.figures.reading import cells_of
+from results.store.store import Store
+from sweeps.expand import expected_frame, load
 from trainables.errors import ConfigurationError, DataError
 
 from .conftest import REPOSITORY
@@ -129,3 +132,10 @@ def test_the_document_shows_each_figure() -> None:
     for kind in kinds.chosen(()):
         assert f"`{kind.name}`" in DOCUMENT
         assert kind.source in DOCUMENT
+
+
+def test_a_sweep_of_another_task_is_refused() -> None:
+    store, sweep = Store(STORE), load(SWEEP)
+    expected = expected_frame(sweep.trials).assign(task="multi_label")
+    with pytest.raises(ConfigurationError, match="classification"):
+        cells_of(store, store.snapshot(sweep.trials), expected)
