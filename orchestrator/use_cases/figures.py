@@ -83,7 +83,7 @@ def figures(
     _check_format(format)
     if calibrator is not None and calibrator not in CALIBRATORS.names():
         raise ConfigurationError(
-            f"there is no calibrator {calibrator!r}.{closest(calibrator, CALIBRATORS.names())}"
+            f"unknown calibrator {calibrator!r}.{closest(calibrator, CALIBRATORS.names())}"
         )
     loaded = load(sweep, list(overrides))
     expected = expected_frame(loaded.trials)
@@ -184,7 +184,7 @@ def _files(kind: Kind, results: Results, format: str, subject: str) -> Iterator[
 
 def _check_format(format: str) -> None:
     if format not in files.FORMATS:
-        raise ConfigurationError(f"there is no format {format!r}.{closest(format, files.FORMATS)}")
+        raise ConfigurationError(f"unknown format {format!r}.{closest(format, files.FORMATS)}")
 
 
 def fitted(calibrator: str) -> Calibrate:

@@ -83,7 +83,9 @@ def power(standing: Standing, metric: str) -> tuple[RowPower, ...]:
         raise ConfigurationError(f"no value of {metric!r} is best, so no seeds can show a best loss.")
     expected = on_test_set(expected_frame(standing.sweep.trials))
     if judged.task not in set(expected["task"]):
-        raise ConfigurationError(f"{metric!r} is a metric of {judged.task}, which no trial of this sweep is.")
+        raise ConfigurationError(
+            f"{metric!r} is a metric of the task {judged.task}, but no trial of this sweep has it."
+        )
     expected = expected[expected["task"] == judged.task]
     scores = needed([metric], temperature_by(standing.sweep.temperature_criterion))
     finished = standing.snapshot.trials()

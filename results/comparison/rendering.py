@@ -43,7 +43,7 @@ def render(rows: Sequence[Row], format: str) -> str:
     Raises ConfigurationError for an unknown format.
     """
     if format not in FORMATS:
-        raise ConfigurationError(f"there is no format {format!r}.{closest(format, FORMATS)}")
+        raise ConfigurationError(f"unknown format {format!r}.{closest(format, FORMATS)}")
     return visible(FORMATS[format](rows), "\n")
 
 

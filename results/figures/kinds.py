@@ -81,7 +81,7 @@ def chosen(asked: tuple[str, ...]) -> list[Kind]:
     known = names()
     for name in asked:
         if name not in known:
-            raise ConfigurationError(f"there is no figure {name!r}.{closest(name, known)}")
+            raise ConfigurationError(f"unknown figure {name!r}.{closest(name, known)}")
     return [_load(name) for name in dict.fromkeys(asked or known)]
 
 
