@@ -34,6 +34,7 @@ FILES = {"md": "md", "latex": "tex", "html": "html", "csv": "csv"}
 class Tables:
     """Attributes:
     store: Its address.
+    sweep: Name of the sweep; '' for all trials.
     on_test_set: One table per metric.
     on_other_data: Tables of the other evaluations; empty if there are none.
     damaged: Full names of damaged rows, which are omitted.
@@ -41,6 +42,7 @@ class Tables:
     """
 
     store: str
+    sweep: str
     on_test_set: tuple[Table, ...]
     on_other_data: tuple[Table, ...]
     damaged: tuple[str, ...]
@@ -56,7 +58,8 @@ class Tables:
         Raises:
             ConfigurationError: The format is unknown.
         """
-        return render([*self.on_test_set, *self.on_other_data], format, standalone=standalone)
+        built = [*self.on_test_set, *self.on_other_data]
+        return render(built, format, standalone=standalone, sweep=self.sweep)
 
     def _repr_markdown_(self) -> str:
         """For display in a notebook."""
@@ -121,7 +124,9 @@ def tables(
                 f"{name} needs trials evaluated on other data than the test set, and {store} has none."
             )
     own = tuple(table for table in built if table.data == TEST_SET)
-    return Tables(store, own, tuple(built[len(own) :]), damaged, snapshot.loose)
+    return Tables(
+        store, loaded.name if loaded else "", own, tuple(built[len(own) :]), damaged, snapshot.loose
+    )
 
 
 def _check_tasks(frame: pd.DataFrame, shown: Sequence[str]) -> None:
@@ -166,7 +171,7 @@ def write(standing: Standing) -> Written:
     files = {}
     for format, ending in FILES.items():
         path = f"tables/{sweep.name}.{ending}"
-        store.folder.write(path, render(built, format, standalone=True).encode())
+        store.folder.write(path, render(built, format, standalone=True, sweep=sweep.name).encode())
         files[format] = store.folder.name(path)
     wanted = default_metrics(frame, ON_SCREEN)
     by_metric = {table.metric.name: table for table in built if table.data == TEST_SET}

@@ -29,18 +29,21 @@ MARKDOWN_WIDTH, HTML_WIDTH = 160, 160
 """Letters of a grid that fit on a screen."""
 
 
-def render(tables: Sequence[Table], format: str, *, standalone: bool = False) -> str:
+def render(tables: Sequence[Table], format: str, *, standalone: bool = False, sweep: str = "") -> str:
     """Tables as one text in one of `FORMATS`.
 
     Args:
         standalone: LaTeX: a complete document instead of tables to paste into one. The other formats are
             always complete.
+        sweep: Name of the sweep, for the labels of LaTeX: two sweeps can be in one paper.
 
     Raises ConfigurationError for an unknown format.
     """
     if format not in FORMATS:
         raise ConfigurationError(f"unknown format {format!r}.{closest(format, FORMATS)}")
-    text = latex(tables, standalone=standalone) if format == "latex" else FORMATS[format](tables)
+    text = (
+        latex(tables, standalone=standalone, prefix=sweep) if format == "latex" else FORMATS[format](tables)
+    )
     return visible(text, "\n")
 
 
