@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from orchestrator.use_cases.rescore import rescore
@@ -37,19 +39,21 @@ def others(trial: Trial) -> list[str]:
 
 
 def test_they_count_as_done_and_print_the_same_tables(store: Store) -> None:
-    before = content_of(store)
+    before, expected = content_of(store), pd.read_csv(FOLDER / "expected.csv")
     found = store.survey(TRIALS)
     assert (set(found.states.values()), found.damaged) == ({State.DONE}, {})
     assert all(store.is_done(trial) and not store.missing_evaluations(trial) for trial in TRIALS)
     for sweep in (None, str(FOLDER / "sweep.yaml")):
         made = tables(store.uri, sweep)
-        assert made.render("csv") == (FOLDER / "expected.csv").read_text(encoding="utf-8")
+        printed = pd.read_csv(io.StringIO(made.render("csv")))
+        # Later versions may print more of each score.
+        pd.testing.assert_frame_equal(printed[[*expected.columns]], expected)
     verified = inspected(store)
     assert (verified.findings, verified.trials, verified.others) == ([], len(TRIALS), len(TRIALS) * PER_TRIAL)
     assert content_of(store) == before
     frame = store.snapshot().evaluations()
-    expected = {"test", *(each.label for each in TRIALS[0].evaluations)}
-    assert set(frame["evaluation"]) == expected and len(frame) == len(TRIALS) * (1 + PER_TRIAL)
+    labels = {"test", *(each.label for each in TRIALS[0].evaluations)}
+    assert set(frame["evaluation"]) == labels and len(frame) == len(TRIALS) * (1 + PER_TRIAL)
 
     # A copy has them too, and so do the tables from it.
     store.compact()
