@@ -154,7 +154,7 @@ def test_one_file_that_cannot_be_read_does_not_end_it(store: Store) -> None:
 
 
 def test_an_empty_store_is_not_called_healthy(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no store"):
+    with pytest.raises(StoreError, match="no such store"):
         verify(store.uri)
     Path(store.folder.root).mkdir()
     with pytest.raises(StoreError, match="nothing in the store"):
