@@ -132,8 +132,8 @@ def test_a_worker_that_cannot_start_differs_from_a_dead_one(error: str, own: str
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("results/store.py", "", "{0}/results has the name of a part of calibsweep and is none"),
-        ("trainables/errors.py", "", "{0}/trainables has the name of a part of calibsweep and is none"),
+        ("results/store.py", "", "{0}/results hides the package of calibsweep"),
+        ("trainables/errors.py", "", "{0}/trainables hides the package of calibsweep"),
         ("pandas.py", "import some_library", "No module named 'some_library', which {0}/pandas.py imports"),
     ],
 )
@@ -195,7 +195,7 @@ def test_nor_on_a_cluster_and_a_node_that_cannot_run_this_code_says_why(
         output = with_package("run", theirs, *where, "another", code=2)
         (message,) = (line for line in output.splitlines() if line.startswith("calibsweep: "))
         assert re.search(r"no worker can start on the node \S+: ", message)
-        assert "lacks their-losses 1.2" in message and "loss 'halved'" in message
+        assert "their-losses 1.2" in message and "loss 'halved'" in message
         assert not (here.folder / "another/failures").exists()
 
         other = tmp_path / "other"
