@@ -11,20 +11,15 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from results.scoring import samples
-from results.scoring.samples import Samples
 from results.scoring.scores import UNCALIBRATED, Metric, criterion_of
-from results.statistics import noise_floor, resampling, ties
 from results.statistics.binned import BINNED_ERRORS, BinnedError
-from results.statistics.noise_floor import Calibrated, Floor
-from results.statistics.ties import Comparison
 from results.store.address import Address
 from results.store.errors import StoreError
 from results.store.store import Store
@@ -32,6 +27,13 @@ from results.tables.evaluations import on_test_set
 from results.tables.layout import LEVEL
 from results.tables.statistics import CELL
 from trainables.metrics import parsed
+
+if TYPE_CHECKING:
+    from results.scoring.samples import Samples
+    from results.statistics.noise_floor import Calibrated, Floor
+    from results.statistics.ties import Comparison
+
+# What needs scipy is loaded by the functions that compute: other commands load this module too.
 
 Predictions = Callable[[str], pa.Table | None]
 """Returns the stored predictions of a trial, by its key."""
@@ -122,6 +124,8 @@ class Evidence:
             column: The column of the scores in `trials`.
             after: Whether they are after calibration.
         """
+        from results.statistics import ties
+
         values, every_key = self._column(column), self._column("key")
         seeds = sorted({seed for place in places for seed in self._positions[place]})
         scores = np.full((len(places), len(seeds)), math.nan)
@@ -147,6 +151,8 @@ class Evidence:
         """The floor of each loss's mean over its trials."""
         if metric.name not in self._errors:
             return [None] * len(keys)
+        from results.statistics import noise_floor
+
         every = tuple(key for of_loss in keys for key in of_loss)
         if (after, every) not in self._floors:
             confidences = np.stack([tested[key].confidences for key in every])
@@ -155,7 +161,7 @@ class Evidence:
         drawn = self._floors[after, every][metric.name]
         ends = np.cumsum([len(of_loss) for of_loss in keys])
         return [
-            Calibrated(drawn.observed[start:end], drawn.drawn[start:end]).of_mean(LEVEL)
+            noise_floor.Calibrated(drawn.observed[start:end], drawn.drawn[start:end]).of_mean(LEVEL)
             if end > start
             else None
             for start, end in zip([0, *ends], ends, strict=False)
@@ -163,6 +169,8 @@ class Evidence:
 
     def _tested(self, keys: Sequence[str], after: bool) -> dict[str, Samples]:
         """The samples of each trial; empty if any lacks them, or was tested on others."""
+        from results.scoring import samples
+
         found: dict[str, Samples] = {}
         for key in keys:
             if (both := self._samples(key)) is None:
@@ -178,6 +186,8 @@ class Evidence:
         return self._read[key]
 
     def _both(self, key: str, predictions: pa.Table) -> tuple[Samples, Samples]:
+        from results.scoring import samples
+
         before = samples.of_test_set(predictions)
         if self.calibrator == UNCALIBRATED:
             return before, before
@@ -205,6 +215,9 @@ def _resampled(
 
     None for a metric that is neither binned nor a mean over samples.
     """
+    from results.scoring import samples
+    from results.statistics import resampling
+
     every = [tested[key] for of_loss in keys for key in of_loss]
     resamples = resampling.Resamples(len(every[0].ids), DRAWS)
     error = binned(metric)

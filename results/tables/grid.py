@@ -7,7 +7,8 @@ wider than its format allows is divided, so that nothing is ever printed smaller
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from typing import NamedTuple
@@ -17,6 +18,9 @@ from results.tables.layout import Cell, Row, Table
 
 FEW_NETWORKS = 3
 """Most networks whose losses are lines: beyond, each metric has its own grid."""
+
+HEADING = 1.6
+"""Height of a heading between lines, with its rule, in lines."""
 
 GAP = 2
 """Letters between two columns, for widths."""
@@ -62,14 +66,13 @@ class Group:
     cells: tuple[tuple[Printed, ...], ...]
     about: str = ""
 
-    @property
-    def width(self) -> int:
+    def width(self, measure: Callable[[str], int]) -> int:
         """In letters, with the gaps before its columns."""
         each = [
-            max(len(heading), *(line[place].width for line in self.cells))
+            max(measure(heading), *(line[place].width for line in self.cells))
             for place, heading in enumerate(self.subheadings)
         ]
-        return max(len(self.heading), sum(each) + GAP * (len(each) - 1)) + GAP
+        return max(measure(self.heading), sum(each) + GAP * (len(each) - 1)) + GAP
 
 
 @dataclass(frozen=True)
@@ -136,12 +139,15 @@ class Names:
         return *datasets, *names.notes((row.model for row in rows), names.model)
 
 
-def arrange(tables: Sequence[Table], width: int, height: int | None = None) -> list[Grid]:
+def arrange(
+    tables: Sequence[Table], width: int, height: int | None = None, measure: Callable[[str], int] = len
+) -> list[Grid]:
     """The grids of some tables, in their order.
 
     Args:
         width: Letters that fit on a line.
         height: Lines that fit in one grid; None for any number.
+        measure: The printed width of a text, in letters.
     """
     found: list[Grid] = []
     for _, group in groupby(tables, key=lambda table: (table.losses, _networks(table))):
@@ -152,21 +158,25 @@ def arrange(tables: Sequence[Table], width: int, height: int | None = None) -> l
             found += [_of_network(alike, place, shown) for place in range(len(rows))]
         else:
             found += [_of_metric(table, shown) for table in alike]
-    return [part for grid in found for part in divided(grid, width, height)]
+    return [part for grid in found for part in divided(grid, width, height, measure)]
 
 
-def divided(grid: Grid, width: int, height: int | None = None) -> list[Grid]:
+def divided(grid: Grid, width: int, height: int | None, measure: Callable[[str], int]) -> list[Grid]:
     """The same columns and lines in several grids, each as wide and high as allowed.
 
     A single group of columns is never divided. Only the last grid has the notes.
     """
-    label = max(len(grid.corner), *(len(line.label) for line in grid.lines))
+    label = max(measure(grid.corner), *(measure(line.label) for line in grid.lines))
+    widths = [group.width(measure) for group in grid.groups]
     parts: list[list[Group]] = [[]]
-    for group in grid.groups:
-        if parts[-1] and label + sum(each.width for each in parts[-1]) + group.width > width:
+    taken = label
+    for group, own in zip(grid.groups, widths, strict=True):
+        if parts[-1] and taken + own > width:
             parts.append([])
+            taken = label
         parts[-1].append(group)
-    blocks = [range(len(grid.lines))] if height is None else _evenly(len(grid.lines), height)
+        taken += own
+    blocks = _blocks(grid.lines, math.inf if height is None else height)
     pieces = [(groups, block) for block in blocks for groups in parts]
     found = []
     for number, (groups, block) in enumerate(pieces, 1):
@@ -186,10 +196,16 @@ def divided(grid: Grid, width: int, height: int | None = None) -> list[Grid]:
     return found
 
 
-def _evenly(lines: int, height: int) -> list[range]:
-    count = -(-lines // height)
-    edges = [round(part * lines / count) for part in range(count + 1)]
-    return [range(start, stop) for start, stop in pairwise(edges)]
+def _blocks(lines: Sequence[Line], height: float) -> list[range]:
+    """Lines by position, in blocks of at most this height. A heading takes the room of `HEADING` lines."""
+    starts, taken = [0], 0.0
+    for place, line in enumerate(lines):
+        headed = bool(line.group) and (place == starts[-1] or lines[place - 1].group != line.group)
+        taken += 1 + HEADING * headed
+        if taken > height and place > starts[-1]:
+            starts.append(place)
+            taken = 1 + HEADING * bool(line.group)
+    return [range(start, stop) for start, stop in pairwise([*starts, len(lines)])]
 
 
 def _networks(table: Table) -> tuple[tuple[str, str, str], ...]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from results.tables.grid import Grid, Printed
     from results.tables.layout import Table
 
-WIDTH, HEIGHT = 80, 44
+WIDTH, HEIGHT = 80, 42
 """Letters and lines of a float in an article of 10 points: 345 points wide, and 7 points a letter high."""
 
 DOCUMENT = r"""\documentclass{article}
@@ -74,13 +74,18 @@ def _escaped(character: str) -> str:
     return f"{{[}}U+{ord(character):04X}]"
 
 
+def _printed_width(text: str) -> int:
+    """In letters: a character by its number takes eight."""
+    return sum(1 if character.isascii() or len(_escaped(character)) < 8 else 8 for character in text)
+
+
 def latex(tables: Sequence[Table], *, standalone: bool = False, prefix: str = "") -> str:
     """`table` floats, or a document with them. Fragments need `\\usepackage{booktabs}`.
 
     Args:
         prefix: Begins all labels, so that the tables of two sweeps can be in one paper.
     """
-    grids = arrange(tables, WIDTH, HEIGHT)
+    grids = arrange(tables, WIDTH, HEIGHT, _printed_width)
     floats = "\n".join(_float(grid, prefix) for grid in grids)
     if standalone:
         return DOCUMENT % floats

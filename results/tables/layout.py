@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from results.scoring.scores import UNCALIBRATED, Metric
-from results.statistics.noise_floor import Floor
 from results.tables import names
 from trainables.catalogue import CALIBRATORS
+
+if TYPE_CHECKING:
+    from results.statistics.noise_floor import Floor
 
 TEST_SET = "the test set"
 LEVEL = 0.95
