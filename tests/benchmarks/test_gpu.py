@@ -375,6 +375,7 @@ def test_impossible_input_is_refused(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_real_pictures_travel_in_40_megabytes(repository: Path, tmp_path: Path) -> None:
     shared = Path(os.environ.get("CALIBSWEEP_SHARED", repository.parent / "shared")) / "data"
     if not (shared / "unpack.py").exists():

@@ -144,6 +144,7 @@ def let_in(group: Any) -> list[str]:
     return sources
 
 
+@pytest.mark.slow
 def test_without_the_stack_ray_opens_ssh_to_all_and_nothing_else(aws: None) -> None:
     config = launcher._bootstrap_config(read(LAUNCHER_FILES["aws"]), no_config_cache=True)
     (group,) = config["available_node_types"]["head"]["node_config"]["SecurityGroupIds"]

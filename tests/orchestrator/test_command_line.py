@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from orchestrator.cli import app
+from orchestrator.cli import app, main
 from orchestrator.use_cases.listing import KINDS
 from results.store.store import Store
 from sweeps.spec import SETTINGS
@@ -140,13 +140,22 @@ def test_json_is_the_result_and_nothing_else(command: str, keys: set[str]) -> No
         (["run", "quickstart", "--set"], "--set needs a value"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], message: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "orchestrator", *arguments], cwd=REPOSITORY, capture_output=True, text=True
-    )
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert re.fullmatch(r"calibsweep: .*\n", done.stderr) and message in done.stderr
+def test_a_mistake_is_one_line_and_exit_code_2(
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["calibsweep", *arguments])
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.chdir(REPOSITORY)
+    before = dict(os.environ)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    done = capsys.readouterr()
+    assert (ended.value.code, done.out) == (2, "")
+    assert re.fullmatch(r"calibsweep: .*\n", done.err) and message in done.err
+    assert dict(os.environ) == before
 
 
 def test_errors_of_a_component_are_shown_without_control_codes() -> None:
@@ -226,6 +235,7 @@ def test_plan_changes_nothing_and_counts_by_cell(calibsweep: Command, finished: 
     assert not (tmp_path / "store").exists()
 
 
+@pytest.mark.slow
 def test_score_takes_anyones_logits(calibsweep: Command, tmp_path: Path) -> None:
     import torch
 

@@ -279,6 +279,7 @@ def test_the_latest_pilot_is_kept_and_a_damaged_one_forgotten(tmp_path: Path) ->
     assert kept(store) == []
 
 
+@pytest.mark.slow
 def test_plan_prices_the_rest(calibsweep: Command, tmp_path: Path) -> None:
     store = str(tmp_path)
     output = calibsweep("plan", "mukhoti2020", "--store", store, "--gpus", "8", "--price-per-gpu-hour", "3")

@@ -91,6 +91,7 @@ def read_all(store: Store) -> pd.DataFrame:
     return everything
 
 
+@pytest.mark.slow
 @settings(max_examples=40, phases=[Phase.explicit, Phase.generate])
 @given(st.sampled_from(NAMES), CONTENTS, st.booleans())
 @example("running/x.json", b"7", False)

@@ -52,6 +52,7 @@ def test_only_trials_whose_model_needs_it_are_refused(
         check_builds_for([without.model, needing.model])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "code"),
     [
