@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.use_cases.rescore import rescore as rescore
     from orchestrator.use_cases.run import run as run
     from orchestrator.use_cases.score import score as score
+    from orchestrator.use_cases.show import show as show
     from orchestrator.use_cases.status import status as status
     from orchestrator.use_cases.tables import tables as tables
     from orchestrator.use_cases.trial import trial as trial
@@ -36,6 +37,7 @@ _MODULES = {
     "compare": "orchestrator.use_cases.compare",
     "figures": "orchestrator.use_cases.figures",
     "score": "orchestrator.use_cases.score",
+    "show": "orchestrator.use_cases.show",
     "contents": "orchestrator.use_cases.contents",
     "verify": "orchestrator.use_cases.verify",
     "rescore": "orchestrator.use_cases.rescore",

@@ -19,6 +19,7 @@ from orchestrator.commands.logs import logs
 from orchestrator.commands.plan import plan
 from orchestrator.commands.run import run
 from orchestrator.commands.score import score
+from orchestrator.commands.show import show
 from orchestrator.commands.status import status
 from orchestrator.commands.stop import stop
 from orchestrator.commands.store import store
@@ -28,7 +29,7 @@ from orchestrator.commands.trial import trial
 app.params += OPTIONS
 app.add("A sweep, on this machine or on a cluster", [plan, run, status])
 app.add("A sweep as a job of a cluster", [launch, logs, stop])
-app.add("Results", [tables, compare, figures, store, score])
+app.add("Results", [tables, show, compare, figures, store, score])
 app.add("Components and data", [list_, data, trial, check_loss])
 click.version_option(None, "-V", "--version", package_name=NAME, message="%(prog)s %(version)s")(app)
 

@@ -55,6 +55,38 @@ def over_seeds(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Diff
     return _difference(gaps.mean(), variance, len(gaps) - 1, len(gaps), level)
 
 
+def over_seeds_of_pairs(scores: ArrayLike, level: float = 0.95) -> dict[tuple[int, int], Difference]:
+    """`over_seeds` for all pairs of losses at once, on the seeds that both have.
+
+    Args:
+        scores: [L, S]; NaN for a missing trial.
+
+    Returns:
+        By position of both losses, the smaller first; without pairs that have no seed in common.
+    """
+    table = np.asarray(scores, dtype=float)
+    first, second = np.triu_indices(len(table), 1)
+    gaps = table[first] - table[second]
+    there = np.isfinite(gaps)
+    seeds = there.sum(axis=1)
+    means = np.where(there, gaps, 0).sum(axis=1) / np.maximum(seeds, 1)
+    squares = np.where(there, gaps - means[:, None], 0) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        errors = np.sqrt(squares.sum(axis=1) / (seeds - 1) / seeds)
+        errors[seeds < 2] = np.nan
+        halves = errors * special.stdtrit(np.maximum(seeds - 1, 1), (1 + level) / 2)
+        p_values = 2 * special.stdtr(seeds - 1, -np.abs(means) / errors)
+    p_values[errors == 0] = means[errors == 0] == 0
+    lows, highs = means - halves, means + halves
+    columns = (each.tolist() for each in (means, errors, seeds - 1.0, lows, highs, p_values, seeds))
+    pairs = zip(first.tolist(), second.tolist(), strict=True)
+    return {
+        pair: Difference(*line)
+        for pair, line in zip(pairs, zip(*columns, strict=True), strict=True)
+        if line[-1]
+    }
+
+
 def over_seeds_and_samples(
     first: ArrayLike,
     second: ArrayLike,

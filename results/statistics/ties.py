@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from results.statistics.binned import Floats
-from results.statistics.differences import Difference, over_seeds, over_seeds_and_samples
+from results.statistics.differences import Difference, over_seeds_and_samples, over_seeds_of_pairs
 from results.statistics.multiple import holm
 
 
@@ -68,17 +68,17 @@ def compare(
         raise ValueError(f"direction must be 'lower' or 'higher', not {direction!r}.")
     present = np.isfinite(table)
     pairs = list(combinations(range(len(table)), 2))
-    differences: dict[tuple[int, int], Difference] = {}
-    raw = np.full(len(pairs), np.nan)
-    for place, (one, other) in enumerate(pairs):
-        common = present[one] & present[other]
-        if not common.any():
-            continue
-        first, second = table[one, common], table[other, common]
-        found, raw[place] = _pair(
-            first, second, None if drawn is None else (drawn[one, common], drawn[other, common]), level
-        )
-        differences[one, other] = found
+    differences = over_seeds_of_pairs(table, level)
+    p_values = {pair: each.p_value for pair, each in differences.items()}
+    if drawn is not None:
+        for one, other in differences:
+            common = present[one] & present[other]
+            both = over_seeds_and_samples(
+                table[one, common], table[other, common], drawn[one, common], drawn[other, common], level
+            )
+            p_values[one, other] = float(np.nanmax([p_values[one, other], both.p_value]))
+            differences[one, other] = both
+    raw = np.array([p_values.get(pair, np.nan) for pair in pairs])
     adjusted = np.full((len(table), len(table)), np.nan)
     for (one, other), p_value in zip(pairs, holm(raw), strict=True):
         adjusted[one, other] = adjusted[other, one] = p_value
@@ -111,16 +111,6 @@ def _worse(
         least[behind] = min(least[behind], p_value / 2)
         number[[one, other]] += 1
     return least * number
-
-
-def _pair(
-    first: Floats, second: Floats, resampled: tuple[Floats, Floats] | None, level: float
-) -> tuple[Difference, float]:
-    seeds = over_seeds(first, second, level)
-    if resampled is None:
-        return seeds, seeds.p_value
-    both = over_seeds_and_samples(first, second, *resampled, level)
-    return both, float(np.nanmax([seeds.p_value, both.p_value]))
 
 
 def _best(table: Floats, present: NDArray[np.bool_], direction: str) -> int | None:

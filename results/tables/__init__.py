@@ -1,1 +1,1 @@
-"""Result tables, from the rows alone: for the screen, Markdown, LaTeX, HTML and CSV."""
+"""Result tables, from rows and stored logits: for the screen, Markdown, LaTeX, HTML and CSV."""

@@ -81,5 +81,5 @@ def _on_bold(seeds: int, known: Sequence[Known]) -> str:
         over = f"matched seeds and {samples}"
     return (
         f"Bold: the losses of which one is the best with {LEVEL:.0%} confidence, unless those are all "
-        f"(paired over {over}; Holm's correction for the pairs of each loss)."
+        f"(paired over {over}; corrected for the number of losses)."
     )

@@ -1,4 +1,4 @@
-"""Noise floors of the scores in a table, and the losses that cannot be told from the best of their row.
+"""Noise floors of the scores in a table, and the losses of each row that may be the best.
 
 A row compares losses by matched seeds on the same test samples. Nothing is read before a table needs it, and
 each trial's predictions are read once.

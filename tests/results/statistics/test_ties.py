@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from results.statistics.differences import over_seeds_and_samples
+from results.statistics.differences import over_seeds, over_seeds_and_samples
 from results.statistics.resampling import Resamples, means
 from results.statistics.ties import compare
 
@@ -62,6 +64,8 @@ def test_pairs_are_compared_on_the_seeds_that_both_have() -> None:
     assert found.differences[0, 1].p_value == pytest.approx(
         stats.ttest_rel(scores[0, 2:4], scores[1, 2:4]).pvalue
     )
+    one, other = over_seeds(scores[0, 2:4], scores[1, 2:4]), found.differences[0, 1]
+    assert dataclasses.astuple(other) == pytest.approx(dataclasses.astuple(one))
     # The third has no score, the fourth no seed in common with the first, and one with the second.
     assert set(found.differences) == {(0, 1), (1, 3)}
     assert np.isnan(found.p_values[2]).all() and np.isnan(found.p_values[1, 3])
@@ -82,6 +86,8 @@ def test_equal_losses_differ_in_at_most_one_row_of_twenty() -> None:
     scores, resampled = values.mean(axis=-1), means(values, Resamples(31, draws=100))
     rows = [compare(row, drawn) for row, drawn in zip(scores, resampled, strict=True)]
     assert sum(bool(np.nanmin(row.p_values) <= 0.05) for row in rows) <= 26
+    # Each is as good as the best, and ruled out as often at most.
+    assert sum(not row.tied[0] for row in rows) <= 26
 
 
 def test_input_without_an_answer_is_refused() -> None:
