@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from results.statistics.binned import Floats
+from results.statistics.binned import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -55,36 +55,48 @@ def over_seeds(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Diff
     return _difference(gaps.mean(), variance, len(gaps) - 1, len(gaps), level)
 
 
-def over_seeds_of_pairs(scores: ArrayLike, level: float = 0.95) -> dict[tuple[int, int], Difference]:
-    """`over_seeds` for all pairs of losses at once, on the seeds that both have.
+@dataclass(frozen=True)
+class Pairs:
+    """`over_seeds` for all pairs of losses at once, on the seeds that both have; arrays [L (L - 1) / 2].
 
-    Args:
-        scores: [L, S]; NaN for a missing trial.
-
-    Returns:
-        By position of both losses, the smaller first; without pairs that have no seed in common.
+    Attributes:
+        first, second: Positions of the losses, the smaller first.
+        estimates, errors, p_values: As in `Difference`; NaN without a spread over seeds.
+        seeds: Number of matched seeds, from 0.
     """
-    table = np.asarray(scores, dtype=float)
-    first, second = np.triu_indices(len(table), 1)
-    gaps = table[first] - table[second]
-    there = np.isfinite(gaps)
-    seeds = there.sum(axis=1)
-    means = np.where(there, gaps, 0).sum(axis=1) / np.maximum(seeds, 1)
-    squares = np.where(there, gaps - means[:, None], 0) ** 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        errors = np.sqrt(squares.sum(axis=1) / (seeds - 1) / seeds)
-        errors[seeds < 2] = np.nan
-        halves = errors * special.stdtrit(np.maximum(seeds - 1, 1), (1 + level) / 2)
-        p_values = 2 * special.stdtr(seeds - 1, -np.abs(means) / errors)
-    p_values[errors == 0] = means[errors == 0] == 0
-    lows, highs = means - halves, means + halves
-    columns = (each.tolist() for each in (means, errors, seeds - 1.0, lows, highs, p_values, seeds))
-    pairs = zip(first.tolist(), second.tolist(), strict=True)
-    return {
-        pair: Difference(*line)
-        for pair, line in zip(pairs, zip(*columns, strict=True), strict=True)
-        if line[-1]
-    }
+
+    first: Ints
+    second: Ints
+    estimates: Floats
+    errors: Floats
+    p_values: Floats
+    seeds: Ints
+
+    @classmethod
+    def of(cls, scores: ArrayLike) -> Pairs:
+        """From scores [L, S]; NaN for a missing trial."""
+        table = np.asarray(scores, dtype=float)
+        first, second = np.triu_indices(len(table), 1)
+        gaps = table[first] - table[second]
+        there = np.isfinite(gaps)
+        seeds = there.sum(axis=1)
+        estimates = np.where(there, gaps, 0).sum(axis=1) / np.maximum(seeds, 1)
+        squares = np.where(there, gaps - estimates[:, None], 0) ** 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            errors = np.sqrt(squares.sum(axis=1) / (seeds - 1) / seeds)
+            errors[seeds < 2] = np.nan
+            p_values = 2 * special.stdtr(seeds - 1, -np.abs(estimates) / errors)
+        p_values[errors == 0] = estimates[errors == 0] == 0
+        return cls(first, second, estimates, errors, p_values, seeds)
+
+    def differences(self, level: float = 0.95) -> dict[tuple[int, int], Difference]:
+        """By position of both losses, without pairs that have no seed in common."""
+        halves = self.errors * special.stdtrit(np.maximum(self.seeds - 1, 1), (1 + level) / 2)
+        lows, highs = self.estimates - halves, self.estimates + halves
+        columns = (self.estimates, self.errors, self.seeds - 1.0, lows, highs, self.p_values, self.seeds)
+        lines = zip(*(column.tolist() for column in columns), strict=True)
+        pairs = zip(self.first.tolist(), self.second.tolist(), strict=True)
+        return {pair: Difference(*line) for pair, line in zip(pairs, lines, strict=True) if line[-1]}
 
 
 def over_seeds_and_samples(

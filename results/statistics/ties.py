@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from results.statistics.binned import Floats
-from results.statistics.differences import Difference, over_seeds_and_samples, over_seeds_of_pairs
+from results.statistics.differences import Difference, Pairs, over_seeds_and_samples
 from results.statistics.multiple import holm
 
 
@@ -24,14 +22,20 @@ class Comparison:
             `level`. All False if nothing is known about any difference from the best.
         known: Which losses were compared with the best, bool [L]; the best itself, if any other was.
         p_values: Of each pair, adjusted by Holm over the row, symmetric [L, L]; NaN where unknown.
-        differences: Of each pair (i, j) with i < j and a common seed.
     """
 
     best: int | None
     tied: NDArray[np.bool_]
     known: NDArray[np.bool_]
     p_values: Floats
-    differences: dict[tuple[int, int], Difference]
+    _pairs: Pairs
+    _level: float
+    _resampled: dict[tuple[int, int], Difference] | None
+
+    @property
+    def differences(self) -> dict[tuple[int, int], Difference]:
+        """Of each pair (i, j) with i < j and a common seed."""
+        return self._pairs.differences(self._level) if self._resampled is None else self._resampled
 
 
 def compare(
@@ -67,49 +71,41 @@ def compare(
     if direction not in ("lower", "higher"):
         raise ValueError(f"direction must be 'lower' or 'higher', not {direction!r}.")
     present = np.isfinite(table)
-    pairs = list(combinations(range(len(table)), 2))
-    differences = over_seeds_of_pairs(table, level)
-    p_values = {pair: each.p_value for pair, each in differences.items()}
-    if drawn is not None:
-        for one, other in differences:
-            common = present[one] & present[other]
-            both = over_seeds_and_samples(
-                table[one, common], table[other, common], drawn[one, common], drawn[other, common], level
-            )
-            p_values[one, other] = float(np.nanmax([p_values[one, other], both.p_value]))
-            differences[one, other] = both
-    raw = np.array([p_values.get(pair, np.nan) for pair in pairs])
+    pairs = Pairs.of(table)
+    raw = pairs.p_values.copy()
+    differences = None if drawn is None else pairs.differences(level)
+    if drawn is not None and differences is not None:
+        for place, pair in enumerate(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)):
+            if pair in differences:
+                one, other = pair
+                common = present[one] & present[other]
+                both = over_seeds_and_samples(
+                    table[one, common], table[other, common], drawn[one, common], drawn[other, common], level
+                )
+                raw[place] = np.nanmax([raw[place], both.p_value])
+                differences[pair] = both
     adjusted = np.full((len(table), len(table)), np.nan)
-    for (one, other), p_value in zip(pairs, holm(raw), strict=True):
-        adjusted[one, other] = adjusted[other, one] = p_value
+    adjusted[pairs.first, pairs.second] = adjusted[pairs.second, pairs.first] = holm(raw)
     best = _best(table, present, direction)
-    if best is None:
-        nothing = np.zeros(len(table), dtype=bool)
-        return Comparison(None, nothing, nothing, adjusted, differences)
-    known = ~np.isnan(adjusted[best])
-    known[best] = known.any()
-    # A mark on the best says that it was compared.
-    tied = known & (_worse(pairs, raw, differences, len(table), direction) > 1 - level)
-    tied[best] = known[best]
-    return Comparison(best, tied, known, adjusted, differences)
+    known = np.zeros(len(table), dtype=bool)
+    tied = known.copy()
+    if best is not None:
+        known = ~np.isnan(adjusted[best])
+        known[best] = known.any()
+        tied = known & (_being_best(pairs, raw, len(table), direction) > 1 - level)
+        # A mark on the best says that it was compared.
+        tied[best] = known[best]
+    return Comparison(best, tied, known, adjusted, pairs, level, differences)
 
 
-def _worse(
-    pairs: Sequence[tuple[int, int]],
-    raw: Floats,
-    differences: Mapping[tuple[int, int], Difference],
-    losses: int,
-    direction: str,
-) -> Floats:
+def _being_best(pairs: Pairs, raw: Floats, losses: int, direction: str) -> Floats:
     """The p-value of each loss being the best, [L]: the least of its one-sided ones, times their number."""
+    compared = ~np.isnan(raw)
+    behind = np.where((pairs.estimates > 0) == (direction == "lower"), pairs.first, pairs.second)
     least, number = np.ones(losses), np.zeros(losses)
-    for (one, other), p_value in zip(pairs, raw, strict=True):
-        if np.isnan(p_value):
-            continue
-        higher = differences[one, other].estimate > 0
-        behind = one if higher == (direction == "lower") else other
-        least[behind] = min(least[behind], p_value / 2)
-        number[[one, other]] += 1
+    np.minimum.at(least, behind[compared], raw[compared] / 2)
+    for side in (pairs.first, pairs.second):
+        np.add.at(number, side[compared], 1)
     return least * number
 
 

@@ -70,7 +70,7 @@ def _scaling(calibrator: str, with_temperatures: bool) -> str:
 
 
 def _on_bold(seeds: int, known: Sequence[Known]) -> str:
-    compared = [each for each in known if each.comparison.differences]
+    compared = [each for each in known if each.comparison.known.any()]
     if not compared:
         return "Nothing is bold: there is nothing to compare."
     samples = f"{DRAWS:,} resamples of the test samples"

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 Predictions = Callable[[str], pa.Table | None]
 """Returns the stored predictions of a trial, by its key."""
 
+MOST_TRIALS = 1000
+"""Reading the logits of more trials takes minutes."""
+
 DRAWS = 1000
 """Number of label draws for a floor, and of resamples of the test samples."""
 
@@ -103,6 +106,7 @@ class Evidence:
         self._errors = {metric.name: error for metric in metrics if (error := binned(metric)) is not None}
         self._floors: dict[tuple[bool, tuple[str, ...]], dict[str, Calibrated]] = {}
         self.trials, self.predictions, self.calibrator = trials, predictions, calibrator
+        self.over_seeds_alone = len(trials) > MOST_TRIALS
         self._positions: dict[Place, dict[int, int]] = defaultdict(dict)
         for position, (*cell, seed) in enumerate(
             zip(*(trials[name] for name in [*CELL, "seed"]), strict=True)
@@ -169,6 +173,8 @@ class Evidence:
 
     def _tested(self, keys: Sequence[str], after: bool) -> dict[str, Samples]:
         """The samples of each trial; empty if any lacks them, or was tested on others."""
+        if self.over_seeds_alone:
+            return {}
         from results.scoring import samples
 
         found: dict[str, Samples] = {}

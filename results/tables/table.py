@@ -26,7 +26,7 @@ from results.scoring.scores import (
 from results.store import code
 from results.tables import captions, names
 from results.tables.evaluations import Part, grouped, named, parts
-from results.tables.evidence import Evidence, Known, Place, Predictions
+from results.tables.evidence import MOST_TRIALS, Evidence, Known, Place, Predictions
 from results.tables.layout import MISSING, MIXED, TEST_SET, UNDEFINED, Cell, Row, Table, scalings
 from results.tables.rendering import FORMATS, render
 from results.tables.statistics import CELL, Settings, described, differing, settings_of_variants, summarise
@@ -35,6 +35,11 @@ from trainables import tasks
 __all__ = ["FORMATS", "Cell", "Row", "Table", "build", "render"]
 
 KINDS = {"dataset": "data set", "model": "model", "loss": "loss", "training": "training"}
+
+UNREAD = (
+    f"Of more than {MOST_TRIALS:,} trials the logits are not read: no noise floors, and losses are compared "
+    "over seeds alone. Give a sweep of fewer."
+)
 
 TOP_5 = "top_5_accuracy"
 
@@ -155,6 +160,7 @@ def _built(part: Part, calibrator: str, predictions: Predictions) -> list[Table]
     absent = None if expected is not None else Cell("", math.nan, math.nan, 0, (), math.nan)
 
     evidence = Evidence(_with_current_names(trials, expected), predictions, calibrator, chosen_metrics)
+    unread = [UNREAD] if evidence.over_seeds_alone else []
     tables = []
     for metric in chosen_metrics:
         cells, columns_of = [], []
@@ -182,7 +188,7 @@ def _built(part: Part, calibrator: str, predictions: Predictions) -> list[Table]
             ordered = tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)
             rows.append(Row(dataset, model, settings, ordered))
         sentences = captions.reading(metric, calibrator, full, rows, known)
-        notes = (*holes, *training, *_notes_on_undefined(rows), *_notes_on_code(mixed))
+        notes = (*holes, *training, *_notes_on_undefined(rows), *_notes_on_code(mixed), *unread)
         tables.append(
             Table(
                 metric,
@@ -211,10 +217,13 @@ def marked(
     floors = dict(zip(there, known.floors, strict=True))
     ruled_out = known.comparison.known & ~known.comparison.tied
     tells = metric.direction is not None and bool(ruled_out.any())
-    return [
-        None if cell is None else replace(cell, best=bool(tells and tied.get(loss)), floor=floors.get(loss))
-        for loss, cell in row.items()
-    ]
+    cells: list[Cell | None] = []
+    for loss, plain in row.items():
+        best, floor = bool(tells and tied.get(loss)), floors.get(loss)
+        # Copying tens of thousands of cells takes long.
+        changed = plain is not None and (best or floor)
+        cells.append(replace(plain, best=best, floor=floor) if plain is not None and changed else plain)
+    return cells
 
 
 def _with_current_names(trials: pd.DataFrame, expected: pd.DataFrame | None) -> pd.DataFrame:
