@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.use_cases.data import prepare as prepare
     from orchestrator.use_cases.figures import figures as figures
     from orchestrator.use_cases.listing import listing as listing
+    from orchestrator.use_cases.merge import merge as merge
     from orchestrator.use_cases.plan import plan as plan
     from orchestrator.use_cases.plugins import add_plugins as add_plugins
     from orchestrator.use_cases.rescore import rescore as rescore
@@ -40,6 +41,7 @@ _MODULES = {
     "show": "orchestrator.use_cases.show",
     "contents": "orchestrator.use_cases.contents",
     "verify": "orchestrator.use_cases.verify",
+    "merge": "orchestrator.use_cases.merge",
     "rescore": "orchestrator.use_cases.rescore",
     "compact": "orchestrator.use_cases.compact",
     "listing": "orchestrator.use_cases.listing",

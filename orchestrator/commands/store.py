@@ -6,7 +6,7 @@ import click
 
 from orchestrator.command_line.base import Command, Group
 from orchestrator.commands import completion
-from orchestrator.commands.options import json_option, store_option, trials_of_argument
+from orchestrator.commands.options import is_place, json_option, store_option, trials_of_argument
 from orchestrator.screen.terminal import console, warn
 
 store = Group("store", help="Maintain a store of results.")
@@ -128,4 +128,36 @@ def rescore(
     return 1 if rescored.failed else 0
 
 
-store.add("Commands", [ls, verify, rescore, compact])
+@click.command(cls=Command, example="calibsweep store merge ./site-a ./site-b -o ./both")
+@click.argument("stores", nargs=-1, required=True, metavar="STORE...", help="The stores to copy from.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    callback=is_place,
+    metavar="URI",
+    help="The store to copy to, which may be new. It keeps what it has.",
+)
+@json_option
+def merge(stores: tuple[str, ...], output: str, json: bool) -> int:
+    """Join the stores of several sites: copy their finished trials into one.
+
+    Equal trials with equal numbers are one trial. Trials with different numbers are listed with the machines
+    that made them, and not copied. Rerun to resume. Exit code 1 if there is such a trial, or damage.
+    """
+    from orchestrator.screen.as_json import as_json
+    from orchestrator.screen.bars import bar
+    from orchestrator.screen.merged import print_merged
+    from orchestrator.use_cases.merge import merge
+
+    if json:
+        merged = merge(stores, output)
+        click.echo(as_json(merged), nl=False)
+    else:
+        with bar("copying", console()) as progress:
+            merged = merge(stores, output, progress=progress)
+        print_merged(merged, output, console())
+    return int(bool(merged.conflicts or merged.unreadable))
+
+
+store.add("Commands", [ls, verify, rescore, merge, compact])

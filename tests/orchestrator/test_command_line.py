@@ -27,7 +27,7 @@ from .conftest import REPOSITORY, Command, source_with
 
 COMMANDS = [
     *("run", "plan", "tables", "compare", "score", "trial", "list", "check-loss"),
-    *("store ls", "store compact", "store verify", "data prepare"),
+    *("store ls", "store compact", "store verify", "store merge", "data prepare"),
 ]
 
 
