@@ -73,7 +73,8 @@ class _Found:
     @property
     def origin(self) -> Origin:
         recorded = (self.row.get(name) for name in ("host", "processor", "source_commit"))
-        return Origin(self.store.uri, *("" if value != value else str(value or "") for value in recorded))
+        host, processor, commit = ("" if value != value else str(value or "") for value in recorded)
+        return Origin(self.store.uri, host, processor, commit)
 
 
 def merge(sources: Sequence[Store], target: Store, progress: Callable[[int, int], object]) -> Merged:
@@ -136,5 +137,5 @@ def _copy(found: _Found, target: Store) -> str:
 
 def _conflict(key: str, found: Sequence[_Found]) -> Conflict:
     row = found[0].row
-    place = (str(row[name]) for name in ("dataset", "model", "loss"))
-    return Conflict(key, *place, int(row["seed"]), tuple(each.origin for each in found))
+    dataset, model, loss = (str(row[name]) for name in ("dataset", "model", "loss"))
+    return Conflict(key, dataset, model, loss, int(row["seed"]), tuple(each.origin for each in found))

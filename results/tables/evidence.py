@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 
 from results.scoring.scores import UNCALIBRATED, Metric, criterion_of
 from results.statistics.binned import BINNED_ERRORS, BinnedError
+from results.store import data_files, rows
 from results.store.address import Address
 from results.store.errors import StoreError
+from results.store.snapshot import side_by_side
 from results.store.store import Store
 from results.tables.evaluations import on_test_set
 from results.tables.layout import LEVEL
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
 
 # What needs scipy is loaded by the functions that compute: other commands load this module too.
 
-Predictions = Callable[[str], pa.Table | None]
-"""Returns the stored predictions of a trial, by its key."""
+Predictions = Callable[[Sequence[str]], Mapping[str, pa.Table]]
+"""Returns the stored predictions of trials by their keys, without those that cannot be read."""
 
 MOST_TRIALS = 1000
 """Reading the logits of more trials takes minutes."""
@@ -53,15 +55,24 @@ def predictions_in(store: Store, frame: pd.DataFrame) -> Predictions:
     """
     own = on_test_set(frame)
     other_task = own["task"].notna() if "task" in own else [False] * len(own)
-    cells = zip(*(own[name] for name in ("dataset", "model", "loss", "key")), strict=True)
-    addresses = {cell[-1]: Address(*cell) for cell, other in zip(cells, other_task, strict=True) if not other}
+    names = ("dataset", "model", "loss", "key", "predictions_digest")
+    lines = zip(*(own[name] for name in names), other_task, strict=True)
+    places = {line[3]: (Address(*line[:4]).row, line[4]) for line in lines if not line[5]}
 
     def read(key: str) -> pa.Table | None:
-        with contextlib.suppress(StoreError, KeyError):
-            return store.predictions(addresses[key])
+        # By the digest in the frame: the row need not be read again.
+        with contextlib.suppress(StoreError, FileNotFoundError, rows.DamagedFileError):
+            row_path, digest = places[key]
+            _, content = data_files.read(store.folder, row_path, "predictions", digest)
+            return rows.from_parquet(content) if data_files.sha256(content) == digest else None
         return None
 
-    return read
+    def read_all(keys: Sequence[str]) -> dict[str, pa.Table]:
+        known = [key for key in keys if key in places]
+        found = zip(known, side_by_side(store.folder, read, known), strict=True)
+        return {key: table for key, table in found if table is not None}
+
+    return read_all
 
 
 class Place(NamedTuple):
@@ -94,8 +105,7 @@ class Evidence:
 
     Args:
         trials: One row per trial: `key`, `seed`, the columns of `CELL`, and scores and temperatures.
-        predictions: Returns a trial's predictions by its key; None if they are missing, damaged or not for
-            classification.
+        predictions: Returns predictions of trials for classification.
         calibrator: The calibrator of the 'after' columns.
         metrics: Those of the tables: their floors are computed together, from the same drawn labels.
     """
@@ -177,19 +187,17 @@ class Evidence:
             return {}
         from results.scoring import samples
 
-        found: dict[str, Samples] = {}
-        for key in keys:
-            if (both := self._samples(key)) is None:
+        new = [key for key in keys if key not in self._read]
+        # Where one is missing, the others need not be read.
+        for part in (new[:1], new[1:]):
+            tables = self.predictions(part) if part else {}
+            self._read.update({key: self._both(key, tables[key]) if key in tables else None for key in part})
+            if any(self._read[key] is None for key in part):
                 return {}
-            found[key] = both[after]
-        return found if samples.same_samples(list(found.values())) else {}
-
-    def _samples(self, key: str) -> tuple[Samples, Samples] | None:
-        """A trial's test samples before and after calibration."""
-        if key not in self._read:
-            predictions = self.predictions(key)
-            self._read[key] = None if predictions is None else self._both(key, predictions)
-        return self._read[key]
+        found = {key: both[after] for key in keys if (both := self._read[key]) is not None}
+        if len(found) < len(keys) or not samples.same_samples(list(found.values())):
+            return {}
+        return found
 
     def _both(self, key: str, predictions: pa.Table) -> tuple[Samples, Samples]:
         from results.scoring import samples

@@ -53,7 +53,7 @@ def build(
     calibrator: str = "temperature_ece",
     metrics: Sequence[str] = DEFAULT,
     elsewhere: Sequence[str] = (),
-    predictions: Predictions = lambda key: None,
+    predictions: Predictions = lambda keys: {},
 ) -> list[Table]:
     """Builds a table for each metric on the test set, then those for other data.
 
@@ -65,9 +65,8 @@ def build(
         calibrator: The calibrator, fitted to validation data, after which scores are shown as well.
         metrics: Names of metrics on the test set.
         elsewhere: Names of metrics on other data.
-        predictions: Returns the stored predictions of a trial on the test set, by its key; None if there are
-            none, or for another task. Without them there are no noise floors, and losses are compared over
-            seeds alone.
+        predictions: Returns the stored predictions of trials on the test set. Without them there are no noise
+            floors, and losses are compared over seeds alone.
 
     Raises:
         ConfigurationError: The calibrator or a metric is unknown, no trial is finished, trials lack a column,
