@@ -38,6 +38,9 @@ class RayTrial(tune.Trainable):
     def setup(  # type: ignore[override]  # the last comes from tune.with_parameters
         self, config: dict[str, Any], settings: WorkerSettings
     ) -> None:
+        # Here, so that a machine without one of their imports cannot start any trial, and says so at once.
+        import orchestrator.driver.worker_group  # noqa: F401
+
         PLUGINS.install(settings.plugins)
         self.settings = settings
         self.store = Store(settings.store)

@@ -31,7 +31,7 @@ SWEEP = """
     seeds: [0, 1]
     training: {epochs: 4}
     blocks: [{datasets: [digits], models: [mlp], losses: [brier]}]
-    run: {watch: [], checkpoint_every: 1}
+    run: {checkpoint_every: 1}
 """
 
 LEFT = re.compile(
