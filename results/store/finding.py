@@ -37,6 +37,11 @@ NEWER = Kind(
     "rows written by a newer calibsweep",
     "Nothing reads or moves them. Update calibsweep: until then no command reads their trials.",
 )
+UNKNOWN_TASK = Kind(
+    "rows of a task that is unknown here",
+    "Nothing moves them. Give the file of the task as --plugin to check their scores.",
+    wrong=False,
+)
 DAMAGED_FAILURE = Kind(
     "damaged records of failures",
     "The next run of their sweep sets them aside in damaged/. A trial without another record is tried again.",

@@ -35,6 +35,7 @@ from results.store.finding import (
     SET_ASIDE,
     STALE_COPY,
     STALE_WORD,
+    UNKNOWN_TASK,
     UNREADABLE,
     WITHOUT_ROW,
     Finding,
@@ -45,6 +46,7 @@ from results.store.snapshot import OTHERS, is_ours, side_by_side
 from results.store.snapshot import TRIALS as OF_TRIALS
 from results.store.store import Store
 from results.store.survey import CHECKPOINT_NAME, FAILURE_NAME
+from trainables.errors import ConfigurationError
 from trainables.trial import EVALUATION_LENGTH
 
 OF_DATA = rf"(-[0-9a-f]{{{DIGEST_LENGTH}}})?\.parquet"
@@ -289,6 +291,9 @@ class _Looker:
     def _differing(self, path: str, differing: Callable[[], Mapping[str, tuple[float, float]]]) -> None:
         try:
             found = differing()
+        except ConfigurationError as error:
+            self.made.found(UNKNOWN_TASK, path, str(error))
+            return
         except (KeyError, ValueError) as error:
             # These bytes were committed, and yet are not predictions.
             self.made.found(DAMAGED, path, f"cannot be scored: {error}")

@@ -24,6 +24,7 @@ from orchestrator.use_cases.tables import tables
 from orchestrator.use_cases.trial import trial
 from results.scoring.commit import part_of
 from results.store.address import Address
+from results.store.finding import UNKNOWN_TASK
 from results.store.inspection import inspection
 from results.store.store import Store
 from results.store.survey import State
@@ -125,6 +126,13 @@ def test_its_trials_are_committed_verified_and_printed_beside_those_of_classific
     for step in made.steps:
         step()
     assert (made.trials, made.findings) == (4, [])
+    # Without the file that brings the task, as on another machine.
+    with pytest.MonkeyPatch.context() as elsewhere:
+        elsewhere.setattr(PLUGINS, "_files", ())
+        without = inspection(store)
+        for step in without.steps:
+            step()
+    assert [finding.kind for finding in without.findings] == [UNKNOWN_TASK] * 3 and not without.wrong
 
     with pytest.raises(ConfigurationError, match=r"'hamming'.*'multi_label'"):
         rescore(uri, ["hamming"])
