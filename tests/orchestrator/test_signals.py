@@ -208,12 +208,15 @@ def test_a_sweep_can_be_ended_in_any_state_by_anything(
         assert not alive, told
         kept = [place(path) for path in checkpoints(store)]
         assert len(kept) == (state == EPOCH), told
-        # No checkpoint is a regular one of every tenth epoch.
-        assert not [(epoch, batch) for epoch, batch in kept if epoch % 10 == 0 and batch == 0], told
+        regular.extend(1 for epoch, batch in kept if epoch % 10 == 0 and batch == 0)
         assert not commits(store)
 
+    regular: list[int] = []
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         list(pool.map(check, CASES))
+    # A stop may fall on a tenth epoch, whose checkpoint is a regular one: for one case in a hundred or so. If
+    # none kept a checkpoint of its own, all would be.
+    assert len(regular) < 3
     assert not list(temporary.glob(f"{PREFIX}*"))
     # The logs of a dead Ray are kept.
     assert len(list(temporary.glob("calibsweep-ray-logs-*"))) == 4
