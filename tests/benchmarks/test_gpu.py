@@ -228,6 +228,7 @@ def is_late(bench):
 """
 
 
+@pytest.mark.slow
 def test_a_failed_dead_or_hanging_step_is_reported_and_the_others_continue(
     benchmark: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -276,6 +276,7 @@ def test_missing_data_stops_a_run_before_it_starts(calibsweep: Command, tmp_path
     assert not list(Path(store).rglob("*.parquet"))
 
 
+@pytest.mark.slow
 def test_list_tells_its_kinds_and_every_setting(calibsweep: Command) -> None:
     for kind in (line.split()[0] for line in calibsweep("list").splitlines()[1:]):
         assert len(calibsweep("list", kind).splitlines()) > 2, kind

@@ -38,6 +38,7 @@ def others(trial: Trial) -> list[str]:
     return [Address.of(trial, each).rows[1] for each in trial.evaluations]
 
 
+@pytest.mark.slow
 def test_they_count_as_done_and_print_the_same_tables(store: Store) -> None:
     before, expected = content_of(store), pd.read_csv(FOLDER / "expected.csv")
     found = store.survey(TRIALS)

@@ -27,6 +27,7 @@ def test_the_page_is_what_the_recorded_stores_say(repository: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sweep", "folder"), RECORDED.items())
 def test_each_trial_is_one_of_its_sweep_and_its_scores_follow_from_its_logits(
     repository: Path, sweep: str, folder: str

@@ -69,6 +69,7 @@ class OtherProcessor:
         return values * (1 + moves * torch.finfo(torch.float64).eps)
 
 
+@pytest.mark.slow
 @given(drawn_parts(), st.integers(0, 99))
 @settings(max_examples=30, derandomize=True)
 def test_last_digits_of_a_processor_change_no_score_and_no_temperature(parts, seed):

@@ -49,6 +49,7 @@ def together(
     return [torch.load(folder / f"{rank}.pt") for rank in range(request.param)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CASES)
 def test_the_weights_are_those_of_one_worker(
     cell: str, alone: dict[str, Any], together: list[dict[str, Any]]
