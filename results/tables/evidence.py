@@ -43,6 +43,9 @@ Predictions = Callable[[Sequence[str]], Mapping[str, pa.Table]]
 MOST_TRIALS = 1000
 """Reading the logits of more trials takes minutes."""
 
+AT_ONCE = 64
+"""Trials whose logits are in memory together."""
+
 DRAWS = 1000
 """Number of label draws for a floor, and of resamples of the test samples."""
 
@@ -187,17 +190,23 @@ class Evidence:
             return {}
         from results.scoring import samples
 
-        new = [key for key in keys if key not in self._read]
-        # Where one is missing, the others need not be read.
-        for part in (new[:1], new[1:]):
-            tables = self.predictions(part) if part else {}
-            self._read.update({key: self._both(key, tables[key]) if key in tables else None for key in part})
-            if any(self._read[key] is None for key in part):
-                return {}
+        if not self._read:
+            self._read_all()
         found = {key: both[after] for key in keys if (both := self._read[key]) is not None}
         if len(found) < len(keys) or not samples.same_samples(list(found.values())):
             return {}
         return found
+
+    def _read_all(self) -> None:
+        """Reads the samples of all trials: one by one, each would wait for an object store."""
+        keys = [str(key) for key in self._column("key")]
+        self._read = dict.fromkeys(keys)
+        # Where the first has none, the others need not be read.
+        for start, end in [(0, 1), *((n, n + AT_ONCE) for n in range(1, len(keys), AT_ONCE))]:
+            tables = self.predictions(keys[start:end])
+            self._read |= {key: self._both(key, table) for key, table in tables.items()}
+            if start == 0 and not tables:
+                return
 
     def _both(self, key: str, predictions: pa.Table) -> tuple[Samples, Samples]:
         from results.scoring import samples
