@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from orchestrator.command_line.base import Choice, Command
 from orchestrator.commands import completion
 from orchestrator.commands.endings import RAN_WITH_FAILURES
-from orchestrator.commands.options import json_option, set_option, store_option
-from orchestrator.screen.terminal import console, warn
+from orchestrator.commands.options import json_option, set_option, store_option, trials_of_argument
+from orchestrator.screen.terminal import console, warn, write_utf8
 
 FORMATS = ("md", "html", "csv")
 
 
 @click.command(cls=Command, example="calibsweep compare sst --store results-store --fail-under 0.9")
-@click.argument(
-    "sweep",
-    required=False,
-    metavar="[SWEEP]",
-    shell_complete=completion.sweeps,
-    help="Only the trials of this sweep (a file or a bundled one), and only its complete cells.",
-)
+@trials_of_argument(", and only its complete cells")
 @store_option
 @click.option(
     "--table",
@@ -73,9 +65,7 @@ def compare(
 
         click.echo(as_json(made), nl=False)
     elif format:
-        # Always UTF-8, whatever the terminal's encoding.
-        sys.stdout.flush()
-        sys.stdout.buffer.write(made.render(format).encode())
+        write_utf8(made.render(format))
     else:
         print_comparison(made, each, console())
     if fail_under is not None and (why := below(made.counts.share, fail_under)):

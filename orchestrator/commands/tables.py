@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from orchestrator.command_line.base import Choice, Command
 from orchestrator.commands import completion
 from orchestrator.commands.options import json_option, set_option, store_option, trials_of_argument
-from orchestrator.screen.terminal import console
+from orchestrator.screen.terminal import console, write_utf8
 
 FORMATS = ("md", "latex", "html", "csv")
 
@@ -90,9 +88,7 @@ def tables(
 
         click.echo(as_json(made), nl=False)
     elif format:
-        # Always UTF-8, whatever the terminal's encoding.
-        sys.stdout.flush()
-        sys.stdout.buffer.write(made.render(format, standalone=standalone).encode())
+        write_utf8(made.render(format, standalone=standalone))
     else:
         screen = console()
         print_tables(made, screen)

@@ -265,10 +265,10 @@ def _started(address: str | None, folder: Path, request: StopRequest) -> Servers
             return servers
         except BaseException as error:
             request.ray = None
-            killed = servers.killed()
+            killed = servers.killed() if isinstance(error, StartError) else None
             ray.shutdown()
             servers.kill()
-            if killed and isinstance(error, StartError):
+            if killed:
                 # As `gone` does, which may notice it later than Ray itself.
                 raise StartError(killed) from error
             if last or request.requested_at is not None or not isinstance(error, StartError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING
 
@@ -29,6 +30,12 @@ def warn(line: str) -> None:
     from trainables.texts import visible
 
     click.echo(f"{NAME}: {visible(line)}", err=True)
+
+
+def write_utf8(text: str) -> None:
+    """Writes a document to standard output, in UTF-8 whatever the terminal's encoding."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
 
 
 def can_redraw(file: IO[str]) -> bool:

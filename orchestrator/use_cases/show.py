@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import pandas as pd
 
 from results.store import data_files
 from results.store.address import Address
@@ -112,7 +113,7 @@ def show(
 
 
 def _shown(store: Store, row: Mapping[str, Any], listed: Collection[str]) -> ShownTrial:
-    known = {name: value for name, value in row.items() if not _is_missing(value)}
+    known = {name: value for name, value in row.items() if pd.notna(value)}
     row_path = Address(*(str(row[name]) for name in (*PLACE, "key"))).row
     data = [
         data_files.listed_path(row_path, kind, str(row[data_files.digest_column(kind)]), listed)
@@ -138,7 +139,3 @@ def _shown(store: Store, row: Mapping[str, Any], listed: Collection[str]) -> Sho
         },
         files=tuple(store.folder.name(path) for path in (row_path, *data)),
     )
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))

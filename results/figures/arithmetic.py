@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from results.statistics.binned import ECE, BinnedError, Binning, Floats, Ints, Totals, equal_width_bins
 from results.statistics.noise_floor import top_label
@@ -21,9 +22,7 @@ BAND = (0.025, 0.975)
 
 def log_softmax(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> Floats:
     """log p of each class, [..., K]."""
-    exact = np.asarray(logits, dtype=np.float64)
-    gaps = (exact - exact.max(axis=-1, keepdims=True)) / temperature
-    return np.asarray(gaps - np.log(np.exp(gaps).sum(axis=-1, keepdims=True)))
+    return np.asarray(special.log_softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=-1))
 
 
 def top(log_probabilities: Floats, labels: Ints) -> tuple[Floats, Ints]:

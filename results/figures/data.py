@@ -118,8 +118,7 @@ def _parts(trial: Trial) -> Mapping[str, Part]:
 
 def printed_dataset(label: str) -> str:
     """A data set as printed, without its parameters: 'SST Binary'."""
-    name = label.partition("(")[0]
-    return names.DATASETS.get(name) or visible(label)
+    return names.short([label], names.dataset)[label]
 
 
 @dataclass(frozen=True)

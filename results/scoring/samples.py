@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.special import logsumexp
+from scipy.special import log_softmax
 
 from results.scoring.scores import UNCALIBRATED
 
@@ -45,7 +45,7 @@ class Samples:
         """From logits or log-probabilities [N, K], in any order, and labels [N]."""
         order = np.argsort(ids, kind="stable")
         ids, logits, labels = ids[order], np.asarray(logits[order], dtype=np.float64), labels[order]
-        log_probabilities = logits - logsumexp(logits, axis=1, keepdims=True)
+        log_probabilities = log_softmax(logits, axis=1)
         probabilities = np.exp(log_probabilities)
         rows = np.arange(len(labels))
         true = log_probabilities[rows, labels]

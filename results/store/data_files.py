@@ -77,9 +77,16 @@ def committed_row(folder: Folder, address: Address) -> tuple[str, pa.Table]:
     Raises:
         StoreError: It is missing, damaged or unreadable.
     """
+    at, _, row = committed_content(folder, address)
+    return at, row
+
+
+def committed_content(folder: Folder, address: Address) -> tuple[str, bytes, pa.Table]:
+    """Like `committed_row`, with the bytes of the row before the row."""
     for path in address.rows:
         try:
-            return path, rows.checked_row(folder.read(path), address.key)
+            content = folder.read(path)
+            return path, content, rows.checked_row(content, address.key)
         except FileNotFoundError:
             continue
         except rows.DamagedFileError as error:
@@ -99,14 +106,25 @@ def committed(folder: Folder, address: Address, kind: str) -> pa.Table:
 def data_of(folder: Folder, row_path: str, row: pa.Table, kind: str) -> pa.Table:
     """Like `committed`, for a row that was read."""
     digest = row[digest_column(kind)][0].as_py()
-    at = path(row_path, kind, digest)
+    try:
+        return rows.from_parquet(content_of(folder, row_path, kind, digest))
+    except rows.DamagedFileError as error:
+        raise _lost(folder, path(row_path, kind, digest)) from error
+
+
+def content_of(folder: Folder, row_path: str, kind: str, digest: str) -> bytes:
+    """The committed bytes of a row's data of a kind, by their digest in the row.
+
+    Raises:
+        StoreError: They are missing, damaged or unreadable.
+    """
     try:
         at, content = read(folder, row_path, kind, digest)
-        if sha256(content) != digest:
-            raise rows.DamagedFileError("its bytes are not the committed bytes")
-        return rows.from_parquet(content)
-    except (FileNotFoundError, rows.DamagedFileError) as error:
-        raise _lost(folder, at) from error
+    except FileNotFoundError as error:
+        raise _lost(folder, path(row_path, kind, digest)) from error
+    if sha256(content) != digest:
+        raise _lost(folder, at)
+    return content
 
 
 def _lost(folder: Folder, path: str) -> StoreError:

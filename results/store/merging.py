@@ -121,15 +121,14 @@ def _copy(found: _Found, target: Store) -> str:
     source = found.store.folder
     address = Address(*(str(found.row[name]) for name in ("dataset", "model", "loss", "key")))
     try:
-        row_path, row = data_files.committed_row(source, address)
-        data = {}
-        for kind in DATA[row_path.partition("/")[0]]:
-            digest = row[data_files.digest_column(kind)][0].as_py()
-            _, data[kind] = data_files.read(source, row_path, kind, digest)
-            if data_files.sha256(data[kind]) != digest:
-                return source.name(row_path)
-        content = source.read(row_path)
-    except (FileNotFoundError, StoreError):
+        row_path, content, row = data_files.committed_content(source, address)
+        data = {
+            kind: data_files.content_of(
+                source, row_path, kind, row[data_files.digest_column(kind)][0].as_py()
+            )
+            for kind in DATA[row_path.partition("/")[0]]
+        }
+    except StoreError:
         return source.name(address.row)
     data_files.commit(target.folder, row_path, content, data)
     return ""

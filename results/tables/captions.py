@@ -30,10 +30,10 @@ def about(metric: Metric, data: str) -> str:
     return ", ".join([f"{metric.meaning}{title} on {data}", *facts]) + "."
 
 
-def reading(
+def numbers(
     metric: Metric, calibrator: str, seeds: int, rows: Sequence[Row], known: Sequence[Known]
 ) -> Iterator[str]:
-    """How to read the numbers and marks of a table.
+    """How to read the numbers of a table.
 
     Args:
         seeds: The usual number of seeds of a cell.
@@ -49,8 +49,6 @@ def reading(
         yield "One seed."
     if any(floor is not None for each in known for floor in each.floors):
         yield ON_FLOORS
-    if metric.direction:
-        yield _on_bold(seeds, known)
 
 
 def _scaling(calibrator: str, with_temperatures: bool) -> str:
@@ -69,7 +67,10 @@ def _scaling(calibrator: str, with_temperatures: bool) -> str:
     )
 
 
-def _on_bold(seeds: int, known: Sequence[Known]) -> str:
+def bold(metric: Metric, seeds: int, known: Sequence[Known]) -> str:
+    """What is bold in a table; '' for a metric without a direction. Arguments as in `numbers`."""
+    if not metric.direction:
+        return ""
     compared = [each for each in known if each.comparison.known.any()]
     if not compared:
         return "Nothing is bold: there is nothing to compare."

@@ -64,10 +64,9 @@ def predictions_in(store: Store, frame: pd.DataFrame) -> Predictions:
 
     def read(key: str) -> pa.Table | None:
         # By the digest in the frame: the row need not be read again.
-        with contextlib.suppress(StoreError, FileNotFoundError, rows.DamagedFileError):
-            row_path, digest = places[key]
-            _, content = data_files.read(store.folder, row_path, "predictions", digest)
-            return rows.from_parquet(content) if data_files.sha256(content) == digest else None
+        row_path, digest = places[key]
+        with contextlib.suppress(StoreError):
+            return rows.from_parquet(data_files.content_of(store.folder, row_path, "predictions", digest))
         return None
 
     def read_all(keys: Sequence[str]) -> dict[str, pa.Table]:
@@ -201,12 +200,9 @@ class Evidence:
         """Reads the samples of all trials: one by one, each would wait for an object store."""
         keys = [str(key) for key in self._column("key")]
         self._read = dict.fromkeys(keys)
-        # Where the first has none, the others need not be read.
-        for start, end in [(0, 1), *((n, n + AT_ONCE) for n in range(1, len(keys), AT_ONCE))]:
-            tables = self.predictions(keys[start:end])
+        for start in range(0, len(keys), AT_ONCE):
+            tables = self.predictions(keys[start : start + AT_ONCE])
             self._read |= {key: self._both(key, table) for key, table in tables.items()}
-            if start == 0 and not tables:
-                return
 
     def _both(self, key: str, predictions: pa.Table) -> tuple[Samples, Samples]:
         from results.scoring import samples
@@ -243,9 +239,8 @@ def _resampled(
 
     every = [tested[key] for of_loss in keys for key in of_loss]
     resamples = resampling.Resamples(len(every[0].ids), DRAWS)
-    error = binned(metric)
     values = [samples.means_over(each, metric.name) for each in every]
-    if error is not None:
+    if (error := binned(metric)) is not None:
         confidences, correct = (
             np.stack([getattr(each, name) for each in every]) for name in ("confidences", "correct")
         )

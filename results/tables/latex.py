@@ -93,7 +93,7 @@ def latex(tables: Sequence[Table], *, standalone: bool = False, prefix: str = ""
 
 
 def _float(grid: Grid, prefix: str) -> str:
-    label = "-".join(filter(None, ("tab:" + slug(prefix) if prefix else "", grid.name)))
+    label = "tab:" + "-".join(filter(None, (slug(prefix), grid.name)))
     notes = [rf"{escaped(note)}\par" for note in grid.notes]
     if notes:
         notes = [r"\par\smallskip\begin{minipage}{\linewidth}", *notes, r"\end{minipage}"]
@@ -101,7 +101,7 @@ def _float(grid: Grid, prefix: str) -> str:
         r"\begin{table}[tbp]",
         r"\centering",
         rf"\caption{{{escaped(grid.caption)}}}",
-        rf"\label{{{label if prefix else 'tab:' + label}}}\smallskip",
+        rf"\label{{{label}}}\smallskip",
         # 7 points in a document of 10 points.
         r"\scriptsize\setlength{\tabcolsep}{3pt}",
         rf"\begin{{tabular}}{{l*{{{grid.columns}}}{{r}}}}",

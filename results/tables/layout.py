@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from results.scoring.scores import UNCALIBRATED, Metric
-from results.tables import names
 from trainables.catalogue import CALIBRATORS
 
 if TYPE_CHECKING:
@@ -68,11 +67,6 @@ class Row:
     settings: str
     cells: tuple[Cell | None, ...]
 
-    @property
-    def name(self) -> str:
-        """The model as printed, with the settings if there are any."""
-        return names.model(self.model) + (f" ({self.settings})" if self.settings else "")
-
 
 def scalings(metric: Metric, calibrator: str) -> tuple[str, ...]:
     """See `Table.scalings`."""
@@ -88,7 +82,8 @@ class Table:
         data: Name of the evaluated data.
         seeds: The usual number of seeds of a cell.
         about: The sentence that says what the metric is.
-        reading: Sentences that say how to read the table: of all metrics alike.
+        numbers: Sentences that say how to read the numbers: of all metrics alike.
+        bold: The sentence that says what is bold; '' for a metric without a direction.
     """
 
     metric: Metric
@@ -97,7 +92,8 @@ class Table:
     rows: tuple[Row, ...]
     seeds: int
     about: str
-    reading: tuple[str, ...]
+    numbers: tuple[str, ...]
+    bold: str
     notes: tuple[str, ...]
     data: str = TEST_SET
 
@@ -109,6 +105,11 @@ class Table:
     @property
     def caption(self) -> str:
         return " ".join([self.about, *self.reading])
+
+    @property
+    def reading(self) -> tuple[str, ...]:
+        """How to read the table."""
+        return (*self.numbers, self.bold) if self.bold else self.numbers
 
     @property
     def has_floors(self) -> bool:

@@ -200,8 +200,7 @@ class Screen:
             yield captions.ON_FLOORS
         if not fit.floors:
             yield from self._floors(fit)
-        sentences = (sentence for table in self._tables for sentence in table.reading)
-        bold = dict.fromkeys(sentence for sentence in sentences if "bold" in sentence.lower())
+        bold = dict.fromkeys(table.bold for table in self._tables if table.bold)
         yield from (sentence.replace("Bold:", "*:") for sentence in bold)
         titles = self._titles
         needed = self._longest_label() + self._width_of_numbers(Fit(len(titles), len(titles), False))

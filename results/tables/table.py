@@ -186,7 +186,6 @@ def _built(part: Part, calibrator: str, predictions: Predictions) -> list[Table]
                 by_scaling.append(marked(row, list(there), found, metric))
             ordered = tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)
             rows.append(Row(dataset, model, settings, ordered))
-        sentences = captions.reading(metric, calibrator, full, rows, known)
         notes = (*holes, *training, *_notes_on_undefined(rows), *_notes_on_code(mixed), *unread)
         tables.append(
             Table(
@@ -196,7 +195,8 @@ def _built(part: Part, calibrator: str, predictions: Predictions) -> list[Table]
                 tuple(rows),
                 full,
                 captions.about(metric, part.data),
-                tuple(sentences),
+                tuple(captions.numbers(metric, calibrator, full, rows, known)),
+                captions.bold(metric, full, known),
                 notes,
                 part.data,
             )
