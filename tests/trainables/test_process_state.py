@@ -305,7 +305,7 @@ def test_generators_go_on_as_if_no_trial_had_been() -> None:
 
 
 LASTING = """
-    import ctypes, json, os, subprocess, sys, threading, time, tempfile
+    import ctypes, json, os, shutil, subprocess, sys, threading, time, tempfile
     import torch
     from concurrent.futures import ThreadPoolExecutor
     from trainables.process_state.state import ProcessState, _children
@@ -338,6 +338,7 @@ LASTING = """
         "thread later": lambda: threading.Timer(3600, wait).start(),
         "thread of a pool": lambda: ThreadPoolExecutor(1).submit(wait),
         "child": lambda: subprocess.Popen(["sleep", "60"]),
+        "nameless": lambda: subprocess.Popen([""], executable=shutil.which("cat"), stdin=-1),
         "fork": forked,
         "inference": lambda: [mode := torch.inference_mode(), mode.__enter__()],
         "dispatch": dispatch,
@@ -380,6 +381,7 @@ NAMES = {
     "thread later": "thread Thread-1",
     "thread of a pool": "thread ThreadPoolExecutor-0_0",
     "child": "child process sleep 60",
+    "nameless": "child process cat",
     "fork": "child process ",
     "inference": "inference mode",
     "dispatch": "torch dispatch modes",

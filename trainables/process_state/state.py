@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from trainables.process_state.functions import Functions
 from trainables.process_state.of_python import PYTHON
 from trainables.process_state.of_torch import TORCH
@@ -188,12 +190,14 @@ def _children() -> set[int]:
 def _own_child(child: int) -> str | None:
     """The command line of a process, unless it is a library's program or has ended."""
     try:
-        arguments = Path(f"/proc/{child}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-    except OSError:
+        process = psutil.Process(child)
+        arguments = process.cmdline()
+        if process.status() == psutil.STATUS_ZOMBIE or any(map(is_library, arguments)):
+            return None
+        # A process that just starts its program has no command line yet.
+        return " ".join(arguments) or process.name()
+    except psutil.Error:
         return None
-    if not any(arguments) or any(map(is_library, arguments)):
-        return None
-    return " ".join(arguments).strip()
 
 
 def _still_running(
