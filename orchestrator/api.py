@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.use_cases.compare import compare as compare
     from orchestrator.use_cases.contents import contents as contents
     from orchestrator.use_cases.data import prepare as prepare
+    from orchestrator.use_cases.export import export_calarena as export_calarena
     from orchestrator.use_cases.figures import figures as figures
     from orchestrator.use_cases.listing import listing as listing
     from orchestrator.use_cases.merge import merge as merge
@@ -37,6 +38,7 @@ _MODULES = {
     "tables": "orchestrator.use_cases.tables",
     "compare": "orchestrator.use_cases.compare",
     "figures": "orchestrator.use_cases.figures",
+    "export_calarena": "orchestrator.use_cases.export",
     "score": "orchestrator.use_cases.score",
     "show": "orchestrator.use_cases.show",
     "contents": "orchestrator.use_cases.contents",

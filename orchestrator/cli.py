@@ -12,6 +12,7 @@ from orchestrator.commands.compare import compare
 from orchestrator.commands.completion import OPTIONS
 from orchestrator.commands.data import data
 from orchestrator.commands.endings import run_and_exit
+from orchestrator.commands.export import export
 from orchestrator.commands.figures import figures
 from orchestrator.commands.launch import launch
 from orchestrator.commands.listing import list_
@@ -29,7 +30,7 @@ from orchestrator.commands.trial import trial
 app.params += OPTIONS
 app.add("A sweep, on this machine or on a cluster", [plan, run, status])
 app.add("A sweep as a job of a cluster", [launch, logs, stop])
-app.add("Results", [tables, show, compare, figures, store, score])
+app.add("Results", [tables, show, compare, figures, store, export, score])
 app.add("Components and data", [list_, data, trial, check_loss])
 click.version_option(None, "-V", "--version", package_name=NAME, message="%(prog)s %(version)s")(app)
 

@@ -39,7 +39,7 @@ def cells_of(
     if chosen:
         wanted = wanted[wanted["loss"].isin(chosen)]
     if wanted.empty:
-        raise ConfigurationError("figures show results of classification, and the sweep has no such trials.")
+        raise ConfigurationError("the sweep has no trials of classification.")
     frame = snapshot.trials()
     summary = summarise(frame, [], wanted)
     settings = dict(zip(map(tuple, summary[CELL].to_numpy()), summary["settings"], strict=True))
