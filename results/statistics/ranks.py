@@ -7,6 +7,7 @@ must be independent: two networks on one data set are not quite.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -132,6 +133,15 @@ def critical_difference(cells: int, losses: int, level: float = 0.95) -> float:
         raise ValueError(f"no two losses to compare: {losses} over {cells} cells.")
     quantile = stats.studentized_range.ppf(level, losses, np.inf)
     return float(quantile * np.sqrt(losses * (losses + 1) / (12 * cells)))
+
+
+def cells_needed(losses: int, level: float = 0.95) -> int:
+    """The least number of cells for which Nemenyi's test can reject any equality.
+
+    With fewer, no two average ranks can differ by the critical difference: the best rank is 1, and the worst
+    is the number of losses.
+    """
+    return math.floor((critical_difference(1, losses, level) / (losses - 1)) ** 2) + 1
 
 
 def _diagram(

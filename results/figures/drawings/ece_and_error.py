@@ -23,7 +23,7 @@ def pictures(results: Results) -> Iterator[Picture]:
         drawing, axes = style.grid(1, 2, 1.5 + 0.24 * len(losses), sharey=True, width_ratios=[1.6, 1])
         for place, loss in enumerate(losses):
             look, trials = style.look(loss), cell.by_loss[loss]
-            before, after, error = np.array([_scores(results, trial) for trial in trials]).T
+            before, after, error = np.array([scores(results, trial) for trial in trials]).T
             for axis, values, shift, face in (
                 (axes[0, 0], before, -0.17, look.color),
                 (axes[0, 0], after, 0.17, "white"),
@@ -75,7 +75,7 @@ def pictures(results: Results) -> Iterator[Picture]:
         yield Picture(cell.parts, f"ECE and error by loss, {cell.title}", drawing)
 
 
-def _scores(results: Results, trial: Trial) -> tuple[float, float, float]:
+def scores(results: Results, trial: Trial) -> tuple[float, float, float]:
     """ECE before and after calibration, and error, of the test part, as fractions."""
     test = trial.parts["test"]
     confidences, correct = arithmetic.top(arithmetic.log_softmax(test.logits), test.labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pyarrow as pa
@@ -10,12 +11,13 @@ import pyarrow.parquet
 import pytest
 import torch
 from matplotlib.patches import Rectangle
+from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
 from results.figures import arithmetic, kinds
 from results.figures.data import Cell, Part, Results, Trial
 from results.figures.kinds import NothingToDrawError
-from trainables.calibration import reliability_bins
+from trainables.calibration import ece, reliability_bins
 from trainables.calibrators.temperature import TEMPERATURES, criterion_curves
 from trainables.datasets import load as load_dataset
 
@@ -245,3 +247,72 @@ def test_seeds_are_shared_by_all_losses(cell: Cell) -> None:
     uneven = dataclasses.replace(cell, trials=(of("brier", 0), of("brier", 3), of("mmce", 3), of("mmce", 5)))
     assert [(trial.loss, trial.seed) for trial in uneven.one_seed(None)] == [("brier", 3), ("mmce", 3)]
     assert [trial.loss for trial in uneven.one_seed(5)] == ["mmce"]
+
+
+LOSSES = ("brier", "flsd_53", "mmce", "adafocal")
+
+
+def sharper_by_loss(datasets: int, seeds: int = 2) -> list[Cell]:
+    """Cells of two networks per data set, in which each loss is less calibrated than the one before."""
+    generator = np.random.default_rng(6)
+    cells = []
+    for number in range(2 * datasets):
+        trials = []
+        for place, loss in enumerate(LOSSES):
+            for seed in range(seeds):
+                parts = {}
+                for part, samples in {"validation": 59, "test": 83}.items():
+                    logits = generator.normal(size=(samples, 3))
+                    drawn_labels = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)
+                    parts[part] = Part((1 + 2 * place) * logits, drawn_labels, np.arange(samples))
+                trials.append(Trial("", "", "", loss, seed, {"temperature_ece": 1 + 2 * place}, given=parts))
+        cells.append(Cell(f"data{number // 2}", f"net{number % 2}", "", tuple(trials)))
+    return cells
+
+
+def test_ranks_and_bars_are_those_of_demsars_table() -> None:
+    cells = sharper_by_loss(datasets=4)
+    (picture,) = pictures("critical_difference", Results([*cells, only(cells[0], "mmce")]))
+    assert "8 cells of 4 data sets" in picture.drawing.get_suptitle()
+    assert "1 incomplete cell" in picture.drawing.get_suptitle()
+    before, after, _ = picture.drawing.axes
+
+    def mean_ece(trials: list[Trial]) -> float:
+        of_tests = (tensors(trial.parts["test"]) for trial in trials)
+        return np.mean([ece(torch.softmax(logits, dim=1), labels) for logits, labels in of_tests])
+
+    scores = [[mean_ece(cell.by_loss[loss]) for loss in LOSSES] for cell in cells]
+    ranks = dict(zip(LOSSES, rankdata(scores, axis=1).mean(axis=0), strict=True))
+    for loss, rank in ranks.items():
+        ((x, _),) = lines(before, loss)
+        assert x[0] == pytest.approx(rank)
+    order = sorted(LOSSES, key=ranks.__getitem__)
+    # q of four losses at 0.05: Demsar 2006, Table 5(a).
+    critical = 2.569 * np.sqrt(4 * 5 / (6 * 8))
+    alike = [
+        (start, end)
+        for start, end in itertools.combinations(range(4), 2)
+        if ranks[order[end]] - ranks[order[start]] < critical
+    ]
+    longest = {
+        (ranks[order[start]], ranks[order[end]])
+        for start, end in alike
+        if not any(a <= start and end <= b and (a, b) != (start, end) for a, b in alike)
+    }
+    assert len(longest) > 1
+    bars = [(x[0], x[-1]) for x, _ in lines(before, "bar")]
+    np.testing.assert_allclose(sorted(bars), sorted(longest))
+    # After scaling by the true temperatures none is better: one bar for all.
+    ((x, _),) = lines(after, "bar")
+    of_all = [x[0] for loss in LOSSES for x, _ in lines(after, loss)]
+    assert (x[0], x[-1]) == (min(of_all), max(of_all))
+
+
+@pytest.mark.parametrize(
+    ("losses", "datasets", "reason"),
+    [(LOSSES[:2], 4, "at least 3 losses, not 2"), (LOSSES, 1, "at least 3 cells .* has 2")],
+)
+def test_too_few_to_rank_is_a_reason(losses: tuple[str, ...], datasets: int, reason: str) -> None:
+    cells = [only(cell, *losses) for cell in sharper_by_loss(datasets, seeds=1)]
+    with pytest.raises(NothingToDrawError, match=reason):
+        pictures("critical_difference", Results(cells))

@@ -11,7 +11,14 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from results.statistics.complete import matched
-from results.statistics.ranks import average_ranks, critical_difference, friedman, nemenyi, wilcoxon_holm
+from results.statistics.ranks import (
+    average_ranks,
+    cells_needed,
+    critical_difference,
+    friedman,
+    nemenyi,
+    wilcoxon_holm,
+)
 
 TREES = ["C4.5", "C4.5+m", "C4.5+cf", "C4.5+m+cf"]
 DEMSAR = pd.DataFrame(
@@ -73,6 +80,16 @@ def test_critical_values_are_those_of_his_table(losses: int, quantile: float) ->
     cells = 11
     unit = np.sqrt(losses * (losses + 1) / (6 * cells))
     assert critical_difference(cells, losses) == pytest.approx(quantile * unit, abs=0.001)
+
+
+@pytest.mark.parametrize("losses", [2, 3, 5, 13])
+def test_with_fewer_cells_than_needed_not_even_the_extreme_ranks_differ(losses: int) -> None:
+    needed = cells_needed(losses)
+    alike = {
+        cells: bool(nemenyi(pd.DataFrame([range(losses)] * cells)).p_values.iloc[0, -1] > 0.05)
+        for cells in range(1, 7)
+    }
+    assert alike == {cells: cells < needed for cells in alike}
 
 
 def some_scores(cells: int, losses: int, seed: int) -> pd.DataFrame:
