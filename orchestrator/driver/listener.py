@@ -69,7 +69,7 @@ class Listener(Callback):
         self.blame.runs(key, report.node)
         for note in report.notes:
             if note.kind == NOTE:
-                self.store.tidying.tell_once(note.text)
+                self.store.tidying.warn_once(note.text)
             else:
                 self.progress.note(note.text)
         match report:

@@ -44,9 +44,9 @@ class RayTrial(tune.Trainable):
         PLUGINS.install(settings.plugins)
         self.settings = settings
         self.store = Store(settings.store)
-        self.store.folder.sit_out_outages()
+        self.store.folder.wait_out_outages()
         self.notes: list[Note] = []
-        self.store.tidying.tell = lambda line: self.notes.append(Note(line, NOTE))
+        self.store.tidying.warn = lambda line: self.notes.append(Note(line, NOTE))
         self.checkpoints = StoredCheckpoints(self.store)
         self.alone: TrialWorker | None = None
         self.group: WorkerGroup | None = None

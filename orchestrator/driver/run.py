@@ -59,7 +59,7 @@ def run_trials(
         progress.at_once = at_once(first, [{"CPU": len(os.sched_getaffinity(0))}])
     data = f"loading {', '.join(component.label for component in needed.datasets)}"
     ray_ = "starting Ray" if address is None else f"joining the Ray cluster at {address}"
-    assignment.store.folder.sit_out_outages(progress.note)
+    assignment.store.folder.wait_out_outages(progress.note)
     with progress, here or contextlib.nullcontext():
         progress.doing(f"{ray_}, {data}" if here else ray_)
         import ray

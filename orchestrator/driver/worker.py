@@ -77,9 +77,9 @@ class TrialWorker:
         self.first = self.group.rank == 0
         self.store = Store(settings.store)
         # Below the stall limit, so that a trial waiting to store its checkpoint does not count as stalled.
-        self.store.folder.sit_out_outages(seconds=OUTAGE_SHARE * 60 * watch.stalled_minutes)
+        self.store.folder.wait_out_outages(seconds=OUTAGE_SHARE * 60 * watch.stalled_minutes)
         self.notes: list[Note] = []
-        self.store.tidying.tell = lambda line: self.notes.append(Note(line, NOTE))
+        self.store.tidying.warn = lambda line: self.notes.append(Note(line, NOTE))
         self.checkpoints = StoredCheckpoints(self.store)
         self.run: TrialRun | None = None
         self.loaded: tuple[Component, Dataset] | None = None

@@ -32,7 +32,7 @@ def compact(store: str, *, warn: Callable[[str], object] | None = None) -> Compa
     opened = Store(store)
     opened.check_place()
     if warn is not None:
-        opened.tidying.tell = warn
+        opened.tidying.warn = warn
     number = opened.compact()
     if not number:
         raise StoreError(

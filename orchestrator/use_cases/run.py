@@ -146,7 +146,7 @@ def run(
     data = data or default_root()
     standing = Standing(load(sweep, overrides), Store(store))
     place = standing.store
-    place.tidying.tell = observer.warn
+    place.tidying.warn = observer.warn
     with observer.busy(f"reading the store {store}"):
         wanted = standing.to_run(retry_failed)
         if wanted or standing.to_mend or standing.survey.leftover:

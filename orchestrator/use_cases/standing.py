@@ -48,7 +48,7 @@ class Standing:
     @property
     def to_mend(self) -> bool:
         """Whether the store needs mending."""
-        return bool(self.survey.damaged or self.found.looked_at)
+        return bool(self.survey.damaged or self.found.inspected)
 
     @property
     def done(self) -> int:

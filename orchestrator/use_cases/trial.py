@@ -136,7 +136,7 @@ class _Kept:
         self.store = Store(uri)
         self.store.folder.check_writable()
         if warn is not None:
-            self.store.tidying.tell = warn
+            self.store.tidying.warn = warn
         self.checkpoints = StoredCheckpoints(self.store)
 
     def commit(self, result: TrialResult, made_by: Mapping[str, Sequence[float]]) -> bool:

@@ -265,7 +265,7 @@ def _row(store: Store, path: str) -> pa.Table:
     try:
         return rows.checked_row(store.folder.read(path), stem(path))
     except (FileNotFoundError, rows.DamagedFileError) as error:
-        raise StoreError(f"{store.folder.name(path)} is missing or damaged: run the sweep again.") from error
+        raise StoreError(f"{store.folder.name(path)} is missing or damaged: rerun its sweep.") from error
 
 
 def _provenance(row: pa.Table) -> dict[str, str]:
@@ -274,7 +274,7 @@ def _provenance(row: pa.Table) -> dict[str, str]:
 
 def _replace(store: Store, path: str, row: pa.Table, scores: Mapping[str, float]) -> None:
     when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    facts = {ARITHMETIC: FLOAT64, "scored_anew": when, "scored_anew_by": source_commit()}
+    facts = {ARITHMETIC: FLOAT64, "rescored_at": when, "rescored_by": source_commit()}
     content = rows.to_parquet(rows.rescored(row, scores, facts))
     store.set_aside([path])
     store.folder.write(path, content, exclusive=True)

@@ -60,13 +60,13 @@ class StoredCheckpoints:
             try:
                 state = self.store.folder.read(info.path)
             except FileNotFoundError:
-                continue  # another driver finished this trial and tidied up
+                continue  # Another driver finished this trial and deleted it.
             self.loaded = info
             if info.path.endswith(f"-{sha256(state)[:DIGEST_LENGTH]}.pt"):
                 yield state
             elif state != VOID:
                 whole = zipfile.is_zipfile(io.BytesIO(state))
-                self.unusable("its bytes are not the saved bytes" if whole else "it is cut short")
+                self.unusable("its bytes were altered" if whole else "it is truncated")
                 self.tidying.attempt(lambda path=info.path: self.store.set_aside([path]))  # type: ignore[misc]
 
     def unusable(self, why: str) -> None:

@@ -84,9 +84,9 @@ def mixed(trials: pd.DataFrame, expected: pd.DataFrame | None = None) -> dict[tu
     # It loads pandas, which callers with a data frame have already loaded.
     from results.tables.statistics import CELL
 
-    wanted = [f"{what}_{kind}" for kind in KINDS for what in ("code", "source", "numbers")]
-    wanted += ["version_torch", "dataset_fingerprint"]
-    columns = [name for name in wanted if name in trials.columns]
+    recorded = [f"{what}_{kind}" for kind in KINDS for what in ("code", "source", "numbers")]
+    recorded += ["version_torch", "dataset_fingerprint"]
+    columns = [name for name in recorded if name in trials.columns]
     if not columns:
         return {}
     if expected is not None:

@@ -82,27 +82,27 @@ def _read(table: pa.Table, nullable: Collection[str]) -> pd.DataFrame:
     Args:
         nullable: The columns without values in these rows, or with values that follow from others.
     """
-    wanted = {**SOURCES, **{field.name: field.type for field in rows.SCHEMA}}
+    types = {**SOURCES, **{field.name: field.type for field in rows.SCHEMA}}
     for column in (*rows.MAPS, "format"):
-        del wanted[column]
+        del types[column]
     if len(table.schema.names) != len(set(table.schema.names)):
-        raise ValueError("it has a column twice")
-    known = [field for field in table.schema if field.name in wanted or _is_of_a_map(field.name)]
+        raise ValueError("a column occurs twice")
+    known = [field for field in table.schema if field.name in types or _is_of_a_map(field.name)]
     for field in known:
-        if not _fits(field, wanted.get(field.name)):
-            raise ValueError(f"column {field.name!r} is of another type")
+        if not _fits(field, types.get(field.name)):
+            raise ValueError(f"column {field.name!r} has another type")
     # A copy written by an earlier version lacks the columns added since.
-    if absent := wanted.keys() - {*table.schema.names, *nullable}:
-        raise ValueError(f"it has no column {min(absent)!r}")
-    if any(table[name].null_count for name in wanted if name not in nullable):
-        raise ValueError("a value is missing in it")
+    if absent := types.keys() - {*table.schema.names, *nullable}:
+        raise ValueError(f"column {min(absent)!r} is missing")
+    if any(table[name].null_count for name in types if name not in nullable):
+        raise ValueError("a value is missing")
     table = table.select([field.name for field in known])
     # Arrow does not validate UTF-8 when it reads a file.
     table.validate(full=True)
     frame = rows.completed(table.to_pandas())
     keys = frame["source_path"].str.extract(r"^(.+)/([^/]+)\.parquet$")[1]
     if frame["source_path"].duplicated().any() or not keys.equals(frame["key"].rename(1)):
-        raise ValueError("its rows are not those of the files that it names")
+        raise ValueError("its rows do not match their source files")
     return frame
 
 
@@ -110,11 +110,11 @@ def _is_of_a_map(column: str) -> bool:
     return column.partition(".")[0] in rows.MAPS and "." in column
 
 
-def _fits(field: pa.Field, wanted: pa.DataType | None) -> bool:
+def _fits(field: pa.Field, expected: pa.DataType | None) -> bool:
     is_text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
-    if wanted is not None:
+    if expected is not None:
         is_empty = field.name in rows.NULLABLE and pa.types.is_null(field.type)
-        return bool(is_empty or (is_text if wanted == pa.string() else field.type == wanted))
+        return bool(is_empty or (is_text if expected == pa.string() else field.type == expected))
     of = field.name.partition(".")[0]
     if of == "provenance":
         # Null if no row has it.

@@ -128,7 +128,7 @@ def content_of(folder: Folder, row_path: str, kind: str, digest: str) -> bytes:
 
 
 def _lost(folder: Folder, path: str) -> StoreError:
-    return StoreError(f"{folder.name(path)} is missing or damaged: run the sweep again.")
+    return StoreError(f"{folder.name(path)} is missing or damaged: rerun its sweep.")
 
 
 def commit(folder: Folder, row_path: str, row: bytes, data: Mapping[str, bytes]) -> bool:
@@ -153,13 +153,15 @@ def commit(folder: Folder, row_path: str, row: bytes, data: Mapping[str, bytes])
         try:
             standing = folder.read(row_path)
         except FileNotFoundError:
-            continue  # just set aside as damaged
+            continue  # It was just set aside as damaged.
         named = _named(row_path, standing, data, written)
         with contextlib.suppress(StoreError), folder.briefly():
             for place in written.keys() - named:
                 folder.delete(place)
         return False
-    raise StoreError(f"cannot write {folder.name(row_path)}: it keeps disappearing; rerun the command.")
+    raise StoreError(
+        f"cannot write {folder.name(row_path)}: another process keeps deleting it; rerun the command."
+    )
 
 
 def _named(row_path: str, row: bytes, kinds: Collection[str], written: Collection[str]) -> set[str]:

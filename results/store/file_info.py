@@ -1,4 +1,4 @@
-"""What is known of a stored file without reading it."""
+"""The listing of a stored file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TEMPORARY = "tmp"
 """The folder of half-written files."""
 
 TEMPORARY_NAME = re.compile(rf"{TEMPORARY}/(probe-)?[0-9a-f]{{32}}")
-"""How they are called. Nothing else is deleted there, wherever a link may lead."""
+"""Names of half-written files. Nothing else in their folder is deleted, even behind links."""
 
 
 @dataclass(frozen=True)
@@ -21,5 +21,5 @@ class FileInfo:
 
     @property
     def version(self) -> str:
-        """Another one means other content: the ETag of an object, else when a file was written."""
+        """Changes with the content: the ETag of an object, else the time of a file's last write."""
         return self.etag or str(self.modified_ns)

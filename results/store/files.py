@@ -21,20 +21,20 @@ FOLDERS = (
 """The folders of a store."""
 
 STALE_SECONDS = 86_400
-"""Half-written files older than a day belong to nobody who is still writing."""
+"""Age at which a half-written file no longer has a writer: a day."""
 
 
 class Folder:
     """A root folder or object-store prefix, and files below it by relative path.
 
-    A file is seen only when it is whole: it is written under a temporary name and renamed. (An object store
-    shows an object only when its upload is complete, which is the same guarantee.)
+    A file becomes visible only when it is complete: it is written under a temporary name and renamed. (An
+    object store gives the same guarantee: an object appears when its upload is complete.)
 
     Args:
         uri: A local path, or a URI: s3://, gs://, az:// or file://.
 
     Raises:
-        StoreError: A URI that cannot be used.
+        StoreError: The URI is invalid.
     """
 
     def __init__(self, uri: str):
@@ -44,7 +44,7 @@ class Folder:
         self._files = LocalFiles(place) if isinstance(place, str) else ObjectStore(place)
         self.is_local = isinstance(self._files, LocalFiles)
         self.readers = self._files.readers
-        """How many threads read side by side."""
+        """Number of threads that read in parallel."""
 
     def name(self, path: str) -> str:
         """The file's full name, for messages."""
@@ -52,23 +52,23 @@ class Folder:
 
     @property
     def root(self) -> str:
-        """Of a folder of this machine: its absolute path."""
+        """The absolute path of a local folder."""
         if not isinstance(self._files, LocalFiles):
-            raise TypeError(f"{self.uri} is no folder")
+            raise TypeError(f"{self.uri} is not a local folder")
         return str(self._files.root)
 
-    def sit_out_outages(
-        self, tell: Callable[[str], None] | None = None, seconds: float | None = None
+    def wait_out_outages(
+        self, report: Callable[[str], None] | None = None, seconds: float | None = None
     ) -> None:
-        """From now on, waits out outages of an object store, as long as a run should.
+        """From now on, requests wait for an unreachable object store as long as those of a run.
 
         Args:
-            tell: Called, in any thread, with a line that says for how long it has been so; None for a warning
-                in the log.
-            seconds: For so long at most.
+            report: Called, in any thread, with a line about an outage or its end; None for a warning in the
+                log.
+            seconds: A shorter limit.
         """
         if isinstance(self._files, ObjectStore):
-            self._files.outages.sit_out(tell, seconds)
+            self._files.outages.wait_out(report, seconds)
 
     @contextlib.contextmanager
     def briefly(self) -> Iterator[None]:
@@ -80,17 +80,17 @@ class Folder:
             yield
 
     def place_exists(self) -> bool:
-        """Whether there is such a folder, or such a bucket, at all. Raises StoreError."""
-        with self._told("read", ""):
+        """Whether the folder or the bucket exists. Raises StoreError."""
+        with self._store_errors("read", ""):
             return self._files.place_exists()
 
     def is_empty(self) -> bool:
-        """Whether nothing at all lies in it. Raises StoreError."""
-        with self._told("read", ""):
+        """Whether it has no files. Raises StoreError."""
+        with self._store_errors("read", ""):
             return self._files.is_empty()
 
     def read(self, path: str) -> bytes:
-        """Raises FileNotFoundError for a file that is not there, StoreError for one that cannot be read."""
+        """Raises FileNotFoundError for a missing file, StoreError for an unreadable one."""
         try:
             return self._files.read(path)
         except FileNotFoundError:
@@ -99,59 +99,59 @@ class Folder:
             raise store_error("read", self.name(path), error) from error
 
     def write(self, path: str, content: bytes, *, exclusive: bool = False) -> bool:
-        """Puts `content` at `path` in one step. With `exclusive`, a file already there stands: returns False.
+        """Writes a file atomically. With `exclusive`, an existing file stands, and it returns False.
 
         Raises:
-            StoreError: A full disk, a read-only store, refused access.
+            StoreError: The disk is full, the store is read-only, or access is refused.
         """
-        with self._told("write", path):
+        with self._store_errors("write", path):
             return self._files.write(path, content, exclusive)
 
     def exists(self, path: str) -> bool:
-        with self._told("read", path):
+        with self._store_errors("read", path):
             return self._files.exists(path)
 
     def list(self, folder: str) -> Iterator[FileInfo]:
-        """All files below `folder`, in order of their names; none if there is no such folder."""
-        with self._told("read", folder):
+        """All files below `folder`, sorted by path; none if it does not exist."""
+        with self._store_errors("read", folder):
             found = sorted(self._files.list(folder), key=lambda info: info.path)
         yield from found
 
     def delete(self, path: str) -> None:
-        """Deletes a file, and its folder if that is empty then, as in an object store.
+        """Deletes a file, and its folder if that is then empty, as in an object store.
 
-        One that is gone already is no error, since two writers may tidy up at once.
+        A missing file is no error: two writers may tidy up at the same time.
         """
-        with self._told("delete", path):
+        with self._store_errors("delete", path):
             self._files.delete(path)
 
     def move(self, source: str, target: str) -> None:
-        """Moves a file, unless there is none: another process has just done so."""
-        with self._told("move", source), contextlib.suppress(FileNotFoundError):
+        """Moves a file. A missing file is no error: another process has just moved it."""
+        with self._store_errors("move", source), contextlib.suppress(FileNotFoundError):
             self._files.move(source, target)
 
     @property
     def has_markers(self) -> bool:
-        """Whether objects of ours were seen that stand for empty folders: earlier versions left them."""
+        """Whether listings showed markers of empty folders, which earlier versions left."""
         return isinstance(self._files, ObjectStore) and any(map(_is_ours, self._files.markers))
 
     @property
     def odd_names(self) -> tuple[str, ...]:
-        """Names of objects that are no paths: `list` came upon them and passed them over."""
+        """Names of objects that `list` skipped, since they are not valid paths."""
         return tuple(sorted(self._files.odd_names)) if isinstance(self._files, ObjectStore) else ()
 
     def check_writable(self) -> None:
-        """Raises StoreError, in one line, if nothing can be written here. Deletes what it wrote if it can."""
+        """Raises StoreError, in one line, if no file can be written. Deletes its test file if possible."""
         probe = f"{TEMPORARY}/probe-{uuid.uuid4().hex}"
         self.write(probe, b"x")
         with contextlib.suppress(StoreError), self.briefly():
             self.delete(probe)
 
     def delete_stale_temporaries(self) -> None:
-        """Deletes half-written files older than a day, and of empty folders what was seen in listings.
+        """Deletes half-written files older than a day, and markers of empty folders seen in listings.
 
         Raises:
-            StoreError: Something cannot be deleted.
+            StoreError: A file cannot be deleted.
         """
         for info in self.list(TEMPORARY):
             is_old = time.time() - info.modified_ns / 1e9 > STALE_SECONDS
@@ -162,11 +162,11 @@ class Folder:
             return
         for marker in sorted(self._files.markers):
             if _is_ours(marker):
-                with self._told("delete", f"{marker}/"):
+                with self._store_errors("delete", f"{marker}/"):
                     self._files.delete_marker(marker)
 
     @contextlib.contextmanager
-    def _told(self, action: str, path: str) -> Iterator[None]:
+    def _store_errors(self, action: str, path: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -25,7 +25,7 @@ from results.store.finding import (
     DAMAGED_COPY,
     DAMAGED_FAILURE,
     DAMAGED_PILOT,
-    DAMAGED_WORD,
+    DAMAGED_RUNNING,
     DIFFERING,
     FOREIGN,
     HALF_WRITTEN,
@@ -34,7 +34,7 @@ from results.store.finding import (
     NOT_FIRST,
     SET_ASIDE,
     STALE_COPY,
-    STALE_WORD,
+    STALE_RUNNING,
     UNKNOWN_TASK,
     UNREADABLE,
     WITHOUT_ROW,
@@ -114,13 +114,13 @@ def inspection(store: Store) -> Inspection:
     """
     made = Inspection(store)
     infos = list(store.folder.list(""))
-    _Looker(made, {info.path for info in infos}).plan(infos)
+    _Planner(made, {info.path for info in infos}).plan(infos)
     for name in store.folder.odd_names:
         made.found(FOREIGN, name)
     return made
 
 
-def look_again(store: Store, paths: Iterable[str]) -> Inspection:
+def inspect_again(store: Store, paths: Iterable[str]) -> Inspection:
     """Inspects files with earlier findings again, without listing the store.
 
     Args:
@@ -130,7 +130,7 @@ def look_again(store: Store, paths: Iterable[str]) -> Inspection:
         StoreError: The server is unavailable.
     """
     made = Inspection(store)
-    _Looker(made, None).plan_again(paths)
+    _Planner(made, None).plan_again(paths)
     side_by_side(store.folder, lambda step: step(), made.steps)
     return made
 
@@ -158,7 +158,7 @@ def key_of(row_path: str) -> str:
     return trial_key(stem(row_path))
 
 
-class _Looker:
+class _Planner:
     """The steps of an inspection.
 
     Args:
@@ -173,12 +173,12 @@ class _Looker:
         """The files that the steps will read, if they were listed."""
         self.data: dict[str, list[str]] = defaultdict(list)
         """The listed data of each row, by the row's path."""
-        self.looks: dict[str, Callable[[str], None]] = {
+        self.checks: dict[str, Callable[[str], None]] = {
             "failures": self._failure,
             "checkpoints": self._checkpoint,
             copies.FOLDER: self._copy,
             pilots.FOLDER: self._pilot,
-            running.FOLDER: self._word,
+            running.FOLDER: self._running,
         }
 
     def plan(self, infos: Collection[FileInfo]) -> None:
@@ -192,7 +192,7 @@ class _Looker:
                 self.made.found(HALF_WRITTEN if ours else FOREIGN, info.path)
             elif kind == running.FOLDER and not running.is_fresh(info.modified_ns):
                 ours = running.NAME.fullmatch(info.path)
-                self.made.found(STALE_WORD if ours else FOREIGN, info.path)
+                self.made.found(STALE_RUNNING if ours else FOREIGN, info.path)
             elif kind in NAMES and NAMES[kind].fullmatch(name) and is_ours(info.path):
                 paths[kind].append(info.path)
                 if kind in DATA_FOLDERS and (row_path := row_of(info.path)):
@@ -200,11 +200,11 @@ class _Looker:
             elif kind not in NOT_INSPECTED:
                 self.made.found(FOREIGN, info.path)
         self._plan_rows(paths[TRIALS], [*paths[EVALUATIONS], *paths[EARLIER]])
-        self._lying_about(paths)
-        for kind, look in self.looks.items():
+        self._stray(paths)
+        for kind, check in self.checks.items():
             for path in paths[kind]:
                 self.order.append(path)
-                self._step(look, path)
+                self._step(check, path)
         by_path = {info.path: info for info in infos}
         self.read = ReadAhead(self.folder, [by_path[path] for path in self.order if path in by_path]).read
 
@@ -217,7 +217,7 @@ class _Looker:
             if row_path := row_of(path):
                 of_rows[row_path.partition("/")[0]].add(row_path)
             else:
-                self._step(self.looks[kind], path)
+                self._step(self.checks[kind], path)
         others = of_rows[EVALUATIONS] | of_rows[EARLIER]
         self._plan_rows(sorted(of_rows[TRIALS] | {trial_row_of(path) for path in others}), sorted(others))
 
@@ -234,20 +234,21 @@ class _Looker:
                 ]
             self._step(self._trial, path, of_trials[path])
 
-    def _step(self, look: Callable[..., None], path: str, *more: Any) -> None:
+    def _step(self, check: Callable[..., None], path: str, *more: Any) -> None:
         def step() -> None:
             try:
-                look(path, *more)
+                check(path, *more)
             except FileNotFoundError:
-                return  # Deleted since the listing: a driver is running.
+                return  # A driver deleted it after the listing.
             except StoreError as error:
                 if not self.folder.is_local:
-                    raise  # Without its server, no file can be read.
+                    raise  # The server is unavailable, for all files.
                 self.made.found(UNREADABLE, path, str(error))
 
         self.made.steps.append(step)
 
-    def _lying_about(self, paths: Mapping[str, list[str]]) -> None:
+    def _stray(self, paths: Mapping[str, list[str]]) -> None:
+        """Finds data without rows, and checkpoints of finished trials."""
         committed = {path for kind in DATA for path in paths[kind]}
         for row_path, data in self.data.items():
             if row_path not in committed:
@@ -295,8 +296,8 @@ class _Looker:
             self.made.found(UNKNOWN_TASK, path, str(error))
             return
         except (KeyError, ValueError) as error:
-            # These bytes were committed, and yet are not predictions.
-            self.made.found(DAMAGED, path, f"cannot be scored: {error}")
+            # Intact bytes that are not predictions.
+            self.made.found(DAMAGED, path, f"it cannot be scored: {error}")
             return
         for name, (committed, computed) in found.items():
             self.made.found(DIFFERING, path, f"{name} is {committed}, but its predictions give {computed}")
@@ -346,7 +347,7 @@ class _Looker:
                 content = self.read(path)
         except FileNotFoundError:
             if self.folder.exists(row_path):
-                self.made.found(DAMAGED, path, "is missing, though its row is there")
+                self.made.found(DAMAGED, path, "it is missing, but its row exists")
             return path, None
         if sha256(content) != digest:
             self.made.found(DAMAGED, path, "its bytes are not the committed bytes")
@@ -354,7 +355,7 @@ class _Looker:
         try:
             return path, rows.from_parquet(content)
         except rows.DamagedFileError as error:
-            # It was already committed in this state.
+            # It was committed in this state.
             self.made.found(DAMAGED, path, str(error))
             return path, None
 
@@ -363,7 +364,7 @@ class _Looker:
         try:
             fields = rows.failure_fields(self.read(path))
             if name is None or (fields["key"], fields["attempt"]) != (name[1], int(name[2])):
-                raise rows.DamagedFileError("it is of another trial or attempt than its name says")
+                raise rows.DamagedFileError("its trial or attempt is not that of its name")
         except rows.DamagedFileError as error:
             self.made.found(DAMAGED_FAILURE, path, str(error))
 
@@ -389,8 +390,8 @@ class _Looker:
         except rows.DamagedFileError as error:
             self.made.found(DAMAGED_PILOT, path, str(error))
 
-    def _word(self, path: str) -> None:
+    def _running(self, path: str) -> None:
         try:
             running.read(self.read(path))
         except ValueError as error:
-            self.made.found(DAMAGED_WORD, path, str(error))
+            self.made.found(DAMAGED_RUNNING, path, str(error))

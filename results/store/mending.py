@@ -19,7 +19,7 @@ from results.store.address import stem
 from results.store.errors import StoreError
 from results.store.files import Folder
 from results.store.finding import DAMAGED, DIFFERING, NEWER, UNREADABLE
-from results.store.inspection import Inspection, key_of, look_again, row_of
+from results.store.inspection import Inspection, inspect_again, key_of, row_of
 from results.store.store import Store
 from results.store.survey import State, Survey
 from trainables.trial import Trial
@@ -36,13 +36,13 @@ class Mending:
     """The repairs of a sweep's next run, from the findings of `store verify`.
 
     Attributes:
-        looked_at: The files that were inspected again.
+        inspected: The files that were inspected again.
         damaged: Files of trials to recompute, by key.
         aside: Other damaged files: they are set aside, and the run does not need them.
-        differing: Rows whose scores do not follow from their logits, with the problem.
+        differing: Rows whose scores do not match their logits, with the differences.
     """
 
-    looked_at: tuple[str, ...] = ()
+    inspected: tuple[str, ...] = ()
     damaged: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     aside: tuple[str, ...] = ()
     differing: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -89,7 +89,7 @@ def mending(store: Store, trials: Iterable[Trial]) -> Mending:
     damaged: dict[str, list[str]] = defaultdict(list)
     differing: dict[str, list[str]] = defaultdict(list)
     aside = []
-    for finding in look_again(store, mine).findings:
+    for finding in inspect_again(store, mine).findings:
         row_path = row_of(finding.path)
         if finding.kind == DIFFERING:
             differing[finding.path].append(finding.detail)
@@ -107,7 +107,7 @@ def mending(store: Store, trials: Iterable[Trial]) -> Mending:
 
 
 def mend(store: Store, survey: Survey, found: Mending) -> dict[str, str]:
-    """Sets damaged files aside, and rewrites rows whose scores do not follow from their logits.
+    """Sets damaged files aside, and rewrites rows whose scores do not match their logits.
 
     Args:
         survey: Its damaged files are set aside too. It must include `found`.
@@ -130,8 +130,8 @@ def mend(store: Store, survey: Survey, found: Mending) -> dict[str, str]:
 
         for path in found.differing:
             rescore(store, path)
-    if found.looked_at and not stuck:
-        _write(store.folder, [path for path in _kept(store.folder) if path not in set(found.looked_at)])
+    if found.inspected and not stuck:
+        _write(store.folder, [path for path in _kept(store.folder) if path not in set(found.inspected)])
     return stuck
 
 

@@ -30,7 +30,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 10.0
 BRIEF_SECONDS = 5.0
 """How long to try work that can wait."""
 
-TOLD_AFTER_SECONDS, TOLD_EVERY_SECONDS = 3.0, 60.0
+REPORT_AFTER_SECONDS, REPORT_EVERY_SECONDS = 3.0, 60.0
 
 
 class RequestError(OSError):
@@ -45,13 +45,13 @@ class Outages:
     """Retries requests to one object store until they succeed. Safe to use from any thread."""
 
     def __init__(self) -> None:
-        self._tell: Callable[[str], None] = logging.getLogger("calibsweep").warning
+        self._report: Callable[[str], None] = logging.getLogger("calibsweep").warning
         self._run_seconds: float | None = None
         self._answered = False
         self._lock = threading.Lock()
         self._began: dict[int, float] = {}
         """Start of each request that is being retried, by thread."""
-        self._told_seconds = 0.0
+        self._reported_seconds = 0.0
         self._brief = threading.local()
 
     @contextlib.contextmanager
@@ -64,10 +64,10 @@ class Outages:
         finally:
             self._brief.seconds = before
 
-    def sit_out(self, tell: Callable[[str], None] | None, seconds: float | None) -> None:
-        """Wait out outages for `seconds`, at most RUN_SECONDS, and report them to `tell`. For a run."""
+    def wait_out(self, report: Callable[[str], None] | None, seconds: float | None) -> None:
+        """Makes requests wait for `seconds`, at most RUN_SECONDS, and report outages. For a run."""
         self._run_seconds = RUN_SECONDS if seconds is None else min(seconds, RUN_SECONDS)
-        self._tell = tell or self._tell
+        self._report = report or self._report
 
     def request(self, ask: Callable[[bool], Answer]) -> Answer:
         """Calls `ask` until it succeeds or fails for good, and returns its answer.
@@ -120,21 +120,21 @@ class Outages:
         with self._lock:
             self._began[threading.get_ident()] = began
             seconds = time.monotonic() - min(self._began.values())
-            due = TOLD_AFTER_SECONDS if not self._told_seconds else self._told_seconds + TOLD_EVERY_SECONDS
-            told = seconds >= due
-            if told:
-                self._told_seconds = seconds
-        if told:
-            self._tell(f"store unreachable for {clock(seconds)}, retrying")
+            last = self._reported_seconds
+            report = seconds >= (last + REPORT_EVERY_SECONDS if last else REPORT_AFTER_SECONDS)
+            if report:
+                self._reported_seconds = seconds
+        if report:
+            self._report(f"store unreachable for {clock(seconds)}, retrying")
 
     def _ended(self, done: bool) -> None:
         with self._lock:
             self._began.pop(threading.get_ident(), None)
-            over = self._told_seconds > 0 and not self._began
+            over = self._reported_seconds > 0 and not self._began
             if over:
-                self._told_seconds = 0.0
+                self._reported_seconds = 0.0
         if over and done:
-            self._tell("store reachable again")
+            self._report("store reachable again")
 
 
 def _interruptibly(ask: Callable[[bool], Answer], again: bool) -> Answer:

@@ -64,12 +64,12 @@ def read(content: bytes) -> Pilot:
         # A later version may have more columns.
         pilot = Pilot(**{field.name: row[field.name] for field in fields(Pilot)})
     except (KeyError, ValueError) as error:
-        raise rows.DamagedFileError("not one row with the columns that it should have") from error
+        raise rows.DamagedFileError("it is not one row with the columns of a pilot") from error
     for field in fields(Pilot):
         value = getattr(pilot, field.name)
         is_text = field.type == "str"
         if not (
             isinstance(value, str) if is_text else isinstance(value, int | float) and 0 <= value < math.inf
         ):
-            raise rows.DamagedFileError(f"{field.name} is {value!r}")
+            raise rows.DamagedFileError(f"its {field.name} is {value!r}")
     return pilot

@@ -1,4 +1,4 @@
-"""What the processor of this machine is and can."""
+"""The name and features of this machine's processor."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pathlib import Path
 CPUINFO = Path("/proc/cpuinfo")
 
 BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
-"""How x86 (the first two) and ARM call instructions that multiply bfloat16. Without them torch converts."""
+"""Flags of instructions that multiply bfloat16: x86 (first two) and ARM. Without them torch converts."""
 
 
 def name() -> str:
-    """As it calls itself; '' where it does not."""
-    told = _told("model name")
-    return platform.processor() if told is None else told
+    """Its model; '' if unknown."""
+    model = _of_cpuinfo("model name")
+    return platform.processor() if model is None else model
 
 
 def has_bfloat16() -> bool | None:
-    """None where it cannot be told."""
-    flags = _told("flags", "Features")
+    """Whether it multiplies bfloat16; None if unknown."""
+    flags = _of_cpuinfo("flags", "Features")
     return bool(BFLOAT16 & set(flags.split())) if flags else None
 
 
-def _told(*keys: str) -> str | None:
-    """What Linux tells of its first core under any of these keys; None where it is not Linux, '' without."""
+def _of_cpuinfo(*keys: str) -> str | None:
+    """The first core's value of the first of these keys; '' without such a key, None outside Linux."""
     try:
         text = CPUINFO.read_text(encoding="utf-8")
     except OSError:

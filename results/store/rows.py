@@ -123,7 +123,7 @@ def _only_row(content: bytes) -> tuple[pa.Table, dict[str, Any]]:
     """A one-row file as a table and as Python values."""
     table = from_parquet(content)
     if table.num_rows != 1 or len(set(table.schema.names)) != len(table.schema.names):
-        raise DamagedFileError("not one row")
+        raise DamagedFileError("it does not have one row")
     try:
         return table, table.to_pylist()[0]
     except (ValueError, OverflowError, pa.ArrowException) as error:
@@ -189,7 +189,7 @@ def checked_row(content: bytes, key: str) -> pa.Table:
     """
     table, row = _only_row(content)
     if row.get("row_digest") != _row_digest(row):
-        raise DamagedFileError("its values are not the committed values")
+        raise DamagedFileError("its values do not match its digest")
     number = row.get("format")
     if isinstance(number, int) and number > FORMAT:
         raise NewerFormatError(
@@ -197,9 +197,9 @@ def checked_row(content: bytes, key: str) -> pa.Table:
             f"one reads formats up to {FORMAT}): update calibsweep. Nothing was changed in the store."
         )
     if row.get("key") != key:
-        raise DamagedFileError("the row belongs to another trial or evaluation")
+        raise DamagedFileError("it belongs to another trial or evaluation")
     if not _is_sound(table, row):
-        raise DamagedFileError("it is not a row of an evaluation")
+        raise DamagedFileError("it is not the row of an evaluation")
     return table
 
 
@@ -235,7 +235,7 @@ def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
     table = table.rename_columns([EARLIER_NAMES.get(name, name) for name in table.column_names])
     types = dict(zip(table.schema.names, table.schema.types, strict=True))
     if wrong := [field.name for field in schema if types.get(field.name, field.type) != field.type]:
-        raise pa.ArrowTypeError(f"column {wrong[0]!r} is of another type")
+        raise pa.ArrowTypeError(f"column {wrong[0]!r} has another type")
     columns = [
         table[field.name] if field.name in types else pa.nulls(table.num_rows, field.type) for field in schema
     ]
@@ -273,7 +273,7 @@ def failure_fields(content: bytes) -> dict[str, Any]:
     """Raises DamagedFileError for anything but a failure's row."""
     table, row = _only_row(content)
     if any(row.get(name) is None for name in FAILURE_SCHEMA.names):
-        raise DamagedFileError("a value is missing in it")
+        raise DamagedFileError("a value is missing")
     try:
         fitted(table, FAILURE_SCHEMA)
     except pa.ArrowException as error:

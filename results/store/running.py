@@ -67,7 +67,7 @@ def running(store: Store) -> dict[str, Running]:
             try:
                 trials = read(store.folder.read(info.path))
             except (FileNotFoundError, ValueError):
-                continue  # withdrawn since the listing, or not ours
+                continue  # Withdrawn since the listing, or not ours.
             age = max(0.0, time.time() - info.modified_ns / 1e9)
             for key, run in trials.items():
                 quiet = None if run.quiet_seconds is None else run.quiet_seconds + age
@@ -81,11 +81,11 @@ def read(content: bytes) -> dict[str, Running]:
         # A later version may have more entries.
         runs = {key: Running(run["epochs"], run["quiet_seconds"]) for key, run in json.loads(content).items()}
     except (AttributeError, LookupError, RecursionError, TypeError) as error:
-        raise ValueError("not trials by key") from error
+        raise ValueError("it does not list trials by key") from error
     for run in runs.values():
         numbers = [run.epochs] if run.quiet_seconds is None else [run.epochs, run.quiet_seconds]
         if not all(isinstance(number, int | float) and 0 <= number < math.inf for number in numbers):
-            raise ValueError("no number of epochs, or of seconds")
+            raise ValueError("its epochs or seconds are not numbers")
     return runs
 
 

@@ -46,7 +46,7 @@ class Store:
     """The results of any number of sweeps, in a folder or under an object-store URI.
 
     Raises:
-        StoreError: The place cannot be read or written, in one line.
+        StoreError: The address is invalid.
     """
 
     def __init__(self, uri: str):
@@ -55,10 +55,10 @@ class Store:
         self.tidying = Tidying(self.folder)
 
     def check_place(self) -> None:
-        """Raises StoreError if the folder or bucket does not exist: that is not an empty store."""
+        """Raises StoreError if the folder or bucket does not exist, unlike an empty store."""
         if not self.folder.place_exists():
             raise StoreError(
-                f"no such store: {redacted(self.uri)}: check its name, or run a sweep into it first."
+                f"there is no store {redacted(self.uri)}: check its name, or run a sweep into it first."
             )
 
     # Writing
@@ -112,10 +112,10 @@ class Store:
             self.folder.move(path, target)
 
     def compact(self) -> int:
-        """Gathers all rows into one file per folder, so that tables of thousands of trials load fast.
+        """Copies all rows into one file per folder, so that tables of thousands of trials load fast.
 
-        The one-row files remain the record, and this is a copy: it may be deleted, and a kill at any moment
-        leaves the old copy or the new. Returns the number of trials in it.
+        The one-row files remain the record: the copy may be deleted at any time, and a kill at any moment
+        leaves the old copy or the new one. Returns the number of trials in it.
         """
         listed = [info.path for info in self.folder.list(copies.FOLDER)]
         replaced = {path for path in listed if copies.NAME.fullmatch(path.rsplit("/", 1)[1])}
@@ -144,8 +144,8 @@ class Store:
 
     def survey(self, trials: Iterable[Trial]) -> Survey:
         """Like `survey.survey`, for the current state."""
-        wanted = list(trials)
-        return survey(self.snapshot(wanted, thorough=True), wanted)
+        listed = list(trials)
+        return survey(self.snapshot(listed, thorough=True), listed)
 
     def predictions(self, address: Address) -> pa.Table:
         """split, sample_id, label and logits [K] of each sample of an evaluation.

@@ -72,8 +72,8 @@ def survey(snapshot: Snapshot, trials: Iterable[Trial]) -> Survey:
     the digests are checked. In an object store, which checks its objects itself, data only has to exist:
     checking would download all of it each time. `store verify` does so.
     """
-    wanted = list(trials)
-    kinds = [TRIALS, *([OTHERS] if any(trial.evaluations for trial in wanted) else [])]
+    listed = list(trials)
+    kinds = [TRIALS, *([OTHERS] if any(trial.evaluations for trial in listed) else [])]
     names = dict.fromkeys(name for of in kinds for name in (*of.names, *of.data_folders))
     # List them in parallel.
     folders = (folder for name in (*names, "failures") for folder in snapshot.folders(name))
@@ -82,7 +82,7 @@ def survey(snapshot: Snapshot, trials: Iterable[Trial]) -> Survey:
     checkpointed = {place[1] for place in places if CHECKPOINT_NAME.fullmatch("/".join(place[2:]))}
 
     # By key only: a loss's label may have changed since the commit, and is not part of a trial's identity.
-    asked = {t.key: {t.key_on(each) for each in (None, *t.evaluations)} for t in wanted}
+    asked = {t.key: {t.key_on(each) for each in (None, *t.evaluations)} for t in listed}
     keys = {key for rows_of in asked.values() for key in rows_of}
     finished: set[str] = set()
     by_row: dict[str, tuple[str, ...]] = {}
@@ -109,7 +109,7 @@ def survey(snapshot: Snapshot, trials: Iterable[Trial]) -> Survey:
             states[key] = State.FAILED
         else:
             states[key] = State.INTERRUPTED if key in checkpointed else State.MISSING
-    leftover = tuple(t.key for t in wanted if t.key in checkpointed and states[t.key] == State.DONE)
+    leftover = tuple(t.key for t in listed if t.key in checkpointed and states[t.key] == State.DONE)
     return Survey(states, failures, damaged, leftover)
 
 

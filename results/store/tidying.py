@@ -16,14 +16,14 @@ class Tidying:
     """Deletes files of a store on a best-effort basis, and reports the first failure.
 
     Attributes:
-        tell: Shows a line to the user; by default a warning in the log.
-        told: Whether a failure was reported.
+        warn: Shows a line to the user; by default a warning in the log.
+        warned: Whether a failure was reported.
     """
 
     def __init__(self, folder: Folder):
         self.folder = folder
-        self.tell: Callable[[str], object] = logging.getLogger("calibsweep").warning
-        self.told = False
+        self.warn: Callable[[str], object] = logging.getLogger("calibsweep").warning
+        self.warned = False
 
     def delete(self, paths: Iterable[str]) -> bool:
         """Deletes files. Returns whether all were deleted."""
@@ -41,10 +41,10 @@ class Tidying:
                 work()
             return True
         except StoreError as error:
-            self.tell_once(f"{error} The leftover is harmless; a later run retries.")
+            self.warn_once(f"{error} Leftover files are harmless; a later run deletes them.")
             return False
 
-    def tell_once(self, line: str) -> None:
-        if not self.told:
-            self.told = True
-            self.tell(line)
+    def warn_once(self, line: str) -> None:
+        if not self.warned:
+            self.warned = True
+            self.warn(line)

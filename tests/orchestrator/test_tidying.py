@@ -91,7 +91,7 @@ def test_leftovers_are_deleted_by_the_next_run(
         run="",
     )
     worker = TrialWorker(settings, Notices(), Watch(30.0, None))
-    worker.store.folder.sit_out_outages()
+    worker.store.folder.wait_out_outages()
     # A server that does not come to it, which elsewhere is waited for.
     s3.refuse("DELETE")
     worker.begin(trial, gpus=0)

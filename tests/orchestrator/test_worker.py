@@ -85,7 +85,7 @@ def test_an_unusable_checkpoint_is_reported(epochs: int, place: str, worker: Tri
     (note,) = report.notes
     line = note.text
     assert note.kind == "" and str(trial) in line and line.endswith(place)
-    assert "that of epoch 3: it is cut short" in line and "does not match this code" in line
+    assert "that of epoch 3: it is truncated" in line and "does not match this code" in line
     assert worker.store.folder.exists(f"damaged/{cut}") and not kept(worker, trial)
     assert Store(worker.settings.store).trials()["resumed_from_epoch"].tolist() == [epochs]
     assert moments_set_aside(worker.store) == {trial.key: ["epoch 3"]}

@@ -175,7 +175,7 @@ def test_a_newer_format_is_refused_and_nothing_is_moved(store: Store, number: in
     verified = verify(store.uri)
     assert (verified.wrong, verified.newer) == (0, 1)
     again = mending.mending(store, [TRIAL])
-    assert again.looked_at == (path,) and not again.damaged and not again.aside
+    assert again.inspected == (path,) and not again.damaged and not again.aside
     after = content_of(store)
     assert {name: after[name] for name in before} == before
 

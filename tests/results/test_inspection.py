@@ -95,8 +95,8 @@ def test_findings_are_listed_by_kind_and_left_in_place(store: Store) -> None:
     for kind, path in (
         (kinds.STALE_COPY, f"compacted/99-{'0' * 64}.parquet"),
         (kinds.DAMAGED_PILOT, "pilots/digits/mlp/float32-cpu.parquet"),
-        (kinds.DAMAGED_WORD, "running/some-run.json"),
-        (kinds.STALE_WORD, stale),
+        (kinds.DAMAGED_RUNNING, "running/some-run.json"),
+        (kinds.STALE_RUNNING, stale),
         (kinds.HALF_WRITTEN, f"tmp/{32 * '0'}"),
         (kinds.SET_ASIDE, "damaged/trials/digits/mlp/brier/00.parquet"),
         (kinds.FOREIGN, "trials/digits/.DS_Store"),
@@ -154,7 +154,7 @@ def test_one_file_that_cannot_be_read_does_not_end_it(store: Store) -> None:
 
 
 def test_an_empty_store_is_not_called_healthy(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no such store"):
+    with pytest.raises(StoreError, match="there is no store"):
         verify(store.uri)
     Path(store.folder.root).mkdir()
     with pytest.raises(StoreError, match="nothing in the store"):

@@ -30,11 +30,11 @@ def test_findings_of_other_sweeps_stay(store: Store) -> None:
         store.folder.write(path, b"")
     assert verify(store.uri).wrong == 2
     found = mending.mending(store, trials[:1])
-    assert found.looked_at == (damaged[0],)
+    assert found.inspected == (damaged[0],)
     mending.mend(store, found.added_to(store.survey(trials[:1])), found)
     assert not store.folder.exists(damaged[0]) and store.folder.exists(damaged[1])
     assert mending.mending(store, trials[:1]) == mending.Mending()
-    assert mending.mending(store, trials).looked_at == (damaged[1],)
+    assert mending.mending(store, trials).inspected == (damaged[1],)
 
 
 @pytest.mark.parametrize("content", ["[]", "7", '{"wrong": 7}', '{"wrong": [7, null]}', "{", "hints"])
@@ -80,7 +80,7 @@ def test_a_trial_whose_damaged_files_cannot_be_moved_waits_for_another_run(store
 
 def test_foreign_files_are_reported_once(store: Store) -> None:
     lines: list[str] = []
-    store.tidying.tell = lines.append
+    store.tidying.warn = lines.append
     folder = Path(store.folder.root) / "compacted"
     # A folder in place of a file, which cannot be deleted as one.
     (folder / "a.parquet").mkdir(parents=True)

@@ -178,7 +178,7 @@ def test_a_large_object_is_sent_in_parts_with_retries(remote: Store, s3: Proxy) 
 )
 def test_a_permanent_fault_is_one_line_at_once(remote: Store, s3: Proxy, status: int, code: str) -> None:
     s3.refuse(status=status, code=code)
-    remote.folder.sit_out_outages()
+    remote.folder.wait_out_outages()
     for action, operation in (
         ("write", lambda: remote.folder.write("a.parquet", b"x", exclusive=True)),
         ("read", lambda: remote.folder.read("a.parquet")),
@@ -208,10 +208,10 @@ def test_a_run_waits_out_an_outage_and_reports_it(
 ) -> None:
     message: list[str] = []
     # A worker may start while the store is away: no answer has come yet.
-    remote.folder.sit_out_outages(message.append)
+    remote.folder.wait_out_outages(message.append)
     monkeypatch.setattr("results.store.outages.FIRST_SECONDS", 0.0)
     monkeypatch.setattr("results.store.outages.COMMAND_SECONDS", 0.0)
-    monkeypatch.setattr("results.store.outages.TOLD_AFTER_SECONDS", 0.5)
+    monkeypatch.setattr("results.store.outages.REPORT_AFTER_SECONDS", 0.5)
     s3.vanish()
     back = threading.Timer(2.0, s3.listen)
     back.start()

@@ -224,9 +224,7 @@ def assert_found(store: Store, damaged: Trial, kind: str, path: str, expected: p
         assert frame.attrs["damaged"] == ([path] if there else [])
         expected = expected[expected["key"] == other.key].reset_index(drop=True)
     else:
-        with pytest.raises(
-            StoreError, match=f"{kind}/.*{damaged.key}.* missing or damaged: run the sweep again"
-        ):
+        with pytest.raises(StoreError, match=f"{kind}/.*{damaged.key}.* missing or damaged"):
             getattr(store, kind)(Address.of(damaged))
     pd.testing.assert_frame_equal(frame, expected, check_exact=True)
 
