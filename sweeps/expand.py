@@ -75,13 +75,13 @@ def load(path_or_name: Path | str, overrides: Sequence[str] = ()) -> Sweep:
             }
         )
         given = None if "gpus_per_trial" in changes.run.model_fields_set else block.gpus
-        wanted = run.gpus_per_trial if given is None else given
+        per_trial = run.gpus_per_trial if given is None else given
         place = f"{path_or_name}: blocks[{position}]"
         _refuse_too_many(complete, place)
         for trial in _expanded(complete, place, problems):
             known = trials.setdefault(trial, trial)
-            if gpus.setdefault(trial.key, wanted) > trial.training.batch_size:
-                line = f"{place}: {wanted:g} GPUs cannot share batches of {trial.training.batch_size}."
+            if gpus.setdefault(trial.key, per_trial) > trial.training.batch_size:
+                line = f"{place}: {per_trial:g} GPUs cannot share batches of {trial.training.batch_size}."
                 problems[line] = line
             if trial.evaluations != known.evaluations:
                 both = in_order((*known.evaluations, *trial.evaluations))

@@ -147,10 +147,10 @@ def _refuse_impossible(dataset: Component, model: Component, loss: Component) ->
         raise ConfigurationError(
             f"data set {dataset.label!r} has no training part: it is only for `evaluations` in a sweep file."
         )
-    offered, wanted = data.input, network.input
-    if offered and wanted and offered != wanted:
+    offered, taken = data.input, network.input
+    if offered and taken and offered != taken:
         raise ConfigurationError(
-            f"model {model.label!r} takes {wanted} input, but data set {dataset.label!r} has {offered} input."
+            f"model {model.label!r} takes {taken} input, but data set {dataset.label!r} has {offered} input."
         )
     size, accepted = data.image_size, network.image_sizes
     if size and accepted and size not in accepted:

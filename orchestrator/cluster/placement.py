@@ -50,8 +50,8 @@ class Needs:
 
     def fitting(self, node: Mapping[str, float]) -> int:
         """The number of such workers that fit on an empty node."""
-        wanted = {name: value for name, value in self.bundle.items() if value}
-        return int(min(node.get(name, 0.0) / value + TOLERANCE for name, value in wanted.items()))
+        required = {name: value for name, value in self.bundle.items() if value}
+        return int(min(node.get(name, 0.0) / value + TOLERANCE for name, value in required.items()))
 
 
 def at_once(needs: Needs, nodes: Sequence[Mapping[str, float]]) -> int:

@@ -63,16 +63,16 @@ def _used(trials: list[Trial]) -> Iterator[Entry[Any]]:
 
 def difference(expected: Iterable[tuple[str, str, str, str]]) -> str:
     """How this process differs from one with these `Provided` components; '' if it has the same ones."""
-    for wanted in (Provided(*values) for values in expected):
-        entry = REGISTRIES[wanted.kind].entries.get(wanted.name)
-        component = f"{wanted.kind} {wanted.name!r}"
+    for known in (Provided(*values) for values in expected):
+        entry = REGISTRIES[known.kind].entries.get(known.name)
+        component = f"{known.kind} {known.name!r}"
         if entry is None:
-            return f"{wanted.origin}, which provides the {component}, is not installed"
+            return f"{known.origin}, which provides the {component}, is not installed"
         here = Provided.of(entry)
-        if here.origin != wanted.origin:
+        if here.origin != known.origin:
             return (
-                f"its {component} is from {here.origin or 'calibsweep'}, this command's from {wanted.origin}"
+                f"its {component} is from {here.origin or 'calibsweep'}, this command's from {known.origin}"
             )
-        if here.digest != wanted.digest:
-            return f"its {wanted.origin} differs from this command's in the {component}"
+        if here.digest != known.digest:
+            return f"its {known.origin} differs from this command's in the {component}"
     return ""

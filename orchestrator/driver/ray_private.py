@@ -66,7 +66,7 @@ def lean() -> Iterator[None]:
         for target, name, replacement in (
             (services, "start_api_server", lambda *_, **__: (None, None)),
             # Makes each node's agent skip the parts that report to a dashboard.
-            (utils, "get_dashboard_dependency_error", lambda: ImportError("no dashboard is wanted")),
+            (utils, "get_dashboard_dependency_error", lambda: ImportError("the dashboard is off")),
             (
                 parameter,
                 "RayParams",

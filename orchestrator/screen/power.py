@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator.screen.grid import Grid
-from orchestrator.use_cases.power import LEVEL, WANTED, LossPower, RowPower
+from orchestrator.use_cases.power import LEVEL, TARGET_POWER, LossPower, RowPower
 from results.scoring.scores import UNCALIBRATED, Metric, chosen
 from results.statistics.power import MOST
 from trainables.catalogue import CALIBRATORS
@@ -32,8 +32,8 @@ def print_power(rows: Sequence[RowPower], console: Console) -> None:
         console.print()
     console.print(
         "Differences from the best in matched seeds, their standard deviation, and the power of a paired t "
-        f"test at {1 - LEVEL:.0%} with as many other seeds. Needed: seeds for a power of {WANTED:.0%} if "
-        "difference and spread are those seen, for this pair alone and with all pairs of the row corrected.",
+        f"test at {1 - LEVEL:.0%} with as many other seeds. Needed: seeds for a power of {TARGET_POWER:.0%} "
+        "if difference and spread are those seen, for this pair alone and with all pairs of the row corrected.",
         style="quiet",
         highlight=False,
     )

@@ -25,7 +25,7 @@ from trainables.errors import ConfigurationError
 if TYPE_CHECKING:
     import pandas as pd
 
-WANTED = 0.8
+TARGET_POWER = 0.8
 """Probability of showing a difference of the size seen, as is usual."""
 
 LEVEL = 0.95
@@ -129,5 +129,5 @@ def _of_loss(loss: str, scores: pd.Series[float], best: pd.Series[float], pairs:
     if len(common) < 2:
         return LossPower(loss, None, None)
     matched = scores[common].to_numpy(), best[common].to_numpy()
-    in_row = statistics.of_pair(*matched, wanted=WANTED, level=1 - (1 - LEVEL) / pairs)
-    return LossPower(loss, statistics.of_pair(*matched, wanted=WANTED, level=LEVEL), in_row.needed)
+    in_row = statistics.of_pair(*matched, target=TARGET_POWER, level=1 - (1 - LEVEL) / pairs)
+    return LossPower(loss, statistics.of_pair(*matched, target=TARGET_POWER, level=LEVEL), in_row.needed)

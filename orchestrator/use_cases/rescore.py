@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from results.scoring.layer import FOLDER, Scorer, delete_outdated, filled
-from results.scoring.rescoring import due
+from results.scoring.rescoring import incomplete
 from results.scoring.rescoring import rescore as compute
 from results.scoring.scores import UNCALIBRATED, Score, chosen
 from results.store.errors import StoreError
@@ -120,7 +120,7 @@ def rescore(
             f"no finished trial in the store {store}: run a sweep first, or choose another --store."
         )
     scorers = [Scorer(metric, calibrator) for calibrator in under for metric in of_metrics]
-    missing = due(opened, frame, scorers)
+    missing = incomplete(opened, frame, scorers)
     done = compute(opened, missing, processes or len(os.sched_getaffinity(0)), progress)
     return Rescored(
         store,

@@ -148,11 +148,11 @@ def run(
     place = standing.store
     place.tidying.warn = observer.warn
     with observer.busy(f"reading the store {store}"):
-        wanted = standing.to_run(retry_failed)
-        if wanted or standing.to_mend or standing.survey.leftover:
+        to_run = standing.to_run(retry_failed)
+        if to_run or standing.to_mend or standing.survey.leftover:
             place.folder.check_writable()
         stuck = standing.mend()
-        wanted = [trial for trial in wanted if trial.key not in stuck]
+        to_run = [trial for trial in to_run if trial.key not in stuck]
         checkpoints = StoredCheckpoints(place)
         for key in standing.survey.leftover:
             checkpoints.delete(key)
@@ -161,7 +161,7 @@ def run(
             store=store,
             trials=len(standing.sweep.trials),
             done=standing.done,
-            to_run=len(wanted),
+            to_run=len(to_run),
             failed=0 if retry_failed else standing.survey.count(State.FAILED),
             damaged=standing.survey.damaged,
             damaged_besides=tuple(standing.found.others(standing.survey)),
@@ -169,17 +169,17 @@ def run(
             stuck=stuck,
             changed_code=changed_code(standing, data),
             loose_rows=standing.snapshot.loose,
-            slow_in_bfloat16=standing.slow_in_bfloat16(wanted) if address is None else 0,
+            slow_in_bfloat16=standing.slow_in_bfloat16(to_run) if address is None else 0,
         )
     observer.opened(opening)
     outcome = Outcome()
-    if wanted:
-        estimates = standing.estimates(wanted)
-        wanted = longest_first(wanted, estimates)
+    if to_run:
+        estimates = standing.estimates(to_run)
+        to_run = longest_first(to_run, estimates)
         # Stop counting operations, which loads torch: this process trains nothing.
         estimates.count = False
-        progress = observer.progress(wanted, opening.done, estimates.seconds)
-        assignment = Assignment.of(standing.sweep, wanted, place, data)
+        progress = observer.progress(to_run, opening.done, estimates.seconds)
+        assignment = Assignment.of(standing.sweep, to_run, place, data)
         outcome = run_trials(assignment, progress, request, address)
         standing.read_again()
     done = opening.done + outcome.done
@@ -187,7 +187,7 @@ def run(
         raise _stopped(standing, outcome, done)
     written = tables.write(standing) if done else None
     # After the tables, since they are also files of the store.
-    if wanted or standing.survey.leftover or place.folder.has_markers:
+    if to_run or standing.survey.leftover or place.folder.has_markers:
         place.tidying.attempt(lambda: _tidy(standing, checkpoints))
     return Ran(
         sweep=standing.sweep.name,

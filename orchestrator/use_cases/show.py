@@ -88,16 +88,14 @@ def show(
     opened.check_place()
     snapshot = opened.snapshot()
     frame = snapshot.trials()
-    for column, wanted in zip(PLACE, (dataset, model, loss), strict=True):
-        if wanted is None:
+    for column, label in zip(PLACE, (dataset, model, loss), strict=True):
+        if label is None:
             continue
         labels = list(dict.fromkeys(frame[column])) if len(frame) else []
-        plain = [label for label in labels if label == wanted or label.partition("(")[0] == wanted]
-        exact = [label for label in plain if label == wanted]
+        plain = [each for each in labels if label in (each, each.partition("(")[0])]
+        exact = [each for each in plain if each == label]
         if not plain:
-            raise ConfigurationError(
-                f"{column} {wanted!r}: no such trial in {store}.{closest(wanted, labels)}"
-            )
+            raise ConfigurationError(f"{column} {label!r}: no such trial in {store}.{closest(label, labels)}")
         frame = frame[frame[column].isin(exact or plain)]
     if seed is not None:
         seeds = sorted(set(frame["seed"]))

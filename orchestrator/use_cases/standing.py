@@ -88,17 +88,17 @@ class Standing:
         Args:
             retry_failed: Include those that have.
         """
-        wanted = {State.MISSING, State.INTERRUPTED} | ({State.FAILED} if retry_failed else set())
-        return [trial for trial in self.sweep.trials if self.survey.states[trial.key] in wanted]
+        states = {State.MISSING, State.INTERRUPTED} | ({State.FAILED} if retry_failed else set())
+        return [trial for trial in self.sweep.trials if self.survey.states[trial.key] in states]
 
-    def slow_in_bfloat16(self, wanted: Sequence[Trial]) -> int:
+    def slow_in_bfloat16(self, trials: Sequence[Trial]) -> int:
         """The number of these trials in bfloat16 on this machine's CPU if that lacks it; else 0."""
         gpus = self.sweep.gpus
-        on_cpu = [t for t in wanted if t.training.precision == "bfloat16" and not gpus[t.key]]
+        on_cpu = [t for t in trials if t.training.precision == "bfloat16" and not gpus[t.key]]
         return len(on_cpu) if on_cpu and has_bfloat16() is False else 0
 
-    def estimates(self, wanted: Sequence[Trial], card: str | None = None, count: bool = True) -> Estimates:
-        """Estimates the duration of each trial in `wanted`.
+    def estimates(self, trials: Sequence[Trial], card: str | None = None, count: bool = True) -> Estimates:
+        """Estimates the duration of each of these trials.
 
         Args:
             card: Part of the name of the measured GPU to use; None for the latest measured.
@@ -108,6 +108,6 @@ class Standing:
             ConfigurationError: No such card was measured.
         """
         gpus = self.sweep.gpus
-        on_gpu = any(gpus[trial.key] > 0 for trial in wanted)
+        on_gpu = any(gpus[trial.key] > 0 for trial in trials)
         record = gpu_records.chosen(card) if on_gpu else None
         return Estimates(self.snapshot.trials(), kept(self.store), on_gpu, gpus, record, count)

@@ -34,19 +34,19 @@ def cells_of(
             same seed.
     """
     own = on_test_set(expected)
-    wanted = own[own["task"] == tasks.DEFAULT]
+    trials = own[own["task"] == tasks.DEFAULT]
     chosen = {*losses}
     if chosen:
-        wanted = wanted[wanted["loss"].isin(chosen)]
-    if wanted.empty:
+        trials = trials[trials["loss"].isin(chosen)]
+    if trials.empty:
         raise ConfigurationError("the sweep has no trials of classification.")
     frame = snapshot.trials()
-    summary = summarise(frame, [], wanted)
+    summary = summarise(frame, [], trials)
     settings = dict(zip(map(tuple, summary[CELL].to_numpy()), summary["settings"], strict=True))
     stored = {row["key"]: row for row in _rows(frame)}
     other = _elsewhere(store, snapshot)
     found: dict[tuple[str, str, str], list[Trial]] = {}
-    for key, *place, seed in wanted[["key", *CELL, "seed"]].itertuples(index=False):
+    for key, *place, seed in trials[["key", *CELL, "seed"]].itertuples(index=False):
         if key not in stored:
             continue
         row, (dataset, model, loss, _) = stored[key], place

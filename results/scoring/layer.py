@@ -203,13 +203,13 @@ def filled(
     Raises:
         StoreError: The store cannot be read.
     """
-    wanted = [True] * len(frame) if keys is None else [key in keys for key in frame["key"]]
+    requested = [True] * len(frame) if keys is None else [key in keys for key in frame["key"]]
     changed: dict[str, list[float]] = {}
     missing: dict[Scorer, int] = {}
     digests: list[str] = []
     for score in scores:
         values = _column(frame, score.column)
-        empty = [row for row, value in enumerate(values) if value != value and wanted[row]]
+        empty = [row for row, value in enumerate(values) if value != value and requested[row]]
         if not empty:
             continue
         digests = digests or digests_of(frame)

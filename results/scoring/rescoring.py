@@ -52,8 +52,8 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class Due:
-    """The missing scores of a trial."""
+class Incomplete:
+    """A trial with missing scores."""
 
     address: Address
     missing: tuple[Missing, ...]
@@ -74,8 +74,8 @@ class Computed:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def due(store: Store, frame: pd.DataFrame, scorers: Iterable[Scorer]) -> list[Due]:
-    """The scores that are neither in the rows nor in the layer.
+def incomplete(store: Store, frame: pd.DataFrame, scorers: Iterable[Scorer]) -> list[Incomplete]:
+    """The trials with scores that are neither in the rows nor in the layer.
 
     On the test set and the validation part, metrics against the test set are undefined; on data whose classes
     are not those of the network, all others are.
@@ -97,8 +97,8 @@ def due(store: Store, frame: pd.DataFrame, scorers: Iterable[Scorer]) -> list[Du
             defined = not own[number] if scorer.against_test else own[number] or labelled[number]
             if not defined:
                 continue
-            wanted = OWN if own[number] else (TEST,)
-            in_row = all(each in in_rows and not math.isnan(in_rows[each][number]) for each in wanted)
+            parts = OWN if own[number] else (TEST,)
+            in_row = all(each in in_rows and not math.isnan(in_rows[each][number]) for each in parts)
             evaluations = OWN if own[number] else (place[2],)
             if not in_row and not all((*place[:2], each) in kept for each in evaluations):
                 missing[number].append(scorer)
@@ -108,11 +108,11 @@ def due(store: Store, frame: pd.DataFrame, scorers: Iterable[Scorer]) -> list[Du
         address = Address(*(str(frame[name][number]) for name in names))
         evaluation = str(frame["evaluation"][number])
         by_trial[address.trial].append(Missing(address, evaluation, digests[number], tuple(of_evaluation)))
-    return [Due(address, tuple(of_trial)) for address, of_trial in by_trial.items()]
+    return [Incomplete(address, tuple(of_trial)) for address, of_trial in by_trial.items()]
 
 
 def rescore(
-    store: Store, trials: Sequence[Due], processes: int, progress: Callable[[int, int], object]
+    store: Store, trials: Sequence[Incomplete], processes: int, progress: Callable[[int, int], object]
 ) -> Computed:
     """Computes missing scores and writes them, every few seconds and at the end, even after an error.
 
@@ -154,7 +154,7 @@ class Found:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def _all_scores(store: Store, trials: Sequence[Due], processes: int) -> Iterator[Found]:
+def _all_scores(store: Store, trials: Sequence[Incomplete], processes: int) -> Iterator[Found]:
     """Yields the scores of each trial, in the order of completion."""
     begun = time.monotonic()
     rest = list(trials)
@@ -205,11 +205,11 @@ _opened: list[Store] = []
 """In a process of the pool: its store."""
 
 
-def _in_process(each: Due) -> Found:
+def _in_process(each: Incomplete) -> Found:
     return scores(_opened[0], each)
 
 
-def scores(store: Store, due: Due) -> Found:
+def scores(store: Store, trial: Incomplete) -> Found:
     """The missing scores of a trial, from its stored logits. NaN if undefined.
 
     Without the trial's own predictions, none of its evaluations can be scored.
@@ -218,13 +218,13 @@ def scores(store: Store, due: Due) -> Found:
 
     found = Found()
     try:
-        own = _predictions(store, due.address)
+        own = _predictions(store, trial.address)
     except StoreError as error:
-        found.failed = {each.address.key: str(error) for each in due.missing}
+        found.failed = {each.address.key: str(error) for each in trial.missing}
         return found
     parts = {each: tensors(own, each) for each in OWN}
     calibrators = _Calibrators(*parts["validation"], parts[TEST][0])
-    for each in due.missing:
+    for each in trial.missing:
         if each.evaluation == TEST:
             for evaluation, (logits, labels) in parts.items():
                 _add(found, each, evaluation, calibrators, logits, labels)

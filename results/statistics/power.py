@@ -22,8 +22,8 @@ class Power:
         deviation: Standard deviation over the seeds (n - 1).
         seeds: Number of seeds seen.
         power: Probability that as many other seeds show a difference of this size.
-        detectable: Least difference that as many seeds show with the wanted probability.
-        needed: Least number of seeds that show the difference with the wanted probability; None above `MOST`.
+        detectable: Least difference that as many seeds show with the target probability.
+        needed: Least number of seeds that show the difference with the target probability; None above `MOST`.
     """
 
     difference: float
@@ -34,7 +34,7 @@ class Power:
     needed: int | None
 
 
-def of_pair(first: ArrayLike, second: ArrayLike, wanted: float = 0.8, level: float = 0.95) -> Power:
+def of_pair(first: ArrayLike, second: ArrayLike, target: float = 0.8, level: float = 0.95) -> Power:
     """The power of the paired t test over matched seeds, as if mean and spread were those seen.
 
     Cohen, 'Statistical Power Analysis for the Behavioral Sciences' (1988), chapter 2, by the noncentral t
@@ -42,7 +42,7 @@ def of_pair(first: ArrayLike, second: ArrayLike, wanted: float = 0.8, level: flo
 
     Args:
         first, second: Scores of the same seeds in the same order, [S] with S >= 2.
-        wanted: Probability of showing a difference.
+        target: Power to reach: the probability of showing a difference.
         level: 1 minus the chance of showing a difference that is none. For one of m pairs under Bonferroni,
             1 - 0.05 / m.
 
@@ -65,8 +65,8 @@ def of_pair(first: ArrayLike, second: ArrayLike, wanted: float = 0.8, level: flo
         deviation,
         seeds,
         power(effect, seeds, level),
-        _least_effect(seeds, wanted, level) * deviation,
-        seeds_needed(effect, wanted, level),
+        _least_effect(seeds, target, level) * deviation,
+        seeds_needed(effect, target, level),
     )
 
 
@@ -82,27 +82,27 @@ def power(effect: float, seeds: int, level: float = 0.95) -> float:
     return float(right + np.nan_to_num(special.nctdtr(degrees, shift, -critical)))
 
 
-def seeds_needed(effect: float, wanted: float = 0.8, level: float = 0.95) -> int | None:
+def seeds_needed(effect: float, target: float = 0.8, level: float = 0.95) -> int | None:
     """Least number of seeds with this power; None above `MOST`.
 
     By bisection: the power grows with the seeds.
     """
-    if not power(effect, MOST, level) >= wanted:
+    if not power(effect, MOST, level) >= target:
         return None
     low, high = 1, MOST
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if power(effect, middle, level) >= wanted else (middle, high)
+        low, high = (low, middle) if power(effect, middle, level) >= target else (middle, high)
     return high
 
 
-def _least_effect(seeds: int, wanted: float, level: float) -> float:
+def _least_effect(seeds: int, target: float, level: float) -> float:
     # Imported here because it loads slowly.
     from scipy.optimize import brentq
 
     greatest = 1.0
-    while power(greatest, seeds, level) < wanted:
+    while power(greatest, seeds, level) < target:
         greatest *= 2
         if greatest > 1e9:
             return math.inf
-    return float(brentq(lambda effect: power(effect, seeds, level) - wanted, 0.0, greatest))
+    return float(brentq(lambda effect: power(effect, seeds, level) - target, 0.0, greatest))

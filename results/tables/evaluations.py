@@ -64,18 +64,18 @@ def parts(
     if own := tuple(name for name in metrics if not is_against_test(name)):
         yield Part(_on(frame, own=True), None if expected is None else _on(expected, own=True), own)
     others = _on(frame, own=False)
-    wanted = None if expected is None else _on(expected, own=False)
-    if wanted is not None:
-        others = others[others["key"].isin(set(wanted["key"]))]
+    planned = None if expected is None else _on(expected, own=False)
+    if planned is not None:
+        others = others[others["key"].isin(set(planned["key"]))]
     if others.empty:
         return
     against = tuple(name for name in elsewhere if is_against_test(name))
     if against:
-        yield Part(others, wanted, against, f"{TEST_SET} against other data", "{dataset} against {other}")
+        yield Part(others, planned, against, f"{TEST_SET} against other data", "{dataset} against {other}")
     measured = tuple(name for name in elsewhere if name not in against)
     labelled = others[others["test_error"].notna()] if "test_error" in others else others[:0]
     if measured and len(labelled):
-        known = None if wanted is None else wanted[wanted["evaluation"].isin(set(labelled["evaluation"]))]
+        known = None if planned is None else planned[planned["evaluation"].isin(set(labelled["evaluation"]))]
         yield Part(labelled, known, measured, f"{TEST_SET} corrupted", "{other}, trained on {dataset}")
 
 
@@ -98,19 +98,19 @@ def grouped(part: Part) -> Part:
     if not part.form:
         return part
     found = _in_groups(part.frame, part.form)
-    wanted = None if part.expected is None else _in_groups(part.expected, part.form)
-    if wanted is not None:
+    expected = None if part.expected is None else _in_groups(part.expected, part.form)
+    if expected is not None:
         # A mean over only some of the corruptions would be misleading.
-        complete = found.groupby("key").size().eq(wanted.groupby("key").size())
+        complete = found.groupby("key").size().eq(expected.groupby("key").size())
         found = found[found["key"].map(complete).fillna(False).astype(bool)]
-        wanted = wanted.drop_duplicates("key")
+        expected = expected.drop_duplicates("key")
     numbers = [name for name in found.columns if name.startswith("test_")]
     others = ["trial_key", *CELL, "seed", "identity", "evaluation_identity"]
     groups = found.groupby("key", sort=False)
     means = groups[numbers].mean().join(groups[others].first()).reset_index()
     # Temperatures belong to the trial, and are printed with its scores on the test set.
     means = means.assign(**{f"temperature_{name}": float("nan") for name in criteria()})
-    return replace(part, frame=means, expected=wanted)
+    return replace(part, frame=means, expected=expected)
 
 
 def named(part: Part, tables: Iterable[Table]) -> list[Table]:

@@ -111,7 +111,7 @@ def test_any_metric_is_computed_for_each_evaluation_that_it_is_defined_for(store
         scorer = Scorer(metric, "temperature_nll")
         frame = store.snapshot().evaluations()
         bare = frame.drop(columns=[name for name in frame if name.startswith("test_") and metric in name])
-        rescoring.rescore(store, rescoring.due(store, bare, [scorer]), 1, lambda done, total: None)
+        rescoring.rescore(store, rescoring.incomplete(store, bare, [scorer]), 1, lambda done, total: None)
         kept = layer.read(store.folder, scorer)
         compared = {key: value for (key, _, on), value in kept.items() if on not in layer.OWN}
         assert len(compared) == len(TRIALS) * (PER_TRIAL if scorer.against_test else labelled)

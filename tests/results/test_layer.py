@@ -92,7 +92,7 @@ def test_it_goes_on_where_it_was_ended_and_is_the_same_after_it_was_deleted(
     for info in older.folder.list(layer.FOLDER):
         older.folder.delete(info.path)
     assert rescore(older.uri, *ASKED).scores == SCORES and content_of(older) == whole
-    # New trials alone are due.
+    # Only new trials lack scores.
     commit_older(older, [trial_of(9)])
     assert rescore(older.uri, *ASKED).scores == SCORES // 6
 

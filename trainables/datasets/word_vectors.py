@@ -100,13 +100,13 @@ def word_vectors(
         nothing = torch.zeros(len(vocabulary), dimensions)
         return WordVectors(nothing, torch.zeros(len(vocabulary), dtype=torch.bool), RANDOM_RANGE)
     published = _published(root / f"{name}.txt", dimensions)
-    there, wanted = len(published.vectors), words or PUBLISHED_WORDS[source]
-    if there != wanted if words is None else there < wanted:
+    stored, expected = len(published.vectors), words or PUBLISHED_WORDS[source]
+    if stored != expected if words is None else stored < expected:
         raise DataError(
-            f"{root / name}.txt has {there:,} words, but {name} has {PUBLISHED_WORDS[source]:,}: use the "
-            f"complete file, or limit it to its first words, as in `words: {there}`."
+            f"{root / name}.txt has {stored:,} words, but {name} has {PUBLISHED_WORDS[source]:,}: use the "
+            f"complete file, or limit it to its first words, as in `words: {stored}`."
         )
-    return published.of(vocabulary, spellings, wanted)
+    return published.of(vocabulary, spellings, expected)
 
 
 @dataclass(frozen=True)

@@ -234,10 +234,10 @@ class TrialRun:
         Returns:
             Whether it saved.
         """
-        due = checkpoints and every and not self.done and self.batches == 0 and self.epoch % every == 0
-        if checkpoints and due:
+        save = checkpoints and every and not self.done and self.batches == 0 and self.epoch % every == 0
+        if checkpoints and save:
             self.checkpoint(checkpoints)
-        return bool(due)
+        return bool(save)
 
     def checkpoint(self, checkpoints: CheckpointStore) -> None:
         """Saves the current state of the run, also within an epoch."""
