@@ -33,7 +33,7 @@ def print_power(rows: Sequence[RowPower], console: Console) -> None:
     console.print(
         "Differences from the best in matched seeds, their standard deviation, and the power of a paired t "
         f"test at {1 - LEVEL:.0%} with as many other seeds. Needed: seeds for a power of {TARGET_POWER:.0%} "
-        "if difference and spread are those seen, for this pair alone and with all pairs of the row corrected.",
+        "with this difference and spread, for the pair alone and with all pairs of the row corrected.",
         style="quiet",
         highlight=False,
     )
