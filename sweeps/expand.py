@@ -157,7 +157,7 @@ def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Tr
             problems.setdefault(f"{place}: {error}", f"{where}: {error}")
     for i in range(len(block.exclude)):
         if i not in used and not problems:
-            line = f"{place}.exclude[{i}]: matches no trial of the block: it is a mistake, or not needed."
+            line = f"{place}.exclude[{i}]: matches no trial of the block: correct or remove it."
             problems[line] = line
 
 

@@ -90,7 +90,7 @@ def check(
             continue
         cell = f"{trial.dataset.label} / {trial.model.label} / {trial.loss.label}"
         if any(GROUP_LABEL in (node.get("Labels") or {}) for node in alive):
-            return f"{cell} needs {needs}: it waits until the cluster has grown."
+            return f"{cell} needs {needs}: it waits until the cluster grows."
         raise ConfigurationError(f"{cell} needs {needs}, but Ray has only {_described(resources)}.")
     return None
 

@@ -48,7 +48,7 @@ store_option = click.option(
     show_default=True,
     show_envvar=True,
     help="Store of results: a folder, or s3://, gs://, az://. Optional on this machine; for a "
-    "cluster, a store that all its machines reach.",
+    "cluster, a store that all its machines can reach.",
 )
 
 

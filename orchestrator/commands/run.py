@@ -57,7 +57,7 @@ def run(
         addresses.check_of_driver(address)
         if click.get_current_context().get_parameter_source("store") == ParameterSource.DEFAULT:
             raise ConfigurationError(
-                "--address needs --store: a place that all machines of the cluster reach."
+                "--address needs --store: a store that all machines of the cluster can reach."
             )
 
     given = {

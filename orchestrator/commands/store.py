@@ -136,7 +136,7 @@ def rescore(
     required=True,
     callback=is_place,
     metavar="URI",
-    help="The store to copy to, which may be new. It keeps what it has.",
+    help="The store to copy to, new or existing. Its own trials stay.",
 )
 @json_option
 def merge(stores: tuple[str, ...], output: str, json: bool) -> int:

@@ -137,7 +137,7 @@ def out_of_memory(text: str, actor: str) -> Death:
         message = f"its process was killed: another process used up the memory{has}"
         return Death(message, report, where)
     took = "" if own is None else f" with {own:.1f} GiB{has}"
-    message = f"its process was killed: out of memory, and it used most{took}"
+    message = f"its process was killed: out of memory, and it used the most{took}"
     return Death(message, report, where, counts=True, sure=True, failure_class="out of memory")
 
 

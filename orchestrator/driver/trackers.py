@@ -94,13 +94,13 @@ class Outside(Callback):
     Args:
         name: Its name in a sweep file.
         callback: Tune's own callback for it.
-        tell: Shows a line to the user.
+        report: Shows a line to the user.
     """
 
-    def __init__(self, name: str, callback: Callback, tell: Callable[[str], None]):
+    def __init__(self, name: str, callback: Callback, report: Callable[[str], None]):
         self.name = name
         self.callback = callback
-        self.tell = tell
+        self.report = report
         self.away_until = -math.inf
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
@@ -133,21 +133,21 @@ class Outside(Callback):
         except Exception as error:
             # No error of a tracker may affect trials. Pause, since each attempt may block the sweep.
             self.away_until = time.monotonic() + AWAY_SECONDS
-            self.tell(f"{self.name} failed, and the sweep continues without it for a while: {_line(error)}")
+            self.report(f"{self.name} failed, and the sweep continues without it for a while: {_line(error)}")
 
 
 def callbacks(
     watches: Iterable[Watch],
     name: str,
     store: Store,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> list[Callback]:
     """Builds the Tune callbacks for the trackers.
 
     Args:
         watches: From a sweep file's `run.watch`.
         name: Name of the sweep.
-        tell: Shows a line to the user: where to look, or a failure.
+        report: Shows a line to the user: where to look, or a failure.
 
     Raises:
         ConfigurationError: A tracker is not installed, or unreachable.
@@ -163,7 +163,7 @@ def callbacks(
         match program:
             case "tensorboard":
                 folder = _local_folder(store) / name
-                callback = Outside(program, TensorBoard(folder), tell)
+                callback = Outside(program, TensorBoard(folder), report)
                 where = _tensorboard(folder)
             case "mlflow":
                 from ray.air.integrations.mlflow import MLflowLoggerCallback
@@ -172,7 +172,7 @@ def callbacks(
                 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
                 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
                 options = {"experiment_name": name, **options}
-                callback = _set_up(program, MLflowLoggerCallback(**options), tell)
+                callback = _set_up(program, MLflowLoggerCallback(**options), report)
                 where = f"MLflow, experiment {options['experiment_name']}"
             case _:
                 from ray.air.integrations.wandb import WandbLoggerCallback
@@ -181,10 +181,10 @@ def callbacks(
                 if "mode" in options:
                     # Ray decides by this variable alone whether it needs a key.
                     os.environ.setdefault("WANDB_MODE", str(options["mode"]))
-                callback = _set_up(program, WandbLoggerCallback(**options), tell)
+                callback = _set_up(program, WandbLoggerCallback(**options), report)
                 where = f"Weights & Biases, project {options['project']}"
         found.append(callback)
-        tell(f"Live curves: {where}")
+        report(f"Live curves: {where}")
     return found
 
 
@@ -194,12 +194,12 @@ def _tensorboard(folder: Path) -> str:
     return look if importlib.util.find_spec("tensorboard") else f"pip install tensorboard && {look}"
 
 
-def _set_up(program: str, callback: Callback, tell: Callable[[str], None]) -> Outside:
+def _set_up(program: str, callback: Callback, report: Callable[[str], None]) -> Outside:
     try:
         callback.setup()
     except Exception as error:
         raise ConfigurationError(f"run.watch: {program} cannot be used: {_line(error)}") from error
-    return Outside(program, callback, tell)
+    return Outside(program, callback, report)
 
 
 def _line(error: Exception) -> str:

@@ -92,7 +92,7 @@ def fit(assignment: Assignment, progress: Progress, scratch: Path, request: Stop
                 **ray_private.IN_THIS_PROCESS,
             )
     finally:
-        if stop.told:
+        if stop.announced:
             notices.withdraw(settings.run)
     outcome.done, outcome.failed, outcome.left = progress.done, progress.failed, len(progress.left)
     return outcome
@@ -139,7 +139,7 @@ class Stop(Stopper):
         self.progress = progress
         self.outcome = outcome
         self.run = run
-        self.told = False
+        self.announced = False
 
     def __reduce__(self) -> tuple[type[Stopper], tuple[()]]:
         # Tune pickles everything to its scratch folder, which is never read.
@@ -152,9 +152,9 @@ class Stop(Stopper):
         requested_at = self.request.requested_at
         if requested_at is None:
             return False
-        if not self.told:
+        if not self.announced:
             notices.ask_to_stop(self.run)
-            self.told = True
+            self.announced = True
             if self.progress.running:
                 self.progress.note(
                     "stopping: each running trial saves a checkpoint first (repeat to stop at once)"

@@ -64,7 +64,7 @@ def _each(row: Row) -> Table:
     numbers = [number for number in rendering.in_order(row) if number.seeds]
     head, lines = rendering.without_empty_columns(
         [rendering.title(row), *rendering.EACH],
-        [[number.loss, *rendering.each(number)[:-1], _told(number)] for number in numbers],
+        [[number.loss, *rendering.each(number)[:-1], _outcome(number)] for number in numbers],
     )
     table = _grid(head, left=(0, len(head) - 1))
     for number, line in zip(numbers, lines, strict=True):
@@ -72,7 +72,7 @@ def _each(row: Row) -> Table:
     return table
 
 
-def _told(number: Verdict) -> str:
+def _outcome(number: Verdict) -> str:
     """The outcome, or the reason for which there is none."""
     return rendering.why(number) if number.reason else rendering.OUTCOMES[number.outcome]
 

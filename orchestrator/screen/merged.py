@@ -13,7 +13,7 @@ def print_merged(merged: Merged, target: str, console: Console) -> None:
     for conflict in merged.conflicts:
         trial = f"{conflict.dataset} / {conflict.model} / {conflict.loss} / seed {conflict.seed}"
         console.print(
-            f"conflict: {trial}, {conflict.key}, has other numbers in each of:",
+            f"conflict: {trial}, {conflict.key}, has different numbers in:",
             style="warning",
             highlight=False,
             soft_wrap=True,
@@ -24,7 +24,7 @@ def print_merged(merged: Merged, target: str, console: Console) -> None:
     for name in merged.unreadable:
         console.print(f"not copied, damaged: {name}", style="warning", highlight=False, soft_wrap=True)
     console.print(
-        f"{counted(merged.copied, 'evaluation')} copied to {target}, {merged.present} there before, "
+        f"{counted(merged.copied, 'evaluation')} copied to {target}, {merged.present} already there, "
         f"{counted(len(merged.conflicts), 'conflict')}.",
         highlight=False,
         soft_wrap=True,

@@ -21,7 +21,9 @@ def print_power(rows: Sequence[RowPower], console: Console) -> None:
     """Prints a grid per row of a table, and the meaning of its columns."""
     console.print()
     if not rows:
-        console.print("No two losses of a data set and model have finished trials: no spread to judge from.")
+        console.print(
+            "No two losses of a data set and model have finished trials, so their spread is unknown."
+        )
         return
     scaled = len({row.calibrator for row in rows}) > 1
     for row in rows:

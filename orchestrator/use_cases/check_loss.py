@@ -39,7 +39,7 @@ def check_loss(loss: str) -> CheckedLoss:
     (plugin,) = PLUGINS.add([loss])
     names = [name for name in LOSSES.names() if LOSSES[name].module == plugin.module]
     if not names:
-        raise ConfigurationError(f'{loss} has no loss: a class with the mark @register("name") on Loss.')
+        raise ConfigurationError(f'{loss} defines no loss: a subclass of Loss marked @register("name").')
     found = ((name, finding) for name in names for finding in check(name))
     findings = (dataclasses.replace(f, problem=f"{name}: {f.problem}") for name, f in found)
     return CheckedLoss(", ".join(names), tuple(findings))

@@ -112,8 +112,8 @@ def rescore(
     number = len(on_test_set(frame))
     if len(evaluations) and not number:
         raise ConfigurationError(
-            f"the finished trials in the store {store} are not for classification, whose predictions alone "
-            "can be scored again."
+            f"the store {store} has no finished trial of classification: those of other tasks "
+            "cannot be rescored."
         )
     if not number:
         raise StoreError(

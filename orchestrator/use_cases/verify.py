@@ -46,9 +46,7 @@ def verify(store: str, *, progress: Callable[[int, int], object] = lambda done, 
     opened.check_place()
     made = inspection(opened)
     if not made.steps and not made.findings:
-        raise StoreError(
-            f"there is nothing in the store {store}: run a sweep first, or choose another --store."
-        )
+        raise StoreError(f"the store {store} is empty: run a sweep first, or choose another --store.")
     for done, step in enumerate(made.steps, 1):
         step()
         progress(done, len(made.steps))

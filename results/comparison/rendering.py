@@ -154,7 +154,7 @@ def each(number: Verdict) -> list[str]:
     ours = "" if math.isnan(number.mean) else f"{number.mean:.2f}"
     ours += "" if math.isnan(number.deviation) else f"±{number.deviation:.2f}"
     range_ = f"{number.low:.2f} to {number.high:.2f}" if number.comparable else ""
-    return [published, range_, ours, told(number)]
+    return [published, range_, ours, outcome_of(number)]
 
 
 def _temperature(value: float) -> str:
@@ -162,7 +162,7 @@ def _temperature(value: float) -> str:
     return f"{value:.2f}".removesuffix("0")
 
 
-def told(number: Verdict) -> str:
+def outcome_of(number: Verdict) -> str:
     """'agrees', or 'not comparable: seeds are missing (3, 4)'."""
     return OUTCOMES[number.outcome] + (f": {why(number)}" if number.reason else "")
 

@@ -129,7 +129,8 @@ def fault_of(error: Exception) -> Fault:
     if "object with invalid path" in text:
         name = _first(r'Path "([^"]*)"', text) or ""
         return Fault(
-            f"the object {name} blocks the listing, its name is not a valid path: delete it", no_path=True
+            f"the name of the object {name} is not a valid path, which blocks the listing: delete it",
+            no_path=True,
         )
     if url.path == REDACTED:
         return Fault("the role in AWS_ROLE_ARN has no credentials: check it", True, answered=False)

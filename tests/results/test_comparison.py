@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from results.comparison.places import LOSSES, METRICS, PLACES
-from results.comparison.rendering import by_place, notes, render, told
+from results.comparison.rendering import by_place, notes, outcome_of, render
 from results.comparison.verdicts import Outcome, Reason, Row, Verdict, compare, counts, score_of
 from results.scoring.scores import known_metrics
 from results.tables.published import PAPERS, published
@@ -200,6 +200,6 @@ def test_formats_show_every_number_and_no_markup_of_a_foreign_store() -> None:
     (paper, place, there), _ = by_place(rows)
     assert (paper, place) == (PAPER, PLACE)
     assert any("precision =<b>|x, not float32" in note for note in notes(there))
-    assert told(found(rows, "FL-1", "Error", "none")) == "not comparable: no finished trial"
+    assert outcome_of(found(rows, "FL-1", "Error", "none")) == "not comparable: no finished trial"
     with pytest.raises(ConfigurationError, match="Did you mean 'csv'"):
         render(rows, "cvs")

@@ -61,7 +61,7 @@ def pictures(results: Results) -> Iterator[Picture]:
         yield Picture(cell.parts, f"Confidences in single samples, {title}", drawing)
 
     if not drawn:
-        raise NothingToDrawError("it shows images, and no data set here has any.")
+        raise NothingToDrawError("none of the data sets has images.")
 
 
 def chosen(trials: list[Trial]) -> tuple[Ints, Floats, Ints]:

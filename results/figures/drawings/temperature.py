@@ -20,7 +20,7 @@ def pictures(results: Results) -> Iterator[Picture]:
         drawing, axes = style.grid(2, 2, 2.3, sharex=True, sharey="col")
         trials = [trial for trial in cell.one_seed(results.seed) if "validation" in trial.parts]
         if not trials:
-            raise NothingToDrawError("a temperature is chosen on validation data, and there are none.")
+            raise NothingToDrawError("there are no validation data to choose a temperature on.")
         handles = []
         for row, part in enumerate(("validation", "test")):
             for trial in trials:
