@@ -73,7 +73,7 @@ def _each(row: Row) -> Table:
 
 
 def _outcome(number: Verdict) -> str:
-    """The outcome, or the reason for which there is none."""
+    """The outcome, or why the number is not comparable."""
     return rendering.why(number) if number.reason else rendering.OUTCOMES[number.outcome]
 
 

@@ -71,7 +71,7 @@ def of_pair(first: ArrayLike, second: ArrayLike, target: float = 0.8, level: flo
 
 
 def power(effect: float, seeds: int, level: float = 0.95) -> float:
-    """Probability that a paired t test over so many seeds shows a difference of `effect` deviations.
+    """Probability that a paired t test over this number of seeds shows a difference of `effect` deviations.
 
     Equals statsmodels' `TTestPower.power` where that is a number: it is NaN for many effects and seeds, since
     scipy's noncentral t is for a negligible tail.

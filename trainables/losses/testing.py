@@ -1,6 +1,6 @@
 """What every loss must do, as checks that anyone can run on their own: `calibsweep check-loss NAME`.
 
-Each check builds the loss anew and looks at one promise of `trainables.losses.base`. A finding is a broken
+Each check builds a new loss and tests one promise of `trainables.losses.base`. A finding is a broken
 promise, in one line; no findings means that the loss can be put into a sweep.
 """
 
@@ -32,7 +32,7 @@ Check = Callable[["Build", LossSpec], Iterator[str]]
 
 
 class Build(Protocol):
-    """Makes the loss anew with one of the two reductions."""
+    """Builds a new loss with one of the two reductions."""
 
     def __call__(self, *, reduction: Reduction) -> Loss: ...
 

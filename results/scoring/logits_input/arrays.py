@@ -26,8 +26,8 @@ class Array:
         shape: Shape in the header.
         dtype: Dtype of the result of `load`.
         load: Reads the data; raises DataError if the file is damaged.
-        part: Its part, if the file tells it, for example in a column `split`.
-        role: Its role, if the file tells it in another way than by the name.
+        part: Its part, if the file names it, for example in a column `split`.
+        role: Its role, if the file gives it other than by the name.
     """
 
     file: Path

@@ -21,7 +21,7 @@ NO_LOGITS = re.compile(
     r"|confidence|loss|correct|fold|epoch|seed",
     re.IGNORECASE,
 )
-"""Numeric columns that are not logits, if no name tells which are."""
+"""Numeric columns that are not logits, if no name decides which are."""
 
 
 @dataclass(frozen=True)

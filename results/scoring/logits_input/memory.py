@@ -29,7 +29,7 @@ def available() -> int:
 
 
 def check_fits(numbers: int, samples: int, file: object) -> None:
-    """Raises InputError if the free memory does not suffice for so many logits and samples."""
+    """Raises InputError if the free memory does not suffice for the logits."""
     needed, free = numbers * BYTES_PER_NUMBER + samples * BYTES_PER_SAMPLE, available()
     if needed > free:
         raise InputError(

@@ -170,7 +170,7 @@ def _split(path: Path, table: pa.Table, name: str) -> dict[PartName | None, pa.T
     parts: dict[PartName | None, pa.Table] = {}
     values = column.unique().to_pylist()
     if not any(part_of(value or "") for value in values):
-        # It tells something else apart.
+        # The column distinguishes something else.
         return {None: table}
     for value in values:
         part = part_of(value or "")
