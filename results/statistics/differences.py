@@ -9,10 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy import special
+from numpy.typing import ArrayLike, NDArray
 
 from results.statistics.binned import Floats, Ints
+
+# Loading scipy takes longer than printing a table: the functions that compute load it.
+
+ELEMENTS_AT_ONCE = 2**21
+"""Resampled differences held at a time."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,11 @@ def over_seeds(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Diff
 
 @dataclass(frozen=True)
 class Pairs:
-    """`over_seeds` for all pairs of losses at once, on the seeds that both have; arrays [L (L - 1) / 2].
+    """The differences of all pairs of L losses, on the seeds that both have; arrays [L (L - 1) / 2].
 
     Attributes:
         first, second: Positions of the losses, the smaller first.
-        estimates, errors, p_values: As in `Difference`; NaN without a spread over seeds.
+        estimates, errors, degrees, p_values: As in `Difference`; NaN where unknown.
         seeds: Number of matched seeds, from 0.
     """
 
@@ -69,34 +73,101 @@ class Pairs:
     second: Ints
     estimates: Floats
     errors: Floats
+    degrees: Floats
     p_values: Floats
     seeds: Ints
 
     @classmethod
-    def of(cls, scores: ArrayLike) -> Pairs:
-        """From scores [L, S]; NaN for a missing trial."""
-        table = np.asarray(scores, dtype=float)
-        first, second = np.triu_indices(len(table), 1)
-        gaps = table[first] - table[second]
-        there = np.isfinite(gaps)
-        seeds = there.sum(axis=1)
-        estimates = np.where(there, gaps, 0).sum(axis=1) / np.maximum(seeds, 1)
-        squares = np.where(there, gaps - estimates[:, None], 0) ** 2
+    def over_seeds(cls, scores: ArrayLike) -> Pairs:
+        """`over_seeds` for all pairs.
+
+        Args:
+            scores: [L, S]; NaN for a missing trial.
+        """
+        from scipy import special
+
+        first, second, gaps, there = _all_gaps(np.asarray(scores, dtype=float))
+        seeds, estimates, between = _over_seeds(gaps, there)
         with np.errstate(divide="ignore", invalid="ignore"):
-            errors = np.sqrt(squares.sum(axis=1) / (seeds - 1) / seeds)
-            errors[seeds < 2] = np.nan
+            errors = np.sqrt(between)
             p_values = 2 * special.stdtr(seeds - 1, -np.abs(estimates) / errors)
         p_values[errors == 0] = estimates[errors == 0] == 0
-        return cls(first, second, estimates, errors, p_values, seeds)
+        return cls(first, second, estimates, errors, seeds - 1.0, p_values, seeds)
+
+    @classmethod
+    def over_seeds_and_samples(cls, scores: ArrayLike, resampled: ArrayLike) -> Pairs:
+        """`over_seeds_and_samples` for all pairs.
+
+        Args:
+            scores: [L, S]; NaN for a missing trial.
+            resampled: These scores over the same resamples of the test samples, [L, S, draws].
+
+        Raises:
+            ValueError: Shapes differ, or a resampled score of a trial that is there is not finite.
+        """
+        from scipy import special
+
+        table, drawn = np.asarray(scores, dtype=float), np.asarray(resampled, dtype=float)
+        if table.ndim != 2 or drawn.shape[:-1] != table.shape:
+            raise ValueError(
+                f"scores must be [L, S] and resampled [L, S, draws], not {table.shape} and {drawn.shape}."
+            )
+        if not np.isfinite(drawn[np.isfinite(table)]).all():
+            raise ValueError("resampled scores must be finite.")
+        first, second, gaps, there = _all_gaps(table)
+        seeds, estimates, between = _over_seeds(gaps, there)
+        of_mean, of_each = np.full(len(first), np.nan), np.full(len(first), np.nan)
+        at_once = max(1, ELEMENTS_AT_ONCE // max(1, table.shape[1] * drawn.shape[-1]))
+        for start in range(0, len(first), at_once):
+            part = slice(start, start + at_once)
+            found = np.where(there[part, :, None], drawn[first[part]] - drawn[second[part]], 0)
+            number = np.maximum(seeds[part], 1)
+            of_each[part] = found.var(axis=-1, ddof=1).sum(axis=1) / number
+            of_mean[part] = (found.sum(axis=1) / number[:, None]).var(axis=-1, ddof=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            total = between + np.maximum((seeds * of_mean - of_each) / (seeds - 1), 0)
+            degrees = np.where(between > 0, (seeds - 1) * (total / between) ** 2, np.inf)
+            one = seeds == 1
+            total[one], degrees[one] = of_each[one], np.inf
+            errors = np.sqrt(total)
+            below = -np.abs(estimates) / errors
+            p_values = 2 * np.where(np.isinf(degrees), special.ndtr(below), special.stdtr(degrees, below))
+        p_values[errors == 0] = estimates[errors == 0] == 0
+        for unknown in (errors, degrees, p_values):
+            unknown[seeds == 0] = np.nan
+        return cls(first, second, estimates, errors, degrees, p_values, seeds)
 
     def differences(self, level: float = 0.95) -> dict[tuple[int, int], Difference]:
         """By position of both losses, without pairs that have no seed in common."""
-        halves = self.errors * special.stdtrit(np.maximum(self.seeds - 1, 1), (1 + level) / 2)
+        from scipy import special
+
+        above, infinite = (1 + level) / 2, np.isinf(self.degrees)
+        quantiles = special.stdtrit(np.where(infinite | ~(self.degrees > 0), 1, self.degrees), above)
+        halves = self.errors * np.where(infinite, special.ndtri(above), quantiles)
         lows, highs = self.estimates - halves, self.estimates + halves
-        columns = (self.estimates, self.errors, self.seeds - 1.0, lows, highs, self.p_values, self.seeds)
+        columns = (self.estimates, self.errors, self.degrees, lows, highs, self.p_values, self.seeds)
         lines = zip(*(column.tolist() for column in columns), strict=True)
         pairs = zip(self.first.tolist(), self.second.tolist(), strict=True)
         return {pair: Difference(*line) for pair, line in zip(pairs, lines, strict=True) if line[-1]}
+
+
+def _all_gaps(table: Floats) -> tuple[Ints, Ints, Floats, NDArray[np.bool_]]:
+    """Of scores [L, S] each pair's losses [P], differences [P, S], 0 without both, and where both are."""
+    first, second = np.triu_indices(len(table), 1)
+    gaps = table[first] - table[second]
+    there = np.isfinite(gaps)
+    return first, second, np.where(there, gaps, 0), there
+
+
+def _over_seeds(gaps: Floats, there: NDArray[np.bool_]) -> tuple[Ints, Floats, Floats]:
+    """Number of matched seeds, mean and its variance over seeds, NaN below two; each [P]."""
+    seeds = there.sum(axis=1)
+    estimates = gaps.sum(axis=1) / np.maximum(seeds, 1)
+    squares = np.where(there, gaps - estimates[:, None], 0) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = squares.sum(axis=1) / (seeds - 1) / seeds
+    between[seeds < 2] = np.nan
+    return seeds, estimates, between
 
 
 def over_seeds_and_samples(
@@ -181,6 +252,8 @@ def _difference(estimate: float, variance: float, degrees: float, seeds: int, le
 
 def t_quantile(degrees: float, probability: float) -> float:
     """Quantile of Student's t; of a normal distribution for infinite degrees."""
+    from scipy import special
+
     if np.isinf(degrees):
         return float(special.ndtri(probability))
     return float(special.stdtrit(degrees, probability))
@@ -188,6 +261,8 @@ def t_quantile(degrees: float, probability: float) -> float:
 
 def two_sided(estimate: float, error: float, degrees: float) -> float:
     """Two-sided p-value of an estimate with its standard error, by Student's t or a normal distribution."""
+    from scipy import special
+
     if error == 0:
         return 1.0 if estimate == 0 else 0.0
     below = -abs(estimate) / error

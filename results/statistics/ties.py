@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from results.statistics.binned import Floats
-from results.statistics.differences import Difference, Pairs, over_seeds_and_samples
+from results.statistics.differences import Difference, Pairs
 from results.statistics.multiple import holm
 
 
@@ -30,12 +30,11 @@ class Comparison:
     p_values: Floats
     _pairs: Pairs
     _level: float
-    _resampled: dict[tuple[int, int], Difference] | None
 
     @property
     def differences(self) -> dict[tuple[int, int], Difference]:
         """Of each pair (i, j) with i < j and a common seed."""
-        return self._pairs.differences(self._level) if self._resampled is None else self._resampled
+        return self._pairs.differences(self._level)
 
 
 def compare(
@@ -64,26 +63,31 @@ def compare(
         ValueError: Shapes differ, or the direction is unknown.
     """
     table = np.asarray(scores, dtype=float)
-    drawn = None if resampled is None else np.asarray(resampled, dtype=float)
-    if table.ndim != 2 or (drawn is not None and drawn.shape[:-1] != table.shape):
-        shape = "none" if drawn is None else drawn.shape
-        raise ValueError(f"scores must be [L, S] and resampled [L, S, draws], not {table.shape} and {shape}.")
+    if table.ndim != 2:
+        raise ValueError(f"scores must be [L, S], not {table.shape}.")
+    pairs = Pairs.over_seeds(table)
+    raw = pairs.p_values
+    if resampled is not None:
+        pairs = Pairs.over_seeds_and_samples(table, resampled)
+        raw = np.fmax(raw, pairs.p_values)
+    return concluded(table, pairs, raw, direction, level)
+
+
+def concluded(
+    scores: Floats, pairs: Pairs, raw: Floats, direction: str = "lower", level: float = 0.95
+) -> Comparison:
+    """The conclusion of `compare` from the p-values of all pairs.
+
+    Args:
+        scores: [L, S]; NaN for a missing trial.
+        raw: The p-value of each pair that counts, before correction; NaN where unknown.
+
+    Raises:
+        ValueError: The direction is unknown.
+    """
     if direction not in ("lower", "higher"):
         raise ValueError(f"direction must be 'lower' or 'higher', not {direction!r}.")
-    present = np.isfinite(table)
-    pairs = Pairs.of(table)
-    raw = pairs.p_values.copy()
-    differences = None if drawn is None else pairs.differences(level)
-    if drawn is not None and differences is not None:
-        for place, pair in enumerate(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)):
-            if pair in differences:
-                one, other = pair
-                common = present[one] & present[other]
-                both = over_seeds_and_samples(
-                    table[one, common], table[other, common], drawn[one, common], drawn[other, common], level
-                )
-                raw[place] = np.nanmax([raw[place], both.p_value])
-                differences[pair] = both
+    table, present = scores, np.isfinite(scores)
     adjusted = np.full((len(table), len(table)), np.nan)
     adjusted[pairs.first, pairs.second] = adjusted[pairs.second, pairs.first] = holm(raw)
     best = _best(table, present, direction)
@@ -95,7 +99,7 @@ def compare(
         tied = known & (_being_best(pairs, raw, len(table), direction) > 1 - level)
         # A mark on the best says that it was compared.
         tied[best] = known[best]
-    return Comparison(best, tied, known, adjusted, pairs, level, differences)
+    return Comparison(best, tied, known, adjusted, pairs, level)
 
 
 def _being_best(pairs: Pairs, raw: Floats, losses: int, direction: str) -> Floats:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from results.statistics import differences
 from results.statistics.differences import over_seeds, over_seeds_and_samples
 from results.statistics.resampling import Resamples, means
 from results.statistics.ties import compare
@@ -40,7 +41,8 @@ def test_seeds_and_samples_must_both_show_a_difference() -> None:
     assert compare(scores).p_values[0, 1] < 1e-4
     both = compare(scores, resampled)
     assert both.p_values[0, 1] > 0.05 and both.tied.all()
-    assert both.differences[0, 1] == over_seeds_and_samples(*scores, *resampled)
+    one_pair = over_seeds_and_samples(*scores, *resampled)
+    assert dataclasses.astuple(both.differences[0, 1]) == pytest.approx(dataclasses.astuple(one_pair))
 
 
 def test_one_seed_is_compared_over_samples_and_nothing_is_marked_without() -> None:
@@ -72,6 +74,30 @@ def test_pairs_are_compared_on_the_seeds_that_both_have() -> None:
     assert not found.tied[2] and not found.known[2]
     empty = compare(np.full((2, 3), np.nan))
     assert empty.best is None and not empty.tied.any()
+
+
+def test_all_pairs_at_once_are_one_pair_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With missing trials, and with one, two or no matched seeds, a few pairs held at a time."""
+    monkeypatch.setattr(differences, "ELEMENTS_AT_ONCE", 4 * 6 * 17)
+    random = np.random.default_rng(5)
+    scores, resampled = random.normal(0, 1, (5, 6)), random.normal(0, 0.3, (5, 6, 17))
+    scores[0, :2] = scores[1, 4:] = scores[2, 3:] = scores[3] = scores[4, 1:] = np.nan
+    resampled[np.isnan(scores)] = np.nan
+    # One pair has no spread at all, not even over samples.
+    scores[4, 0], resampled[4, 0] = scores[1, 0], resampled[1, 0]
+    found = compare(scores, resampled).differences
+    seeds = {(0, 1): 2, (0, 2): 1, (1, 2): 3, (1, 4): 1, (2, 4): 1}
+    assert {pair: each.seeds for pair, each in found.items()} == seeds
+    for (one, other), each in found.items():
+        both = np.isfinite(scores[one]) & np.isfinite(scores[other])
+        alone = over_seeds_and_samples(
+            scores[one, both], scores[other, both], resampled[one, both], resampled[other, both]
+        )
+        assert dataclasses.astuple(each) == pytest.approx(dataclasses.astuple(alone), rel=1e-12)
+    assert found[1, 4].p_value == 1
+    resampled[0, 3, 1] = np.inf
+    with pytest.raises(ValueError, match="finite"):
+        compare(scores, resampled)
 
 
 def test_equal_losses_differ_in_at_most_one_row_of_twenty() -> None:
