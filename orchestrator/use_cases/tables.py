@@ -12,6 +12,7 @@ from results.store.snapshot import Snapshot
 from results.store.store import Store
 from results.tables.evaluations import is_against_test, on_test_set
 from results.tables.evidence import predictions_in
+from results.tables.kept_evidence import KeptEvidence
 from results.tables.layout import TEST_SET, Table
 from results.tables.rendering import render
 from results.tables.screen import ON_SCREEN
@@ -116,7 +117,9 @@ def tables(
         if part.expected is not None:
             keys &= set(part.expected["key"])
         frame = with_scores(opened, frame, needed(part.metrics, by), keys)
-    built = build(frame, expected, by, shown, others, predictions_in(opened, frame))
+    # An object store may refuse to be written, or charge for it: there, runs and `store rescore` write.
+    kept = KeptEvidence(opened.folder, writes=opened.folder.is_local)
+    built = build(frame, expected, by, shown, others, predictions_in(opened, frame), kept)
     made = {table.metric.name for table in built}
     for name in asked:
         if name not in made and is_against_test(name):
@@ -167,7 +170,8 @@ def write(standing: Standing) -> Written:
     frame, expected = evaluations(store, snapshot), expected_frame(sweep.trials)
     calibrator = temperature_by(sweep.temperature_criterion)
     predictions = predictions_in(store, frame)
-    built = build(frame, expected, calibrator, default_metrics(frame), DEFAULT_ELSEWHERE, predictions)
+    kept = KeptEvidence(store.folder)
+    built = build(frame, expected, calibrator, default_metrics(frame), DEFAULT_ELSEWHERE, predictions, kept)
     files = {}
     for format, ending in FILES.items():
         path = f"tables/{sweep.name}.{ending}"

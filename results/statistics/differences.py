@@ -84,15 +84,13 @@ class Pairs:
         Args:
             scores: [L, S]; NaN for a missing trial.
         """
-        from scipy import special
-
         first, second, gaps, there = _all_gaps(np.asarray(scores, dtype=float))
         seeds, estimates, between = _over_seeds(gaps, there)
         with np.errstate(divide="ignore", invalid="ignore"):
             errors = np.sqrt(between)
-            p_values = 2 * special.stdtr(seeds - 1, -np.abs(estimates) / errors)
+            p_values = _two_sided(-np.abs(estimates) / errors, degrees := seeds.astype(float) - 1)
         p_values[errors == 0] = estimates[errors == 0] == 0
-        return cls(first, second, estimates, errors, seeds - 1.0, p_values, seeds)
+        return cls(first, second, estimates, errors, degrees, p_values, seeds)
 
     @classmethod
     def over_seeds_and_samples(cls, scores: ArrayLike, resampled: ArrayLike) -> Pairs:
@@ -105,8 +103,6 @@ class Pairs:
         Raises:
             ValueError: Shapes differ, or a resampled score of a trial that is there is not finite.
         """
-        from scipy import special
-
         table, drawn = np.asarray(scores, dtype=float), np.asarray(resampled, dtype=float)
         if table.ndim != 2 or drawn.shape[:-1] != table.shape:
             raise ValueError(
@@ -130,8 +126,7 @@ class Pairs:
             one = seeds == 1
             total[one], degrees[one] = of_each[one], np.inf
             errors = np.sqrt(total)
-            below = -np.abs(estimates) / errors
-            p_values = 2 * np.where(np.isinf(degrees), special.ndtr(below), special.stdtr(degrees, below))
+            p_values = _two_sided(-np.abs(estimates) / errors, degrees)
         p_values[errors == 0] = estimates[errors == 0] == 0
         for unknown in (errors, degrees, p_values):
             unknown[seeds == 0] = np.nan
@@ -149,6 +144,14 @@ class Pairs:
         lines = zip(*(column.tolist() for column in columns), strict=True)
         pairs = zip(self.first.tolist(), self.second.tolist(), strict=True)
         return {pair: Difference(*line) for pair, line in zip(pairs, lines, strict=True) if line[-1]}
+
+
+def _two_sided(below: Floats, degrees: Floats) -> Floats:
+    """`two_sided` of statistics that are at most 0, for many at once."""
+    from scipy import special
+
+    normal, student = special.ndtr(below), special.stdtr(degrees, below)
+    return np.asarray(2 * np.where(np.isinf(degrees), normal, student), dtype=float)
 
 
 def _all_gaps(table: Floats) -> tuple[Ints, Ints, Floats, NDArray[np.bool_]]:

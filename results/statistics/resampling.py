@@ -10,13 +10,14 @@ changes the standard error by a few percent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from results.statistics.binned import BinnedError, Floats, Ints
+from results.statistics.binned import BinnedError, Binning, Floats, Ints
 from results.statistics.threads import one_thread
 
 ELEMENTS_AT_ONCE = 2**21
@@ -79,31 +80,35 @@ def means(values: ArrayLike, resamples: Resamples) -> Floats:
 
 
 def binned_errors(
-    confidences: ArrayLike, correct: ArrayLike, error: BinnedError, resamples: Resamples
-) -> Floats:
-    """A calibration error of the predicted class, resampled.
+    confidences: ArrayLike, correct: ArrayLike, errors: Mapping[str, BinnedError], resamples: Resamples
+) -> dict[str, Floats]:
+    """Calibration errors of the predicted class, resampled. Errors with the same bins share their sums.
 
     Args:
         confidences: [..., N], in [0, 1].
         correct: Whether each prediction is correct, of the same shape.
 
     Returns:
-        [..., draws].
+        [..., draws] by name.
     """
     values, hits = np.asarray(confidences, dtype=float), np.asarray(correct, dtype=float)
     if values.shape != hits.shape:
         raise ValueError(f"confidences have shape {values.shape}, but correct {hits.shape}.")
     _check(values, resamples)
     flat, flat_hits = values.reshape(-1, resamples.samples), hits.reshape(-1, resamples.samples)
-    found = np.empty((len(flat), resamples.draws))
-    at_once = max(1, ENTRIES_AT_ONCE // (resamples.samples * error.bins))
+    found = {name: np.empty((len(flat), resamples.draws)) for name in errors}
+    binnings = dict.fromkeys((error.binning, error.bins) for error in errors.values())
+    columns = max((bins for _, bins in binnings), default=1) * len(binnings)
+    at_once = max(1, ENTRIES_AT_ONCE // (resamples.samples * columns))
     for start in range(0, len(flat), at_once):
         part = slice(start, start + at_once)
-        sums = _BinSums(flat[part], flat_hits[part], error)
+        sums = {key: _BinSums(flat[part], flat_hits[part], *key) for key in binnings}
         with one_thread():
             for where, weights in resamples.weights():
-                found[part, where] = error.combined(_ReweightedTotals(weights, sums)).T
-    return found.reshape(*values.shape[:-1], resamples.draws)
+                totals = {key: _ReweightedTotals(weights, each) for key, each in sums.items()}
+                for name, error in errors.items():
+                    found[name][part, where] = error.combined(totals[error.binning, error.bins]).T
+    return {name: each.reshape(*values.shape[:-1], resamples.draws) for name, each in found.items()}
 
 
 class _BinSums:
@@ -112,11 +117,11 @@ class _BinSums:
     Each is made when an error first asks for it, and kept for all weights.
     """
 
-    def __init__(self, confidences: Floats, correct: Floats, error: BinnedError):
-        self._shape, self._samples = (len(confidences), error.bins), confidences.shape[1]
-        chosen = np.stack([error.binning(row, error.bins) for row in confidences])
+    def __init__(self, confidences: Floats, correct: Floats, binning: Binning, bins: int):
+        self._shape, self._samples = (len(confidences), bins), confidences.shape[1]
+        chosen = np.stack([binning(row, bins) for row in confidences])
         self._network, self._sample = np.nonzero(chosen >= 0)
-        self._column = chosen[self._network, self._sample] + self._network * error.bins
+        self._column = chosen[self._network, self._sample] + self._network * bins
         self._values = {
             "counts": np.ones_like(confidences),
             "excess": confidences - correct,
@@ -134,21 +139,21 @@ class _BinSums:
 
 
 class _ReweightedTotals:
-    """`binned.Totals` of resamples, [d, T, bins]. Computes only those that an error asks for."""
+    """`binned.Totals` of resamples, [d, T, bins]. Computes only those that an error asks for, once."""
 
     def __init__(self, weights: Floats, sums: _BinSums):
         self._weights, self._sums = weights, sums
         self.samples = weights.shape[1]
 
-    @property
+    @functools.cached_property
     def counts(self) -> Floats:
         return self._sums.times(self._weights, "counts")
 
-    @property
+    @functools.cached_property
     def excess(self) -> Floats:
         return self._sums.times(self._weights, "excess")
 
-    @property
+    @functools.cached_property
     def hits(self) -> Floats:
         return self._sums.times(self._weights, "hits")
 

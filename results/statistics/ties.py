@@ -62,32 +62,48 @@ def compare(
     Raises:
         ValueError: Shapes differ, or the direction is unknown.
     """
+    return concluded(scores, tested(scores, resampled), direction, level)
+
+
+@dataclass(frozen=True)
+class Tests:
+    """The tests of all pairs of losses of a row.
+
+    Attributes:
+        pairs: Their differences, over seeds and samples if resampled scores were given.
+        p_values: The p-value of each pair that counts, before correction; NaN where unknown.
+    """
+
+    pairs: Pairs
+    p_values: Floats
+
+
+def tested(scores: ArrayLike, resampled: ArrayLike | None = None) -> Tests:
+    """The tests of `compare`, with its arguments, without a conclusion.
+
+    Raises:
+        ValueError: Shapes differ.
+    """
     table = np.asarray(scores, dtype=float)
     if table.ndim != 2:
         raise ValueError(f"scores must be [L, S], not {table.shape}.")
     pairs = Pairs.over_seeds(table)
-    raw = pairs.p_values
-    if resampled is not None:
-        pairs = Pairs.over_seeds_and_samples(table, resampled)
-        raw = np.fmax(raw, pairs.p_values)
-    return concluded(table, pairs, raw, direction, level)
+    if resampled is None:
+        return Tests(pairs, pairs.p_values)
+    both = Pairs.over_seeds_and_samples(table, resampled)
+    return Tests(both, np.fmax(pairs.p_values, both.p_values))
 
 
-def concluded(
-    scores: Floats, pairs: Pairs, raw: Floats, direction: str = "lower", level: float = 0.95
-) -> Comparison:
-    """The conclusion of `compare` from the p-values of all pairs.
-
-    Args:
-        scores: [L, S]; NaN for a missing trial.
-        raw: The p-value of each pair that counts, before correction; NaN where unknown.
+def concluded(scores: ArrayLike, tests: Tests, direction: str = "lower", level: float = 0.95) -> Comparison:
+    """The conclusion of `compare` from the tests of all pairs.
 
     Raises:
         ValueError: The direction is unknown.
     """
     if direction not in ("lower", "higher"):
         raise ValueError(f"direction must be 'lower' or 'higher', not {direction!r}.")
-    table, present = scores, np.isfinite(scores)
+    table = np.asarray(scores, dtype=float)
+    present, pairs, raw = np.isfinite(table), tests.pairs, tests.p_values
     adjusted = np.full((len(table), len(table)), np.nan)
     adjusted[pairs.first, pairs.second] = adjusted[pairs.second, pairs.first] = holm(raw)
     best = _best(table, present, direction)

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 
 from results.scoring.scores import Metric, criterion_of, known_metrics
-from results.tables.evidence import DRAWS, Known
+from results.tables.evidence import Known
 from results.tables.layout import CALIBRATED, LEVEL, Row
+from results.tables.row_evidence import DRAWS
 from trainables.catalogue import CALIBRATORS
 
 REJECTED = f"{100 * (1 - LEVEL):.0f}%"

@@ -1,12 +1,13 @@
 """Noise floors of the scores in a table, and the losses of each row that may be the best.
 
-A row compares losses by matched seeds on the same test samples. Nothing is read before a table needs it, and
-each trial's predictions are read once.
+A row compares losses by matched seeds on the same test samples. Nothing is read before a table needs it, each
+trial's predictions are read once, and not at all where the evidence is kept in the store (`kept_evidence`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,38 +17,36 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from results.scoring.scores import UNCALIBRATED, Metric, criterion_of
-from results.statistics.binned import BINNED_ERRORS, BinnedError
+from results.scoring.layer import Scorer
+from results.scoring.scores import UNCALIBRATED, Metric, Score, criterion_of
 from results.store import data_files, rows
 from results.store.address import Address
 from results.store.errors import StoreError
 from results.store.snapshot import side_by_side
 from results.store.store import Store
 from results.tables.evaluations import on_test_set
-from results.tables.layout import LEVEL
+from results.tables.kept_evidence import KeptEvidence
+from results.tables.layout import LEVEL, scalings
+from results.tables.row_evidence import RowEvidence, Scored, of_row, over_seeds_alone
 from results.tables.statistics import CELL
-from trainables.metrics import parsed
 
 if TYPE_CHECKING:
     from results.scoring.samples import Samples
-    from results.statistics.noise_floor import Calibrated, Floor
+    from results.statistics.noise_floor import Floor
     from results.statistics.ties import Comparison
-
-# What needs scipy is loaded by the functions that compute: other commands load this module too.
 
 Predictions = Callable[[Sequence[str]], Mapping[str, pa.Table]]
 """Returns the stored predictions of trials by their keys, without those that cannot be read."""
 
 MOST_TRIALS = 1000
-"""Reading the logits of more trials takes minutes."""
+"""Reading the logits of more trials takes minutes, so that `calibsweep store rescore` does it."""
 
 AT_ONCE = 64
-"""Trials whose logits are in memory together."""
+"""Trials whose logits are in memory together, or those of one row if these are more."""
 
-DRAWS = 1000
-"""Number of label draws for a floor, and of resamples of the test samples."""
+KEPT_FROM = 50
+"""Trials whose logits are read faster than tables are printed: their evidence is not kept."""
 
 
 def predictions_in(store: Store, frame: pd.DataFrame) -> Predictions:
@@ -102,107 +101,174 @@ class Known:
     over_samples: bool
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """Evidence on a row that is not kept.
+
+    Attributes:
+        place, of: Digests of the row and scores, and of all that the evidence follows from.
+    """
+
+    scored: Scored
+    place: str
+    of: str
+
+
 class Evidence:
     """Evidence from the stored predictions of trials, computed on demand.
 
     Args:
-        trials: One row per trial: `key`, `seed`, the columns of `CELL`, and scores and temperatures.
+        trials: One row per trial: `key`, `seed`, the columns of `CELL`, and scores and temperatures; and
+            `predictions_digest` for evidence that is kept.
         predictions: Returns predictions of trials for classification.
         calibrator: The calibrator of the 'after' columns.
-        metrics: Those of the tables: their floors are computed together, from the same drawn labels.
+        metrics: Those of the tables.
+        kept: The evidence in the store; None to keep none.
+        thorough: Whether to read the logits of more than `MOST_TRIALS` trials.
+
+    Attributes:
+        unread: Whether logits were not read because there are too many trials.
     """
 
     def __init__(
-        self, trials: pd.DataFrame, predictions: Predictions, calibrator: str, metrics: Iterable[Metric]
+        self,
+        trials: pd.DataFrame,
+        predictions: Predictions,
+        calibrator: str,
+        metrics: Iterable[Metric],
+        kept: KeptEvidence | None = None,
+        *,
+        thorough: bool = False,
     ) -> None:
-        self._errors = {metric.name: error for metric in metrics if (error := binned(metric)) is not None}
-        self._floors: dict[tuple[bool, tuple[str, ...]], dict[str, Calibrated]] = {}
         self.trials, self.predictions, self.calibrator = trials, predictions, calibrator
-        self.over_seeds_alone = len(trials) > MOST_TRIALS
+        self.metrics = list(metrics)
+        self.kept = kept if "predictions_digest" in trials else None
+        self.unread, self._readable = False, thorough or len(trials) <= MOST_TRIALS
         self._positions: dict[Place, dict[int, int]] = defaultdict(dict)
         for position, (*cell, seed) in enumerate(
             zip(*(trials[name] for name in [*CELL, "seed"]), strict=True)
         ):
             self._positions[Place(*cell)][int(seed)] = position
+        self._position_of = {str(key): position for position, key in enumerate(trials["key"])}
         self._columns: dict[str, list[Any]] = {}
-        self._read: dict[str, tuple[Samples, Samples] | None] = {}
+        self._known: dict[tuple[tuple[Place, ...], str, bool], tuple[Scored, RowEvidence]] = {}
 
     def _column(self, name: str) -> list[Any]:
         if name not in self._columns:
             self._columns[name] = self.trials[name].tolist()
         return self._columns[name]
 
-    def of_row(self, places: Sequence[Place], metric: Metric, column: str, after: bool) -> Known:
+    def of_row(self, places: Sequence[Place], metric: Metric, after: bool) -> Known:
         """Evidence on the losses of a row.
 
         Args:
             places: The cell of each loss.
-            column: The column of the scores in `trials`.
-            after: Whether they are after calibration.
+            after: Whether the scores are after calibration.
         """
         from results.statistics import ties
 
-        values, every_key = self._column(column), self._column("key")
+        line = tuple(places), metric.name, after
+        if line not in self._known:
+            self.prepare([places])
+        scored, found = self._known[line]
+        comparison = ties.concluded(scored.scores, found.tests, metric.direction or "lower", LEVEL)
+        return Known(found.floors, comparison, found.over_samples)
+
+    def prepare(self, of_rows: Iterable[Sequence[Place]]) -> None:
+        """Takes or computes the evidence on many rows, by all metrics.
+
+        One by one, the trials of each row would wait for an object store.
+        """
+        waiting: list[tuple[tuple[Place, ...], list[_Wanted]]] = []
+        for places in map(tuple, of_rows):
+            wanted = self._take_kept(places)
+            if wanted and self._readable:
+                waiting.append((places, wanted))
+                if len({key for _, of in waiting for each in of for key in each.scored.every_key}) >= AT_ONCE:
+                    self._compute(waiting)
+                    waiting = []
+            elif wanted:
+                self.unread = True
+                for each in wanted:
+                    self._note(places, each.scored, over_seeds_alone(each.scored))
+        self._compute(waiting)
+
+    def save(self) -> None:
+        """Keeps in the store what was computed, if that took long."""
+        if self.kept is not None and len(self.trials) >= KEPT_FROM:
+            self.kept.save()
+
+    def _note(self, places: tuple[Place, ...], scored: Scored, found: RowEvidence) -> None:
+        self._known[places, scored.metric.name, scored.after] = scored, found
+
+    def _take_kept(self, places: tuple[Place, ...]) -> list[_Wanted]:
+        """Takes the kept evidence on a row, and returns what is not kept."""
+        wanted = []
         seeds = sorted({seed for place in places for seed in self._positions[place]})
-        scores = np.full((len(places), len(seeds)), math.nan)
-        keys: list[list[str]] = [[] for _ in places]
-        for row, place in enumerate(places):
-            for number, seed in enumerate(seeds):
-                position = self._positions[place].get(seed)
-                if position is not None and not math.isnan(values[position]):
-                    scores[row, number] = values[position]
-                    keys[row].append(every_key[position])
-        tested = self._tested([key for of_loss in keys for key in of_loss], after)
-        resampled: NDArray[np.float64] | None = None
-        floors: list[Floor | None] = [None] * len(places)
-        if tested:
-            resampled = _resampled(scores, keys, tested, metric)
-            floors = self._floors_of(keys, tested, metric, after)
-        comparison = ties.compare(scores, resampled, metric.direction or "lower", LEVEL)
-        return Known(floors, comparison, resampled is not None)
+        positions = [[self._positions[place].get(seed) for seed in seeds] for place in places]
+        for after in (False, True):
+            metrics = [
+                each for each in self.metrics if not after or "after" in scalings(each, self.calibrator)
+            ]
+            bases = self._digests(places, seeds, positions, after) if metrics and self.kept else ("", "")
+            for metric in metrics:
+                scored = self._scored(positions, metric, after)
+                place, of = (
+                    _digest(base, metric.name, *extra)
+                    for base, extra in zip(bases, ([], [scored.scores.tobytes().hex()]), strict=True)
+                )
+                kept = self.kept.get(of) if self.kept else None
+                if kept is None:
+                    wanted.append(_Wanted(scored, place, of))
+                else:
+                    self._note(places, scored, kept)
+        return wanted
 
-    def _floors_of(
-        self, keys: Sequence[Sequence[str]], tested: Mapping[str, Samples], metric: Metric, after: bool
-    ) -> list[Floor | None]:
-        """The floor of each loss's mean over its trials."""
-        if metric.name not in self._errors:
-            return [None] * len(keys)
-        from results.statistics import noise_floor
-
-        every = tuple(key for of_loss in keys for key in of_loss)
-        if (after, every) not in self._floors:
-            confidences = np.stack([tested[key].confidences for key in every])
-            correct = np.stack([tested[key].correct for key in every])
-            self._floors[after, every] = noise_floor.top_label(confidences, correct, self._errors, DRAWS)
-        drawn = self._floors[after, every][metric.name]
-        ends = np.cumsum([len(of_loss) for of_loss in keys])
-        return [
-            noise_floor.Calibrated(drawn.observed[start:end], drawn.drawn[start:end]).of_mean(LEVEL)
-            if end > start
-            else None
-            for start, end in zip([0, *ends], ends, strict=False)
+    def _digests(
+        self,
+        places: tuple[Place, ...],
+        seeds: Sequence[int],
+        positions: Sequence[Sequence[int | None]],
+        after: bool,
+    ) -> tuple[str, str]:
+        """Digests of a row, and of its trials with all that their calibrated samples follow from."""
+        calibrator = self.calibrator if after else UNCALIBRATED
+        names, by = ["key", "predictions_digest"], calibrator
+        if criterion := criterion_of(calibrator):
+            names.append(f"temperature_{criterion}")
+        elif after:
+            # It is fitted again, by its present code.
+            by = Scorer(self.metrics[0].name, calibrator).folder
+        columns = [self._column(name) for name in names]
+        trials = [
+            [None if position is None else [column[position] for column in columns] for position in of_loss]
+            for of_loss in positions
         ]
+        return _digest(places, calibrator), _digest(trials, seeds, by)
 
-    def _tested(self, keys: Sequence[str], after: bool) -> dict[str, Samples]:
-        """The samples of each trial; empty if any lacks them, or was tested on others."""
-        if self.over_seeds_alone:
-            return {}
-        from results.scoring import samples
+    def _scored(self, positions: Sequence[Sequence[int | None]], metric: Metric, after: bool) -> Scored:
+        values = self._column(Score("test", metric.name, self.calibrator if after else UNCALIBRATED).column)
+        every_key = self._column("key")
+        scores = np.array(
+            [[math.nan if each is None else values[each] for each in of_loss] for of_loss in positions],
+            dtype=float,
+        ).reshape(len(positions), -1)
+        keys = [
+            [str(every_key[each]) for each in of_loss if each is not None and not math.isnan(values[each])]
+            for of_loss in positions
+        ]
+        return Scored(metric, after, scores, keys)
 
-        if not self._read:
-            self._read_all()
-        found = {key: both[after] for key in keys if (both := self._read[key]) is not None}
-        if len(found) < len(keys) or not samples.same_samples(list(found.values())):
-            return {}
-        return found
-
-    def _read_all(self) -> None:
-        """Reads the samples of all trials: one by one, each would wait for an object store."""
-        keys = [str(key) for key in self._column("key")]
-        self._read = dict.fromkeys(keys)
-        for start in range(0, len(keys), AT_ONCE):
-            tables = self.predictions(keys[start : start + AT_ONCE])
-            self._read |= {key: self._both(key, table) for key, table in tables.items()}
+    def _compute(self, waiting: Sequence[tuple[tuple[Place, ...], Sequence[_Wanted]]]) -> None:
+        """Computes the evidence on rows together, and keeps it."""
+        every = {key: None for _, wanted in waiting for each in wanted for key in each.scored.every_key}
+        tables = self.predictions(list(every)) if every else {}
+        samples = {key: self._both(key, table) for key, table in tables.items()}
+        for places, wanted in waiting:
+            for each, found in zip(wanted, of_row([each.scored for each in wanted], samples), strict=True):
+                if found is not None and self.kept:
+                    self.kept.add(each.place, each.of, found)
+                self._note(places, each.scored, over_seeds_alone(each.scored) if found is None else found)
 
     def _both(self, key: str, predictions: pa.Table) -> tuple[Samples, Samples]:
         from results.scoring import samples
@@ -212,43 +278,9 @@ class Evidence:
             return before, before
         temperature = None
         if criterion := criterion_of(self.calibrator):
-            position = self._column("key").index(key)
-            temperature = self._column(f"temperature_{criterion}")[position]
+            temperature = self._column(f"temperature_{criterion}")[self._position_of[key]]
         return before, samples.of_test_set(predictions, self.calibrator, temperature)
 
 
-def binned(metric: Metric) -> BinnedError | None:
-    """The form of a metric that depends on binned sums alone; None for other metrics."""
-    name, bins = parsed(metric.name)
-    error = BINNED_ERRORS.get(name)
-    return error if error is None or bins is None else BinnedError(error.binning, error.combined, bins)
-
-
-def _resampled(
-    scores: NDArray[np.float64],
-    keys: Sequence[Sequence[str]],
-    tested: Mapping[str, Samples],
-    metric: Metric,
-) -> NDArray[np.float64] | None:
-    """Scores over resamples of the test samples, [L, S, draws]; NaN for a missing trial.
-
-    None for a metric that is neither binned nor a mean over samples.
-    """
-    from results.scoring import samples
-    from results.statistics import resampling
-
-    every = [tested[key] for of_loss in keys for key in of_loss]
-    resamples = resampling.Resamples(len(every[0].ids), DRAWS)
-    values = [samples.means_over(each, metric.name) for each in every]
-    if (error := binned(metric)) is not None:
-        confidences, correct = (
-            np.stack([getattr(each, name) for each in every]) for name in ("confidences", "correct")
-        )
-        flat = resampling.binned_errors(confidences, correct, error, resamples)
-    elif all(value is not None for value in values):
-        flat = resampling.means(np.stack([value for value in values if value is not None]), resamples)
-    else:
-        return None
-    found = np.full((*scores.shape, DRAWS), np.nan)
-    found[np.isfinite(scores)] = flat
-    return found
+def _digest(*of: Any) -> str:
+    return hashlib.sha256(repr(of).encode()).hexdigest()

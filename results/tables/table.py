@@ -27,6 +27,7 @@ from results.store import code
 from results.tables import captions, names
 from results.tables.evaluations import Part, grouped, named, parts
 from results.tables.evidence import MOST_TRIALS, Evidence, Known, Place, Predictions
+from results.tables.kept_evidence import KeptEvidence
 from results.tables.layout import MISSING, MIXED, TEST_SET, UNDEFINED, Cell, Row, Table, scalings
 from results.tables.rendering import FORMATS, render
 from results.tables.statistics import CELL, Settings, described, differing, settings_of_variants, summarise
@@ -38,7 +39,7 @@ KINDS = {"dataset": "data set", "model": "model", "loss": "loss", "training": "t
 
 UNREAD = (
     f"Of more than {MOST_TRIALS:,} trials the logits are not read: no noise floors, and losses are compared "
-    "over seeds alone. Give a sweep of fewer."
+    "over seeds alone. `calibsweep store rescore` computes both, and keeps them."
 )
 
 TOP_5 = "top_5_accuracy"
@@ -54,6 +55,7 @@ def build(
     metrics: Sequence[str] = DEFAULT,
     elsewhere: Sequence[str] = (),
     predictions: Predictions = lambda keys: {},
+    kept: KeptEvidence | None = None,
 ) -> list[Table]:
     """Builds a table for each metric on the test set, then those for other data.
 
@@ -67,6 +69,7 @@ def build(
         elsewhere: Names of metrics on other data.
         predictions: Returns the stored predictions of trials on the test set. Without them there are no noise
             floors, and losses are compared over seeds alone.
+        kept: The evidence in the store, where it is looked up first.
 
     Raises:
         ConfigurationError: The calibrator or a metric is unknown, no trial is finished, trials lack a column,
@@ -75,7 +78,7 @@ def build(
     return [
         table
         for part in split(evaluations, expected, metrics, elsewhere)
-        for table in named(part, _built(grouped(part), calibrator, predictions))
+        for table in named(part, _built(grouped(part), calibrator, predictions, kept))
     ]
 
 
@@ -138,7 +141,7 @@ def only(frame: pd.DataFrame, task: str) -> pd.DataFrame:
     return frame[frame["task"].fillna(tasks.DEFAULT) == task]
 
 
-def _built(part: Part, calibrator: str, predictions: Predictions) -> list[Table]:
+def _built(part: Part, calibrator: str, predictions: Predictions, kept: KeptEvidence | None) -> list[Table]:
     """The tables of one part."""
     trials, expected, metrics = part.frame, part.expected, part.metrics
     chosen_metrics = chosen(metrics)
@@ -158,32 +161,43 @@ def _built(part: Part, calibrator: str, predictions: Predictions) -> list[Table]
     mixed = code.mixed(trials, expected)
     absent = None if expected is not None else Cell("", math.nan, math.nan, 0, (), math.nan)
 
-    evidence = Evidence(_with_current_names(trials, expected), predictions, calibrator, chosen_metrics)
-    unread = [UNREAD] if evidence.over_seeds_alone else []
+    variants = dict(zip(where, zip(summary["variant"], summary["seeds"], strict=True), strict=True))
+    compared = {
+        place: [
+            Place(place[0], place[1], loss, variants[*place, loss][0])
+            for loss in losses
+            if variants.get((*place, loss), ("", 0))[1]
+        ]
+        for place in places
+    }
+    evidence = Evidence(
+        _with_current_names(trials, expected),
+        predictions,
+        calibrator,
+        chosen_metrics,
+        # Evaluations on other data have no floors: nothing is left unread.
+        None if part.form else kept,
+        thorough=bool(part.form),
+    )
+    evidence.prepare(compared.values())
+    evidence.save()
+    unread = [UNREAD] if evidence.unread else []
     tables = []
     for metric in chosen_metrics:
-        cells, columns_of = [], []
+        cells = []
         for scaling in scalings(metric, calibrator):
             with_temperature = temperature if scaling == "after" else None
-            columns_of.append(_column(metric, scaling, calibrator))
-            of_column = _cells(summary, columns_of[-1], with_temperature, mixed)
+            of_column = _cells(summary, _column(metric, scaling, calibrator), with_temperature, mixed)
             cells.append(dict(zip(where, of_column, strict=True)))
         rows, known = [], []
         for dataset, model, settings in places:
             by_scaling = []
-            for of_scaling, scaling, column in zip(
-                cells, scalings(metric, calibrator), columns_of, strict=True
-            ):
+            for of_scaling, scaling in zip(cells, scalings(metric, calibrator), strict=True):
                 row = {loss: of_scaling.get((dataset, model, settings, loss), absent) for loss in losses}
-                there = {loss: cell for loss, cell in row.items() if cell is not None and cell.seeds}
-                found = evidence.of_row(
-                    [Place(dataset, model, loss, cell.variant) for loss, cell in there.items()],
-                    metric,
-                    column,
-                    scaling == "after",
-                )
+                there = compared[dataset, model, settings]
+                found = evidence.of_row(there, metric, scaling == "after")
                 known.append(found)
-                by_scaling.append(marked(row, list(there), found, metric))
+                by_scaling.append(marked(row, [place.loss for place in there], found, metric))
             ordered = tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)
             rows.append(Row(dataset, model, settings, ordered))
         notes = (*holes, *training, *_notes_on_undefined(rows), *_notes_on_code(mixed), *unread)

@@ -65,7 +65,7 @@ PLACES = [Place("d", "m", loss, "v") for loss in LOSSES]
 @pytest.mark.parametrize(("column", "after"), [("test_ece", False), ("test_ece_after_ece", True)])
 def test_floors_belong_to_the_mean_over_the_seeds(trials: pd.DataFrame, column: str, after: bool) -> None:
     (metric,) = chosen(["ece"])
-    found = Evidence(trials, stored(), "temperature_ece", [metric]).of_row(PLACES, metric, column, after)
+    found = Evidence(trials, stored(), "temperature_ece", [metric]).of_row(PLACES, metric, after)
     means = trials.groupby("loss")[column].mean()
     for loss, floor in zip(LOSSES, found.floors, strict=True):
         assert floor is not None and floor.observed == pytest.approx(means[loss], rel=1e-9)
@@ -80,9 +80,7 @@ def test_floors_belong_to_the_mean_over_the_seeds(trials: pd.DataFrame, column: 
 
 def test_a_trial_without_predictions_leaves_a_comparison_over_seeds(trials: pd.DataFrame) -> None:
     (metric,) = chosen(["ece"])
-    found = Evidence(trials, stored("5"), "temperature_ece", [metric]).of_row(
-        PLACES, metric, "test_ece", after=False
-    )
+    found = Evidence(trials, stored("5"), "temperature_ece", [metric]).of_row(PLACES, metric, after=False)
     assert not found.over_samples and found.floors == [None] * 3
     # A pair with one matched seed has a difference, and no spread over seeds.
     assert np.isnan(found.comparison.p_values[0, 1]) and not np.isnan(found.comparison.p_values[0, 2])
@@ -98,9 +96,7 @@ def test_means_over_samples_are_the_metrics(name: str) -> None:
 
 def test_other_metrics_are_compared_over_seeds_alone(trials: pd.DataFrame) -> None:
     (metric,) = chosen(["mean_confidence"])
-    found = Evidence(trials, stored(), "none", [metric]).of_row(
-        PLACES, metric, "test_mean_confidence", after=False
-    )
+    found = Evidence(trials, stored(), "none", [metric]).of_row(PLACES, metric, after=False)
     assert not found.over_samples and found.floors == [None] * 3
     assert samples.means_over(samples.of_test_set(table(0)), "mean_confidence") is None
 

@@ -58,7 +58,9 @@ def test_resampled_scores_are_those_of_the_drawn_samples(name: str, monkeypatch:
     monkeypatch.setattr(resampling, "ENTRIES_AT_ONCE", 53 * 7 * 3)
     resamples = Resamples(53, draws=13, seed=3)
     error = dataclasses.replace(BINNED_ERRORS[name], bins=7)
-    found = binned_errors(confidences.reshape(2, 2, 53), correct.reshape(2, 2, 53), error, resamples)
+    found = binned_errors(confidences.reshape(2, 2, 53), correct.reshape(2, 2, 53), {name: error}, resamples)[
+        name
+    ]
     assert found.shape == (2, 2, 13)
     places = np.concatenate([part for _, part in resamples.places()])
     for network in range(4):
@@ -83,7 +85,7 @@ def test_fixed_bins_of_equal_mass_hardly_change_the_standard_error() -> None:
         pairs = np.stack([1 - confidences[0, row], confidences[0, row]], axis=1)
         return compute("adaptive_ece", torch.tensor(pairs), torch.tensor(correct[0, row].astype(np.int64)))
 
-    fixed = binned_errors(confidences, correct, ADAPTIVE_ECE, resamples)[0]
+    fixed = binned_errors(confidences, correct, {"": ADAPTIVE_ECE}, resamples)[""][0]
     assert fixed.std() == pytest.approx(any_score(again, resamples).std(), rel=0.15)
 
 
@@ -148,7 +150,7 @@ def simulated_errors(slopes: tuple[float, float], seeds: int) -> tuple[list[Diff
         random.normal(0, 0.05, (1000, 2, seeds, 1)) if seeds > 1 else 0
     )
     correct = random.random(shape) < np.clip(0.5 + (confidences - 0.5) * slope, 0, 1)
-    resampled = binned_errors(confidences, correct, ECE, Resamples(401, draws=150, seed=8))
+    resampled = binned_errors(confidences, correct, {"": ECE}, Resamples(401, draws=150, seed=8))[""]
     gaps, bins = confidences - correct, np.ceil(confidences * 15)
     scores = sum(np.abs((gaps * (bins == number)).sum(axis=-1)) for number in range(1, 16)) / 401
     found = [over_seeds_and_samples(*pair, *drawn) for pair, drawn in zip(scores, resampled, strict=True)]
@@ -166,6 +168,6 @@ def test_input_without_an_answer_is_refused() -> None:
     with pytest.raises(ValueError):
         means([1.0, np.inf], Resamples(2))
     with pytest.raises(ValueError):
-        binned_errors(np.ones((2, 3)), np.ones(3), ECE, Resamples(3))
+        binned_errors(np.ones((2, 3)), np.ones(3), {"": ECE}, Resamples(3))
     with pytest.raises(ValueError):
         Resamples(0)

@@ -51,7 +51,8 @@ class Recorded:
         return 100 * matched(self.rows, "loss", "seed", column)
 
     def resampled(self, scaling: str) -> np.ndarray:
-        drawn = binned_errors(self.confidences[scaling], self.correct, ECE, Resamples(self.correct.shape[1]))
+        resamples = Resamples(self.correct.shape[1])
+        drawn = binned_errors(self.confidences[scaling], self.correct, {"": ECE}, resamples)[""]
         return 100 * drawn.reshape(LOSSES, SEEDS, -1)
 
 
