@@ -1,7 +1,8 @@
-"""Computes metrics under calibrators that rows lack, from stored logits into a layer; reads that layer."""
+"""Computes scores that rows lack, and evidence in tables, from stored logits; reads what was computed."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING
 from results.scoring.layer import FOLDER, Scorer, delete_outdated, filled
 from results.scoring.rescoring import incomplete
 from results.scoring.rescoring import rescore as compute
-from results.scoring.scores import UNCALIBRATED, Score, chosen
+from results.scoring.scores import UNCALIBRATED, Score, chosen, temperature_by
 from results.store.errors import StoreError
 from results.store.store import Store
 from results.tables.evaluations import on_test_set
-from results.tables.table import only
+from results.tables.evidence import predictions_in
+from results.tables.kept_evidence import KeptEvidence
+from results.tables.table import keep_evidence, needed, only
 from results.wording import counted
 from sweeps.expand import expected_frame, load
 from trainables import tasks
@@ -52,7 +55,7 @@ class Rescored:
     undefined: Number of those for which the metric is undefined.
     failed: Reasons why evaluations could not be scored, by key.
     folder: Folder of the values.
-    outdated: Number of its folders with scores of other code that were deleted.
+    outdated: Number of its folders with scores or evidence of other code that were deleted.
     """
 
     store: str
@@ -74,23 +77,27 @@ def rescore(
     processes: int | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Rescored:
-    """Computes the scores that neither the rows nor the layer have. Rerun it to resume.
+    """Computes the scores that neither the rows nor the layer have, and the evidence in their tables: noise
+    floors and comparisons of losses. Rerun it to resume.
 
-    Deletes from the layer the scores that other code computed for the same metrics and calibrators.
+    Deletes from the layer the scores that other code computed for the same metrics and calibrators, and the
+    evidence of other code.
 
     Args:
         metrics: Names of metrics (default: all).
         calibrators: Names of calibrators (default: 'none', the uncalibrated probabilities).
         sweep: Only the trials of this sweep.
         processes: Number of parallel processes (default: the cores available to this process).
-        progress: Called after each trial with the number done and the total.
+        progress: Called after each trial with the number done and the total: first those that are scored,
+            then all, for the evidence.
 
     Raises:
         ConfigurationError: A name does not exist.
         StoreError: The store cannot be read or written, or has no finished trial.
     """
     # A sweep file may name plug-ins.
-    trials = load(sweep).trials if sweep else None
+    loaded = load(sweep) if sweep else None
+    trials = loaded.trials if loaded else None
     known = [name for name in METRICS.names() if METRICS[name].spec.task == tasks.DEFAULT]
     of_metrics = list(dict.fromkeys(metric.name for metric in chosen(metrics))) or known
     under = list(dict.fromkeys(calibrators)) or [UNCALIBRATED]
@@ -122,6 +129,22 @@ def rescore(
     scorers = [Scorer(metric, calibrator) for calibrator in under for metric in of_metrics]
     missing = incomplete(opened, frame, scorers)
     done = compute(opened, missing, processes or len(os.sched_getaffinity(0)), progress)
+    kept = KeptEvidence(opened.folder)
+    scaled = [name for name in under if name != UNCALIBRATED]
+    for by in scaled or [temperature_by(loaded.temperature_criterion if loaded else "ece")]:
+        whole = filled(opened.folder, frame, needed(of_metrics, by))
+        absent = {scorer.metric for scorer in whole.missing}
+        # Tables that are refused, such as with two trials of one seed, need no evidence.
+        with contextlib.suppress(ConfigurationError):
+            keep_evidence(
+                whole.frame,
+                None if trials is None else expected_frame(trials),
+                by,
+                [name for name in of_metrics if name not in absent],
+                predictions_in(opened, frame),
+                kept,
+                lambda finished: progress(finished, number),
+            )
     return Rescored(
         store,
         number,
@@ -130,7 +153,7 @@ def rescore(
         done.undefined,
         done.failed,
         opened.folder.name(FOLDER),
-        delete_outdated(opened.folder, scorers),
+        delete_outdated(opened.folder, scorers) + kept.delete_outdated(),
     )
 
 

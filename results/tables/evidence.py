@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,10 @@ KEPT_FROM = 50
 """Trials whose logits are read faster than tables are printed: their evidence is not kept."""
 
 
+KEPT_SECONDS = 30.0
+"""Interval between writes: a kill loses no more than that."""
+
+
 def predictions_in(store: Store, frame: pd.DataFrame) -> Predictions:
     """Reads the stored predictions of classification trials on the test set.
 
@@ -83,6 +88,23 @@ class Place(NamedTuple):
     model: str
     loss: str
     variant: str
+
+
+def compared_in(summary: pd.DataFrame) -> dict[tuple[str, str, str], list[Place]]:
+    """The finished cells of each row of a table, by data set, model and settings.
+
+    Args:
+        summary: From `summarise`, sorted.
+    """
+    found: dict[tuple[str, str, str], list[Place]] = defaultdict(list)
+    names = ("dataset", "model", "settings", "loss", "variant", "seeds")
+    for dataset, model, settings, loss, variant, seeds in zip(
+        *(summary[name].tolist() for name in names), strict=True
+    ):
+        row = found[dataset, model, settings]
+        if seeds:
+            row.append(Place(dataset, model, loss, variant))
+    return dict(found)
 
 
 @dataclass(frozen=True)
@@ -125,6 +147,7 @@ class Evidence:
         metrics: Those of the tables.
         kept: The evidence in the store; None to keep none.
         thorough: Whether to read the logits of more than `MOST_TRIALS` trials.
+        progress: Called with the number of trials whose evidence is there.
 
     Attributes:
         unread: Whether logits were not read because there are too many trials.
@@ -139,9 +162,10 @@ class Evidence:
         kept: KeptEvidence | None = None,
         *,
         thorough: bool = False,
+        progress: Callable[[int], object] = lambda done: None,
     ) -> None:
         self.trials, self.predictions, self.calibrator = trials, predictions, calibrator
-        self.metrics = list(metrics)
+        self.metrics, self._progress = list(metrics), progress
         self.kept = kept if "predictions_digest" in trials else None
         self.unread, self._readable = False, thorough or len(trials) <= MOST_TRIALS
         self._positions: dict[Place, dict[int, int]] = defaultdict(dict)
@@ -180,6 +204,7 @@ class Evidence:
         One by one, the trials of each row would wait for an object store.
         """
         waiting: list[tuple[tuple[Place, ...], list[_Wanted]]] = []
+        done, saved = 0, time.monotonic()
         for places in map(tuple, of_rows):
             wanted = self._take_kept(places)
             if wanted and self._readable:
@@ -191,9 +216,15 @@ class Evidence:
                 self.unread = True
                 for each in wanted:
                     self._note(places, each.scored, over_seeds_alone(each.scored))
+            done += sum(len(self._positions[place]) for place in places)
+            self._progress(done)
+            if time.monotonic() - saved > KEPT_SECONDS:
+                self._save()
+                saved = time.monotonic()
         self._compute(waiting)
+        self._save()
 
-    def save(self) -> None:
+    def _save(self) -> None:
         """Keeps in the store what was computed, if that took long."""
         if self.kept is not None and len(self.trials) >= KEPT_FROM:
             self.kept.save()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from results.scoring.scores import (
 from results.store import code
 from results.tables import captions, names
 from results.tables.evaluations import Part, grouped, named, parts
-from results.tables.evidence import MOST_TRIALS, Evidence, Known, Place, Predictions
+from results.tables.evidence import MOST_TRIALS, Evidence, Known, Predictions, compared_in
 from results.tables.kept_evidence import KeptEvidence
 from results.tables.layout import MISSING, MIXED, TEST_SET, UNDEFINED, Cell, Row, Table, scalings
 from results.tables.rendering import FORMATS, render
@@ -145,13 +145,8 @@ def _built(part: Part, calibrator: str, predictions: Predictions, kept: KeptEvid
     """The tables of one part."""
     trials, expected, metrics = part.frame, part.expected, part.metrics
     chosen_metrics = chosen(metrics)
-    criterion = criterion_of(calibrator)
-    temperature = f"temperature_{criterion}" if criterion else None
-    columns = {score.column for score in needed(metrics, calibrator)}
-    scaled = any("after" in scalings(metric, calibrator) for metric in chosen_metrics)
-    summary = _in_print_order(
-        summarise(trials, [*([temperature] if scaled and temperature else []), *sorted(columns)], expected)
-    )
+    temperature = _temperature(part, calibrator)
+    summary = _summary(part, calibrator)
     losses = tuple(sorted(set(summary["loss"]), key=lambda label: names.rank(names.LOSSES, label)))
     where = [*zip(*(summary[name] for name in ("dataset", "model", "settings", "loss")), strict=True)]
     places = [*dict.fromkeys(place[:3] for place in where)]
@@ -161,15 +156,7 @@ def _built(part: Part, calibrator: str, predictions: Predictions, kept: KeptEvid
     mixed = code.mixed(trials, expected)
     absent = None if expected is not None else Cell("", math.nan, math.nan, 0, (), math.nan)
 
-    variants = dict(zip(where, zip(summary["variant"], summary["seeds"], strict=True), strict=True))
-    compared = {
-        place: [
-            Place(place[0], place[1], loss, variants[*place, loss][0])
-            for loss in losses
-            if variants.get((*place, loss), ("", 0))[1]
-        ]
-        for place in places
-    }
+    compared = compared_in(summary)
     evidence = Evidence(
         _with_current_names(trials, expected),
         predictions,
@@ -180,7 +167,6 @@ def _built(part: Part, calibrator: str, predictions: Predictions, kept: KeptEvid
         thorough=bool(part.form),
     )
     evidence.prepare(compared.values())
-    evidence.save()
     unread = [UNREAD] if evidence.unread else []
     tables = []
     for metric in chosen_metrics:
@@ -216,6 +202,45 @@ def _built(part: Part, calibrator: str, predictions: Predictions, kept: KeptEvid
             )
         )
     return tables
+
+
+def keep_evidence(
+    evaluations: pd.DataFrame,
+    expected: pd.DataFrame | None,
+    calibrator: str,
+    metrics: Sequence[str],
+    predictions: Predictions,
+    kept: KeptEvidence,
+    progress: Callable[[int], object] = lambda done: None,
+) -> None:
+    """Computes and keeps the evidence in tables of classification on the test set, of any number of trials.
+
+    Args:
+        progress: Called with the number of trials whose evidence is kept.
+        evaluations, expected, calibrator, metrics, predictions, kept: As for `build`.
+    """
+    for part in split(evaluations, expected, metrics):
+        trials = _with_current_names(part.frame, part.expected)
+        evidence = Evidence(
+            trials, predictions, calibrator, chosen(part.metrics), kept, thorough=True, progress=progress
+        )
+        evidence.prepare(compared_in(_summary(part, calibrator)).values())
+
+
+def _temperature(part: Part, calibrator: str) -> str | None:
+    """The column of the temperatures in tables of a part; None if they have none."""
+    criterion = criterion_of(calibrator)
+    scaled = any("after" in scalings(metric, calibrator) for metric in chosen(part.metrics))
+    return f"temperature_{criterion}" if scaled and criterion else None
+
+
+def _summary(part: Part, calibrator: str) -> pd.DataFrame:
+    """The means of a part over seeds, sorted as in the papers."""
+    columns = sorted({score.column for score in needed(part.metrics, calibrator)})
+    temperature = _temperature(part, calibrator)
+    return _in_print_order(
+        summarise(part.frame, [*([temperature] if temperature else []), *columns], part.expected)
+    )
 
 
 def marked(

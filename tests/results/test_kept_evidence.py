@@ -9,14 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from orchestrator.use_cases.rescore import rescore
+from orchestrator.use_cases.tables import tables
 from results.scoring.scores import chosen
 from results.store.errors import StoreError
 from results.store.files import Folder
 from results.store.rows import from_parquet
+from results.store.store import Store
 from results.tables import evidence
 from results.tables.evidence import Evidence, Known, Place
 from results.tables.kept_evidence import KeptEvidence
+from results.tables.layout import Table
 
+from .conftest import commit, trial_of
 from .test_evidence import PLACES, Predictions, stored, trials
 
 __all__ = ["trials"]
@@ -55,7 +60,6 @@ def found(
     kept = None if folder is None else KeptEvidence(folder)
     made = Evidence(frame, read or Counted(), "temperature_ece", METRICS, kept)
     made.prepare([places])
-    made.save()
     return [made.of_row(places, metric, after) for metric, after in LINES]
 
 
@@ -153,7 +157,6 @@ def test_logits_of_too_many_trials_are_read_only_by_a_thorough_command(
     assert made.unread and not read.read
     thorough = Evidence(frame, read, "temperature_ece", METRICS, KeptEvidence(folder), thorough=True)
     thorough.prepare([PLACES])
-    thorough.save()
     assert not thorough.unread and len(read.read) == len(frame)
     again = Evidence(frame, read, "temperature_ece", METRICS, KeptEvidence(folder))
     assert again.of_row(PLACES, METRICS[0], False).over_samples
@@ -167,3 +170,22 @@ def test_outdated_evidence_is_deleted(frame: pd.DataFrame, folder: Folder) -> No
     assert KeptEvidence(folder).delete_outdated() == 1
     left = {info.path.split("/")[1] for info in folder.list("rescored")}
     assert left == {"ece-none-0123", KeptEvidence(folder).name.split("/")[1]}
+
+
+def test_rescore_keeps_the_evidence_of_any_number_of_trials(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "MOST_TRIALS", 2)
+    monkeypatch.setattr(evidence, "KEPT_FROM", 3)
+    commit(store, *(trial_of(seed, loss) for seed in range(2) for loss in ("brier", "mmce")))
+
+    def printed() -> Table:
+        (table,) = tables(store.uri, metrics=["nll"]).on_test_set
+        return table
+
+    before = printed()
+    assert "resamples" not in before.bold and "rescore" in before.notes[-1]
+    rescore(store.uri, ["ece", "nll"])
+    assert "resamples" in printed().bold and printed().notes == before.notes[:-1]
+    (ece,) = tables(store.uri, metrics=["ece"]).on_test_set
+    assert ece.has_floors
