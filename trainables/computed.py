@@ -29,6 +29,16 @@ CLASSES = 5
 SAMPLES = 7
 CPU = torch.device("cpu")
 
+MEASURES = ("error", "nll", "entropy", "nll_correct", "entropy_correct", "nll_wrong", "entropy_wrong")
+COMPARED = (
+    *("epoch", "learning_rate", "train_loss", "gradient_norm"),
+    *(f"train_{measure}" for measure in MEASURES),
+    *(f"{part}_{measure}" for part in ("validation", "test") for measure in (*MEASURES, "ece")),
+    *("feature_norm", "weight_norm"),
+)
+"""The curves among the numbers of training, in the order of all rows ever stored. Curves added later stay
+out, so that the lists remain comparable."""
+
 _on_samples: dict[tuple[Component, Component], tuple[float, ...]] = {}
 
 
@@ -156,7 +166,8 @@ def _of_training(settings: TrainingSettings, sampler: Component) -> tuple[float,
     for _ in range(settings.epochs):
         curves = run.advance()
     weights = torch.cat([parameter.detach().flatten() for parameter in run.model.parameters()])
-    return *_summary(weights), *(math.nan if value is None else float(value) for value in curves.values())
+    measured = (curves[name] for name in COMPARED)
+    return *_summary(weights), *(math.nan if value is None else float(value) for value in measured)
 
 
 def _waves(*shape: int) -> Tensor:

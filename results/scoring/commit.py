@@ -56,8 +56,10 @@ def predictions_table(task: str, validation: Any, test: Any) -> pa.Table:
 
 
 def epochs_table(epochs: list[Curves]) -> pa.Table:
-    """Learning curves in stored form: one row per epoch, null where a measure is undefined."""
-    schema = pa.schema([(name, pa.int64() if name == "epoch" else pa.float64()) for name in epochs[0]])
+    """Learning curves in stored form: one row per epoch, null where a measure is missing or undefined."""
+    # An earlier version, which measured less, may have trained the first epochs.
+    names = dict.fromkeys(name for curves in epochs for name in curves)
+    schema = pa.schema([(name, pa.int64() if name == "epoch" else pa.float64()) for name in names])
     return pa.Table.from_pylist(epochs, schema=schema)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from results.scoring.commit import epochs_table
 from results.store.address import Address
 from results.store.checkpoints import StoredCheckpoints
 from results.store.snapshot import TRIALS
@@ -208,3 +209,12 @@ def test_a_killed_compaction_harms_nothing(store: Store, start: Start) -> None:
         assert not frame.attrs["damaged"]
     assert store.compact() == len(store.trials())
     assert len(list(store.folder.list("compacted"))) == 1
+
+
+def test_curves_of_an_earlier_version_have_no_number_of_a_later_measure() -> None:
+    # A trial that resumed from that version's checkpoint.
+    table = epochs_table([{"epoch": 0, "loss": 2.0}, {"epoch": 1, "loss": 1.0, "later": 0.5}])
+    assert table.to_pylist() == [
+        {"epoch": 0, "loss": 2.0, "later": None},
+        {"epoch": 1, "loss": 1.0, "later": 0.5},
+    ]

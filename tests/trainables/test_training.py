@@ -6,6 +6,7 @@ import io
 import math
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import torch
 from scipy import special, stats
 
 from trainables import losses
+from trainables.calibration import evaluate
 from trainables.catalogue import LOSSES, MODELS
 from trainables.datasets.base import Dataset, Split
 from trainables.errors import TrialDiverged
@@ -403,6 +405,11 @@ def test_curves_agree_with_numpy_and_scipy(reduction: str) -> None:
         logits, labels = part.logits.numpy(), part.labels.numpy()
         expected |= expected_curves(prefix, logits, labels)
         expected[f"{prefix}_ece"] = expected_ece(logits, labels)
+    # Of the one epoch there is, the row has the same numbers.
+    parts = (result.validation, result.test)
+    scores = evaluate(*(tensor for part in parts for tensor in (part.logits, part.labels)))
+    of_row = re.compile(r"temperature_\w+|(validation|test)_(ece|nll)_after_\w+")
+    expected |= {name: value for name, value in scores.items() if of_row.fullmatch(name)}
     with torch.no_grad():
         features = training.model.features(data.test.inputs).numpy()
     expected["feature_norm"] = np.linalg.norm(features, axis=1).mean()

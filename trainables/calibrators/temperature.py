@@ -47,6 +47,9 @@ SMALLEST_EXPONENT = -80.0
 ELEMENTS_AT_ONCE = {"cpu": 2**16, "other": 2**23}
 """Exponentials computed together: on a CPU as many as fit its cache, on a GPU enough to keep it busy."""
 
+CONFIDENCES_AT_ONCE = 2**18
+"""Confidences binned together."""
+
 
 @register(
     "temperature_ece",
@@ -118,6 +121,8 @@ def criterion_curves(
     correct = predictions == labels
     normalisers = _normalisers(logits, top)
     confidences = 1 / normalisers
+    # Several temperatures at a time: one by one, few samples would take as long as thousands.
+    blocks = torch.split(confidences, max(1, CONFIDENCES_AT_ONCE // len(correct)))
     curves: dict[Criterion, Tensor] = {}
     for criterion in criteria:
         if criterion == "nll":
@@ -127,13 +132,13 @@ def criterion_curves(
             curves[criterion] = normalisers.log().mean(dim=1) + distance / temperatures
         elif criterion == "ece":
             edges = equal_width_edges(BINS, logits.device)
-            curves[criterion] = torch.stack([weighted_gap(row, correct, edges) for row in confidences])
+            curves[criterion] = torch.cat([weighted_gap(rows, correct, edges) for rows in blocks])
         else:
-            gaps = [equal_mass_gap(row, correct, BINS) for row in confidences]
+            gaps = torch.cat([equal_mass_gap(rows, correct, BINS) for rows in blocks])
             # If rounding makes all confidences equal, no sample is in a bin. The measured 0 is then
             # meaningless, and would sharpen a network that is already sure of everything.
             least, greatest = confidences.aminmax(dim=1)
-            curves[criterion] = torch.where(greatest - least > ROUNDING, torch.stack(gaps), math.inf)
+            curves[criterion] = torch.where(greatest - least > ROUNDING, gaps, math.inf)
     return curves
 
 

@@ -82,6 +82,16 @@ class Task(ABC, Generic[P]):
     def evaluated(self, outputs: Tensor, targets: Tensor, prefix: str) -> Curves:
         """The curves on a whole part of the data."""
 
+    def calibrated(self, validation: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Curves:
+        """The curves after a calibration that the epoch's own validation outputs determine.
+
+        They are recorded, and decide nothing.
+
+        Args:
+            validation, test: Outputs and targets of each part.
+        """
+        return {}
+
     @abstractmethod
     def selection(self, curves: Curves) -> float:
         """The criterion that the best epoch maximises, from the curves of the part 'validation'."""

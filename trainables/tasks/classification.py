@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from trainables.calibration import ece, evaluate
 from trainables.calibration.agreement import differing, differing_elsewhere
-from trainables.calibration.scores import evaluate_elsewhere
+from trainables.calibration.scores import after_temperatures, evaluate_elsewhere
 from trainables.datasets.base import Dataset
 from trainables.registry import register
 from trainables.tasks.base import Task
@@ -50,6 +50,10 @@ class Classification(Task[Predictions]):
         measured = ClassificationCurves(outputs.device)
         measured.add(outputs, targets)
         return {**measured.read(prefix), f"{prefix}_ece": ece(torch.softmax(outputs, dim=1), targets)}
+
+    def calibrated(self, validation: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Curves:
+        """ECE and NLL of both parts at the temperatures that validation chooses, as in a trial's row."""
+        return {**after_temperatures(*validation, *test)}
 
     def selection(self, curves: Curves) -> float:
         """The accuracy."""

@@ -175,7 +175,15 @@ class TrialRun:
             test_outputs, test_targets = self._outputs(self.dataset.test, "test", self.group)
         test = self.task.evaluated(test_outputs, test_targets, "test")
         feature_norm.sums = self.group.all_reduce(feature_norm.sums)
-        curves = {"epoch": self.epoch, **trained, **validation, **test, **feature_norm.read()}
+        calibrated = self.task.calibrated((outputs, targets), (test_outputs, test_targets))
+        curves = {
+            "epoch": self.epoch,
+            **trained,
+            **validation,
+            **test,
+            **feature_norm.read(),
+            **calibrated,
+        }
         both = dict(zip(PARTS, (outputs, test_outputs), strict=True))
         self.reported.consider(self.epoch, self.task.selection(validation), both, self.model)
         self.trainer.schedule.step()
