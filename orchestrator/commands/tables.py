@@ -41,6 +41,12 @@ FORMATS = ("md", "latex", "html", "csv")
     shell_complete=completion.scores,
     help="Only this table, such as ece or 'ece(bins=20)'. Repeatable.",
 )
+@click.option(
+    "--epoch",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Also the scores after this epoch, from the learning curves.",
+)
 @click.option("--standalone", is_flag=True, help="LaTeX: a whole document that compiles.")
 @set_option
 @json_option
@@ -51,6 +57,7 @@ def tables(
     criterion: str | None,
     calibrator: str | None,
     metric: tuple[str, ...],
+    epoch: int | None,
     standalone: bool,
     overrides: tuple[str, ...],
     json: bool,
@@ -68,7 +75,7 @@ def tables(
     from orchestrator.screen.tables import MORE, print_tables, warn_of
     from results.tables.screen import ON_SCREEN
 
-    shown = metric if metric or format or json else ON_SCREEN
+    shown = metric if metric or format or json or epoch else ON_SCREEN
     try:
         made = tables(
             store,
@@ -78,6 +85,7 @@ def tables(
             calibrator=calibrator,
             overrides=overrides,
             elsewhere=shown is not ON_SCREEN,
+            epoch=epoch,
         )
     except MissingScoresError as error:
         options = {"store": store, "metric": error.metrics, "calibrator": error.calibrators}

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.use_cases.rescore import with_scores
-from results.scoring.scores import DEFAULT_ELSEWHERE, chosen, temperature_by
+from results.scoring.scores import DEFAULT_ELSEWHERE, UNCALIBRATED, chosen, criterion_of, temperature_by
 from results.store.snapshot import Snapshot
 from results.store.store import Store
+from results.tables.at_epoch import Epoch
 from results.tables.evaluations import is_against_test, on_test_set
 from results.tables.evidence import predictions_in
 from results.tables.kept_evidence import KeptEvidence
@@ -76,6 +77,7 @@ def tables(
     calibrator: str | None = None,
     overrides: Sequence[str] = (),
     elsewhere: bool = True,
+    epoch: int | None = None,
 ) -> Tables:
     """Makes the tables of a store from its rows, and from the layer of derived scores where rows lack them.
 
@@ -88,10 +90,13 @@ def tables(
         calibrator: Show this calibrator instead of such a temperature.
         overrides: Settings of the sweep, as for `--set`: 'training.epochs=3'.
         elsewhere: Whether to make tables of the evaluations on other data than the test set.
+        epoch: Set the scores after this epoch (from 1), from the learning curves, beside each score on the
+            test set. Metrics are then those in the curves, and other data has no tables.
 
     Raises:
         ConfigurationError: A metric, criterion, calibrator, sweep or setting is unknown, no trial is
-            finished, or a score is missing (with the command that computes it).
+            finished, a score is missing (with the command that computes it), or the curves lack the epoch or
+            a metric.
         StoreError: The store does not exist, or cannot be read.
     """
     if overrides and not sweep:
@@ -109,9 +114,14 @@ def tables(
     expected = expected_frame(loaded.trials) if loaded else None
     damaged = tuple(opened.folder.name(path) for path in frame.attrs["damaged"])
     by = calibrator or temperature_by(criterion or (loaded.temperature_criterion if loaded else "ece"))
-    shown = asked or default_metrics(frame)
+    if epoch is not None and not (by == UNCALIBRATED or criterion_of(by)):
+        raise ConfigurationError(
+            f"--calibrator {by} and --epoch exclude each other: curves have scores at temperatures alone."
+        )
+    at = Epoch.read(opened, frame, expected, epoch) if epoch is not None else None
+    shown = at.metrics(asked, default_metrics(frame)) if at else asked or default_metrics(frame)
     _check_tasks(frame, shown)
-    others = (asked or DEFAULT_ELSEWHERE) if elsewhere else ()
+    others = (asked or DEFAULT_ELSEWHERE) if elsewhere and not at else ()
     for part in split(frame, expected, shown, others):
         keys = set(part.frame["key"])
         if part.expected is not None:
@@ -126,10 +136,10 @@ def tables(
             raise ConfigurationError(
                 f"{name} needs trials evaluated on other data than the test set, and {store} has none."
             )
-    own = tuple(table for table in built if table.data == TEST_SET)
-    return Tables(
-        store, loaded.name if loaded else "", own, tuple(built[len(own) :]), damaged, snapshot.loose
-    )
+    own = [table for table in built if table.data == TEST_SET]
+    other = tuple(built[len(own) :])
+    own = at.beside(own, expected, by) if at else own
+    return Tables(store, loaded.name if loaded else "", tuple(own), other, damaged, snapshot.loose)
 
 
 def _check_tasks(frame: pd.DataFrame, shown: Sequence[str]) -> None:

@@ -222,15 +222,16 @@ def _of_network(tables: Sequence[Table], place: int, shown: Names) -> Grid:
         names.loss(tables[0].losses[n]) + (f" ({seeds})" if (seeds := tables[0].pieces(cell).seeds) else "")
         for n, cell in zip(losses, first, strict=True)
     ]
-    groups, with_temperatures = [], False
+    groups: list[Group] = []
+    with_temperatures: set[int | None] = set()
     for table in tables:
         columns = list(_columns(table, place, losses))
         last = _cells(table, place, losses, len(table.scalings) - 1)
         temperatures = tuple(Printed(table.pieces(cell).temperature) for cell in last)
-        if not with_temperatures and any(each.mean for each in temperatures):
-            # They are the same for all metrics.
+        if table.epoch not in with_temperatures and any(each.mean for each in temperatures):
+            # They are the same for all metrics of an epoch.
             columns.append(("T", temperatures))
-            with_temperatures = True
+            with_temperatures.add(table.epoch)
         headings, texts = zip(*columns, strict=True)
         groups.append(Group(table.metric.title, headings, tuple(zip(*texts, strict=True)), about=table.about))
     network = f"{shown.datasets[row.dataset]} / {shown.model(row)}"
@@ -282,7 +283,7 @@ def _of_metric(table: Table, shown: Names) -> Grid:
         )
         groups.append(Group("Noise floor", headings, cells))
     return Grid(
-        slug(table.metric.name),
+        slug(table.metric.name if table.epoch is None else f"{table.metric.name} epoch {table.epoch}"),
         table.metric.title,
         table.about,
         table.reading,

@@ -84,6 +84,7 @@ class Table:
         about: The sentence that says what the metric is.
         numbers: Sentences that say how to read the numbers: of all metrics alike.
         bold: The sentence that says what is bold; '' for a metric without a direction.
+        epoch: The epoch, from 1, if it is a fixed one; None for the reported epoch.
     """
 
     metric: Metric
@@ -96,6 +97,7 @@ class Table:
     bold: str
     notes: tuple[str, ...]
     data: str = TEST_SET
+    epoch: int | None = None
 
     @property
     def scalings(self) -> tuple[str, ...]:

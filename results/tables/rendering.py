@@ -135,19 +135,21 @@ def tidy_csv(tables: Sequence[Table]) -> str:
     front. `missing_seeds` are separated by spaces. `noise_floor` is the mean error if calibrated, and
     `noise_floor_95` its 95% point; `may_be_best` (1 or 0) is printed in bold.
     Undefined values are empty. If the trials of a cell were
-    made by code that computes different numbers, a last column `mixed_code` flags each cell (1 or 0).
+    made by code that computes different numbers, a last column `mixed_code` flags each cell (1 or 0). With
+    scores after a fixed epoch, a last column `epoch` has it; it is empty for the reported epoch.
     """
     mixed = any(cell is not None and cell.mixed for t in tables for row in t.rows for cell in row.cells)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*CSV_COLUMNS, *["mixed_code"] * mixed])
+    of_epochs = any(table.epoch for table in tables)
+    writer.writerow([*CSV_COLUMNS, *["mixed_code"] * mixed, *["epoch"] * of_epochs])
     for table in tables:
         for row in table.rows:
             for (loss, scaling), cell in zip(table.columns, row.cells, strict=True):
                 if cell is not None:
                     line = _csv_line(table, row, loss, scaling, cell)
                     line = [no_formula(field) if isinstance(field, str) else field for field in line]
-                    writer.writerow([*line, *[int(cell.mixed)] * mixed])
+                    writer.writerow([*line, *[int(cell.mixed)] * mixed, *[table.epoch or ""] * of_epochs])
     return text.getvalue()
 
 

@@ -73,7 +73,10 @@ class Screen:
     def __init__(self, built: Sequence[Table]):
         self._tables = built
         # Without the name of the data, which is in the title of the grid.
-        self._titles = [metric.title for metric in chosen(table.metric.name for table in built)]
+        self._titles = [
+            table.metric.title if table.epoch else metric.title
+            for table, metric in zip(built, chosen(table.metric.name for table in built), strict=True)
+        ]
         shown = Names.of(built[0].rows)
         self._names = shown.notes(built[0].rows)
         self._lines = [
@@ -107,8 +110,9 @@ class Screen:
             if table.has_floors:
                 floors = [(floor(table, [cell]), False) for cell in cells]
                 yield Column(score, "floor", floors, floors, floor=True)
-            # Temperatures are the same for all scores: show them once, after the first.
-            if scaling == "after" and not any(each.scaled for each in self._tables[:score]):
+            # Temperatures are the same for all scores of an epoch: show them once, after the first.
+            earlier = (each for each in self._tables[:score] if each.epoch == table.epoch)
+            if scaling == "after" and not any(each.scaled for each in earlier):
                 temperatures = [(pieces.temperature, False) for pieces, _ in printed]
                 if any(text for text, _ in temperatures):
                     yield Column(score, "T", temperatures, temperatures)

@@ -42,6 +42,9 @@ def printed(*arguments: str, columns: int = 160) -> str:
         (["--standalone", "--format", "html"], "--format latex"),
         (["--set", "training.epochs=3"], "--set training.epochs=3"),
         (["--json", "--format", "md"], "--json and --format"),
+        (["--epoch", "11"], "10 epochs"),
+        (["--epoch", "10", "--metric", "mce"], "only ece, nll, error"),
+        (["--epoch", "10", "--calibrator", "isotonic"], "--calibrator isotonic and --epoch"),
     ],
 )
 def test_conflicting_options_are_refused(arguments: list[str], message: str) -> None:
@@ -79,6 +82,23 @@ def test_json_matches_the_other_formats() -> None:
     (table,), (first, *_) = made["on_test_set"], csv.DictReader(io.StringIO(printed("--format", "csv")))
     assert (table["metric"]["name"], made["on_other_data"], made["damaged"]) == ("ece", [], [])
     assert table["rows"][0]["cells"][0]["mean"] == pytest.approx(float(first["mean"]), rel=1e-6)
+
+
+def test_the_last_epoch_has_the_scores_of_the_last_epoch() -> None:
+    # The store reports it, and its curves are of a version that recorded nothing after scaling.
+    lines = [*csv.DictReader(io.StringIO(printed("--epoch", "10", "--format", "csv")))]
+    reported, fixed = (
+        {(line["model"], line["loss"], line["metric"]): line for line in lines if keep(line)}
+        for keep in (
+            lambda line: not line["epoch"] and line["scaling"] != "after",
+            lambda line: line["epoch"] == "10",
+        )
+    )
+    assert {line["scaling"] for line in fixed.values()} == {"none"}
+    assert {metric for *_, metric in fixed} == {"ece", "nll", "error"}
+    for place, line in fixed.items():
+        for name in ("mean", "standard_deviation"):
+            assert float(line[name]) == pytest.approx(float(reported[place][name]), abs=1e-6), place
 
 
 def test_standalone_is_a_whole_document() -> None:
