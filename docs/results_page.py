@@ -134,6 +134,45 @@ def difference(trials: pd.DataFrame, column: str, first: str, second: str) -> Di
     return over_seeds(one, other)
 
 
+@dataclass(frozen=True)
+class AtEpoch:
+    """The test ECE of one loss before scaling, in percent, over its seeds.
+
+    Attributes:
+        correlation: Pearson's, of the reported epoch and its ECE.
+        mean, deviation: Of the reported epoch; the deviation has n-1.
+        fixed_mean, fixed_deviation: After the last epoch.
+    """
+
+    correlation: float
+    mean: float
+    deviation: float
+    fixed_mean: float
+    fixed_deviation: float
+
+    @property
+    def higher(self) -> bool:
+        """Whether the mean is higher after the last epoch."""
+        return self.fixed_mean > self.mean
+
+    @property
+    def less_spread(self) -> bool:
+        """Whether the deviation is smaller after the last epoch."""
+        return self.fixed_deviation < self.deviation
+
+
+def with_last_epoch(trials: pd.DataFrame, curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The trials with `last_ece`, the test ECE after their last epoch: the number of `tables --epoch`."""
+    return trials.assign(last_ece=[curves[key].test_ece.iloc[-1] for key in trials["key"]])
+
+
+def at_epoch(trials: pd.DataFrame) -> AtEpoch:
+    """What the trials of one loss, from `with_last_epoch`, say of the choice of the epoch."""
+    reported, last = 100 * trials["test_ece"], 100 * trials["last_ece"]
+    r = trials["reported_epoch"].corr(trials["test_ece"])
+    return AtEpoch(r, reported.mean(), reported.std(ddof=1), last.mean(), last.std(ddof=1))
+
+
 def section(sweep_name: str, folder: str, paper: str) -> dict[str, object]:
     """All that the page says of one recorded store of one data set and model."""
     sweep: Sweep = load(sweep_name)
@@ -143,6 +182,9 @@ def section(sweep_name: str, folder: str, paper: str) -> dict[str, object]:
     ((_, _, rows),) = (each for each in rendering.by_place(compared.rows) if each[0] == paper)
     parts = {each.title: each for each in (part(row, trials) for row in rows)}
     metrics = dict.fromkeys(each.metric for each in parts.values())
+    by_key = {trial.key: store.epochs(Address.of(trial)).to_pandas() for trial in sweep.trials}
+    trials = with_last_epoch(trials, by_key)
+    labels = sorted(trials["loss"].unique(), key=lambda label: names.rank(names.LOSSES, label))
     return {
         "command": f"calibsweep compare {sweep_name} --store results/recorded/{folder}",
         "counts": compared.counts,
@@ -150,10 +192,8 @@ def section(sweep_name: str, folder: str, paper: str) -> dict[str, object]:
         "parts": parts,
         "groups": {metric: [each for each in parts.values() if each.metric == metric] for metric in metrics},
         "losses": [*next(iter(parts.values())).by_loss],
-        "curves": {
-            names.loss(trial.loss.label): store.epochs(Address.of(trial)).to_pandas()
-            for trial in sweep.trials
-        },
+        "curves": {names.loss(trial.loss.label): by_key[trial.key] for trial in sweep.trials},
+        "epochs": {names.loss(label): at_epoch(trials[trials["loss"] == label]) for label in labels},
         "calibration_ranks": sorted(
             each.row.rank_correlation for each in parts.values() if each.metric in ("ECE", "AdaECE", "MCE")
         ),
