@@ -293,5 +293,5 @@ def _latest(run: TrialRun) -> Latest:
 
 
 def _numbers(curves: Curves) -> dict[str, float]:
-    """The curves that have a value in an epoch."""
-    return {name: value for name, value in curves.items() if value is not None}
+    """The curves that are a number in an epoch."""
+    return {name: value for name, value in curves.items() if isinstance(value, int | float)}

@@ -27,8 +27,8 @@ from trainables.errors import ConfigurationError
 from trainables.trial import Trial
 
 HOUR = 3600.0
-ROW_BYTES = 32_000
-"""Approximate size of a trial's row and learning curves."""
+ROW_BYTES, EPOCH_BYTES = 32_000, 1_000
+"""Approximate size of a trial's row with short learning curves, and of one epoch's curves."""
 
 SOURCES = ("finished trials", "pilot", "card", "operations", "guess")
 """Sources of estimates, the best first."""
@@ -178,7 +178,8 @@ def _stored_bytes(trial: Trial) -> float | None:
         return None
     _, validation, test = spec.samples
     # float32 logits, an id and a label.
-    return float((validation + test) * (4 * spec.classes + 16) + ROW_BYTES)
+    logits = (validation + test) * (4 * spec.classes + 16)
+    return float(logits + ROW_BYTES + EPOCH_BYTES * trial.training.epochs)
 
 
 def pilots(

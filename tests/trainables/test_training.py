@@ -245,7 +245,12 @@ def test_a_checkpoint_that_does_not_fit_is_passed_over() -> None:
         saved[each.key] = kept.states[4]
     # Of this trial's key, but with another network inside, as after an edit of the model's file.
     stale = encode({**decode(saved[wide.key]), "key": trial.key})
-    unfit = [stale, saved[other.key], saved[trial.key][:1000], b""]
+    # Of a version that measured other things within an epoch.
+    partial = started(trial)
+    assert partial.advance_until(lambda: True) is None
+    earlier = partial.state()
+    earlier["under_way"]["measured"] = torch.zeros(2, 3, dtype=torch.float64)
+    unfit = [encode(earlier), stale, saved[other.key], saved[trial.key][:1000], b""]
     expected = run(trial)
     for states, resumed_from in (([saved[trial.key], *unfit], 4), (unfit, 0)):
         kept = Kept(*states)
@@ -381,6 +386,14 @@ def expected_curves(prefix: str, logits: np.ndarray, labels: np.ndarray) -> dict
     return found
 
 
+def expected_bins(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    probabilities = special.softmax(logits.astype(np.float64) / temperature, axis=1)
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    edges = np.linspace(0, 1, 16)
+    weights = (np.ones_like(confidence), confidence, right.astype(float))
+    return np.stack([np.histogram(confidence, edges, weights=each)[0] for each in weights])
+
+
 def expected_ece(logits: np.ndarray, labels: np.ndarray) -> float:
     probabilities = special.softmax(logits.astype(np.float64), axis=1)
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
@@ -401,10 +414,12 @@ def test_curves_agree_with_numpy_and_scipy(reduction: str) -> None:
     result = training.result()
     expected = expected_curves("train", initial, data.train.labels.numpy())
     expected["train_loss"] = expected["train_nll"]
+    bins = {"train_bins": expected_bins(initial, data.train.labels.numpy())}
     for prefix, part in (("validation", result.validation), ("test", result.test)):
         logits, labels = part.logits.numpy(), part.labels.numpy()
         expected |= expected_curves(prefix, logits, labels)
         expected[f"{prefix}_ece"] = expected_ece(logits, labels)
+        bins[f"{prefix}_bins"] = expected_bins(logits, labels)
     # Of the one epoch there is, the row has the same numbers.
     parts = (result.validation, result.test)
     scores = evaluate(*(tensor for part in parts for tensor in (part.logits, part.labels)))
@@ -414,9 +429,14 @@ def test_curves_agree_with_numpy_and_scipy(reduction: str) -> None:
         features = training.model.features(data.test.inputs).numpy()
     expected["feature_norm"] = np.linalg.norm(features, axis=1).mean()
     expected["weight_norm"] = np.linalg.norm(training.model.classifier.weight.detach().numpy())
-    assert set(curves) - set(expected) == {"epoch", "learning_rate", "gradient_norm"}
+    for criterion in ("ece", "adaptive_ece", "nll"):
+        temperature = scores[f"temperature_{criterion}"]
+        bins[f"test_bins_after_{criterion}"] = expected_bins(logits, labels, temperature)
+    assert set(curves) - set(expected) - set(bins) == {"epoch", "learning_rate", "gradient_norm"}
     for name, value in expected.items():
         assert curves[name] == pytest.approx(value, rel=1e-5), name
+    for name, array in bins.items():
+        np.testing.assert_allclose(curves[name], array, rtol=1e-5, err_msg=name)
 
 
 def test_a_measure_of_no_samples_is_none() -> None:

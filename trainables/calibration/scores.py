@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from trainables.calibrators.temperature import CRITERIA, TEMPERATURES, best, cri
 from trainables.catalogue import METRICS
 from trainables.errors import InputError
 from trainables.metrics import BINS, compute
-from trainables.metrics.bins import equal_mass_gap, equal_width_edges, weighted_gap
+from trainables.metrics.bins import bin_of, equal_mass_gap, equal_width_edges, totals, weighted_gap
 from trainables.metrics.brier import brier_scores
 from trainables.metrics.checks import checked_logits
 from trainables.metrics.classwise_ece import classwise_excess, classwise_gap
@@ -117,14 +118,16 @@ def evaluate_elsewhere(
 
 def after_temperatures(
     val_logits: Tensor, val_labels: Tensor, test_logits: Tensor, test_labels: Tensor
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """The part of `evaluate` on temperatures, ECE and NLL after scaling, for a learning curve: far cheaper.
 
     Takes logits [N, K] and [M, K] on any device, and waits for it twice.
 
     Returns:
         temperature_{criterion}, {part}_ece_after_{criterion} (fraction) and {part}_nll_after_{criterion}
-        (nats), for the parts validation and test and the criteria ece, adaptive_ece and nll.
+        (nats), for the parts validation and test and the criteria ece, adaptive_ece and nll; and
+        test_bins_after_{criterion}, lists [3, 15]: number of samples, sum of their confidences and number of
+        correct ones in each bin of equal width.
 
     Raises:
         InputError: As `evaluate`.
@@ -134,14 +137,20 @@ def after_temperatures(
         "test": checked_logits(test_logits, test_labels, "test_logits"),
     }
     temperatures = _temperatures(*parts["validation"])
-    found: dict[str, Tensor] = {}
+    numbers: dict[str, Tensor] = {}
+    bins: dict[str, Tensor] = {}
     for part, (logits, labels) in parts.items():
-        known = {value: _ece_and_nll(logits, labels, value) for value in {*temperatures.values()}}
+        known = {value: _scaled_scores(logits, labels, value) for value in {*temperatures.values()}}
         for criterion, temperature in temperatures.items():
-            names = (f"{part}_{name}_after_{criterion}" for name in ("ece", "nll"))
-            found |= dict(zip(names, known[temperature], strict=True))
-    numbers = dict(zip(found, torch.stack(list(found.values())).tolist(), strict=True))
-    return {**{f"temperature_{criterion}": value for criterion, value in temperatures.items()}, **numbers}
+            ece, nll, of_bins = known[temperature]
+            numbers |= {f"{part}_ece_after_{criterion}": ece, f"{part}_nll_after_{criterion}": nll}
+            if part == "test":
+                bins[f"test_bins_after_{criterion}"] = of_bins
+    return {
+        **{f"temperature_{criterion}": value for criterion, value in temperatures.items()},
+        **dict(zip(numbers, torch.stack([*numbers.values()]).tolist(), strict=True)),
+        **dict(zip(bins, torch.stack([*bins.values()]).tolist(), strict=True)),
+    }
 
 
 def _temperatures(logits: Tensor, labels: Tensor) -> dict[str, float]:
@@ -151,15 +160,18 @@ def _temperatures(logits: Tensor, labels: Tensor) -> dict[str, float]:
     return {criterion: TEMPERATURES[place] for criterion, place in zip(curves, places, strict=True)}
 
 
-def _ece_and_nll(logits: Tensor, labels: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    confidences, nll = [], []
+def _scaled_scores(logits: Tensor, labels: Tensor, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
+    """ECE, NLL and, in bins of equal width, samples, confidences and correct ones, [3, 15]."""
+    parts, nll = [], []
     for part, some_labels in _split(logits, labels):
         gaps, _, normalisers = _scaled(part, temperature)
-        confidences.append(1 / normalisers)
+        parts.append(1 / normalisers)
         nll.append(normalisers.log() - gaps.gather(1, some_labels[:, None]).squeeze(1))
-    correct = logits.argmax(dim=1) == labels
-    ece = weighted_gap(torch.cat(confidences), correct, equal_width_edges(BINS, logits.device))
-    return ece, torch.cat(nll).mean()
+    confidences, correct = torch.cat(parts), logits.argmax(dim=1) == labels
+    edges = equal_width_edges(BINS, logits.device)
+    counted = torch.stack([torch.ones_like(confidences), confidences, correct.double()])
+    bins = totals(bin_of(confidences, edges).expand(3, -1), counted, BINS)
+    return weighted_gap(confidences, correct, edges), torch.cat(nll).mean(), bins
 
 
 def _score(logits: Tensor, labels: Tensor, temperature: float) -> dict[str, float]:

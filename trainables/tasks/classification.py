@@ -14,6 +14,8 @@ from trainables.calibration import ece, evaluate
 from trainables.calibration.agreement import differing, differing_elsewhere
 from trainables.calibration.scores import after_temperatures, evaluate_elsewhere
 from trainables.datasets.base import Dataset
+from trainables.metrics import BINS
+from trainables.metrics.bins import bin_of, equal_width_edges
 from trainables.registry import register
 from trainables.tasks.base import Task
 from trainables.training.curves import Curves
@@ -53,7 +55,7 @@ class Classification(Task[Predictions]):
 
     def calibrated(self, validation: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Curves:
         """ECE and NLL of both parts at the temperatures that validation chooses, as in a trial's row."""
-        return {**after_temperatures(*validation, *test)}
+        return after_temperatures(*validation, *test)
 
     def selection(self, curves: Curves) -> float:
         """The accuracy."""
@@ -117,26 +119,36 @@ def temperatures_of(scores: Mapping[str, float]) -> dict[str, float]:
 class ClassificationCurves:
     """Sums over batches, on their device: only reading them at the end of an epoch waits for it.
 
-    Negative log-likelihood (nats) and entropy of the softmax (nats), separately for correctly and wrongly
-    classified samples.
+    Negative log-likelihood (nats), entropy of the softmax (nats) and confidence, separately for correctly and
+    wrongly classified samples, by bin of the confidence.
     """
 
     def __init__(self, device: torch.device):
-        # Rows: wrong, correct. Columns: count, sums of NLL and entropy. float64: order matters less.
-        self.sums = torch.zeros(2, 3, dtype=torch.float64, device=device)
+        self.edges = equal_width_edges(BINS, device)
+        # Wrong and correct samples; no bin and each bin; count, and sums of NLL, entropy and confidence.
+        # float64: order matters less.
+        self.sums = torch.zeros(2, BINS + 1, 4, dtype=torch.float64, device=device)
 
     @torch.no_grad()
     def add(self, outputs: Tensor, targets: Tensor) -> None:
         log_probabilities = functional.log_softmax(outputs.detach().float(), dim=1)
         nll = functional.nll_loss(log_probabilities, targets, reduction="none")
-        entropy = -(log_probabilities.exp() * log_probabilities).sum(dim=1)
+        probabilities = log_probabilities.exp()
+        entropy = -(probabilities * log_probabilities).sum(dim=1)
+        confidences = probabilities.amax(dim=1)
         correct = (outputs.argmax(dim=1) == targets).long()
-        values = torch.stack([torch.ones_like(nll), nll, entropy], dim=1).double()
-        self.sums.index_add_(0, correct, values)
+        places = correct * (BINS + 1) + bin_of(confidences, self.edges) + 1
+        values = torch.stack([torch.ones_like(nll), nll, entropy, confidences], dim=1).double()
+        self.sums.view(-1, 4).index_add_(0, places, values)
 
     def read(self, prefix: str) -> Curves:
-        """error (fraction), nll and entropy (nats), each over all, correct and wrong samples."""
-        wrong, correct = self.sums.tolist()
+        """error (fraction), nll and entropy (nats), each over all, correct and wrong samples, and bins.
+
+        bins, lists [3, 15], are of equal width: number of samples, sum of their confidences, and number of
+        correct ones.
+        """
+        by_bin = self.sums.cpu()
+        wrong, correct = by_bin.sum(dim=1).tolist()
         both = [a + b for a, b in zip(wrong, correct, strict=True)]
 
         def mean(sums: list[float], column: int) -> float | None:
@@ -146,4 +158,6 @@ class ClassificationCurves:
         for suffix, sums in (("", both), ("_correct", correct), ("_wrong", wrong)):
             curves[f"{prefix}_nll{suffix}"] = mean(sums, 1)
             curves[f"{prefix}_entropy{suffix}"] = mean(sums, 2)
+        samples, confidences = by_bin[:, 1:].sum(dim=0)[:, [0, 3]].T
+        curves[f"{prefix}_bins"] = torch.stack([samples, confidences, by_bin[1, 1:, 0]]).tolist()
         return curves

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-Curves = dict[str, float | None]
-"""The measures of one epoch. Undefined ones are None, such as the NLL of wrong samples if all are right."""
+Curves = dict[str, Any]
+"""The measures of one epoch: numbers, and None where undefined, such as the NLL of wrong samples if all are
+right; or nested lists of numbers, such as the sums of bins, of the same shape in all epochs."""
 
 
 def last_linear(model: nn.Module) -> nn.Linear | None:

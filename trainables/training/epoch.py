@@ -48,7 +48,12 @@ class EpochUnderWay:
 
         Args:
             measured: Empty measures, which take over the sums of the state.
+
+        Raises:
+            ValueError: The state is of a version with other measures.
         """
+        if state["measured"].shape != measured.sums.shape:
+            raise ValueError(f"its measures are {[*state['measured'].shape]}, not {[*measured.sums.shape]}")
         augmentation = torch.Generator(device)
         augmentation.set_state(state["augmentation"])
         measured.sums = state["measured"].to(device)
