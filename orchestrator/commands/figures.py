@@ -59,6 +59,12 @@ FORMATS = ("svg", "pdf")
     help="The seed of figures of single trials. [default: the smallest that all losses have]",
 )
 @click.option(
+    "--epoch",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Only figures that can show any epoch, of this one. [default: the reported epoch]",
+)
+@click.option(
     "--calibrator",
     metavar="NAME",
     shell_complete=completion.calibrators,
@@ -75,6 +81,7 @@ def figures(
     format: str,
     losses: tuple[str, ...],
     seed: int | None,
+    epoch: int | None,
     calibrator: str | None,
     data: Path | None,
     overrides: tuple[str, ...],
@@ -91,6 +98,7 @@ def figures(
         format=format,
         losses=losses,
         seed=seed,
+        epoch=epoch,
         calibrator=calibrator,
         overrides=overrides,
         data=data,

@@ -57,6 +57,7 @@ def figures(
     format: str = "svg",
     losses: Sequence[str] = (),
     seed: int | None = None,
+    epoch: int | None = None,
     calibrator: str | None = None,
     overrides: Sequence[str] = (),
     data: Path | str | None = None,
@@ -70,6 +71,7 @@ def figures(
         format: 'svg' or 'pdf'.
         losses: Only these losses, by their labels in the sweep.
         seed: The seed of figures of single trials (default: the smallest that all losses have).
+        epoch: Only figures that can show any epoch, of this one, from 1 (default: the reported one).
         calibrator: The calibrator of 'after' (default: temperature scaling by the protocol's criterion).
         overrides: Settings of the sweep, as for `--set`.
         data: The folder of the data sets, for images (default: ~/.cache/calibsweep/data).
@@ -85,6 +87,13 @@ def figures(
         raise ConfigurationError(
             f"unknown calibrator {calibrator!r}.{closest(calibrator, CALIBRATORS.names())}"
         )
+    if epoch is not None:
+        chosen = _of_any_epoch(chosen, named=bool(names))
+        if calibrator is not None and criterion_of(calibrator) is None:
+            raise ConfigurationError(
+                f"--calibrator {calibrator} and --epoch exclude each other: curves have bins at temperatures "
+                "alone."
+            )
     loaded = load(sweep, list(overrides))
     expected = expected_frame(loaded.trials)
     known = [*dict.fromkeys(expected["loss"])]
@@ -103,10 +112,21 @@ def figures(
             calibrator=CALIBRATORS[by].spec.title,
             calibrate=None if criterion else fitted(by),
             seed=seed,
+            epoch=epoch,
             images=images_of(loaded, Path(data) if data else None),
         )
     subject = f"Sweep {loaded.name}, store {redacted(opened.uri)}"
     return drawn(chosen, results, Path(folder), format, subject, named=bool(names))
+
+
+def _of_any_epoch(chosen: Sequence[Kind], *, named: bool) -> list[Kind]:
+    """The figures among these that can show any epoch; an error for one that was named and cannot."""
+    able = [kind for kind in chosen if kind.of_any_epoch]
+    for kind in chosen:
+        if named and kind not in able:
+            every = ", ".join(each.name for each in kinds.chosen(()) if each.of_any_epoch)
+            raise ConfigurationError(f"{kind.name} cannot show any epoch: --epoch is for {every}.")
+    return able
 
 
 def of_logits(

@@ -86,6 +86,28 @@ def binned(
     return Bins(counts, means, accuracies, lower, upper, ece.observed, ece.mean)
 
 
+def of_recorded(samples: Floats, confidences: Floats, correct: Floats) -> Bins:
+    """The bins of a reliability diagram from sums, [bins] each, where single samples are not stored.
+
+    The number of correct ones in a bin of n samples with mean confidence p is taken as binomial (n, p). Its
+    mean distance from n p is that of de Moivre (Diaconis and Zabell, Statistical Science 1991, section 1).
+    """
+    from scipy import stats
+
+    filled = samples > 0
+    counts, at_all = samples[filled], samples.sum()
+    means, accuracies, lower, upper = (np.full(len(samples), np.nan) for _ in range(4))
+    means[filled], accuracies[filled] = confidences[filled] / counts, correct[filled] / counts
+    p = np.clip(means[filled], 0, 1)
+    lower[filled], upper[filled] = (stats.binom.ppf(level, counts, p) / counts for level in BAND)
+    above = np.floor(counts * p) + 1
+    distances = 2 * (1 - p) * above * stats.binom.pmf(above, counts, p)
+    ece = np.abs(confidences - correct).sum() / at_all
+    return Bins(
+        samples.astype(np.int64), means, accuracies, lower, upper, float(ece), float(distances.sum() / at_all)
+    )
+
+
 def _hits_in(number: int, totals: Totals) -> Floats:
     return totals.hits[..., number]
 

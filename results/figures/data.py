@@ -16,6 +16,7 @@ from results.figures.arithmetic import log_softmax
 from results.figures.kinds import NothingToDrawError
 from results.statistics.binned import Floats, Ints
 from results.tables import names
+from results.wording import counted
 from trainables.texts import visible
 
 Logits = NDArray[np.floating[Any]]
@@ -99,6 +100,29 @@ class Trial:
             where = f"{names.loss(self.loss)}, {visible(self.dataset)}, {names.model(self.model)}"
             raise NothingToDrawError(f"the curves of {where} have no column {column!r}.")
         return self.curves[column].to_numpy(dtype=float)
+
+    def has_bins(self, column: str) -> bool:
+        """Whether its curves have this column of bins."""
+        return column in self.curves.columns
+
+    def bins(self, column: str, epoch: int) -> Floats:
+        """Number of samples, sum of confidences and number of correct ones by bin of equal width, [3, bins].
+
+        Args:
+            epoch: From 1.
+
+        Raises NothingToDrawError if the curves lack the column or the epoch.
+        """
+        where = f"{names.loss(self.loss)}, {visible(self.dataset)}, {names.model(self.model)}"
+        if epoch > len(self.curves):
+            raise NothingToDrawError(f"the curves of {where} have {counted(len(self.curves), 'epoch')}.")
+        found = self.curves[column][epoch - 1] if self.has_bins(column) else None
+        if found is None:
+            raise NothingToDrawError(
+                f"the curves of {where} have no {column!r} at epoch {epoch}: an earlier version of "
+                "calibsweep trained it."
+            )
+        return np.stack([*found])
 
     @property
     def reported_epoch(self) -> int:
@@ -196,6 +220,7 @@ class Results:
         criterion: Metric that chose these temperatures.
         calibrator: Its title.
         seed: The seed of figures of single trials; None for the smallest.
+        epoch: The epoch of figures that can show any, from 1; None for the reported epoch.
         images: Reads images of test samples; None where there are none.
     """
 
@@ -204,6 +229,7 @@ class Results:
     calibrator: str = "temperature scaling"
     calibrate: Calibrate | None = None
     seed: int | None = None
+    epoch: int | None = None
     images: Images | None = None
 
     def temperature(self, trial: Trial) -> float:

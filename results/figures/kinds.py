@@ -50,6 +50,7 @@ class Kind:
         source: The published figure, section or equation that it redraws; empty for our own.
         pictures: Draws it. Raises NothingToDrawError if the results lack something.
         of_theory: Whether it needs no results.
+        of_any_epoch: Whether it can show another epoch than the reported one.
     """
 
     name: str
@@ -57,13 +58,17 @@ class Kind:
     source: str
     pictures: Pictures
     of_theory: bool
+    of_any_epoch: bool
 
 
-def figure(title: str, source: str = "", *, of_theory: bool = False) -> Callable[[Pictures], Kind]:
+def figure(
+    title: str, source: str = "", *, of_theory: bool = False, of_any_epoch: bool = False
+) -> Callable[[Pictures], Kind]:
     """Marks the function that draws a figure. The figure is named after the function's file."""
 
     def marked(pictures: Pictures) -> Kind:
-        return Kind(pictures.__module__.rpartition(".")[2], title, source, pictures, of_theory)
+        name = pictures.__module__.rpartition(".")[2]
+        return Kind(name, title, source, pictures, of_theory, of_any_epoch)
 
     return marked
 

@@ -63,6 +63,8 @@ def test_the_files_of_a_figure_are_listed(tmp_path: Path) -> None:
         ({"format": "pfd"}, "'pdf'"),
         ({"names": ["roc"]}, "roc: "),
         ({"names": ["reliability"], "seed": 9}, "seed 9"),
+        ({"names": ["roc"], "epoch": 2}, "bin_correspondence, reliability"),
+        ({"names": ["reliability"], "epoch": 2, "calibrator": "isotonic"}, "--calibrator isotonic"),
     ],
 )
 def test_what_does_not_exist_is_refused(tmp_path: Path, changed: dict[str, Any], named: str) -> None:
@@ -89,7 +91,9 @@ def test_labels_that_become_one_name_do_not_share_a_file(tmp_path: Path) -> None
     def pictures(results: Results) -> Iterator[Picture]:
         yield from (Picture((part,), part, Figure()) for part in ("a(1)", "a/1/", "b"))
 
-    drawn = drawn_from([Kind("own", "", "", pictures, False)], Results(), tmp_path, "svg", "", named=True)
+    drawn = drawn_from(
+        [Kind("own", "", "", pictures, False, False)], Results(), tmp_path, "svg", "", named=True
+    )
     assert [each.file.name for each in drawn.files] == ["own-a-1.svg", "own-a-1-2.svg", "own-b.svg"]
 
 

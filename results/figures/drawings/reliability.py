@@ -11,20 +11,17 @@ from matplotlib.patches import Patch
 
 from results.figures import arithmetic, style
 from results.figures.arithmetic import Bins
-from results.figures.data import Results
+from results.figures.data import Results, Trial
 from results.figures.kinds import Picture, figure
 
 HATCH = "////"
 
 
-@figure("Reliability diagrams before and after calibration", "Guo et al. 2017, Figure 1")
+@figure("Reliability diagrams before and after calibration", "Guo et al. 2017, Figure 1", of_any_epoch=True)
 def pictures(results: Results) -> Iterator[Picture]:
     for cell in results.cells:
         for trial in cell.one_seed(results.seed):
-            test = trial.parts["test"]
-            shown = {"before calibration": arithmetic.log_softmax(test.logits)}
-            if "validation" in trial.parts:
-                shown[f"after {results.calibrator}"] = results.after(trial)
+            shown = _of_epoch(results, trial) if results.epoch else _of_logits(results, trial)
             drawing, axes = style.grid(
                 2,
                 len(shown),
@@ -34,8 +31,7 @@ def pictures(results: Results) -> Iterator[Picture]:
                 sharey="row",
                 height_ratios=[2.7, 1],
             )
-            for column, (heading, log_probabilities) in enumerate(shown.items()):
-                found = arithmetic.binned(*arithmetic.top(log_probabilities, test.labels))
+            for column, (heading, found) in enumerate(shown.items()):
                 diagram(axes[0, column], found, trial.loss)
                 histogram(axes[1, column], found, trial.loss)
                 ece = f"ECE {100 * found.ece:.2f}%, if calibrated {100 * found.floor:.2f}%"
@@ -43,7 +39,8 @@ def pictures(results: Results) -> Iterator[Picture]:
             axes[0, 0].set_ylabel("accuracy")
             axes[1, 0].set_ylabel("samples, %")
             title = cell.titled(trial)
-            epoch = f"epoch {trial.reported_epoch + 1}" if trial.has_curves else ""
+            shown_epoch = results.epoch or (trial.reported_epoch + 1 if trial.has_curves else None)
+            epoch = f"epoch {shown_epoch}" if shown_epoch else ""
             style.heading(drawing, title, cell.note, epoch)
             look = style.look(trial.loss)
             handles = [
@@ -61,7 +58,33 @@ def pictures(results: Results) -> Iterator[Picture]:
                 Line2D([], [], color=style.INK, linestyle="--", linewidth=0.8, label="accuracy = confidence"),
             ]
             style.key(drawing, handles, 4 if len(shown) > 1 else 2)
-            yield Picture((*cell.parts, trial.loss), f"Reliability of {title}", drawing)
+            parts = (*cell.parts, trial.loss, *([epoch] if results.epoch else []))
+            fixed = f", {epoch}" if results.epoch else ""
+            yield Picture(parts, f"Reliability of {title}{fixed}", drawing)
+
+
+def _of_logits(results: Results, trial: Trial) -> dict[str, Bins]:
+    """The bins of the reported epoch, by heading."""
+    test = trial.parts["test"]
+    shown = {"before calibration": arithmetic.log_softmax(test.logits)}
+    if "validation" in trial.parts:
+        shown[f"after {results.calibrator}"] = results.after(trial)
+    return {
+        heading: arithmetic.binned(*arithmetic.top(log_probabilities, test.labels))
+        for heading, log_probabilities in shown.items()
+    }
+
+
+def _of_epoch(results: Results, trial: Trial) -> dict[str, Bins]:
+    """The bins of a recorded epoch, by heading: after scaling by the epoch's own temperature."""
+    columns = {
+        "before calibration": "test_bins",
+        f"after {results.calibrator}": f"test_bins_after_{results.criterion}",
+    }
+    epoch = results.epoch or 0
+    return {
+        heading: arithmetic.of_recorded(*trial.bins(column, epoch)) for heading, column in columns.items()
+    }
 
 
 def diagram(axes: Axes, found: Bins, loss: str) -> None:

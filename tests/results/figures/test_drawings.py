@@ -67,6 +67,60 @@ def test_the_band_of_a_bin_is_binomial() -> None:
     assert np.isnan(found.lower).sum() == 15 - len(sizes)
 
 
+def test_recorded_bins_have_floor_and_band_of_their_counts() -> None:
+    # Equal confidences within each bin, as above: then draws of single samples know no more.
+    sizes, levels = {3: 40, 7: 71, 11: 12, 13: 350}, {3: 0.25, 7: 0.5, 11: 0.77, 13: 0.9}
+    confidences = np.concatenate([np.full(n, levels[bin]) for bin, n in sizes.items()])
+    correct = (np.arange(len(confidences)) % 3 > 0).astype(np.int64)
+    drawn_bins = arithmetic.binned(confidences, correct)
+    samples, sums, hits = np.zeros((3, 15))
+    for bin, n in sizes.items():
+        chosen = confidences == levels[bin]
+        samples[bin], sums[bin], hits[bin] = n, confidences[chosen].sum(), correct[chosen].sum()
+    found = arithmetic.of_recorded(samples, sums, hits)
+    np.testing.assert_array_equal(found.counts, drawn_bins.counts)
+    np.testing.assert_allclose(found.accuracies, drawn_bins.accuracies)
+    assert found.ece == pytest.approx(drawn_bins.ece)
+    assert found.floor == pytest.approx(drawn_bins.floor, rel=0.05)
+    filled = samples > 0
+    for one, other in ((found.lower, drawn_bins.lower), (found.upper, drawn_bins.upper)):
+        off = np.abs(one - other)[filled] * samples[filled]
+        assert (off <= 1 + 0.15 * np.sqrt(samples[filled] / 4)).all()
+
+
+def with_bins(trial: Trial) -> Trial:
+    """The trial with curves that have bins, different in each epoch."""
+    bins = {
+        f"{part}_bins": [
+            [[40.0, 0.0, 60.0], [10.0 + epoch, 0.0, 50.0], [12.0, 0.0, 40.0 + number + epoch]]
+            for epoch in range(len(trial.curves))
+        ]
+        for number, part in enumerate(("train", "validation", "test"))
+    }
+    bins["test_bins_after_ece"] = bins["validation_bins"]
+    curves = pa.Table.from_pydict({"epoch": [*range(len(trial.curves))], **bins})
+    return altered(trial, curves)
+
+
+def test_other_epochs_are_drawn_from_recorded_bins(cell: Cell) -> None:
+    recorded = dataclasses.replace(cell, trials=tuple(map(with_bins, cell.trials)))
+    results = Results([recorded], epoch=4)
+    picture = pictures("reliability", results)[0]
+    assert "epoch 4" in picture.title
+    before, after = (picture.drawing.axes[column].containers[0] for column in (0, 1))
+    assert heights(before) == pytest.approx([12 / 40, 45 / 60])
+    assert heights(after) == pytest.approx([12 / 40, 44 / 60])
+    # Gaps of validation and training: of the first bin (13 - 12) / 40 and of the last (50 - 44 or 43) / 60.
+    (points,) = drawn("bin_correspondence", results).axes[1].collections
+    seeds = len(cell.by_loss["adafocal"])
+    expected = [[2.5, 2.5], [10.0, 100 * 7 / 60]] * seeds
+    np.testing.assert_allclose(points.get_offsets(), expected)
+    with pytest.raises(NothingToDrawError, match="10 epochs"):
+        pictures("reliability", dataclasses.replace(results, epoch=11))
+    with pytest.raises(NothingToDrawError, match="'test_bins'"):
+        pictures("reliability", Results([cell], epoch=4))
+
+
 def test_scores_over_temperatures_are_those_that_chose(cell: Cell) -> None:
     figure = drawn("temperature", Results([cell], seed=1))
     for trial in cell.one_seed(1):
@@ -156,7 +210,8 @@ def test_bins_correspond_to_the_gaps(cell: Cell) -> None:
     from results.figures.drawings.gap_by_bin import gaps_of
 
     figure = drawn("bin_correspondence", Results([cell]))
-    ((x, y),) = lines(figure.axes[1], "adafocal")
+    (points,) = figure.axes[1].collections
+    x, y = np.asarray(points.get_offsets()).T
     expected = [
         [100 * gap for trial in cell.by_loss["adafocal"] for gap in gaps_of(trial.parts[part])]
         for part in ("validation", "test")
