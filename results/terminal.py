@@ -21,7 +21,7 @@ PLAIN_WIDTH = 160
 
 LINES_AND_TABS = "\n\t"
 
-ASCII = str.maketrans({"±": "~", "—": "-", "†": "+", "…": ".", "°": "^"})
+ASCII = str.maketrans({"±": "~", "—": "-", "†": "+", "‡": "#", "§": "$", "¶": "!", "…": ".", "°": "^"})
 
 # Of the 256 colours that are the same in every terminal, only these and 98 have a contrast of 4.5:1 on white
 # and on black. They are equally bright, so colour never carries information alone.

@@ -12,9 +12,10 @@ from scipy import special
 
 from results.statistics.binned import ECE, BinnedError, Binning, Floats, Ints, Totals, equal_width_bins
 from results.statistics.noise_floor import top_label
+from trainables.calibrators import grid
 
-TEMPERATURES = np.arange(1, 101) / 10
-"""The grid of temperature scaling: 0.1, 0.2, ... 10.0."""
+TEMPERATURES = np.array(grid.TEMPERATURES)
+"""The grid of temperature scaling, [100]."""
 
 BAND = (0.025, 0.975)
 """Quantiles of the band that holds the accuracy of a bin in 95% of draws."""

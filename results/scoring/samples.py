@@ -31,6 +31,7 @@ class Samples:
         negative_log_likelihoods: Of the true class, nats [N].
         brier_scores: Squared distance of the probabilities from the one-hot label, [N].
         ranks: Rank of the true class, from 0 for the predicted one, [N].
+        most_frequent: Whether the true class is the most frequent one of these samples, [N].
     """
 
     ids: NDArray[np.int64]
@@ -39,6 +40,7 @@ class Samples:
     negative_log_likelihoods: Floats
     brier_scores: Floats
     ranks: NDArray[np.int64]
+    most_frequent: NDArray[np.bool_]
 
     @classmethod
     def of(cls, ids: NDArray[np.int64], logits: Floats, labels: NDArray[np.int64]) -> Samples:
@@ -54,7 +56,8 @@ class Samples:
         ranks = above.sum(axis=1)
         of_true = probabilities[rows, labels]
         brier_scores = (probabilities**2).sum(axis=1) - of_true**2 + (1 - of_true) ** 2
-        return cls(ids, probabilities.max(axis=1), ranks == 0, -true, brier_scores, ranks)
+        most_frequent = labels == np.argmax(np.bincount(labels, minlength=1))
+        return cls(ids, probabilities.max(axis=1), ranks == 0, -true, brier_scores, ranks, most_frequent)
 
 
 def means_over(samples: Samples, metric: str) -> Floats | None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from results.scoring.scores import Metric, criterion_of, known_metrics
+from results.tables import warnings
 from results.tables.evidence import Known
 from results.tables.layout import CALIBRATED, LEVEL, Row
 from results.tables.row_evidence import DRAWS
@@ -50,6 +51,7 @@ def numbers(
         yield "One seed."
     if any(floor is not None for each in known for floor in each.floors):
         yield ON_FLOORS
+    yield from warnings.sentences(rows)
 
 
 def _scaling(calibrator: str, with_temperatures: bool) -> str:

@@ -116,11 +116,17 @@ class Known:
         comparison: Of all pairs of losses.
         over_samples: Whether the comparison includes resamples of the test samples: else it is over seeds
             alone.
+        samples: Number of test samples; None if unknown.
+        near_chance: Whether each loss has a trial that is near chance.
+        standard_errors: Of each loss's mean, over the test samples; NaN if unknown.
     """
 
     floors: Sequence[Floor | None]
     comparison: Comparison
     over_samples: bool
+    samples: int | None
+    near_chance: Sequence[bool]
+    standard_errors: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -196,7 +202,14 @@ class Evidence:
             self.prepare([places])
         scored, found = self._known[line]
         comparison = ties.concluded(scored.scores, found.tests, metric.direction or "lower", LEVEL)
-        return Known(found.floors, comparison, found.over_samples)
+        return Known(
+            found.floors,
+            comparison,
+            found.over_samples,
+            found.samples,
+            found.near_chance,
+            found.standard_errors,
+        )
 
     def prepare(self, of_rows: Iterable[Sequence[Place]]) -> None:
         """Takes or computes the evidence on many rows, by all metrics.

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from results.tables import names
 from results.tables.layout import Cell, Row, Table
+from results.tables.warnings import FEW
 
 FEW_NETWORKS = 3
 """Most networks whose losses are lines: beyond, each metric has its own grid."""
@@ -125,8 +126,10 @@ class Names:
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Names:
+        few = {row.dataset for row in rows if row.few}
+        datasets = names.short((row.dataset for row in rows), names.dataset)
         return cls(
-            names.short((row.dataset for row in rows), names.dataset),
+            {label: name + FEW * (label in few) for label, name in datasets.items()},
             names.short((row.model for row in rows), names.model),
         )
 

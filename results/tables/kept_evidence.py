@@ -34,7 +34,10 @@ from results.tables.row_evidence import RowEvidence
 
 ROOT = Path(__file__).parents[1]
 CODE = (
-    *(f"statistics/{name}.py" for name in ("binned", "differences", "noise_floor", "resampling", "ties")),
+    *(
+        f"statistics/{name}.py"
+        for name in ("binned", "chance", "differences", "noise_floor", "resampling", "ties")
+    ),
     "scoring/samples.py",
     "tables/row_evidence.py",
 )
@@ -50,6 +53,9 @@ SCHEMA = pa.schema(
         ("place", pa.string()),
         ("of", pa.string()),
         ("over_samples", pa.bool_()),
+        ("samples", pa.int64()),
+        ("near_chance", pa.list_(pa.float64())),
+        ("standard_errors", pa.list_(pa.float64())),
         *((f"floor_{name}", pa.list_(pa.float64())) for name in OF_FLOORS),
         *((f"pair_{name}", pa.list_(pa.float64())) for name in OF_PAIRS),
         ("tests", pa.list_(pa.float64())),
@@ -83,7 +89,7 @@ class KeptEvidence:
         """The evidence that follows from something, by its digest; None if there is none."""
         if (found := self._lines.get(of)) is None:
             return None
-        over_samples, *numbers = found
+        over_samples, samples, near_chance, standard_errors, *numbers = found
         floors, (*pairs, seeds, tests) = numbers[: len(OF_FLOORS)], numbers[len(OF_FLOORS) :]
         first, second = np.triu_indices(len(floors[0]), 1)
         estimates, errors, degrees, p_values = pairs
@@ -94,6 +100,9 @@ class KeptEvidence:
             ],
             Tests(Pairs(first, second, estimates, errors, degrees, p_values, seeds.astype(np.int64)), tests),
             over_samples,
+            samples,
+            near_chance.astype(bool).tolist(),
+            standard_errors.tolist(),
         )
 
     def add(self, place: str, of: str, evidence: RowEvidence) -> None:
@@ -103,7 +112,11 @@ class KeptEvidence:
             for name in OF_FLOORS
         ]
         pairs = [getattr(evidence.tests.pairs, name).astype(float) for name in OF_PAIRS]
-        self._new[place] = (of, evidence.over_samples, *floors, *pairs, evidence.tests.p_values)
+        per_loss = np.array(evidence.near_chance, dtype=float), evidence.standard_errors
+        self._new[place] = (
+            *(of, evidence.over_samples, evidence.samples, *per_loss),
+            *(*floors, *pairs, evidence.tests.p_values),
+        )
 
     def save(self) -> None:
         """Writes what was added, in one file with all earlier evidence. Does nothing in a read-only store."""
@@ -141,12 +154,12 @@ class KeptEvidence:
 
     @functools.cached_property
     def _lines(self) -> Mapping[str, tuple[Any, ...]]:
-        """What `add` took, by the digest `of`: whether it is over samples, floors, pairs and tests."""
+        """What `add` took, by the digest `of`: the columns after it."""
         found: dict[str, tuple[Any, ...]] = {}
         with contextlib.suppress(StoreError):
             for _, table in self._files():
-                lists = [_lists(table[name]) for name in SCHEMA.names[3:]]
-                columns = table["of"].to_pylist(), table["over_samples"].to_pylist(), *lists
+                plain = [table[name].to_pylist() for name in ("of", "over_samples", "samples")]
+                columns = *plain, *(_lists(table[name]) for name in SCHEMA.names[4:])
                 found |= {of: line for of, *line in zip(*columns, strict=True)}
         return found
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from results.scoring.scores import UNCALIBRATED, Metric
+from results.tables.warnings import AT_EDGE, NEAR_CHANCE, too_few
 from trainables.catalogue import CALIBRATORS
 
 if TYPE_CHECKING:
@@ -31,6 +33,10 @@ class Cell:
     a finished trial. `variant` digests the training settings, and is empty if unknown. `mixed`: whether its
     trials were made by code that computes different numbers. `best`: whether it is the best of its row, or
     does not differ from it. `floor`: the noise floor of the mean, if there is one and logits are stored.
+    `by_seed`: the score of each seed; `temperatures`: that of each seed, if there is scaling.
+    `standard_error`: of the mean over the seeds, deviation / sqrt(seeds). `standard_error_samples`: of the
+    mean over the test samples, with these seeds; NaN if unknown. `samples`: number of test samples; None if
+    unknown. `near_chance` and `at_edge`: see `results.tables.warnings`.
     """
 
     variant: str
@@ -42,6 +48,13 @@ class Cell:
     best: bool = False
     mixed: bool = False
     floor: Floor | None = None
+    by_seed: Mapping[int, float] = field(default_factory=dict)
+    temperatures: Mapping[int, float] = field(default_factory=dict)
+    standard_error: float = math.nan
+    standard_error_samples: float = math.nan
+    samples: int | None = None
+    near_chance: bool = False
+    at_edge: bool = False
 
     @property
     def calibrated(self) -> bool:
@@ -66,6 +79,11 @@ class Row:
     model: str
     settings: str
     cells: tuple[Cell | None, ...]
+
+    @property
+    def few(self) -> bool:
+        """Whether it has few test samples."""
+        return any(cell is not None and too_few(cell.samples) for cell in self.cells)
 
 
 def scalings(metric: Metric, calibrator: str) -> tuple[str, ...]:
@@ -145,8 +163,9 @@ class Table:
         return Pieces(
             (UNDEFINED if math.isnan(cell.mean) else self.metric.printed(cell.mean))
             + CALIBRATED * cell.calibrated
+            + NEAR_CHANCE * cell.near_chance
             + MIXED * cell.mixed,
             "" if math.isnan(cell.deviation) else self.metric.printed(cell.deviation),
-            "" if math.isnan(cell.temperature) else f"{cell.temperature:.2f}",
+            "" if math.isnan(cell.temperature) else f"{cell.temperature:.2f}" + AT_EDGE * cell.at_edge,
             "" if cell.seeds == self.seeds else f"n={cell.seeds}",
         )

@@ -9,12 +9,13 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from results.scoring.scores import criterion_of
 from results.tables.grid import arrange
 from results.tables.latex import latex
+from results.tables.warnings import too_few
 from trainables.errors import ConfigurationError
 from trainables.registry import closest
 from trainables.texts import visible
@@ -125,6 +126,14 @@ CSV_COLUMNS = [
     "noise_floor_95",
     "calibration_p_value",
     "may_be_best",
+    "standard_error",
+    "standard_error_samples",
+    "by_seed",
+    "temperature_by_seed",
+    "temperature_at_edge",
+    "near_chance",
+    "test_samples",
+    "few_test_samples",
 ]
 
 
@@ -133,7 +142,9 @@ def tidy_csv(tables: Sequence[Table]) -> str:
 
     A spreadsheet runs a text that begins with '=' or the like as a formula, so such a text gets a "'" in
     front. `missing_seeds` are separated by spaces. `noise_floor` is the mean error if calibrated, and
-    `noise_floor_95` its 95% point; `may_be_best` (1 or 0) is printed in bold.
+    `noise_floor_95` its 95% point; `may_be_best` (1 or 0) is printed in bold. `standard_error` is that of the
+    mean over the seeds, `standard_error_samples` that of the mean over the test samples. `by_seed` has
+    'seed:score' for each seed, separated by spaces. The last ones are `results.tables.warnings`: 1 or 0.
     Undefined values are empty. If the trials of a cell were
     made by code that computes different numbers, a last column `mixed_code` flags each cell (1 or 0). With
     scores after a fixed epoch, a last column `epoch` has it; it is empty for the reported epoch.
@@ -168,8 +179,28 @@ def _csv_line(table: Table, row: Row, loss: str, scaling: str, cell: Cell) -> li
     what = [row.dataset, row.model, row.settings, cell.variant, loss, table.metric.name, scaling, criterion]
     numbers = [mean, deviation, table.metric.stored_unit, cell.seeds, missing, temperature]
     floor = [cell.floor.mean, cell.floor.upper, cell.floor.p_value] if cell.floor else []
-    # Fewer digits than processors agree on.
-    return [*what, *numbers, *([f"{number:.6g}" for number in floor] or [""] * 3), int(cell.best)]
+    error, error_samples = (
+        "" if math.isnan(number) else f"{number:.6g}"
+        for number in (cell.standard_error, cell.standard_error_samples)
+    )
+    return [
+        *what,
+        *numbers,
+        # Fewer digits than processors agree on.
+        *([f"{number:.6g}" for number in floor] or [""] * 3),
+        int(cell.best),
+        error,
+        error_samples,
+        _by_seed(cell.by_seed),
+        _by_seed(cell.temperatures),
+        int(cell.at_edge),
+        *(["", ""] if cell.samples is None else [int(cell.near_chance), cell.samples]),
+        "" if cell.samples is None else int(too_few(cell.samples)),
+    ]
+
+
+def _by_seed(values: Mapping[int, float]) -> str:
+    return " ".join(f"{seed}:{'' if math.isnan(value) else value}" for seed, value in values.items())
 
 
 FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from results.scoring.scores import Metric
-from results.statistics import noise_floor, resampling, ties
+from results.statistics import chance, noise_floor, resampling, ties
 from results.statistics.binned import BINNED_ERRORS, BinnedError
 from results.statistics.noise_floor import Calibrated, Floor
 from results.tables.layout import LEVEL
@@ -56,16 +56,30 @@ class RowEvidence:
         floors: Of each loss's mean over its seeds; None for a metric without a floor, or without samples.
         tests: Of all pairs of losses.
         over_samples: Whether these include resamples of the test samples: else they are over seeds alone.
+        samples: Number of test samples; None if unknown.
+        near_chance: Whether each loss has a trial that is near chance; no loss without samples.
+        standard_errors: Of each loss's mean, over the test samples; NaN if unknown.
     """
 
     floors: Sequence[Floor | None]
     tests: ties.Tests
     over_samples: bool
+    samples: int | None
+    near_chance: Sequence[bool]
+    standard_errors: Sequence[float]
 
 
 def over_seeds_alone(scored: Scored) -> RowEvidence:
     """The evidence without test samples."""
-    return RowEvidence([None] * len(scored.keys), ties.tested(scored.scores), over_samples=False)
+    losses = len(scored.keys)
+    return RowEvidence(
+        floors=[None] * losses,
+        tests=ties.tested(scored.scores),
+        over_samples=False,
+        samples=None,
+        near_chance=[False] * losses,
+        standard_errors=[math.nan] * losses,
+    )
 
 
 def of_row(
@@ -121,25 +135,49 @@ def _of_samples(all_scored: Sequence[Scored], tested: Sequence[Samples]) -> list
     if plain:
         means = resampling.means(np.stack(list(plain.values())), resamples)
         resampled |= dict(zip(plain, means, strict=True))
+    near = [chance.near(each.correct, each.most_frequent, LEVEL) for each in tested]
     found = []
     for each in all_scored:
         flat, whole = resampled.get(each.metric.name), None
         if flat is not None:
             whole = np.full((*each.scores.shape, DRAWS), math.nan)
             whole[np.isfinite(each.scores)] = flat
-        floors = _floors(drawn.get(each.metric.name), [len(of_loss) for of_loss in each.keys])
-        found.append(RowEvidence(floors, ties.tested(each.scores, whole), whole is not None))
+        numbers = [len(of_loss) for of_loss in each.keys]
+        found.append(
+            RowEvidence(
+                floors=_floors(drawn.get(each.metric.name), numbers),
+                tests=ties.tested(each.scores, whole),
+                over_samples=whole is not None,
+                samples=len(tested[0].ids),
+                near_chance=[any(near[start:end]) for start, end in _parts(numbers)],
+                standard_errors=[math.nan] * len(numbers) if whole is None else _standard_errors(whole),
+            )
+        )
     return found
+
+
+def _standard_errors(resampled: NDArray[np.float64]) -> list[float]:
+    """The deviation of each loss's mean over its seeds, from resamples [L, S, draws]; NaN without seeds."""
+    return [
+        float(there.mean(axis=0).std(ddof=1)) if len(there) else math.nan
+        for of_loss in resampled
+        for there in [of_loss[np.isfinite(of_loss).all(axis=1)]]
+    ]
+
+
+def _parts(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last position of each loss's trials, from their numbers."""
+    ends = np.cumsum(numbers).tolist()
+    return list(zip([0, *ends], ends, strict=False))
 
 
 def _floors(drawn: Calibrated | None, numbers: Sequence[int]) -> list[Floor | None]:
     """The floor of each loss's mean over its trials, from their numbers."""
     if drawn is None:
         return [None] * len(numbers)
-    ends = np.cumsum(numbers)
     return [
         Calibrated(drawn.observed[start:end], drawn.drawn[start:end]).of_mean(LEVEL) if end > start else None
-        for start, end in zip([0, *ends], ends, strict=False)
+        for start, end in _parts(numbers)
     ]
 
 

@@ -17,7 +17,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from results.scoring.scores import chosen, criterion_of, known_metrics
-from results.tables import captions, names
+from results.tables import captions, names, warnings
 from results.tables.grid import Names, floor
 from results.tables.layout import Table
 from results.tables.table import build
@@ -202,6 +202,9 @@ class Screen:
         yield f"Percent (NLL: 100 x nats{plain}), {over}; {fitted}."
         if any(table.has_floors for table in self._tables):
             yield captions.ON_FLOORS
+        yield from dict.fromkeys(
+            sentence for table in self._tables for sentence in warnings.sentences(table.rows)
+        )
         if not fit.floors:
             yield from self._floors(fit)
         bold = dict.fromkeys(table.bold for table in self._tables if table.bold)

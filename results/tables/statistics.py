@@ -42,9 +42,10 @@ def summarise(
     Returns:
         One row per cell, sorted: `dataset`, `model`, `settings` (text that distinguishes variants of one data
         set and model, empty if there is one), `loss`, `variant`, `seeds` (their number), `missing` (tuple of
-        expected seeds without a finished trial), and for each column `{column}_mean` and
-        `{column}_deviation`, in the unit of the column. The deviation has n-1 in the denominator and is NaN
-        for one seed. Both are NaN if any seed's number is: seeds without a number are not dropped silently.
+        expected seeds without a finished trial), and for each column `{column}_mean`, `{column}_deviation`
+        and `{column}_by_seed` (dict), in the unit of the column. The deviation has n-1 in the denominator
+        and is NaN for one seed. Both are NaN if any seed's number is: seeds without a number are not dropped
+        silently.
 
     Raises:
         ConfigurationError: There are no trials, a column is missing, or two trials of one cell have the same
@@ -69,6 +70,7 @@ def summarise(
     _refuse_duplicates(trials)
 
     summary = means_and_deviations(trials, CELL, columns)
+    summary = pd.concat([summary, _by_seed(trials, summary["seeds"], columns)], axis=1)
     holes = {} if expected is None else _holes(trials, expected)
     if holes:
         summary = summary.reindex(summary.index.union([*holes]).set_names(CELL))
@@ -83,6 +85,21 @@ def summarise(
     summary.insert(0, "order", [position for position, _ in rows])
     summary = summary.sort_values(["dataset", "model", "order", "loss"], ignore_index=True)
     return summary.drop(columns="order")
+
+
+def _by_seed(trials: pd.DataFrame, counts: pd.Series[int], columns: Sequence[str]) -> pd.DataFrame:
+    """Each cell's values by seed, from sorted trials and their number in each cell."""
+    ends = counts.cumsum().tolist()
+    starts = [0, *ends[:-1]]
+    seeds = trials["seed"].tolist()
+    found = {}
+    for name in columns:
+        values = trials[name].tolist()
+        found[f"{name}_by_seed"] = [
+            dict(zip(seeds[start:end], values[start:end], strict=True))
+            for start, end in zip(starts, ends, strict=True)
+        ]
+    return pd.DataFrame(found, index=counts.index)
 
 
 def _refuse_duplicates(frame: pd.DataFrame) -> None:

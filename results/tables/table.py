@@ -24,7 +24,7 @@ from results.scoring.scores import (
     shown_of,
 )
 from results.store import code
-from results.tables import captions, names
+from results.tables import captions, names, warnings
 from results.tables.evaluations import Part, grouped, named, parts
 from results.tables.evidence import MOST_TRIALS, Evidence, Known, Predictions, compared_in
 from results.tables.kept_evidence import KeptEvidence
@@ -255,12 +255,25 @@ def marked(
     floors = dict(zip(there, known.floors, strict=True))
     ruled_out = known.comparison.known & ~known.comparison.tied
     tells = metric.direction is not None and bool(ruled_out.any())
+    near_chance = dict(zip(there, known.near_chance, strict=True))
+    errors = dict(zip(there, known.standard_errors, strict=True))
     cells: list[Cell | None] = []
     for loss, plain in row.items():
-        best, floor = bool(tells and tied.get(loss)), floors.get(loss)
+        best = bool(tells and tied.get(loss))
         # Copying tens of thousands of cells takes long.
-        changed = plain is not None and (best or floor)
-        cells.append(replace(plain, best=best, floor=floor) if plain is not None and changed else plain)
+        if plain is None or loss not in floors or not (best or known.samples):
+            cells.append(plain)
+            continue
+        cells.append(
+            replace(
+                plain,
+                best=best,
+                floor=floors[loss],
+                samples=known.samples,
+                near_chance=near_chance[loss],
+                standard_error_samples=errors[loss],
+            )
+        )
     return cells
 
 
@@ -302,11 +315,30 @@ def _cells(
 ) -> list[Cell]:
     """The cell of each row of the summary, for one column of the store."""
     numbers = [f"{column}_mean", f"{column}_deviation", "seeds", "missing"]
-    temperatures = summary[f"{temperature}_mean"].tolist() if temperature else [math.nan] * len(summary)
-    values = (summary[name].tolist() for name in ("variant", *numbers))
+    values = [summary[name].tolist() for name in ("variant", *numbers, f"{column}_by_seed")]
+    means: list[float] = [math.nan] * len(summary)
+    by_seed: list[Mapping[int, float]] = [{}] * len(summary)
+    if temperature:
+        means, by_seed = (summary[f"{temperature}_{name}"].tolist() for name in ("mean", "by_seed"))
     places = zip(*(summary[name] for name in CELL), strict=True)
-    cells = zip(places, zip(*values, temperatures, strict=True), strict=True)
-    return [replace(Cell(*cell), mixed=place in mixed) for place, cell in cells]
+    return [
+        Cell(
+            variant,
+            mean,
+            deviation,
+            seeds,
+            missing,
+            mean_temperature,
+            mixed=place in mixed,
+            by_seed=scores if seeds else {},
+            temperatures=temperatures if seeds else {},
+            standard_error=deviation / math.sqrt(seeds) if seeds else math.nan,
+            at_edge=bool(seeds) and warnings.at_edge(temperatures.values()),
+        )
+        for place, variant, mean, deviation, seeds, missing, scores, mean_temperature, temperatures in zip(
+            places, *values, means, by_seed, strict=True
+        )
+    ]
 
 
 def _notes_on_holes(summary: pd.DataFrame, cells: int, planned: bool) -> list[str]:

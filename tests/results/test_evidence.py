@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -111,3 +113,31 @@ def test_a_calibrator_without_a_temperature_in_the_row_is_fitted_again() -> None
     found = samples.of_test_set(table(3), "temperature_nll_continuous").negative_log_likelihoods
     assert found == pytest.approx(-expected.numpy(), rel=1e-6)
     assert found.mean() != pytest.approx(samples.of_test_set(table(3)).negative_log_likelihoods.mean())
+
+
+def test_standard_errors_are_those_of_the_mean_over_seeds(trials: pd.DataFrame) -> None:
+    metrics_ = chosen(["nll", "mean_confidence"])
+    evidence = Evidence(trials, stored(), "none", metrics_)
+    found = evidence.of_row(PLACES, metrics_[0], after=False)
+    for loss, error in zip(LOSSES, found.standard_errors, strict=True):
+        keys = trials["key"][trials["loss"] == loss]
+        by_sample = np.mean(
+            [samples.of_test_set(table(int(key))).negative_log_likelihoods for key in keys], axis=0
+        )
+        assert error == pytest.approx(by_sample.std(ddof=1) / np.sqrt(TEST), rel=0.08)
+    other = evidence.of_row(PLACES, metrics_[1], after=False)
+    assert np.isnan(other.standard_errors).all() and (found.samples, other.samples) == (TEST, TEST)
+
+
+def test_one_seed_near_chance_marks_its_loss(trials: pd.DataFrame) -> None:
+    def predictions(keys: Sequence[str]) -> dict[str, pa.Table]:
+        found = dict(stored()(keys))
+        useless = found["5"]
+        constant = pa.FixedSizeListArray.from_arrays(
+            pa.array(np.tile(np.arange(CLASSES, dtype=np.float32), len(useless))), CLASSES
+        )
+        return {**found, "5": useless.set_column(3, "logits", constant)}
+
+    (metric,) = chosen(["ece"])
+    found = Evidence(trials, predictions, "none", [metric]).of_row(PLACES, metric, after=False)
+    assert found.near_chance == [False, False, True]

@@ -6,7 +6,8 @@ Everything takes torch tensors on any device and returns Python floats, as fract
 
 from trainables.calibration.reliability import ReliabilityBins, reliability_bins
 from trainables.calibration.scores import evaluate, score
-from trainables.calibrators.temperature import TEMPERATURES, fit_temperature
+from trainables.calibrators.grid import TEMPERATURES
+from trainables.calibrators.temperature import fit_temperature
 from trainables.metrics.adaptive_ece import adaptive_ece
 from trainables.metrics.brier import brier
 from trainables.metrics.classwise_ece import classwise_ece

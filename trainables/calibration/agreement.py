@@ -22,9 +22,9 @@ from trainables.calibration.scores import (
     probabilities_of,
     score,
 )
+from trainables.calibrators.grid import TEMPERATURES
 from trainables.calibrators.temperature import (
     CRITERIA,
-    TEMPERATURES,
     TIE,
     best,
     confidence_rows,

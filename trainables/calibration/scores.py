@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from trainables import tasks
-from trainables.calibrators.temperature import CRITERIA, TEMPERATURES, best, criterion_curves
+from trainables.calibrators.grid import TEMPERATURES
+from trainables.calibrators.temperature import CRITERIA, best, criterion_curves
 from trainables.catalogue import METRICS
 from trainables.errors import InputError
 from trainables.metrics import BINS, compute

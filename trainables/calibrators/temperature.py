@@ -24,15 +24,13 @@ import torch
 from torch import Tensor
 
 from trainables.calibrators.base import Calibrator
+from trainables.calibrators.grid import TEMPERATURES
 from trainables.errors import InputError
 from trainables.metrics import BINS
 from trainables.metrics.bins import ROUNDING, equal_mass_gap, equal_width_edges, weighted_gap
 from trainables.metrics.checks import checked_logits
 from trainables.protocols.base import Criterion
 from trainables.registry import register
-
-TEMPERATURES: tuple[float, ...] = tuple(tenths / 10 for tenths in range(1, 101))
-"""The grid 0.1, 0.2, ... 10.0, each the nearest float to its decimal."""
 
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 

@@ -18,7 +18,8 @@ from results.figures import arithmetic, kinds
 from results.figures.data import Cell, Part, Results, Trial
 from results.figures.kinds import NothingToDrawError
 from trainables.calibration import ece, reliability_bins
-from trainables.calibrators.temperature import TEMPERATURES, criterion_curves
+from trainables.calibrators.grid import TEMPERATURES
+from trainables.calibrators.temperature import criterion_curves
 from trainables.datasets import load as load_dataset
 
 from .conftest import GOLDEN, altered, drawn, lines, only, pictures
