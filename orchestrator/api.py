@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.use_cases.data import prepare as prepare
     from orchestrator.use_cases.export import export_calarena as export_calarena
     from orchestrator.use_cases.figures import figures as figures
+    from orchestrator.use_cases.gaps import gaps as gaps
     from orchestrator.use_cases.listing import listing as listing
     from orchestrator.use_cases.merge import merge as merge
     from orchestrator.use_cases.plan import plan as plan
@@ -36,6 +37,7 @@ _MODULES = {
     "run": "orchestrator.use_cases.run",
     "status": "orchestrator.use_cases.status",
     "tables": "orchestrator.use_cases.tables",
+    "gaps": "orchestrator.use_cases.gaps",
     "compare": "orchestrator.use_cases.compare",
     "figures": "orchestrator.use_cases.figures",
     "export_calarena": "orchestrator.use_cases.export",

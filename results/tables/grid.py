@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from results.tables import names
 from results.tables.layout import Cell, Row, Table
@@ -22,6 +22,9 @@ FEW_NETWORKS = 3
 
 HEADING = 1.6
 """Height of a heading between lines, with its rule, in lines."""
+
+AS_BEFORE = "Marks as in part 1."
+"""The reading of a part of a grid after the first."""
 
 GAP = 2
 """Letters between two columns, for widths."""
@@ -142,6 +145,18 @@ class Names:
         return *datasets, *names.notes((row.model for row in rows), names.model)
 
 
+class Arranged(Protocol):
+    """Makes grids of tables; arguments as of `arrange`."""
+
+    def __call__(
+        self,
+        tables: Sequence[Table],
+        width: int,
+        height: int | None = None,
+        measure: Callable[[str], int] = len,
+    ) -> list[Grid]: ...
+
+
 def arrange(
     tables: Sequence[Table], width: int, height: int | None = None, measure: Callable[[str], int] = len
 ) -> list[Grid]:
@@ -192,7 +207,7 @@ def divided(grid: Grid, width: int, height: int | None, measure: Callable[[str],
                 title=f"{grid.title} ({number} of {len(pieces)})" if several else grid.title,
                 lines=grid.lines[block.start : block.stop],
                 groups=shown,
-                reading=grid.reading if number == 1 else ("Marks as in part 1.",),
+                reading=grid.reading if number == 1 else (AS_BEFORE,),
                 notes=grid.notes if number == len(pieces) else (),
             )
         )

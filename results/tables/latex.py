@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from results.tables.grid import arrange, slug
+from results.tables.grid import Arranged, arrange, slug
 from trainables.texts import visible
 
 if TYPE_CHECKING:
@@ -82,13 +82,16 @@ def _printed_width(text: str) -> int:
     return sum(1 if character.isascii() or len(_escaped(character)) < 8 else 8 for character in text)
 
 
-def latex(tables: Sequence[Table], *, standalone: bool = False, prefix: str = "") -> str:
+def latex(
+    tables: Sequence[Table], *, standalone: bool = False, prefix: str = "", arranged: Arranged = arrange
+) -> str:
     """`table` floats, or a document with them. Fragments need `\\usepackage{booktabs}`.
 
     Args:
         prefix: Begins all labels, so that the tables of two sweeps can be in one paper.
+        arranged: Makes the grids.
     """
-    grids = arrange(tables, WIDTH, HEIGHT, _printed_width)
+    grids = arranged(tables, WIDTH, HEIGHT, _printed_width)
     floats = "\n".join(_float(grid, prefix) for grid in grids)
     if standalone:
         return DOCUMENT % floats

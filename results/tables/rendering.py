@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from results.scoring.scores import criterion_of
-from results.tables.grid import arrange
+from results.tables.grid import Arranged, arrange
 from results.tables.latex import latex
 from results.tables.warnings import too_few
 from trainables.errors import ConfigurationError
@@ -30,21 +30,30 @@ MARKDOWN_WIDTH, HTML_WIDTH = 160, 160
 """Letters of a grid that fit on a screen."""
 
 
-def render(tables: Sequence[Table], format: str, *, standalone: bool = False, sweep: str = "") -> str:
+def render(
+    tables: Sequence[Table],
+    format: str,
+    *,
+    standalone: bool = False,
+    sweep: str = "",
+    arranged: Arranged = arrange,
+) -> str:
     """Tables as one text in one of `FORMATS`.
 
     Args:
         standalone: LaTeX: a complete document instead of tables to paste into one. The other formats are
             always complete.
         sweep: Name of the sweep, for the labels of LaTeX: two sweeps can be in one paper.
+        arranged: Makes the grids of all formats but CSV.
 
     Raises ConfigurationError for an unknown format.
     """
     if format not in FORMATS:
         raise ConfigurationError(f"unknown format {format!r}.{closest(format, FORMATS)}")
-    text = (
-        latex(tables, standalone=standalone, prefix=sweep) if format == "latex" else FORMATS[format](tables)
-    )
+    if format == "latex":
+        text = latex(tables, standalone=standalone, prefix=sweep, arranged=arranged)
+    else:
+        text = FORMATS[format](tables, arranged)
     return visible(text, "\n")
 
 
@@ -52,9 +61,9 @@ _MARKDOWN = re.compile(r"[\\`*\[\]<>!|~$&]|(?<![^\W_])_|_(?![^\W_])")
 """Characters with a meaning in a line of GitHub's Markdown. A '_' within a word has none."""
 
 
-def markdown(tables: Sequence[Table]) -> str:
+def markdown(tables: Sequence[Table], arranged: Arranged = arrange) -> str:
     """GitHub's Markdown, padded to be readable as plain text."""
-    return "\n".join(_markdown_grid(grid) for grid in arrange(tables, MARKDOWN_WIDTH))
+    return "\n".join(_markdown_grid(grid) for grid in arranged(tables, MARKDOWN_WIDTH))
 
 
 def _markdown_grid(grid: Grid) -> str:
@@ -89,9 +98,9 @@ def _markdown_cell(cell: Printed) -> str:
     return text + (f" ({cell.aside})" if cell.aside else "")
 
 
-def html(tables: Sequence[Table]) -> str:
+def html(tables: Sequence[Table], arranged: Arranged = arrange) -> str:
     """One self-contained page."""
-    return html_environment().get_template("tables.html.j2").render(grids=arrange(tables, HTML_WIDTH))
+    return html_environment().get_template("tables.html.j2").render(grids=arranged(tables, HTML_WIDTH))
 
 
 def html_environment() -> Environment:
@@ -137,7 +146,7 @@ CSV_COLUMNS = [
 ]
 
 
-def tidy_csv(tables: Sequence[Table]) -> str:
+def tidy_csv(tables: Sequence[Table], arranged: Arranged = arrange) -> str:
     """One line per cell, for programs: labels as stored, numbers in the stored unit and at full precision.
 
     A spreadsheet runs a text that begins with '=' or the like as a formula, so such a text gets a "'" in
@@ -191,19 +200,19 @@ def _csv_line(table: Table, row: Row, loss: str, scaling: str, cell: Cell) -> li
         int(cell.best),
         error,
         error_samples,
-        _by_seed(cell.by_seed),
-        _by_seed(cell.temperatures),
+        by_seed(cell.by_seed),
+        by_seed(cell.temperatures),
         int(cell.at_edge),
         *(["", ""] if cell.samples is None else [int(cell.near_chance), cell.samples]),
         "" if cell.samples is None else int(too_few(cell.samples)),
     ]
 
 
-def _by_seed(values: Mapping[int, float]) -> str:
+def by_seed(values: Mapping[int, float]) -> str:
     return " ".join(f"{seed}:{'' if math.isnan(value) else value}" for seed, value in values.items())
 
 
-FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {
+FORMATS: dict[str, Callable[..., str]] = {
     "md": markdown,
     "latex": latex,
     "html": html,

@@ -151,8 +151,8 @@ def _built(part: Part, calibrator: str, predictions: Predictions, kept: KeptEvid
     where = [*zip(*(summary[name] for name in ("dataset", "model", "settings", "loss")), strict=True)]
     places = [*dict.fromkeys(place[:3] for place in where)]
     full = int((summary["seeds"] + summary["missing"].map(len)).max())
-    holes = _notes_on_holes(summary, len(places) * len(losses), expected is not None)
-    training = _notes_on_training(summary, settings_of_variants(trials, expected))
+    holes = notes_on_holes(summary, len(places) * len(losses), expected is not None)
+    training = notes_on_training(summary, settings_of_variants(trials, expected))
     mixed = code.mixed(trials, expected)
     absent = None if expected is not None else Cell("", math.nan, math.nan, 0, (), math.nan)
 
@@ -186,7 +186,7 @@ def _built(part: Part, calibrator: str, predictions: Predictions, kept: KeptEvid
                 by_scaling.append(marked(row, [place.loss for place in there], found, metric))
             ordered = tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)
             rows.append(Row(dataset, model, settings, ordered))
-        notes = (*holes, *training, *_notes_on_undefined(rows), *_notes_on_code(mixed), *unread)
+        notes = (*holes, *training, *_notes_on_undefined(rows), *notes_on_code(mixed), *unread)
         tables.append(
             Table(
                 metric,
@@ -238,7 +238,7 @@ def _summary(part: Part, calibrator: str) -> pd.DataFrame:
     """The means of a part over seeds, sorted as in the papers."""
     columns = sorted({score.column for score in needed(part.metrics, calibrator)})
     temperature = _temperature(part, calibrator)
-    return _in_print_order(
+    return in_print_order(
         summarise(part.frame, [*([temperature] if temperature else []), *columns], part.expected)
     )
 
@@ -297,7 +297,7 @@ def _column(metric: Metric, scaling: str, calibrator: str) -> str:
     return Score("test", metric.name, calibrator if scaling == "after" else UNCALIBRATED).column
 
 
-def _in_print_order(summary: pd.DataFrame) -> pd.DataFrame:
+def in_print_order(summary: pd.DataFrame) -> pd.DataFrame:
     """Sorts data sets, models and losses of the summary as in the papers, and keeps the order of settings."""
     places = [*zip(summary["dataset"], summary["model"], summary["settings"], summary["loss"], strict=True)]
     settings = {place[:3]: position for position, place in reversed([*enumerate(places)])}
@@ -341,7 +341,7 @@ def _cells(
     ]
 
 
-def _notes_on_holes(summary: pd.DataFrame, cells: int, planned: bool) -> list[str]:
+def notes_on_holes(summary: pd.DataFrame, cells: int, planned: bool) -> list[str]:
     if not planned:
         holes = cells - len(summary)
         return [f"—: no finished trial ({holes} of {cells} cells)."] if holes else []
@@ -365,7 +365,7 @@ def _notes_on_holes(summary: pd.DataFrame, cells: int, planned: bool) -> list[st
     return notes
 
 
-def _notes_on_training(summary: pd.DataFrame, known: Mapping[str, Settings]) -> list[str]:
+def notes_on_training(summary: pd.DataFrame, known: Mapping[str, Settings]) -> list[str]:
     """Notes on losses that share a row but were trained differently."""
     rows: dict[str, list[Any]] = defaultdict(list)
     for row in summary.itertuples():
@@ -400,7 +400,7 @@ def _notes_on_undefined(rows: Iterable[Row]) -> list[str]:
     return [f"{UNDEFINED}: the score has no value for at least one of the seeds."] if undefined else []
 
 
-def _notes_on_code(mixed: Mapping[tuple[Any, ...], list[str]]) -> list[str]:
+def notes_on_code(mixed: Mapping[tuple[Any, ...], list[str]]) -> list[str]:
     if not mixed:
         return []
     parts = []
