@@ -15,8 +15,8 @@ from results.tables.grid import Grid, Group, Names, Printed
 from results.tables.layout import LEVEL, MISSING, MIXED, UNDEFINED, Row, Table
 from results.tables.rendering import by_seed, no_formula
 
-CRITERIA = ("ece", "nll")
-"""Words in names of calibrators that are printed in capitals."""
+WORDS = {"ece": "ECE", "nll": "NLL", "abers": "Abers"}
+"""Words in names of calibrators that are printed otherwise."""
 
 INFINITE = "-inf: the calibrator gives the true class of at least one test sample probability 0."
 
@@ -72,7 +72,7 @@ def _grid(matrix: Matrix, row: Row, shown: Names) -> Grid:
     return Grid(
         grid.slug(f"gaps {network} {title}"),
         f"{network}: {title} and calibrators",
-        f"{network}.",
+        f"{network}: improvement of the {title} by each calibrator.",
         tuple(_reading(matrix)),
         "Loss",
         tuple(grid.Line("", _label(matrix, line)) for line in matrix.lines),
@@ -84,8 +84,7 @@ def _grid(matrix: Matrix, row: Row, shown: Names) -> Grid:
 def _headings(calibrator: str) -> tuple[str, tuple[str]]:
     """'Temperature', 'adaptive ECE' of 'temperature_adaptive_ece'."""
     first, *others = calibrator.split("_")
-    shown = [word.upper() if word in CRITERIA else word for word in others]
-    return first.capitalize(), (" ".join(shown),)
+    return first.capitalize(), (" ".join(WORDS.get(word, word) for word in others),)
 
 
 def _label(matrix: Matrix, line: Line) -> str:
