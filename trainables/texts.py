@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -34,7 +35,9 @@ def visible(text: str, kept: str = "") -> str:
     Args:
         kept: Characters to keep, such as the line ends of a text of several lines.
     """
-    if text.isprintable():
+    # Looking at each character of a large table takes seconds.
+    others = functools.reduce(lambda shorter, character: shorter.replace(character, ""), kept, text)
+    if others.isprintable():
         return text
     return "".join(
         character.encode("unicode_escape").decode()

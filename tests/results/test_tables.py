@@ -171,6 +171,11 @@ def test_each_criterion_has_its_own_temperatures(trials: pd.DataFrame) -> None:
     assert cell.temperature == pytest.approx(statistics.fmean(temperatures))
 
 
+def test_top_5_accuracy_is_left_out_where_all_networks_have_it(trials: pd.DataFrame) -> None:
+    assert tables.TOP_5 in tables.default_metrics(trials)
+    assert tables.TOP_5 not in tables.default_metrics(trials.assign(test_top_5_accuracy=1.0))
+
+
 def test_without_a_sweep_holes_are_cells_that_others_of_the_row_have(trials: pd.DataFrame) -> None:
     table = tables.build(trials, metrics=["error"])[0]
     assert table.notes[0] == "—: no finished trial (3 of 20 cells)."
