@@ -1,28 +1,24 @@
 """One look for all figures: readable in print, in black and white, and for colour-blind readers.
 
-A loss has one colour, marker and line in every figure. They follow from its name alone, so they are the same
-in each sweep and each version. Labels come from sweep files and plug-ins: none is read as mathematics.
+Labels come from sweep files and plug-ins: none is read as mathematics.
 """
 
 from __future__ import annotations
 
-import colorsys
-import hashlib
-import itertools
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from results.figures.looks import Line
+from results.figures.looks import look as look
 
 WIDTH = 7.0
 """Inches: the width of a page's text."""
@@ -63,53 +59,7 @@ SETTINGS: dict[str, Any] = {
 ACCURACY, GAP, BAND, INK = "#4a7fb5", "#d1495b", "#8d8d8d", "#222222"
 """Colours with one meaning everywhere: accuracy, its gap to confidence, what chance does, and lines."""
 
-Line = Literal["-", "--", "-.", ":"]
-
 PART_LINES: dict[str, Line] = {"train": ":", "validation": "--", "test": "-"}
-
-KNOWN: dict[str, tuple[str, str, Line]] = {
-    "cross_entropy": ("#222222", "o", "-"),
-    "brier": ("#8c6d31", "s", "--"),
-    "mmce": ("#7f7f7f", "D", "-."),
-    "label_smoothing": ("#d9a400", "v", ":"),
-    "focal_1": ("#8fc1e3", "^", "--"),
-    "focal_2": ("#3f8fd0", "^", "-."),
-    "focal_3": ("#0b4a94", "^", "-"),
-    "flsc_531": ("#7cc576", "<", "--"),
-    "flsc_532": ("#238b45", "<", "-"),
-    "flsd_53": ("#8e44ad", ">", "-"),
-    "flsd_532": ("#c38bd0", ">", "--"),
-    "adafocal": ("#d7301f", "P", "-"),
-    "inverse_focal": ("#f16913", "X", "-."),
-}
-
-APART = 0.22
-"""Least distance of another colour from these, of the 1.73 between black and white."""
-
-MARKERS = "*hdp8"
-LINES: tuple[Line, ...] = ("-", "--", "-.", ":")
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a loss is drawn: as #rrggbb, and by the names that matplotlib gives markers and lines."""
-
-    color: str
-    marker: str
-    line: Line
-
-
-def look(loss: str) -> Look:
-    """The look of a loss, from its label alone."""
-    if loss in KNOWN:
-        return Look(*KNOWN[loss])
-    for attempt in itertools.count():
-        digest = hashlib.sha256(f"{attempt} {loss}".encode("utf-8", "surrogatepass")).digest()
-        hue, lightness, saturation = (byte / 255 for byte in digest[:3])
-        rgb = colorsys.hls_to_rgb(hue, 0.34 + 0.2 * lightness, 0.5 + 0.4 * saturation)
-        if all(math.dist(rgb, to_rgb(color)) > APART for color, _, _ in KNOWN.values()):
-            break
-    return Look(to_hex(rgb), MARKERS[digest[3] % len(MARKERS)], LINES[digest[4] % len(LINES)])
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import matplotlib
 import pytest
 from matplotlib.colors import to_rgb
 
-from results.figures import files, kinds, style
+from results.figures import files, kinds, looks
 from results.figures.data import Cell, Results
 from results.figures.kinds import Picture
 from results.tables import names
@@ -65,15 +65,15 @@ def test_labels_are_texts_and_not_markup(cell: Cell, tmp_path: Path) -> None:
 
 
 def test_each_loss_has_its_own_look() -> None:
-    assert {*style.KNOWN} == {*names.LOSSES}
-    assert len({style.look(loss) for loss in style.KNOWN}) == len(style.KNOWN)
+    assert {*looks.KNOWN} == {*names.LOSSES}
+    assert len({looks.look(loss) for loss in looks.KNOWN}) == len(looks.KNOWN)
     # In black and white, losses of one family differ by line, others by marker.
-    assert len({(each.marker, each.line) for each in map(style.look, style.KNOWN)}) == len(style.KNOWN)
+    assert len({(each.marker, each.line) for each in map(looks.look, looks.KNOWN)}) == len(looks.KNOWN)
 
 
 def test_the_look_of_another_loss_follows_from_its_name() -> None:
     # Fixed for ever: figures of different versions are put side by side.
-    assert style.look("focal(gamma=0.5)") == style.Look("#b311a2", "*", "--")
+    assert looks.look("focal(gamma=0.5)") == looks.Look("#b311a2", "*", "--")
     for loss in ("my_loss", "focal(gamma=4)", "poly"):
-        others = [to_rgb(color) for color, _, _ in style.KNOWN.values()]
-        assert min(math.dist(to_rgb(style.look(loss).color), each) for each in others) > style.APART - 0.01
+        others = [to_rgb(color) for color, _, _ in looks.KNOWN.values()]
+        assert min(math.dist(to_rgb(looks.look(loss).color), each) for each in others) > looks.APART - 0.01
