@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.use_cases.merge import merge as merge
     from orchestrator.use_cases.plan import plan as plan
     from orchestrator.use_cases.plugins import add_plugins as add_plugins
+    from orchestrator.use_cases.report import report as report
     from orchestrator.use_cases.rescore import rescore as rescore
     from orchestrator.use_cases.run import run as run
     from orchestrator.use_cases.score import score as score
@@ -36,6 +37,7 @@ _MODULES = {
     "plan": "orchestrator.use_cases.plan",
     "run": "orchestrator.use_cases.run",
     "status": "orchestrator.use_cases.status",
+    "report": "orchestrator.use_cases.report",
     "tables": "orchestrator.use_cases.tables",
     "gaps": "orchestrator.use_cases.gaps",
     "compare": "orchestrator.use_cases.compare",

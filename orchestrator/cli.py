@@ -18,6 +18,7 @@ from orchestrator.commands.launch import launch
 from orchestrator.commands.listing import list_
 from orchestrator.commands.logs import logs
 from orchestrator.commands.plan import plan
+from orchestrator.commands.report import report
 from orchestrator.commands.run import run
 from orchestrator.commands.score import score
 from orchestrator.commands.show import show
@@ -30,7 +31,7 @@ from orchestrator.commands.trial import trial
 app.params += OPTIONS
 app.add("A sweep, on this machine or on a cluster", [plan, run, status])
 app.add("A sweep as a job of a cluster", [launch, logs, stop])
-app.add("Results", [tables, show, compare, figures, store, export, score])
+app.add("Results", [report, tables, show, compare, figures, store, export, score])
 app.add("Components and data", [list_, data, trial, check_loss])
 click.version_option(None, "-V", "--version", package_name=NAME, message="%(prog)s %(version)s")(app)
 

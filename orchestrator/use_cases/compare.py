@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator.use_cases.tables import evaluations
 from results.comparison.rendering import render
@@ -15,6 +16,9 @@ from results.tables.evaluations import on_test_set
 from results.tables.published import published
 from sweeps.expand import expected_frame, load
 from trainables.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,27 @@ def compare(
     opened.check_place()
     snapshot = opened.snapshot(loaded.trials if loaded else None)
     evaluated = evaluations(opened, snapshot)
-    rows = judged(
-        printed,
-        on_test_set(evaluated).reset_index(drop=True),
-        expected_frame(loaded.trials) if loaded else None,
-        lambda frame, scores: filled(opened.folder, frame, scores).frame,
-    )
+    rows = judged_in(opened, evaluated, expected_frame(loaded.trials) if loaded else None, printed)
     damaged = tuple(opened.folder.name(path) for path in evaluated.attrs["damaged"])
     return Comparison(store, counts(rows), tuple(rows), damaged)
+
+
+def judged_in(
+    store: Store,
+    evaluated: pd.DataFrame,
+    expected: pd.DataFrame | None,
+    printed: pd.DataFrame | None = None,
+) -> list[Row]:
+    """The verdicts on published numbers from the rows of a store.
+
+    Args:
+        evaluated: From `Snapshot.evaluations()`.
+        expected: As in `results.comparison.verdicts.compare`.
+        printed: Published numbers; None for all.
+    """
+    return judged(
+        published() if printed is None else printed,
+        on_test_set(evaluated).reset_index(drop=True),
+        expected,
+        lambda frame, scores: filled(store.folder, frame, scores).frame,
+    )

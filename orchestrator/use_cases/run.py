@@ -18,7 +18,7 @@ from orchestrator.driver.outcome import Outcome
 from orchestrator.driver.progress import Progress, unseen
 from orchestrator.driver.run import run_trials
 from orchestrator.driver.stop_request import StopRequest
-from orchestrator.use_cases import tables
+from orchestrator.use_cases import report, tables
 from orchestrator.use_cases.changed_code import ChangedCode, changed_code
 from orchestrator.use_cases.standing import Standing
 from orchestrator.use_cases.tables import Written
@@ -76,6 +76,7 @@ class Ran:
         done, failed: Number of such trials of the sweep, earlier runs included.
         left: Number of trials still to run: the run was interrupted, or their damaged files cannot be moved.
         tables: None if no trial is done.
+        report: Full name of the report page; None if no trial is done, or it cannot be made.
     """
 
     sweep: str
@@ -85,6 +86,7 @@ class Ran:
     failed: int
     left: int
     tables: Written | None
+    report: str | None
 
     @property
     def complete(self) -> bool:
@@ -186,6 +188,7 @@ def run(
     if outcome.store_error or outcome.worker_error:
         raise _stopped(standing, outcome, done)
     written = tables.write(standing) if done else None
+    page = _report(standing, sweep, overrides, observer) if done else None
     # After the tables, since they are also files of the store.
     if to_run or standing.survey.leftover or place.folder.has_markers:
         place.tidying.attempt(lambda: _tidy(standing, checkpoints))
@@ -197,7 +200,19 @@ def run(
         failed=opening.failed + outcome.failed,
         left=outcome.left + len(stuck),
         tables=written,
+        report=page,
     )
+
+
+def _report(standing: Standing, sweep: str, overrides: Sequence[str], observer: Observer) -> str | None:
+    """Writes the report page. The results are safe, so no error of it ends the run."""
+    try:
+        with observer.busy("making the report"):
+            return report.write(standing, sweep, overrides)
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        observer.warn(f"the report cannot be made: {why}")
+        return None
 
 
 def _stopped(standing: Standing, outcome: Outcome, counted_done: int) -> CalibsweepError:

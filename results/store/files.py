@@ -16,7 +16,7 @@ from results.store.place import place_of, redacted
 
 FOLDERS = (
     *(*DATA, *DATA_FOLDERS, "failures", "checkpoints", "running", "compacted", "pilots", "damaged"),
-    *("findings", "tables", "rescored", TEMPORARY),
+    *("findings", "reports", "tables", "rescored", TEMPORARY),
 )
 """The folders of a store."""
 

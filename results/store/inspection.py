@@ -70,7 +70,7 @@ NAMES = {
 }
 """Names of the files of each kind. The first group in names of rows and data is the row's key."""
 
-NOT_INSPECTED = ("tables", "tensorboard", "findings", "rescored")
+NOT_INSPECTED = ("reports", "tables", "tensorboard", "findings", "rescored")
 """Folders for human readers, and earlier findings."""
 
 

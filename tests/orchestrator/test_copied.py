@@ -93,7 +93,7 @@ def without_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_after_a_run_every_line_asks_for_the_same(given: dict[str, Any], ended: tuple[int, int, int]) -> None:
     left, failed, done = ended
     console = narrow()
-    print_ran(Ran("x", "./x", 9, done, failed, left, None), given, console)
+    print_ran(Ran("x", "./x", 9, done, failed, left, None, None), given, console)
     lines = [read(line) for line in shown(console.file.getvalue())]  # type: ignore[attr-defined]
     if given.get("cluster") is not None:
         given = {**given, "cluster": Path(given["cluster"])}

@@ -1,0 +1,222 @@
+"""Makes the report of a sweep: one page, from its store alone. Loads neither torch nor Ray."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from orchestrator.use_cases.compare import judged_in
+from orchestrator.use_cases.standing import Standing
+from orchestrator.use_cases.tables import evaluations
+from results.comparison import rendering as comparison
+from results.comparison.places import PLACES
+from results.comparison.verdicts import Row, counts
+from results.report.building import Built, Source, build, shared_facts
+from results.report.failures import failures
+from results.report.page import Grid, Page, Published
+from results.report.rendering import render
+from results.report.trials import curves_in
+from results.scoring.scores import temperature_by
+from results.store import provenance
+from results.store.place import redacted
+from results.store.snapshot import Snapshot
+from results.store.store import Store
+from results.tables.evaluations import on_test_set
+from results.tables.evidence import predictions_in
+from results.tables.layout import Table
+from results.tables.statistics import CELL
+from results.tables.table import build as build_tables
+from results.tables.table import default_metrics
+from sweeps.expand import Sweep, expected_frame, load
+from trainables.catalogue import CALIBRATORS
+from trainables.errors import ConfigurationError, DataError
+from trainables.registry.plugins import PLUGINS
+from trainables.shell import quoted
+
+PUBLISHED = {*PLACES.values()}
+
+FOLDER = "reports"
+"""Folder of a store with the reports that runs write."""
+
+
+@dataclass(frozen=True)
+class Reported:
+    """Attributes:
+    file: The page.
+    size: Of the file, in bytes.
+    trials: Number of finished trials on it.
+    failed: Number of failed trials on it.
+    damaged: Full names of damaged rows of the store, which are omitted.
+    """
+
+    file: Path
+    size: int
+    trials: int
+    failed: int
+    damaged: tuple[str, ...]
+
+
+def report(
+    store: str,
+    sweep: str | None = None,
+    output: Path | str = "report.html",
+    *,
+    overrides: Sequence[str] = (),
+) -> Reported:
+    """Writes a page on the trials of a store: the best loss, how sure that is, and every trial.
+
+    Args:
+        sweep: A sweep file, or the name of a bundled one: only its trials, the missing ones marked.
+        output: The file, which replaces another of its name.
+        overrides: Settings of the sweep, as for `--set`: 'training.epochs=3'.
+
+    Raises:
+        ConfigurationError: The sweep or a setting is unknown, or no trial is finished.
+        StoreError: The store does not exist, or cannot be read.
+        DataError: The file cannot be written.
+    """
+    if overrides and not sweep:
+        raise ConfigurationError(f"--set {overrides[0]} needs a sweep: name it before the options.")
+    loaded = load(sweep, list(overrides)) if sweep else None
+    opened = Store(store)
+    opened.check_place()
+    snapshot = opened.snapshot(loaded.trials if loaded else None)
+    page, damaged = _page(opened, snapshot, loaded, _command(sweep, store, overrides))
+    content = render(page).encode()
+    path = Path(output)
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}.") from error
+    failed = sum(len(each.trials) for each in page.failures)
+    return Reported(path, len(content), page.done, failed, damaged)
+
+
+def write(standing: Standing, sweep: str, overrides: Sequence[str] = ()) -> str:
+    """Writes the report of a sweep to its store, under reports/. Returns its full name.
+
+    Args:
+        sweep: Its file, or the name of a bundled one.
+        overrides: As for `--set`.
+
+    Raises:
+        ConfigurationError: No trial is finished.
+        StoreError: The store cannot be read or written.
+    """
+    store = standing.store
+    page, _ = _page(store, standing.snapshot, standing.sweep, _command(sweep, store.uri, overrides))
+    path = f"{FOLDER}/{standing.sweep.name}.html"
+    store.folder.write(path, render(page).encode())
+    return store.folder.name(path)
+
+
+def _command(sweep: str | None, store: str, overrides: Sequence[str]) -> str:
+    words = ["calibsweep", "report", *([sweep] if sweep else []), "--store", redacted(store)]
+    return quoted(*words, *(word for each in overrides for word in ("--set", each)))
+
+
+def _page(
+    store: Store, snapshot: Snapshot, sweep: Sweep | None, command: str
+) -> tuple[Page, tuple[str, ...]]:
+    """The page, and the full names of damaged rows."""
+    frame, address = evaluations(store, snapshot), redacted(store.uri)
+    expected = expected_frame(sweep.trials) if sweep else None
+    calibrator = temperature_by(sweep.temperature_criterion if sweep else "ece")
+    predictions = predictions_in(store, frame)
+    tables = build_tables(frame, expected, calibrator, default_metrics(frame), (), predictions)
+    stored = on_test_set(frame)
+    own = _with_current_names(stored, expected)
+    plugins = tuple(str(plugin.path) for plugin in PLUGINS.files)
+    source = Source(own, predictions, curves_in(store.folder, stored), address, plugins)
+    built = build(tables, source)
+    failed = failures(
+        snapshot, set(own["key"]), None if sweep is None else {trial.key for trial in sweep.trials}
+    )
+    compared = judged_in(store, frame, expected) if _has_published(own) else []
+    page = Page(
+        title=sweep.name if sweep else address,
+        description=sweep.description if sweep else "",
+        made_of=_made_of(built, address, command),
+        done=len(own),
+        planned=len(sweep.trials) if sweep else len(own) + sum(len(each.trials) for each in failed),
+        losses=built.losses,
+        networks=built.networks,
+        metrics=built.metrics,
+        columns=built.columns,
+        cells=built.cells,
+        answers=built.answers,
+        origins=built.origins,
+        failures=failed,
+        published=_published(compared),
+        notes=list(dict.fromkeys(note for table in tables for note in table.notes)),
+        reading=_reading(tables),
+        omitted=built.omitted,
+        calibration=CALIBRATORS[calibrator].spec.title,
+    )
+    return page, tuple(store.folder.name(path) for path in frame.attrs["damaged"])
+
+
+def _with_current_names(stored: pd.DataFrame, expected: pd.DataFrame | None) -> pd.DataFrame:
+    """The rows of a sweep's trials under its labels: those in rows are of the time of storing."""
+    if expected is None:
+        return stored
+    return stored.drop(columns=CELL).merge(on_test_set(expected)[["key", *CELL]], on="key")
+
+
+def _made_of(page: Built, address: str, command: str) -> dict[str, str]:
+    """Facts on the page as a whole."""
+    times = Counter(trial.origin for cell in page.cells for trial in cell.trials)
+    today = datetime.datetime.now(datetime.UTC)
+    shared = {
+        name: shared_facts(page.origins, times, fact)
+        for name, fact in (
+            ("Trials by commit", "commit"),
+            ("Trained on", "processor"),
+            ("With torch", "torch"),
+        )
+    }
+    return {
+        "Store": address,
+        **{name: text for name, text in shared.items() if text},
+        "Page made": f"{today:%Y-%m-%d %H:%M} UTC by commit {provenance.source_commit() or 'unknown'}",
+        "Command": command,
+    }
+
+
+def _reading(tables: Sequence[Table]) -> list[str]:
+    """The sentences on metrics and marks, each once."""
+    lines = [table.about for table in tables]
+    return list(dict.fromkeys([*lines, *(line for table in tables for line in table.reading)]))
+
+
+def _has_published(own: pd.DataFrame) -> bool:
+    """Whether numbers of any of the networks are published: to compare takes half a second."""
+    networks = zip(own["dataset"], own["model"], strict=True)
+    return any((data.partition("(")[0], model.partition("(")[0]) in PUBLISHED for data, model in networks)
+
+
+def _published(rows: Sequence[Row]) -> Published | None:
+    """The published numbers of the networks that have trials; None without any."""
+    there = comparison.by_place(rows)
+    if not there:
+        return None
+    places = []
+    for paper, place, own in there:
+        head, lines = comparison.summaries(own)
+        title = comparison.heading(paper, place)
+        summary = Grid(title, ("score", *head[1:]), tuple(map(tuple, lines)))
+        numbers = tuple(
+            Grid(
+                comparison.title(row),
+                ("loss", *comparison.EACH),
+                tuple((number.loss, *comparison.each(number)) for number in comparison.in_order(row)),
+            )
+            for row in own
+        )
+        places.append((summary, tuple(comparison.notes(own)), numbers))
+    return Published(tuple(comparison.totals(counts(rows))), tuple(places), comparison.EXPLANATION)

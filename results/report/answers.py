@@ -1,0 +1,165 @@
+"""Which loss is the best of a network, by how much, and whether that is real, in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from results.report.page import Answer, Column, Loss, Metric, Real, Trial, Value
+from results.scoring import samples
+from results.scoring.samples import Samples
+from results.scoring.scores import chosen
+from results.statistics import resampling
+from results.statistics.differences import Difference, over_seeds, over_seeds_and_samples
+from results.tables.evidence import DRAWS, binned
+from results.wording import counted
+
+REFERENCE = "cross_entropy"
+"""The loss that the best one is compared with; if it is the best itself, the next one is."""
+
+MINUS = "\u2212"
+
+Tested = Mapping[str, Samples]
+"""The test samples of trials by key, before or after calibration."""
+
+
+def answer(
+    losses: Sequence[Loss],
+    metric: Metric,
+    column: Column,
+    position: int,
+    values: Mapping[int, Value],
+    trials: Mapping[int, Sequence[Trial]],
+    tested: Tested,
+) -> Answer | None:
+    """The answer on one network in one column; None if no loss has a score there.
+
+    Args:
+        position: Of the column.
+        values: Of each loss with finished trials.
+        trials: Likewise.
+        tested: Empty if logits are not read: then the difference is over seeds alone.
+    """
+    sign = -1.0 if metric.direction == "higher" else 1.0
+    known = {loss: value for loss, value in values.items() if not math.isnan(value.mean)}
+    order = sorted(known, key=lambda loss: sign * known[loss].mean)
+    if not order:
+        return None
+    best = order[0]
+    value = known[best].text + (f" ± {known[best].deviation_text}" if known[best].deviation_text else "")
+    floor = _floor(known, best)
+    if len(order) == 1:
+        return Answer(best, value, "", "unknown", "There is no other loss to compare with.", floor, (best,))
+    named = next((loss for loss in order if losses[loss].label == REFERENCE), best)
+    other = named if named != best else order[1]
+    difference = _difference(metric.name, position, trials[best], trials[other], tested)
+    much = _much(metric, column, difference, losses[other].name, named != best)
+    marked = tuple(loss for loss in order if known[loss].best)
+    seeds = max(len(trials[loss]) for loss in order)
+    real, why = _real(len(order), len(marked), seeds, difference)
+    return Answer(best, value, much, real, why, floor, marked or tuple(order))
+
+
+def _floor(known: Mapping[int, Value], best: int) -> str:
+    value = known[best]
+    if math.isnan(value.floor):
+        return ""
+    within = sum(each.calibrated for each in known.values())
+    side = "Within" if value.calibrated else "Above"
+    many = "all" if within == len(known) else f"{within} of" if within else "none of the"
+    return (
+        f"{side} the error of a calibrated network with the same confidences, {value.floor:.2f} (95% point "
+        f"{value.upper:.2f}). Within it: {many} {len(known)} losses."
+    )
+
+
+def _difference(
+    metric: str, position: int, best: Sequence[Trial], other: Sequence[Trial], tested: Tested
+) -> Difference | None:
+    """The best less the other, in units of print, over the seeds that both have; None without any.
+
+    As a mark in tables needs both tests to reject, the interval is the wider one at each end.
+    """
+    by_seed = {trial.seed: trial for trial in other}
+    pairs = [(trial, by_seed[trial.seed]) for trial in best if trial.seed in by_seed]
+    scores = np.array([[each.scores[position] for each in pair] for pair in pairs]).T
+    if not len(pairs) or not np.isfinite(scores).all():
+        return None
+    seeds = over_seeds(scores[0], scores[1])
+    drawn = _resampled(metric, [[trial.key for trial in side] for side in zip(*pairs, strict=True)], tested)
+    if drawn is None:
+        return seeds
+    both = over_seeds_and_samples(scores[0], scores[1], *drawn)
+    if len(pairs) == 1:
+        return both
+    return replace(
+        both,
+        low=min(both.low, seeds.low),
+        high=max(both.high, seeds.high),
+        p_value=max(both.p_value, seeds.p_value),
+    )
+
+
+def _resampled(
+    metric: str, keys: Sequence[Sequence[str]], tested: Tested
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Scores of both losses over resamples of the test samples, [seeds, draws] each, in units of print."""
+    every = [tested[key] for side in keys for key in side if key in tested]
+    if len(every) < 2 * len(keys[0]) or not samples.same_samples(every):
+        return None
+    (found,) = chosen([metric])
+    scale = 1.0 if found.unit == "none" else 100.0
+    resamples = resampling.Resamples(len(every[0].ids), DRAWS)
+    means = [samples.means_over(each, metric) for each in every]
+    if (error := binned(found)) is not None:
+        confidences, correct = (np.stack([getattr(each, name) for each in every]) for name in _BINNED)
+        drawn = resampling.binned_errors(confidences, correct, error, resamples)
+    elif all(each is not None for each in means):
+        drawn = resampling.means(np.stack([each for each in means if each is not None]), resamples)
+    else:
+        return None
+    drawn = scale * drawn
+    return drawn[: len(keys[0])], drawn[len(keys[0]) :]
+
+
+_BINNED = ("confidences", "correct")
+
+
+def _much(
+    metric: Metric, column: Column, difference: Difference | None, other: str, is_reference: bool
+) -> str:
+    if difference is None:
+        return f"Not compared with {other}: they have no seed in common."
+    places, points = column.places, f" {metric.points}" if metric.points else ""
+    size = abs(difference.estimate)
+    side = "above" if difference.estimate > 0 else "below"
+    which = other if is_reference else f"{other}, the next"
+    text = f"{size:.{places}f}{points} {side} {which}"
+    if math.isnan(difference.low):
+        return f"{text}; one seed has no interval."
+    # The interval of the size, in the direction of the estimate.
+    low, high = sorted(np.sign(difference.estimate or 1) * end for end in (difference.low, difference.high))
+    zero = ", which includes zero" if low <= 0 <= high else ""
+    over = f"over {counted(difference.seeds, 'matched seed')}"
+    ends = " to ".join(f"{end:z.{places}f}".replace("-", MINUS) for end in (low, high))
+    return f"{text}; 95% interval {ends}{zero}, {over}."
+
+
+def _real(losses: int, marked: int, seeds: int, difference: Difference | None) -> tuple[Real, str]:
+    alone = " Of one seed, so another may rank them otherwise." if seeds == 1 else ""
+    if not marked:
+        if difference is None or math.isnan(difference.p_value):
+            return "unknown", "Nothing is known: one seed, and no stored logits to resample."
+        return "no", f"None of the {losses} losses is ruled out as the best.{alone}"
+    if marked == 1:
+        others = "The other loss is" if losses == 2 else f"All {losses - 1} others are"
+        return "yes", f"{others} ruled out with 95% confidence.{alone}"
+    out = losses - marked
+    verb = "is" if out == 1 else "are"
+    return "partly", (
+        f"{marked} of {losses} losses may be the best; {out} {verb} ruled out with 95% confidence.{alone}"
+    )
