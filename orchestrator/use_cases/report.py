@@ -82,13 +82,15 @@ def report(
     """
     if overrides and not sweep:
         raise ConfigurationError(f"--set {overrides[0]} needs a sweep: name it before the options.")
+    path = Path(output)
+    if not path.parent.is_dir():
+        raise DataError(f"cannot write {path}: there is no folder {path.parent}.")
     loaded = load(sweep, list(overrides)) if sweep else None
     opened = Store(store)
     opened.check_place()
     snapshot = opened.snapshot(loaded.trials if loaded else None)
-    page, damaged = _page(opened, snapshot, loaded, _command(sweep, store, overrides))
+    page, damaged = page_of(opened, snapshot, loaded, _command(sweep, store, overrides))
     content = render(page).encode()
-    path = Path(output)
     try:
         path.write_bytes(content)
     except OSError as error:
@@ -109,7 +111,7 @@ def write(standing: Standing, sweep: str, overrides: Sequence[str] = ()) -> str:
         StoreError: The store cannot be read or written.
     """
     store = standing.store
-    page, _ = _page(store, standing.snapshot, standing.sweep, _command(sweep, store.uri, overrides))
+    page, _ = page_of(store, standing.snapshot, standing.sweep, _command(sweep, store.uri, overrides))
     path = f"{FOLDER}/{standing.sweep.name}.html"
     store.folder.write(path, render(page).encode())
     return store.folder.name(path)
@@ -120,7 +122,7 @@ def _command(sweep: str | None, store: str, overrides: Sequence[str]) -> str:
     return quoted(*words, *(word for each in overrides for word in ("--set", each)))
 
 
-def _page(
+def page_of(
     store: Store, snapshot: Snapshot, sweep: Sweep | None, command: str
 ) -> tuple[Page, tuple[str, ...]]:
     """The page, and the full names of damaged rows."""

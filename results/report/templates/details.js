@@ -33,11 +33,12 @@ function fill(number, cell, trial) {
     element("div", { class: "head" }, swatch(cell.loss),
       element("h2", { id: "details-title" }, `${lossName(cell.loss)}, ${page.networks[cell.network]}`),
       element("button", { class: "close", onclick: () => details.close() }, "Close")),
-    element("div", { class: "body" }, summary(cell), ...(trial ? [seeds(number, cell, trial), ...single(cell, trial)] : [missing(cell)])));
+    element("div", { class: "body" }, element("div", { class: "pair" }, summary(cell), trial ? seeds(number, cell, trial) : missing(cell)),
+      ...(trial ? single(cell, trial) : [])));
   details.scrollTop = kept;
 }
 
-const missing = (cell) => element("p", {}, `No trial is finished; seeds ${cell.missing.join(", ")} are missing.`);
+const missing = (cell) => element("section", {}, `No trial is finished; seeds ${cell.missing.join(", ")} are missing.`);
 
 function summary(cell) {
   const lines = page.metrics.map((metric, place) => [metric.title, ...["before", "after"].map((scaling) => {
@@ -47,7 +48,8 @@ function summary(cell) {
     const floor = value[3] === null ? "" : ` floor ${value[3].toFixed(2)} (${value[4].toFixed(2)})`;
     return element("span", {}, value[5] ? element("b", {}, value[0]) : value[0], element("small", {}, `${value[1] ? ` ± ${value[1]}` : ""}${floor}`));
   })]);
-  return element("section", {}, element("div", { class: "scroll" }, plainTable(["Mean over the seeds", "As trained", `After ${page.calibration}`], lines)));
+  return element("section", {}, element("h3", {}, "Mean over the seeds"),
+    element("div", { class: "scroll" }, plainTable(["", "As trained", "Calibrated"], lines)));
 }
 
 function seeds(number, cell, trial) {

@@ -30,10 +30,10 @@ function heading(column) {
 
 const columnsOf = (metric) => page.columns.map((_, place) => place).filter((place) => page.columns[place].metric === metric);
 
-// A table of texts and elements, whose first cell of each line is its heading.
-function plainTable(head, lines, attributes = {}) {
+// A table of texts and elements, whose first cell of each line is its heading. `kind` is a class of its cells.
+function plainTable(head, lines, attributes = {}, kind = null) {
   return element("table", attributes,
-    element("thead", {}, element("tr", {}, head.map((text) => element("th", { scope: "col" }, text)))),
+    element("thead", {}, element("tr", {}, head.map((text) => element("th", { scope: "col", class: kind }, text)))),
     element("tbody", {}, lines.map(([first, ...rest]) =>
-      element("tr", {}, element("th", { scope: "row" }, first), rest.map((text) => element("td", {}, text))))));
+      element("tr", {}, element("th", { scope: "row" }, first), rest.map((text) => element("td", { class: kind }, text))))));
 }

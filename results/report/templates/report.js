@@ -46,7 +46,7 @@ function overview(metric, choose) {
         element("span", {}, element("span", { class: `pill ${answer.real}` }, REAL[answer.real]), element("small", {}, `${answer.may_be_best.length} may be best`))];
     })]);
   const head = ["Network", ...columns.flatMap((place) => [heading(page.columns[place]), "Is that real?"])];
-  table.replaceChildren(...plainTable(head, lines).children);
+  table.replaceChildren(...plainTable(head, lines, {}, "text").children);
 }
 
 if (page.cells.length) {
