@@ -69,11 +69,10 @@ def _floor(known: Mapping[int, Value], best: int) -> str:
     if math.isnan(value.floor):
         return ""
     within = sum(each.calibrated for each in known.values())
-    side = "Within" if value.calibrated else "Above"
     many = "all" if within == len(known) else f"{within} of" if within else "none of the"
     return (
-        f"{side} the error of a calibrated network with the same confidences, {value.floor:.2f} (95% point "
-        f"{value.upper:.2f}). Within it: {many} {len(known)} losses."
+        f"Calibration is {'not ' * value.calibrated}rejected: a calibrated network with the same confidences "
+        f"shows {value.floor:.2f} (95% point {value.upper:.2f}). Not rejected: {many} {len(known)} losses."
     )
 
 

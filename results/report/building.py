@@ -21,12 +21,15 @@ from results.scoring.samples import Samples, of_test_set
 from results.scoring.scores import UNCALIBRATED, Score, criterion_of
 from results.scoring.scores import Metric as Scored
 from results.tables import names
-from results.tables.evidence import MOST_TRIALS, Predictions
+from results.tables.evidence import Predictions
 from results.tables.layout import Cell as TableCell
 from results.tables.layout import Table
 from results.tables.statistics import CELL, described, settings_of_variants
 from trainables.shell import quoted
 from trainables.texts import visible
+
+MOST_TRIALS = 1000
+"""The page of more trials would be too large with their diagrams and curves."""
 
 UNREAD = (
     f"Of more than {MOST_TRIALS:,} trials, reliability diagrams and curves are left out: report a "

@@ -45,8 +45,8 @@ function summary(cell) {
     const at = columnsOf(place).find((column) => [scaling, "none"].includes(page.columns[column].scaling));
     const value = at === undefined || (scaling === "after" && page.columns[at].scaling === "none") ? null : cell.scores[at];
     if (!value) return "";
-    const floor = value[3] === null ? "" : ` floor ${value[3].toFixed(2)} (${value[4].toFixed(2)})`;
-    return element("span", {}, value[5] ? element("b", {}, value[0]) : value[0], element("small", {}, `${value[1] ? ` ± ${value[1]}` : ""}${floor}`));
+    return element("span", {}, value[5] ? element("b", {}, value[0]) : value[0], value[1] ? element("small", {}, ` ± ${value[1]}`) : null,
+      value[3] === null ? null : element("small", {}, ` floor ${value[3].toFixed(2)} (${value[4].toFixed(2)})`));
   })]);
   return element("section", {}, element("h3", {}, "Mean over the seeds"),
     element("div", { class: "scroll" }, plainTable(["", "As trained", "Calibrated"], lines)));
