@@ -16,7 +16,6 @@ from results.scoring.scores import chosen
 from results.statistics import resampling
 from results.statistics.differences import Difference, over_seeds, over_seeds_and_samples
 from results.tables.evidence import DRAWS, binned
-from results.wording import counted
 
 REFERENCE = "cross_entropy"
 """The loss that the best one is compared with; if it is the best itself, the next one is."""
@@ -35,6 +34,7 @@ def answer(
     values: Mapping[int, Value],
     trials: Mapping[int, Sequence[Trial]],
     tested: Tested,
+    errors: Mapping[int, Value],
 ) -> Answer | None:
     """The answer on one network in one column; None if no loss has a score there.
 
@@ -43,6 +43,7 @@ def answer(
         values: Of each loss with finished trials.
         trials: Likewise.
         tested: Empty if logits are not read: then the difference is over seeds alone.
+        errors: The classification error of each loss; empty if the column is one, or if there is none.
     """
     sign = -1.0 if metric.direction == "higher" else 1.0
     known = {loss: value for loss, value in values.items() if not math.isnan(value.mean)}
@@ -51,9 +52,9 @@ def answer(
         return None
     best = order[0]
     value = known[best].text + (f" ± {known[best].deviation_text}" if known[best].deviation_text else "")
-    floor = _floor(known, best)
+    beside = _error(losses, errors, best), _floor(known, best)
     if len(order) == 1:
-        return Answer(best, value, "", "unknown", "There is no other loss to compare with.", floor, (best,))
+        return Answer(best, value, "", "unknown", "There is no other loss to compare with.", *beside, (best,))
     named = next((loss for loss in order if losses[loss].label == REFERENCE), best)
     other = named if named != best else order[1]
     difference = _difference(metric.name, position, trials[best], trials[other], tested)
@@ -61,7 +62,17 @@ def answer(
     marked = tuple(loss for loss in order if known[loss].best)
     seeds = max(len(trials[loss]) for loss in order)
     real, why = _real(len(order), len(marked), seeds, difference)
-    return Answer(best, value, much, real, why, floor, marked or tuple(order))
+    return Answer(best, value, much, real, why, *beside, marked or tuple(order))
+
+
+def _error(losses: Sequence[Loss], errors: Mapping[int, Value], best: int) -> str:
+    known = {loss: value for loss, value in errors.items() if not math.isnan(value.mean)}
+    if best not in known:
+        return ""
+    least = min(known, key=lambda loss: known[loss].mean)
+    if known[least].mean == known[best].mean:
+        return f"{known[best].text}%, the lowest."
+    return f"{known[best].text}%; the lowest is {known[least].text}%, {losses[least].name}."
 
 
 def _floor(known: Mapping[int, Value], best: int) -> str:
@@ -143,22 +154,21 @@ def _much(
     # The interval of the size, in the direction of the estimate.
     low, high = sorted(np.sign(difference.estimate or 1) * end for end in (difference.low, difference.high))
     zero = ", which includes zero" if low <= 0 <= high else ""
-    over = f"over {counted(difference.seeds, 'matched seed')}"
+    over = "over its test samples" if difference.seeds == 1 else f"over {difference.seeds} matched seeds"
     ends = " to ".join(f"{end:z.{places}f}".replace("-", MINUS) for end in (low, high))
     return f"{text}; 95% interval {ends}{zero}, {over}."
 
 
 def _real(losses: int, marked: int, seeds: int, difference: Difference | None) -> tuple[Real, str]:
-    alone = " Of one seed, so another may rank them otherwise." if seeds == 1 else ""
+    """Whether the best loss is known, and a sentence. Of one seed, only networks are compared, not losses."""
     if not marked:
         if difference is None or math.isnan(difference.p_value):
             return "unknown", "Nothing is known: one seed, and no stored logits to resample."
-        return "no", f"None of the {losses} losses is ruled out as the best.{alone}"
-    if marked == 1:
-        others = "The other loss is" if losses == 2 else f"All {losses - 1} others are"
-        return "yes", f"{others} ruled out with 95% confidence.{alone}"
+        return "no", f"None of the {losses} losses is ruled out as the best."
     out = losses - marked
-    verb = "is" if out == 1 else "are"
-    return "partly", (
-        f"{marked} of {losses} losses may be the best; {out} {verb} ruled out with 95% confidence.{alone}"
-    )
+    some = "The other loss is" if losses == 2 else f"All {out} others are"
+    if marked > 1:
+        some = f"{marked} of {losses} losses may be the best; {out} {'is' if out == 1 else 'are'}"
+    if seeds == 1:
+        return "unknown", f"{some} ruled out for this one seed; another seed may rank them otherwise."
+    return "yes" if marked == 1 else "partly", f"{some} ruled out with 95% confidence."

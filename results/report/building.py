@@ -96,6 +96,9 @@ class _Building:
             for number, table in enumerate(tables)
             for scaling in table.scalings
         )
+        self.error = next(
+            (n for n, each in enumerate(self.columns) if self.metrics[each.metric].name == "error"), None
+        )
         self.scored = [self._score(column) for column in self.columns]
         self.origins: dict[str, int] = {}
         self.whole = len(source.frame) <= MOST_TRIALS
@@ -161,21 +164,35 @@ class _Building:
             self._cell(number, loss, variant, of_columns, rows[loss], trials[loss])
             for loss, (variant, of_columns) in of_losses.items()
         ]
+        errors = self._values_in(cells, self.error)
         answers = []
         for position, column in enumerate(self.columns):
             metric = self.metrics[column.metric]
-            values = {
-                cell.loss: value
-                for cell in cells
-                if (value := cell.scores[position]) is not None and cell.trials
-            }
+            values = self._values_in(cells, position)
             tested = after if column.scaling == "after" else before
             answers.append(
-                answer(self.losses, metric, column, position, values, trials, tested)
+                answer(
+                    self.losses,
+                    metric,
+                    column,
+                    position,
+                    values,
+                    trials,
+                    tested,
+                    {} if self.tables[column.metric].metric.order_only else errors,
+                )
                 if metric.direction
                 else None
             )
         return cells, tuple(answers)
+
+    def _values_in(self, cells: Sequence[Cell], position: int | None) -> dict[int, Value]:
+        """The values of losses with trials in a column; none in no column."""
+        if position is None:
+            return {}
+        return {
+            cell.loss: value for cell in cells if (value := cell.scores[position]) is not None and cell.trials
+        }
 
     def _cells_of_tables(
         self, place: tuple[str, str, str]

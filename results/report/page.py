@@ -106,6 +106,8 @@ class Answer:
         much: Its difference from another loss, with the 95% interval.
         real: Whether the best loss is known: 'yes' if all others are ruled out, 'partly' if some are.
         why: One or two sentences.
+        error: The classification error of that loss beside the lowest: a loss may be calibrated and useless.
+            '' for accuracies, and without an error.
         floor: The error beside that of calibrated networks; '' without a floor.
         may_be_best: The losses that are not ruled out, the best first.
     """
@@ -115,6 +117,7 @@ class Answer:
     much: str
     real: Real
     why: str
+    error: str
     floor: str
     may_be_best: tuple[int, ...]
 

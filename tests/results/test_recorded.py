@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,19 @@ def test_the_page_is_what_the_recorded_stores_say(repository: Path) -> None:
     assert done.stdout == (repository / "docs/results.md").read_text(encoding="utf-8"), (
         "if this is meant: .venv/bin/python docs/results_page.py > docs/results.md"
     )
+
+
+@pytest.mark.parametrize(("sweep", "folder"), RECORDED.items())
+def test_the_report_pages_show_the_recorded_scores(repository: Path, sweep: str, folder: str) -> None:
+    text = (repository / "docs/reports" / f"{sweep}.html").read_text(encoding="utf-8")
+    shown = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+    rows = Store(str(repository / "results/recorded" / folder)).trials().set_index("key")
+    trials = {trial["key"]: trial for cell in shown["cells"] for trial in cell["trials"]}
+    assert {*trials} == {*rows.index}
+    for place, column in enumerate(shown["columns"]):
+        name = shown["metrics"][column["metric"]]["name"] + "_after_ece" * (column["scaling"] == "after")
+        for key, trial in trials.items():
+            assert trial["scores"][place] == pytest.approx(100 * rows.loc[key, f"test_{name}"], rel=1e-4)
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 const REAL = { yes: "Yes", partly: "In part", no: "No", unknown: "Not known" };
 
 function card(answer, place) {
-  const entries = [["By how much?", answer.much], ["Is that real?", null], ["Noise floor", answer.floor]].filter(([, value]) => value !== "");
+  const entries = [["By how much?", answer.much], ["Is that real?", null], ["At what error?", answer.error], ["Noise floor", answer.floor]].filter(([, value]) => value !== "");
   return element("article", { class: "answer", "data-column": place },
     element("p", { class: "kicker" }, heading(page.columns[place])),
     element("p", { class: "best" }, swatch(answer.best), element("strong", {}, lossName(answer.best)), element("span", {}, answer.value)),

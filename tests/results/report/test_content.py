@@ -89,7 +89,7 @@ def answered(scores: list[list[float]], best: list[bool], metric: Metric = LOWER
         loss: Value("", "", float(np.mean(own)), 0, mark, math.nan, math.nan, False)
         for loss, (own, mark) in enumerate(zip(scores, best, strict=True))
     }
-    found = answer(LOSSES, metric, Column(0, "before", "", 2), 0, values, trials, {})
+    found = answer(LOSSES, metric, Column(0, "before", "", 2), 0, values, trials, {}, {})
     assert found is not None
     return found.real, found.best, found.much
 
@@ -103,6 +103,8 @@ def test_the_answer_follows_the_marks_of_the_table() -> None:
     assert much.startswith("5.00 points below cross_entropy; 95% interval 5.00 to 5.00")
     real, best, much = answered([[9.0], [4.0], [5.0]], [False] * 3)
     assert (real, best) == ("unknown", 1) and "no interval" in much
+    # With logits, networks of one seed can be told apart, and losses still cannot.
+    assert answered([[9.0], [4.0], [5.0]], [False, True, False])[0] == "unknown"
 
 
 def test_the_best_is_the_highest_where_higher_is_better() -> None:
@@ -112,3 +114,20 @@ def test_the_best_is_the_highest_where_higher_is_better() -> None:
     low, high = stats.t.interval(0.95, 2, np.mean([10, 8, 6.5]), stats.sem([10, 8, 6.5]))
     assert (real, best) == ("yes", 0)
     assert f"8.17 points above focal_3, the next; 95% interval {low:.2f} to {high:.2f}" in much
+
+
+def test_the_error_of_the_best_loss_is_beside_it(page: Page) -> None:
+    names = [page.metrics[column.metric].name for column in page.columns]
+    error = names.index("error")
+    for network, answers in enumerate(page.answers):
+        errors = {
+            cell.loss: value.mean
+            for cell in page.cells
+            if cell.network == network and (value := cell.scores[error]) is not None
+        }
+        for name, found in zip(names, answers, strict=True):
+            assert found is not None
+            assert bool(found.error) == (name not in ("error", "top_1_accuracy", "top_5_accuracy"))
+            if found.error:
+                assert found.error.startswith(f"{errors[found.best]:.2f}")
+                assert ("the lowest." in found.error) == (errors[found.best] == min(errors.values()))
