@@ -99,6 +99,11 @@ def report(
     return Reported(path, len(content), page.done, failed, damaged)
 
 
+def path_of(sweep: Sweep) -> str:
+    """Path in a store of the report that a run writes."""
+    return f"{FOLDER}/{sweep.name}.html"
+
+
 def write(standing: Standing, sweep: str, overrides: Sequence[str] = ()) -> str:
     """Writes the report of a sweep to its store, under reports/. Returns its full name.
 
@@ -112,7 +117,7 @@ def write(standing: Standing, sweep: str, overrides: Sequence[str] = ()) -> str:
     """
     store = standing.store
     page, _ = page_of(store, standing.snapshot, standing.sweep, _command(sweep, store.uri, overrides))
-    path = f"{FOLDER}/{standing.sweep.name}.html"
+    path = path_of(standing.sweep)
     store.folder.write(path, render(page).encode())
     return store.folder.name(path)
 

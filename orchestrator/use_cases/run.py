@@ -188,7 +188,7 @@ def run(
     if outcome.store_error or outcome.worker_error:
         raise _stopped(standing, outcome, done)
     written = tables.write(standing) if done else None
-    page = _report(standing, sweep, overrides, observer) if done else None
+    page = _report(standing, sweep, overrides, bool(wanted), observer) if done else None
     # After the tables, since they are also files of the store.
     if to_run or standing.survey.leftover or place.folder.has_markers:
         place.tidying.attempt(lambda: _tidy(standing, checkpoints))
@@ -204,9 +204,17 @@ def run(
     )
 
 
-def _report(standing: Standing, sweep: str, overrides: Sequence[str], observer: Observer) -> str | None:
-    """Writes the report page. The results are safe, so no error of it ends the run."""
+def _report(
+    standing: Standing, sweep: str, overrides: Sequence[str], ran: bool, observer: Observer
+) -> str | None:
+    """Writes the report page, unless there is one and no trial ran: it reads all logits and curves.
+
+    The results are safe by now, so no error of the page ends the run.
+    """
+    path = report.path_of(standing.sweep)
     try:
+        if not ran and any(info.path == path for info in standing.snapshot.listed(report.FOLDER)):
+            return standing.store.folder.name(path)
         with observer.busy("making the report"):
             return report.write(standing, sweep, overrides)
     except Exception as error:

@@ -141,9 +141,14 @@ def test_a_run_writes_its_page(store: str, sweep: str, monkeypatch: pytest.Monke
     def fails(*arguments: object) -> str:
         raise ZeroDivisionError("of the page")
 
+    # Without a new trial, the page stands.
+    page = Path(ran.report)
+    page.write_text("as it was", encoding="utf-8")
     monkeypatch.setattr(use_case, "write", fails)
     monkeypatch.setattr("orchestrator.use_cases.tables.write", lambda standing: ran.tables)
     heard = Heard()
+    assert run(sweep, store, observer=heard).report == str(page) and not heard.lines
+    page.unlink()
     again_ran = run(sweep, store, observer=heard)
     assert again_ran.complete and again_ran.report is None
     (line,) = heard.lines

@@ -35,7 +35,7 @@ SWEEP = """
 """
 
 LEFT = re.compile(
-    r"(trials|predictions|epochs)/digits/mlp/brier/[0-9a-f]+(-[0-9a-f]+)?\.parquet|tables/undeleted\.\w+"
+    r"(trials|predictions|epochs)/digits/mlp/brier/[0-9a-f]+(-[0-9a-f]+)?\.parquet|(tables|reports)/undeleted\.\w+"
 )
 """What docs/architecture.md says that an ended sweep leaves."""
 
@@ -71,7 +71,7 @@ def test_a_sweep_ends_well_where_nothing_may_be_deleted(
     rest = [key for key in keys(s3) if not LEFT.fullmatch(key)]
     assert all(key.startswith(("tmp/probe-", "running/undeleted-")) for key in rest) and len(rest) <= 2
     folders = {path.name for path in (tmp_path / "store").iterdir()}
-    assert folders == {"trials", "predictions", "epochs", "tables", "tensorboard"}
+    assert folders == {"trials", "predictions", "epochs", "reports", "tables", "tensorboard"}
 
 
 def test_leftovers_are_deleted_by_the_next_run(
