@@ -90,7 +90,6 @@ def _mended(opening: Opening) -> Iterator[str]:
         yield f"scored again from its logits: {path} ({wrong})"
     for why in opening.stuck.values():
         yield f"{why} Its trial waits for the next run."
-    yield from warnings.loose_rows(opening.store, opening.loose_rows)
 
 
 def _opening(opening: Opening) -> str:

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.command_line import copied
 from orchestrator.use_cases.changed_code import ChangedCode
+from results.store.store import COPIED_FROM
 from results.wording import counted
-
-MANY_ROWS = 1000
-"""From this number, reading rows one by one takes seconds."""
 
 
 def slow_bfloat16(trials: int) -> Iterator[str]:
@@ -23,7 +21,7 @@ def slow_bfloat16(trials: int) -> Iterator[str]:
 
 def loose_rows(store: str, rows: int) -> Iterator[str]:
     """Yields a line if reading rows one by one took seconds."""
-    if rows >= MANY_ROWS:
+    if rows >= COPIED_FROM:
         command = copied.typed("store compact", {"store": store})
         yield f"{rows:,} rows were read one by one. To speed this up: {command}"
 

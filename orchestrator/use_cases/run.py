@@ -49,7 +49,6 @@ class Opening:
         rescored: Rows that were rescored from their logits, and the differences.
         stuck: Why a trial's damaged files could not be moved, by key. The next run retries it.
         changed_code: Components whose code has changed since finished trials.
-        loose_rows: Number of rows outside the compacted copy, read one by one.
         slow_in_bfloat16: Number of trials to run that are slow on this machine's CPU.
     """
 
@@ -64,7 +63,6 @@ class Opening:
     rescored: Mapping[str, str]
     stuck: Mapping[str, str]
     changed_code: tuple[ChangedCode, ...]
-    loose_rows: int
     slow_in_bfloat16: int
 
 
@@ -170,7 +168,6 @@ def run(
             rescored=standing.found.differing,
             stuck=stuck,
             changed_code=changed_code(standing, data),
-            loose_rows=standing.snapshot.loose,
             slow_in_bfloat16=standing.slow_in_bfloat16(to_run) if address is None else 0,
         )
     observer.opened(opening)
@@ -188,7 +185,8 @@ def run(
     if outcome.store_error or outcome.worker_error:
         raise _stopped(standing, outcome, done)
     written = tables.write(standing) if done else None
-    page = _report(standing, sweep, overrides, bool(wanted), observer) if done else None
+    place.copy_loose(standing.snapshot)
+    page = _report(standing, sweep, overrides, bool(to_run), observer) if done else None
     # After the tables, since they are also files of the store.
     if to_run or standing.survey.leftover or place.folder.has_markers:
         place.tidying.attempt(lambda: _tidy(standing, checkpoints))

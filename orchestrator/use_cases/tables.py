@@ -40,7 +40,7 @@ class Tables:
     on_test_set: One table per metric.
     on_other_data: Tables of the other evaluations; empty if there are none.
     damaged: Full names of damaged rows, which are omitted.
-    loose_rows: Number of rows read one by one. Thousands take seconds, until `compact` copies them.
+    loose_rows: Number of rows outside the compacted copy, read one by one.
     """
 
     store: str
@@ -139,7 +139,8 @@ def tables(
     own = [table for table in built if table.data == TEST_SET]
     other = tuple(built[len(own) :])
     own = at.beside(own, expected, by) if at else own
-    return Tables(store, loaded.name if loaded else "", tuple(own), other, damaged, snapshot.loose)
+    loose = opened.copy_loose(snapshot) if opened.folder.is_local else snapshot.loose
+    return Tables(store, loaded.name if loaded else "", tuple(own), other, damaged, loose)
 
 
 def _check_tasks(frame: pd.DataFrame, shown: Sequence[str]) -> None:

@@ -97,6 +97,7 @@ class Snapshot:
         self._before = before
         self._listed: dict[str, list[FileInfo]] = {}
         self._rows: dict[str, Rows] = {}
+        self._copies: dict[str, pd.DataFrame | None] = {}
 
     def again(self) -> Snapshot:
         """A new snapshot of the same trials."""
@@ -161,6 +162,22 @@ class Snapshot:
         """Number of rows read so far that are not in a compacted copy."""
         return sum(found.loose for found in self._rows.values())
 
+    def loose_of(self, of: RowFolder) -> int:
+        """Number of rows of a folder read so far that are not in a compacted copy."""
+        return self._rows[of.name].loose if of.name in self._rows else 0
+
+    def known(self, of: RowFolder) -> pd.DataFrame:
+        """The rows of a folder, and of other data sets and models those in the compacted copy."""
+        import pandas as pd
+
+        own = self.rows(of).frame
+        copied = self._copy(of)
+        if self.like is None or copied is None:
+            return own
+        paths = set(own["source_path"])
+        others = copied[[path not in paths for path in copied["source_path"]]]
+        return pd.concat([others, own], ignore_index=True) if len(others) else own
+
     def rows(self, of: RowFolder) -> Rows:
         if of.name not in self._rows:
             self._rows[of.name] = self._read_rows(of)
@@ -171,7 +188,7 @@ class Snapshot:
 
         self.listed(copies.FOLDER, *(folder for name in of.names for folder in self.folders(name)))
         left = {_source(info): info for info in self.files(*of.names)}
-        known = self._before.rows(of).frame if self._before else self._copied(of)
+        known = self._before.rows(of).frame if self._before else self._copy(of)
         if known is not None:
             known = known[pd.Series([source in left for source in _sources(known)], known.index, dtype=bool)]
             if self.thorough and not self._before:
@@ -193,6 +210,11 @@ class Snapshot:
             return sha256(self.folder.read(path))
         except FileNotFoundError:
             return None
+
+    def _copy(self, of: RowFolder) -> pd.DataFrame | None:
+        if of.name not in self._copies:
+            self._copies[of.name] = self._copied(of)
+        return self._copies[of.name]
 
     def _copied(self, of: RowFolder) -> pd.DataFrame | None:
         """The rows of a compacted copy, if there is one, even if their files have changed."""

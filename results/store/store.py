@@ -20,7 +20,8 @@ commit stands, with its own data, in files named by digest (data_files.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
@@ -31,7 +32,7 @@ from results.store.data_files import sha256
 from results.store.errors import StoreError
 from results.store.files import Folder
 from results.store.place import redacted
-from results.store.snapshot import OTHERS, TRIALS, Snapshot
+from results.store.snapshot import OTHERS, TRIALS, RowFolder, Snapshot
 from results.store.survey import Failure, Survey, survey
 from results.store.tidying import Tidying
 from trainables.trial import Component, Trial
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FailureClass = Literal["preempted", "out of memory", "diverged", "timed out", "crashed", "bug"]
+
+
+COPIED_FROM = 1000
+"""From this number on, reading the rows of a folder one by one takes over a second."""
 
 
 class Store:
@@ -117,12 +122,30 @@ class Store:
         The one-row files remain the record: the copy may be deleted at any time, and a kill at any moment
         leaves the old copy or the new one. Returns the number of trials in it.
         """
-        listed = [info.path for info in self.folder.list(copies.FOLDER)]
-        replaced = {path for path in listed if copies.NAME.fullmatch(path.rsplit("/", 1)[1])}
         snapshot = self.snapshot()
+        listed = (info.path for info in snapshot.listed(copies.FOLDER))
+        replaced = {path for path in listed if copies.NAME.fullmatch(path.rsplit("/", 1)[1])}
+        self._copy(snapshot, (TRIALS, OTHERS), replaced)
+        return len(snapshot.rows(TRIALS).frame)
+
+    def copy_loose(self, snapshot: Snapshot) -> int:
+        """Adds to the compacted copy the rows that a snapshot read one by one, if they are many.
+
+        Returns the number of rows that are still not in a copy: those that are few, or of a read-only store.
+        """
+        if snapshot.loose >= (COPIED_FROM if self.folder.is_local else self.folder.readers):
+            folders = [of for of in (TRIALS, OTHERS) if snapshot.loose_of(of)]
+            listed = [info.path for info in snapshot.listed(copies.FOLDER)]
+            replaced = {path for path in listed for of in folders if copies.is_of(of.name, path)}
+            with contextlib.suppress(StoreError):
+                self._copy(snapshot, folders, replaced)
+                return 0
+        return snapshot.loose
+
+    def _copy(self, snapshot: Snapshot, folders: Iterable[RowFolder], replaced: Set[str]) -> None:
         made = set()
-        for of in (TRIALS, OTHERS):
-            frame = snapshot.rows(of).frame
+        for of in folders:
+            frame = snapshot.known(of)
             if len(frame):
                 content = copies.written(frame)
                 made.add(path := copies.path(of.name, content))
@@ -130,7 +153,6 @@ class Store:
                     self.folder.write(path, content)
         # Only earlier copies: two concurrent compactions must not delete each other's.
         self.tidying.delete(replaced - made)
-        return len(snapshot.rows(TRIALS).frame)
 
     # Reading
 

@@ -16,6 +16,7 @@ from results.scoring.commit import epochs_table
 from results.store import rows
 from results.store.address import Address
 from results.store.checkpoints import StoredCheckpoints
+from results.store.errors import StoreError
 from results.store.snapshot import TRIALS
 from results.store.store import Store
 from results.store.survey import State
@@ -164,6 +165,36 @@ def test_the_compacted_copy_changes_no_number(store: Store) -> None:
     store.folder.write(copy.path, bytes(content))
     assert loose(store) == 7
     pd.testing.assert_frame_equal(store.trials(), frame, check_exact=True)
+
+
+def test_many_rows_that_were_read_one_by_one_are_copied(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("results.store.store.COPIED_FROM", 3)
+    first = [trial_of(seed, loss) for seed in range(2) for loss in ("brier", "mmce")]
+    second = [trial_of(seed, "mmce", "small_cnn") for seed in range(3)]
+    commit(store, *first, *second[:2])
+    few = store.snapshot(second)
+    few.evaluations()
+    assert store.copy_loose(few) == 2 and loose(store) == 6
+
+    # Each copy holds what the one before it held, of other networks too.
+    many = store.snapshot(first)
+    many.evaluations()
+    assert store.copy_loose(many) == 0 and loose(store) == 2
+    commit(store, second[2])
+    later = few.again()
+    later.evaluations()
+    with monkeypatch.context() as patch:
+
+        def refused(*_: object, **__: object) -> bool:
+            raise StoreError("read-only")
+
+        patch.setattr(store.folder, "write", refused)
+        assert store.copy_loose(later) == 3
+    assert store.copy_loose(later) == 0 and loose(store) == 0
+    assert len(list(store.folder.list("compacted"))) == 1
+    pd.testing.assert_frame_equal(store.trials(), fresh(store), check_exact=True)
 
 
 def loose(store: Store) -> int:
