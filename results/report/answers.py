@@ -15,7 +15,7 @@ from results.scoring.samples import Samples
 from results.scoring.scores import chosen
 from results.statistics import resampling
 from results.statistics.differences import Difference, over_seeds, over_seeds_and_samples
-from results.tables.evidence import DRAWS, binned
+from results.tables.row_evidence import DRAWS, binned
 
 REFERENCE = "cross_entropy"
 """The loss that the best one is compared with; if it is the best itself, the next one is."""
@@ -127,7 +127,7 @@ def _resampled(
     means = [samples.means_over(each, metric) for each in every]
     if (error := binned(found)) is not None:
         confidences, correct = (np.stack([getattr(each, name) for each in every]) for name in _BINNED)
-        drawn = resampling.binned_errors(confidences, correct, error, resamples)
+        drawn = resampling.binned_errors(confidences, correct, {metric: error}, resamples)[metric]
     elif all(each is not None for each in means):
         drawn = resampling.means(np.stack([each for each in means if each is not None]), resamples)
     else:
