@@ -377,5 +377,8 @@ class Newcomer(Loss):
     path.write_text(text.replace(".square().sum(dim=1)", ".square().mean(dim=1)"), encoding="utf-8")
     message = "1 finished trial: loss brier (brier.py or its imports) has changed since"
     assert message in calibsweep("plan", sweep, "--store", str(store))
-    both = calibsweep("run", sweep, "--store", str(store), "--set", "seeds=[0, 1]", code=1)
+    others = f"losses: [brier, {', '.join(faults)}]"
+    alone = Path(sweep).read_text(encoding="utf-8").replace(others, "losses: [brier]")
+    both = calibsweep("run", sweep_file(alone), "--store", str(store), "--set", "seeds=[0, 1]")
+    assert "1 done before, 1 to run" in both
     assert message in both and "Digits / MLP / Brier Loss (loss)" in both
