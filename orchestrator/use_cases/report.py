@@ -28,7 +28,8 @@ from results.store.snapshot import Snapshot
 from results.store.store import Store
 from results.tables.evaluations import on_test_set
 from results.tables.evidence import predictions_in
-from results.tables.layout import Table
+from results.tables.kept_evidence import KeptEvidence
+from results.tables.layout import TEST_SET, Table
 from results.tables.statistics import CELL
 from results.tables.table import build as build_tables
 from results.tables.table import default_metrics
@@ -89,13 +90,20 @@ def report(
     opened = Store(store)
     opened.check_place()
     snapshot = opened.snapshot(loaded.trials if loaded else None)
-    page, damaged = page_of(opened, snapshot, loaded, _command(sweep, store, overrides))
+    frame = evaluations(opened, snapshot)
+    expected = expected_frame(loaded.trials) if loaded else None
+    calibrator = temperature_by(loaded.temperature_criterion if loaded else "ece")
+    kept = KeptEvidence(opened.folder, writes=opened.folder.is_local)
+    predictions = predictions_in(opened, frame)
+    tables = build_tables(frame, expected, calibrator, default_metrics(frame), (), predictions, kept)
+    page = page_of(opened, snapshot, loaded, tables, _command(sweep, store, overrides))
     content = render(page).encode()
     try:
         path.write_bytes(content)
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}.") from error
     failed = sum(len(each.trials) for each in page.failures)
+    damaged = tuple(opened.folder.name(each) for each in frame.attrs["damaged"])
     return Reported(path, len(content), page.done, failed, damaged)
 
 
@@ -104,10 +112,11 @@ def path_of(sweep: Sweep) -> str:
     return f"{FOLDER}/{sweep.name}.html"
 
 
-def write(standing: Standing, sweep: str, overrides: Sequence[str] = ()) -> str:
+def write(standing: Standing, tables: Sequence[Table], sweep: str, overrides: Sequence[str] = ()) -> str:
     """Writes the report of a sweep to its store, under reports/. Returns its full name.
 
     Args:
+        tables: Of the sweep.
         sweep: Its file, or the name of a bundled one.
         overrides: As for `--set`.
 
@@ -116,7 +125,8 @@ def write(standing: Standing, sweep: str, overrides: Sequence[str] = ()) -> str:
         StoreError: The store cannot be read or written.
     """
     store = standing.store
-    page, _ = page_of(store, standing.snapshot, standing.sweep, _command(sweep, store.uri, overrides))
+    command = _command(sweep, store.uri, overrides)
+    page = page_of(store, standing.snapshot, standing.sweep, tables, command)
     path = path_of(standing.sweep)
     store.folder.write(path, render(page).encode())
     return store.folder.name(path)
@@ -128,24 +138,31 @@ def _command(sweep: str | None, store: str, overrides: Sequence[str]) -> str:
 
 
 def page_of(
-    store: Store, snapshot: Snapshot, sweep: Sweep | None, command: str
-) -> tuple[Page, tuple[str, ...]]:
-    """The page, and the full names of damaged rows."""
+    store: Store, snapshot: Snapshot, sweep: Sweep | None, tables: Sequence[Table], command: str
+) -> Page:
+    """The content of the page.
+
+    Args:
+        tables: Those on other data than the test set are left out.
+        command: Makes the page again.
+
+    Raises:
+        ConfigurationError: No trial is finished.
+        StoreError: The store cannot be read.
+    """
     frame, address = evaluations(store, snapshot), redacted(store.uri)
     expected = expected_frame(sweep.trials) if sweep else None
-    calibrator = temperature_by(sweep.temperature_criterion if sweep else "ece")
-    predictions = predictions_in(store, frame)
-    tables = build_tables(frame, expected, calibrator, default_metrics(frame), (), predictions)
     stored = on_test_set(frame)
     own = _with_current_names(stored, expected)
+    on_test = [table for table in tables if table.data == TEST_SET]
     plugins = tuple(str(plugin.path) for plugin in PLUGINS.files)
-    source = Source(own, predictions, curves_in(store.folder, stored), address, plugins)
-    built = build(tables, source)
+    curves = curves_in(store.folder, stored)
+    built = build(on_test, Source(own, predictions_in(store, frame), curves, address, plugins))
     failed = failures(
         snapshot, set(own["key"]), None if sweep is None else {trial.key for trial in sweep.trials}
     )
     compared = judged_in(store, frame, expected) if _has_published(own) else []
-    page = Page(
+    return Page(
         title=sweep.name if sweep else address,
         description=sweep.description if sweep else "",
         made_of=_made_of(built, address, command),
@@ -160,12 +177,11 @@ def page_of(
         origins=built.origins,
         failures=failed,
         published=_published(compared),
-        notes=list(dict.fromkeys(note for table in tables for note in table.notes)),
-        reading=_reading(tables),
+        notes=list(dict.fromkeys(note for table in on_test for note in table.notes)),
+        reading=_reading(on_test),
         omitted=built.omitted,
-        calibration=CALIBRATORS[calibrator].spec.title,
+        calibration=CALIBRATORS[on_test[0].calibrator].spec.title,
     )
-    return page, tuple(store.folder.name(path) for path in frame.attrs["damaged"])
 
 
 def _with_current_names(stored: pd.DataFrame, expected: pd.DataFrame | None) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from results.store.checkpoints import StoredCheckpoints
 from results.store.errors import StoreError
 from results.store.store import Store
 from results.store.survey import State
+from results.tables.layout import Table
 from results.wording import counted
 from sweeps.expand import load
 from trainables.datasets import default_root
@@ -184,9 +185,10 @@ def run(
     done = opening.done + outcome.done
     if outcome.store_error or outcome.worker_error:
         raise _stopped(standing, outcome, done)
-    written = tables.write(standing) if done else None
+    built = tables.built(standing) if done else []
+    written = tables.write(standing, built) if done else None
     place.copy_loose(standing.snapshot)
-    page = _report(standing, sweep, overrides, bool(to_run), observer) if done else None
+    page = _report(standing, built, sweep, overrides, bool(to_run), observer) if done else None
     # After the tables, since they are also files of the store.
     if to_run or standing.survey.leftover or place.folder.has_markers:
         place.tidying.attempt(lambda: _tidy(standing, checkpoints))
@@ -203,7 +205,12 @@ def run(
 
 
 def _report(
-    standing: Standing, sweep: str, overrides: Sequence[str], ran: bool, observer: Observer
+    standing: Standing,
+    built: Sequence[Table],
+    sweep: str,
+    overrides: Sequence[str],
+    ran: bool,
+    observer: Observer,
 ) -> str | None:
     """Writes the report page, unless there is one and no trial ran: it reads all logits and curves.
 
@@ -214,7 +221,7 @@ def _report(
         if not ran and any(info.path == path for info in standing.snapshot.listed(report.FOLDER)):
             return standing.store.folder.name(path)
         with observer.busy("making the report"):
-            return report.write(standing, sweep, overrides)
+            return report.write(standing, built, sweep, overrides)
     except Exception as error:
         why = f"{type(error).__name__}: {error}".splitlines()[0]
         observer.warn(f"the report cannot be made: {why}")

@@ -170,25 +170,37 @@ class Written:
     files: Mapping[str, str]
 
 
-def write(standing: Standing) -> Written:
-    """Writes the tables of a sweep in all formats, as files under tables/ in the store.
+def built(standing: Standing) -> list[Table]:
+    """The tables of a sweep, those on the test set first.
 
     Raises:
         ConfigurationError: No trial is finished.
-        StoreError: The store cannot be written.
+        StoreError: The store cannot be read.
     """
-    sweep, store, snapshot = standing.sweep, standing.store, standing.snapshot
-    frame, expected = evaluations(store, snapshot), expected_frame(sweep.trials)
+    sweep, store = standing.sweep, standing.store
+    frame, expected = evaluations(store, standing.snapshot), expected_frame(sweep.trials)
     calibrator = temperature_by(sweep.temperature_criterion)
     predictions = predictions_in(store, frame)
     kept = KeptEvidence(store.folder)
-    built = build(frame, expected, calibrator, default_metrics(frame), DEFAULT_ELSEWHERE, predictions, kept)
+    return build(frame, expected, calibrator, default_metrics(frame), DEFAULT_ELSEWHERE, predictions, kept)
+
+
+def write(standing: Standing, built: Sequence[Table]) -> Written:
+    """Writes the tables of a sweep in all formats, as files under tables/ in the store.
+
+    Args:
+        built: From `built`.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+    sweep, store = standing.sweep, standing.store
     files = {}
     for format, ending in FILES.items():
         path = f"tables/{sweep.name}.{ending}"
         store.folder.write(path, render(built, format, standalone=True, sweep=sweep.name).encode())
         files[format] = store.folder.name(path)
-    wanted = default_metrics(frame, ON_SCREEN)
+    wanted = default_metrics(standing.snapshot.evaluations(), ON_SCREEN)
     by_metric = {table.metric.name: table for table in built if table.data == TEST_SET}
     return Written(tuple(by_metric[name] for name in wanted), files)
 

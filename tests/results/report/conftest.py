@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.use_cases.report import page_of
+from orchestrator.use_cases.standing import Standing
+from orchestrator.use_cases.tables import built
 from results.report.page import Page
 from results.store.store import Store
 from sweeps.expand import load
@@ -31,5 +33,5 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
     file = tmp_path_factory.mktemp("sweep") / "few.yaml"
     file.write_text(SWEEP, encoding="utf-8")
     sweep, store = load(file), Store(str(GOLDEN / "store"))
-    made, _ = page_of(store, store.snapshot(sweep.trials), sweep, "calibsweep report few.yaml")
-    return made
+    standing = Standing(sweep, store)
+    return page_of(store, standing.snapshot, sweep, built(standing), "calibsweep report few.yaml")
