@@ -242,4 +242,11 @@ def _published(rows: Sequence[Row]) -> Published | None:
             for row in own
         )
         places.append((summary, tuple(comparison.notes(own)), numbers))
-    return Published(tuple(comparison.totals(counts(rows))), tuple(places), comparison.EXPLANATION)
+    found = counts(rows)
+    compared = found.agree + found.differ
+    short = (
+        f"{found.agree} of {compared} published numbers agree"
+        if compared
+        else "no published number to compare"
+    )
+    return Published(short, tuple(comparison.totals(found)), tuple(places), comparison.EXPLANATION)

@@ -225,11 +225,13 @@ class Published:
     """The published numbers beside ours.
 
     Attributes:
+        short: '42 of 99 published numbers agree'.
         totals: How many agree, and how many would by chance.
         places: For each paper and network: agreement by score, notes, and each number.
         explanation: How to read the grids.
     """
 
+    short: str
     totals: tuple[str, ...]
     places: tuple[tuple[Grid, tuple[str, ...], tuple[Grid, ...]], ...]
     explanation: str

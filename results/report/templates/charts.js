@@ -44,11 +44,18 @@ function lossChart(network, place, width, open) {
     const y = top + step * (position + 0.5), [printed, , mean, floor, upper] = value;
     const may = answer.may_be_best.includes(cell.loss);
     const seeds = cell.trials.map((trial) => trial.scores[place]).filter((each) => each !== null);
-    const row = drawn("g", { class: `row l${cell.loss}`, tabindex: 0, role: "button",
+    const row = drawn("g", { class: `row l${cell.loss}`, tabindex: position ? -1 : 0, role: "button",
       "aria-label": `${lossName(cell.loss)}: ${printed}${may ? ", may be the best" : ", ruled out"}`,
       onclick: () => open(number),
       onkeydown: (event) => {
-        if (event.key === "Enter" || event.key === " ") { event.preventDefault(); open(number); }
+        const next = { ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling }[event.key];
+        if (event.key === "Enter" || event.key === " ") open(number);
+        else if (next && next.matches(".row")) {
+          row.setAttribute("tabindex", -1);
+          next.setAttribute("tabindex", 0);
+          next.focus();
+        } else return;
+        event.preventDefault();
       } });
     row.append(drawn("rect", { x: 0, y: y - step / 2, width, height: step, rx: 4, class: "hit" }));
     if (upper !== null) {

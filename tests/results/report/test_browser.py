@@ -164,8 +164,10 @@ def test_a_cell_opens_by_click_and_by_key_and_closes(browser: Any, file: Path) -
     assert page.inner_text("#details-title") == "Loss2, Net0"
     page.keyboard.press("Escape")
     page.locator("#plots .row").first.focus()
+    page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    assert page.is_visible("dialog")
+    name = page.locator("#plots .row").nth(1).get_attribute("aria-label").partition(":")[0]
+    assert page.inner_text("#details-title") == f"{name}, Net0"
     assert {line for line in shown.heard if line != page.url.partition("#")[0]} <= {page.url}
 
 
