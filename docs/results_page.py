@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from orchestrator.use_cases.compare import compare
 from results.comparison import rendering
 from results.comparison.verdicts import Outcome, Row, Verdict, score_of
+from results.scoring.scores import criterion_of
 from results.statistics.differences import Difference, over_seeds
 from results.store.address import Address
 from results.store.store import Store
@@ -205,6 +206,57 @@ def section(sweep_name: str, folder: str, paper: str) -> dict[str, object]:
     }
 
 
+@dataclass(frozen=True)
+class Gaps:
+    """The gap matrix of one network and score, read from the CSV of `tables --gaps`. Units of print.
+
+    Attributes:
+        rows: The cells of each loss: error, score as trained, refinement and calibration part, and the
+            improvements.
+        scores, refinements: Mean of each loss.
+        refinement_differs: The losses whose refinement part differs from that of cross-entropy: the 95%
+            interval over matched seeds excludes 0. Not corrected for their number.
+        calibrators: All calibrators of the file.
+    """
+
+    rows: dict[str, list[str]]
+    scores: dict[str, float]
+    refinements: dict[str, float]
+    refinement_differs: list[str]
+    calibrators: list[str]
+
+
+GAPS_SHOWN = ("temperature_nll", "platt", "structured_matrix_scaling", "venn_abers", "boosted_trees")
+"""One calibrator of each kind."""
+
+
+def gaps(file: str, metric: str) -> Gaps:
+    lines = pd.read_csv(HERE / file, comment="#", keep_default_na=False)
+    lines = lines[lines["metric"] == metric]
+    quantities = [(name, "none") for name in ("error", "score", "refinement", "calibration")]
+    quantities += [("gain", calibrator) for calibrator in GAPS_SHOWN]
+    by_place = lines.set_index(["loss", "quantity", "calibrator"])
+    rows, means, seeds = {}, {}, {}
+    for loss in dict.fromkeys(lines["loss"]):
+        cells = [by_place.loc[(loss, *quantity)] for quantity in quantities]
+        rows[names.loss(loss)] = [
+            f"{100 * float(cell['mean']):.2f} ± {100 * float(cell['standard_deviation']):.2f}"
+            for cell in cells
+        ]
+        means[names.loss(loss)] = [100 * float(cell["mean"]) for cell in cells]
+        of_seeds = (each.partition(":") for each in cells[2]["by_seed"].split())
+        seeds[names.loss(loss)] = [float(value) for _, _, value in of_seeds]
+    usual = names.loss("cross_entropy")
+    intervals = {loss: over_seeds(values, seeds[usual]) for loss, values in seeds.items() if loss != usual}
+    return Gaps(
+        rows,
+        {loss: each[1] for loss, each in means.items()},
+        {loss: each[2] for loss, each in means.items()},
+        [loss for loss, found in intervals.items() if not found.low <= 0 <= found.high],
+        sorted(set(lines["calibrator"]) - {"none"}),
+    )
+
+
 def page() -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -212,6 +264,8 @@ def page() -> str:
     return environment.get_template("results.md.j2").render(
         sst=section("sst", "sst-tree-lstm", "mukhoti2020"),
         newsgroups=section("twenty_newsgroups_part", "20-newsgroups-cnn", "mukhoti2020"),
+        gaps=gaps("gaps-sst.csv", "nll"),
+        criterion_of=criterion_of,
         explanation=rendering.EXPLANATION,
     )
 

@@ -7,8 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from results.scoring.layer import Scorer
+from results.scoring.rescoring import Incomplete, Missing, scores
+from results.store.address import TEST, Address
 from results.store.store import Store
 from results.store.survey import State
 from sweeps.expand import load
@@ -53,3 +57,35 @@ def test_each_trial_is_one_of_its_sweep_and_its_scores_follow_from_its_logits(
     rows = [{str(name): value for name, value in row.items()} for row in store.trials().to_dict("records")]
     assert {row["key"] for row in rows} == {trial.key for trial in trials}
     assert {row["key"]: scores_that_differ(store, row) for row in rows} == {row["key"]: {} for row in rows}
+
+
+@pytest.mark.slow
+def test_the_gap_matrix_follows_from_the_logits(repository: Path) -> None:
+    lines = pd.read_csv(repository / "docs/gaps-sst.csv", comment="#", keep_default_na=False)
+    store = Store(str(repository / "results/recorded/sst-tree-lstm"))
+    scorers = (
+        Scorer("nll_refinement"),
+        Scorer("brier_refinement"),
+        Scorer("brier", "platt"),
+        Scorer("nll", "structured_matrix_scaling"),
+    )
+    trials = store.trials()
+    assert set(lines["loss"]) == set(trials["loss"]) and (lines["seeds"] == 5).all()
+    for row in trials.sort_values("key").iloc[::20].to_dict("records"):
+        address = Address(*(str(row[name]) for name in ("dataset", "model", "loss", "key")))
+        missing = Missing(address, TEST, row["predictions_digest"], scorers)
+        found = scores(store, Incomplete(address, (missing,)))
+        assert not found.failed
+        for scorer, values in found.lines.items():
+            metric, _, part = scorer.metric.partition("_")
+            quantity = part or "gain"
+            (line,) = lines[
+                (lines["loss"] == row["loss"])
+                & (lines["metric"] == metric)
+                & (lines["quantity"] == quantity)
+                & (lines["calibrator"] == scorer.calibrator)
+            ].to_dict("records")
+            by_seed = dict(each.split(":") for each in line["by_seed"].split())
+            (value,) = (each.value for each in values if each.evaluation == TEST)
+            expected = row[f"test_{metric}"] - value if quantity == "gain" else value
+            assert float(by_seed[str(row["seed"])]) == pytest.approx(expected, abs=1e-6)
