@@ -131,6 +131,8 @@ def _of_samples(all_scored: Sequence[Scored], tested: Sequence[Samples]) -> list
         for each in all_scored
         if each.metric.name not in errors
         and (values := [value for one in tested if (value := means_over(one, each.metric.name)) is not None])
+        # A calibrator may give a true class probability 0.
+        and all(np.isfinite(value).all() for value in values)
     }
     if plain:
         means = resampling.means(np.stack(list(plain.values())), resamples)

@@ -259,7 +259,8 @@ def marked(
     errors = dict(zip(there, known.standard_errors, strict=True))
     cells: list[Cell | None] = []
     for loss, plain in row.items():
-        best = bool(tells and tied.get(loss))
+        # An infinite score of one seed is left out of the comparison, and is not the best.
+        best = bool(tells and tied.get(loss)) and plain is not None and not math.isinf(plain.mean)
         # Copying tens of thousands of cells takes long.
         if plain is None or loss not in floors or not (best or known.samples):
             cells.append(plain)

@@ -141,3 +141,17 @@ def test_one_seed_near_chance_marks_its_loss(trials: pd.DataFrame) -> None:
     (metric,) = chosen(["ece"])
     found = Evidence(trials, predictions, "none", [metric]).of_row(PLACES, metric, after=False)
     assert found.near_chance == [False, False, True]
+
+
+def test_infinite_scores_are_compared_over_seeds_alone(trials: pd.DataFrame) -> None:
+    def predictions(keys: Sequence[str]) -> dict[str, pa.Table]:
+        found = dict(stored()(keys))
+        hopeless = found["4"]["logits"].combine_chunks().flatten().to_numpy().reshape(-1, CLASSES).copy()
+        hopeless[:, 0] = -np.inf
+        column = pa.FixedSizeListArray.from_arrays(pa.array(hopeless.ravel()), CLASSES)
+        return {**found, "4": found["4"].set_column(3, "logits", column)}
+
+    (metric,) = chosen(["nll"])
+    rows = trials.assign(test_nll=trials["test_nll"].where(trials["key"] != "4", np.inf))
+    found = Evidence(rows, predictions, "none", [metric]).of_row(PLACES, metric, after=False)
+    assert not found.over_samples and found.samples == TEST
