@@ -157,7 +157,9 @@ def _two_sided(below: Floats, degrees: Floats) -> Floats:
 def _all_gaps(table: Floats) -> tuple[Ints, Ints, Floats, NDArray[np.bool_]]:
     """Of scores [L, S] each pair's losses [P], differences [P, S], 0 without both, and where both are."""
     first, second = np.triu_indices(len(table), 1)
-    gaps = table[first] - table[second]
+    # Infinite less infinite is no difference.
+    with np.errstate(invalid="ignore"):
+        gaps = table[first] - table[second]
     there = np.isfinite(gaps)
     return first, second, np.where(there, gaps, 0), there
 
