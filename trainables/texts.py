@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -35,16 +34,12 @@ def visible(text: str, kept: str = "") -> str:
     Args:
         kept: Characters to keep, such as the line ends of a text of several lines.
     """
-    # Looking at each character of a large table takes seconds.
-    others = functools.reduce(lambda shorter, character: shorter.replace(character, ""), kept, text)
-    if others.isprintable():
-        return text
-    return "".join(
-        character.encode("unicode_escape").decode()
+    acting = {
+        ord(character): character.encode("unicode_escape").decode()
+        for character in ("" if text.isprintable() else set(text))
         if character not in kept and unicodedata.category(character) in UNSEEN
-        else character
-        for character in text
-    )
+    }
+    return text.translate(acting) if acting else text
 
 
 def closest(wrong: str, known: Iterable[str]) -> str:

@@ -130,8 +130,10 @@ def _being_best(pairs: Pairs, raw: Floats, losses: int, direction: str) -> Float
 
 
 def _best(table: Floats, present: NDArray[np.bool_], direction: str) -> int | None:
-    rows = np.flatnonzero(present.any(axis=1))
-    if not len(rows):
+    seeds = present.sum(axis=1)
+    if not seeds.any():
         return None
-    means = np.array([table[row, present[row]].mean() for row in rows])
-    return int(rows[means.argmin() if direction == "lower" else means.argmax()])
+    means = np.where(present, table, 0).sum(axis=1) / np.maximum(seeds, 1)
+    worst = np.inf if direction == "lower" else -np.inf
+    means[seeds == 0] = worst
+    return int(means.argmin() if direction == "lower" else means.argmax())

@@ -63,7 +63,7 @@ def predictions_in(store: Store, frame: pd.DataFrame) -> Predictions:
     own = on_test_set(frame)
     other_task = own["task"].notna() if "task" in own else [False] * len(own)
     names = ("dataset", "model", "loss", "key", "predictions_digest")
-    lines = zip(*(own[name] for name in names), other_task, strict=True)
+    lines = zip(*(own[name].tolist() for name in names), other_task, strict=True)
     places = {line[3]: (Address(*line[:4]).row, line[4]) for line in lines if not line[5]}
 
     def read(key: str) -> pa.Table | None:
@@ -176,7 +176,7 @@ class Evidence:
         self.unread, self._readable = False, thorough or len(trials) <= MOST_TRIALS
         self._positions: dict[Place, dict[int, int]] = defaultdict(dict)
         for position, (*cell, seed) in enumerate(
-            zip(*(trials[name] for name in [*CELL, "seed"]), strict=True)
+            zip(*(trials[name].tolist() for name in [*CELL, "seed"]), strict=True)
         ):
             self._positions[Place(*cell)][int(seed)] = position
         self._position_of = {str(key): position for position, key in enumerate(trials["key"])}
