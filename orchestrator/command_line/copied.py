@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,27 @@ def typed(command: str, given: Mapping[str, Any], **more: Any) -> str:
     if any(argument.startswith("-") for argument in arguments):
         return quoted(NAME, *command.split(), *options, "--", *arguments)
     return quoted(NAME, *command.split(), *arguments, *options)
+
+
+def parsed(command: str, line: str) -> dict[str, Any]:
+    """The parameters of one of our commands, by name, in a line that a file holds: the inverse of `typed`.
+
+    No callback of an option runs: such a line names plug-ins, and must not load them.
+
+    Raises:
+        ValueError: It is not a line of this command.
+    """
+    found = app.commands[command]
+    words = shlex.split(line)
+    if words[:2] != [NAME, command]:
+        raise ValueError(f"not a line of {NAME} {command}")
+    try:
+        given, left, _ = found.make_parser(click.Context(found)).parse_args(words[2:])
+    except click.UsageError as error:
+        raise ValueError(error.format_message()) from error
+    if left:
+        raise ValueError(f"unexpected argument {left[0]!r}")
+    return {name: value for name, value in given.items() if isinstance(value, str | list | bool)}
 
 
 def show(console: Console, line: str, explanation: str = "") -> None:

@@ -18,6 +18,7 @@ KINDS = {
     "calibrators": "maps from logits to probabilities, fitted on validation data",
     "settings": "settings for --set, with defaults",
     "sweeps": "bundled benchmarks, ready to run",
+    "tables": "tables of the two papers, for --table",
 }
 """The kinds to list."""
 

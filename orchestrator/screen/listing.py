@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.use_cases.listing import BundledSweep, Component
+from orchestrator.use_cases.listing import BundledSweep, Component, PublishedTable
 from results.scoring.scores import Metric
 from sweeps.settings import Setting
 
@@ -18,6 +18,7 @@ HEADINGS = {
     "metrics": ("name", "title", "description"),
     "settings": ("name", "default", "description"),
     "sweeps": ("name", "trials"),
+    "tables": ("name", "description"),
 }
 
 
@@ -26,7 +27,9 @@ def print_kinds(kinds: Mapping[str, str], console: Console) -> None:
 
 
 def print_listing(
-    kind: str, listed: Sequence[Component | Metric | Setting | BundledSweep], console: Console
+    kind: str,
+    listed: Sequence[Component | Metric | Setting | BundledSweep | PublishedTable],
+    console: Console,
 ) -> None:
     """Prints a line per name."""
     heading, rows = HEADINGS.get(kind, COMPONENTS), [_row(each) for each in listed]
@@ -39,9 +42,9 @@ def print_listing(
         console.print(f"\n{note} (docs/protocol.md). A sweep file overrides both, and --set overrides all.")
 
 
-def _row(each: Component | Metric | Setting | BundledSweep) -> tuple[str, ...]:
+def _row(each: Component | Metric | Setting | BundledSweep | PublishedTable) -> tuple[str, ...]:
     match each:
-        case BundledSweep():
+        case BundledSweep() | PublishedTable():
             return each.name, each.summary
         case Setting():
             return each.path, each.default, each.text

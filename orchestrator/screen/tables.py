@@ -8,8 +8,10 @@ from itertools import groupby
 from rich.console import Console
 
 from orchestrator.screen import warnings
+from orchestrator.screen.plain_grid import PlainGrid
 from orchestrator.screen.terminal import warn
 from orchestrator.use_cases.tables import Tables, Written
+from results.tables import papers
 from results.tables.layout import Table
 from results.tables.screen import Screen
 
@@ -20,6 +22,10 @@ MORE = (
 
 
 def print_tables(tables: Tables, console: Console) -> None:
+    if tables.table:
+        for grid in papers.Layout.of(tables.table).arrange(tables.on_test_set, console.width):
+            console.print(PlainGrid(grid))
+        return
     _print([*tables.on_test_set, *tables.on_other_data], console)
 
 

@@ -22,7 +22,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "calibrators": CALIBRATORS,
 }
 
-KINDS = (*REGISTRIES, "metrics", "settings", "sweeps")
+KINDS = (*REGISTRIES, "metrics", "settings", "sweeps", "tables")
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,16 @@ class BundledSweep:
     summary: str
 
 
-def listing(kind: str) -> Sequence[Component | Metric | Setting | BundledSweep]:
-    """Lists one of `KINDS`: components, metrics, settings or bundled sweeps.
+@dataclass(frozen=True)
+class PublishedTable:
+    """A table of one of the two papers: 'mukhoti2020/5'."""
+
+    name: str
+    summary: str
+
+
+def listing(kind: str) -> Sequence[Component | Metric | Setting | BundledSweep | PublishedTable]:
+    """Lists one of `KINDS`: components, metrics, settings, bundled sweeps or published tables.
 
     Raises:
         ConfigurationError: The kind is unknown.
@@ -62,6 +70,10 @@ def listing(kind: str) -> Sequence[Component | Metric | Setting | BundledSweep]:
         return [*settings()]
     if kind == "sweeps":
         return [BundledSweep(name, summary) for name, (_, summary) in sorted(bundled().items())]
+    if kind == "tables":
+        from results.tables.papers import listed
+
+        return [PublishedTable(*each) for each in listed()]
     raise ConfigurationError(f"unknown kind {kind!r}.{closest(kind, KINDS)}")
 
 

@@ -145,6 +145,8 @@ def run(
     """
     observer, request = observer or Observer(), request or StopRequest()
     data = data or default_root()
+    # Before the sweep is loaded, with plug-ins of its own.
+    tables_again = tables.command_of(store, sweep, overrides=overrides)
     standing = Standing(load(sweep, overrides), Store(store))
     place = standing.store
     place.tidying.warn = observer.warn
@@ -186,7 +188,7 @@ def run(
     if outcome.store_error or outcome.worker_error:
         raise _stopped(standing, outcome, done)
     built = tables.built(standing) if done else []
-    written = tables.write(standing, built) if done else None
+    written = tables.write(standing, built, tables_again) if done else None
     place.copy_loose(standing.snapshot)
     page = _report(standing, built, sweep, overrides, bool(to_run), observer) if done else None
     # After the tables, since they are also files of the store.

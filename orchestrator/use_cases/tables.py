@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.use_cases.rescore import with_scores
 from results.scoring.scores import DEFAULT_ELSEWHERE, UNCALIBRATED, chosen, criterion_of, temperature_by
+from results.store.place import redacted
 from results.store.snapshot import Snapshot
 from results.store.store import Store
+from results.tables import papers
 from results.tables.at_epoch import Epoch
-from results.tables.evaluations import is_against_test, on_test_set
+from results.tables.evaluations import Part, is_against_test, on_test_set
 from results.tables.evidence import predictions_in
+from results.tables.grid import arrange
 from results.tables.kept_evidence import KeptEvidence
 from results.tables.layout import TEST_SET, Table
+from results.tables.origin import Origin, origin_of, with_origin
 from results.tables.rendering import render
 from results.tables.screen import ON_SCREEN
 from results.tables.table import build, by_task, default_metrics, needed, split
@@ -22,6 +29,7 @@ from results.wording import counted
 from sweeps.expand import expected_frame, load
 from trainables import tasks
 from trainables.errors import ConfigurationError
+from trainables.registry.plugins import PLUGINS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +49,8 @@ class Tables:
     on_other_data: Tables of the other evaluations; empty if there are none.
     damaged: Full names of damaged rows, which are omitted.
     loose_rows: Number of rows outside the compacted copy, read one by one.
+    table: The published table whose layout they have, such as 'mukhoti2020/5'; '' for none.
+    made_from: The origin of their numbers.
     """
 
     store: str
@@ -49,6 +59,8 @@ class Tables:
     on_other_data: tuple[Table, ...]
     damaged: tuple[str, ...]
     loose_rows: int
+    table: str
+    made_from: Origin
 
     def render(self, format: str, *, standalone: bool = False) -> str:
         """Renders all tables as one text.
@@ -61,7 +73,17 @@ class Tables:
             ConfigurationError: The format is unknown.
         """
         built = [*self.on_test_set, *self.on_other_data]
-        return render(built, format, standalone=standalone, sweep=self.sweep)
+        arranged = papers.Layout.of(self.table).arrange if self.table else arrange
+        return render(built, format, standalone=standalone, sweep=self.sweep, arranged=arranged)
+
+    def document(self, format: str, *, standalone: bool = False, output: str | None = None) -> str:
+        """The text of `render` with its origin at the end, by which `tables --verify` makes it again.
+
+        Args:
+            output: Name of the file, for the command in the origin.
+        """
+        made_from = self.made_from.of_file(format, standalone, output)
+        return with_origin(self.render(format, standalone=standalone), format, made_from)
 
     def _repr_markdown_(self) -> str:
         """For display in a notebook."""
@@ -78,6 +100,7 @@ def tables(
     overrides: Sequence[str] = (),
     elsewhere: bool = True,
     epoch: int | None = None,
+    table: str | None = None,
 ) -> Tables:
     """Makes the tables of a store from its rows, and from the layer of derived scores where rows lack them.
 
@@ -92,6 +115,8 @@ def tables(
         elsewhere: Whether to make tables of the evaluations on other data than the test set.
         epoch: Set the scores after this epoch (from 1), from the learning curves, beside each score on the
             test set. Metrics are then those in the curves, and other data has no tables.
+        table: The published table to fill with our numbers instead, in its own layout: 'mukhoti2020/5'. It
+            has metrics and temperatures of its own.
 
     Raises:
         ConfigurationError: A metric, criterion, calibrator, sweep or setting is unknown, no trial is
@@ -105,7 +130,14 @@ def tables(
         raise ConfigurationError(
             "--calibrator and --criterion exclude each other: a criterion chooses a temperature."
         )
+    if table and (metrics or criterion or calibrator or epoch):
+        raise ConfigurationError(
+            "--table excludes --metric, --criterion, --calibrator and --epoch: a published table has its own."
+        )
+    layout = papers.Layout.of(table) if table else None
     asked = tuple(dict.fromkeys(metric.name for metric in chosen(metrics)))
+    # Before the sweep is loaded, with plug-ins of its own.
+    command = command_of(store, sweep, metrics, criterion, calibrator, overrides, epoch, table)
     loaded = load(sweep, list(overrides)) if sweep else None
     opened = Store(store)
     opened.check_place()
@@ -113,6 +145,14 @@ def tables(
     frame = evaluations(opened, snapshot)
     expected = expected_frame(loaded.trials) if loaded else None
     damaged = tuple(opened.folder.name(path) for path in frame.attrs["damaged"])
+    named = loaded.name if loaded else ""
+    if layout:
+        read, loose = predictions_in(opened, frame), snapshot.loose
+        tested = on_test_set(frame)
+        laid, keys = papers.filled(layout, tested, expected, functools.partial(with_scores, opened), read)
+        rows = tested[[key in keys for key in tested["key"]]]
+        made_from = origin_of(store, named, rows, expected, layout.scores, command)
+        return Tables(store, named, laid, (), damaged, loose, layout.name, made_from)
     by = calibrator or temperature_by(criterion or (loaded.temperature_criterion if loaded else "ece"))
     if epoch is not None and not (by == UNCALIBRATED or criterion_of(by)):
         raise ConfigurationError(
@@ -122,11 +162,10 @@ def tables(
     shown = at.metrics(asked, default_metrics(frame)) if at else asked or default_metrics(frame)
     _check_tasks(frame, shown)
     others = (asked or DEFAULT_ELSEWHERE) if elsewhere and not at else ()
-    for part in split(frame, expected, shown, others):
-        keys = set(part.frame["key"])
-        if part.expected is not None:
-            keys &= set(part.expected["key"])
-        frame = with_scores(opened, frame, needed(part.metrics, by), keys)
+    parts = split(frame, expected, shown, others)
+    committed = frame
+    for part in parts:
+        frame = with_scores(opened, frame, needed(part.metrics, by), _keys(part))
     # An object store may refuse to be written, or charge for it: there, runs and `store rescore` write.
     kept = KeptEvidence(opened.folder, writes=opened.folder.is_local)
     built = build(frame, expected, by, shown, others, predictions_in(opened, frame), kept)
@@ -140,7 +179,59 @@ def tables(
     other = tuple(built[len(own) :])
     own = at.beside(own, expected, by) if at else own
     loose = opened.copy_loose(snapshot) if opened.folder.is_local else snapshot.loose
-    return Tables(store, loaded.name if loaded else "", tuple(own), other, damaged, loose)
+    made_from = _origin(store, named, committed, expected, parts, by, command)
+    return Tables(store, named, tuple(own), other, damaged, loose, "", made_from)
+
+
+def command_of(
+    store: str,
+    sweep: str | None = None,
+    metrics: Sequence[str] = (),
+    criterion: str | None = None,
+    calibrator: str | None = None,
+    overrides: Sequence[str] = (),
+    epoch: int | None = None,
+    table: str | None = None,
+) -> str:
+    """The command line of `tables`; arguments as there. Its plug-ins are those of this process."""
+    options = [
+        ("--store", redacted(store)),
+        *(("--metric", metric) for metric in metrics),
+        ("--criterion", criterion),
+        ("--calibrator", calibrator),
+        ("--epoch", epoch and str(epoch)),
+        ("--table", table),
+        *(("--set", override) for override in overrides),
+        *(("--plugin", os.path.relpath(plugin.path)) for plugin in PLUGINS.files),
+    ]
+    words = [word for name, value in options if value for word in (name, value)]
+    return shlex.join(["calibsweep", "tables", *([sweep] if sweep else []), *words])
+
+
+def _keys(part: Part) -> set[str]:
+    """Keys of the finished evaluations in the tables of a part."""
+    keys = set(part.frame["key"])
+    return keys if part.expected is None else keys & set(part.expected["key"])
+
+
+def _origin(
+    store: str,
+    sweep: str,
+    committed: pd.DataFrame,
+    expected: pd.DataFrame | None,
+    parts: Sequence[Part],
+    calibrator: str,
+    command: str,
+) -> Origin:
+    """The origin of the tables of some parts.
+
+    Args:
+        committed: Evaluations as stored, without derived scores.
+    """
+    keys = {key for part in parts for key in _keys(part)}
+    rows = committed[[key in keys for key in committed["key"]]]
+    scores = [score for part in parts for score in needed(part.metrics, calibrator)]
+    return origin_of(store, sweep, rows, expected, scores, command)
 
 
 def _check_tasks(frame: pd.DataFrame, shown: Sequence[str]) -> None:
@@ -185,22 +276,28 @@ def built(standing: Standing) -> list[Table]:
     return build(frame, expected, calibrator, default_metrics(frame), DEFAULT_ELSEWHERE, predictions, kept)
 
 
-def write(standing: Standing, built: Sequence[Table]) -> Written:
+def write(standing: Standing, built: Sequence[Table], command: str) -> Written:
     """Writes the tables of a sweep in all formats, as files under tables/ in the store.
 
     Args:
         built: From `built`.
+        command: The command line of `tables` for the sweep, from `command_of`.
 
     Raises:
         StoreError: The store cannot be written.
     """
     sweep, store = standing.sweep, standing.store
+    frame, expected = standing.snapshot.evaluations(), expected_frame(sweep.trials)
+    calibrator = temperature_by(sweep.temperature_criterion)
+    parts = split(frame, expected, default_metrics(frame), DEFAULT_ELSEWHERE)
+    made_from = _origin(store.uri, sweep.name, frame, expected, parts, calibrator, command)
     files = {}
     for format, ending in FILES.items():
         path = f"tables/{sweep.name}.{ending}"
-        store.folder.write(path, render(built, format, standalone=True, sweep=sweep.name).encode())
+        text = render(built, format, standalone=True, sweep=sweep.name)
+        store.folder.write(path, with_origin(text, format, made_from.of_file(format, True)).encode())
         files[format] = store.folder.name(path)
-    wanted = default_metrics(standing.snapshot.evaluations(), ON_SCREEN)
+    wanted = default_metrics(frame, ON_SCREEN)
     by_metric = {table.metric.name: table for table in built if table.data == TEST_SET}
     return Written(tuple(by_metric[name] for name in wanted), files)
 

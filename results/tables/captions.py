@@ -43,7 +43,7 @@ def numbers(
     """
     cells = [cell for row in rows for cell in row.cells if cell is not None]
     if metric.changed_by(calibrator):
-        yield _scaling(calibrator, any(not math.isnan(cell.temperature) for cell in cells))
+        yield scaling(calibrator, any(not math.isnan(cell.temperature) for cell in cells))
     if seeds > 1:
         fewer = ", of n seeds where n is given" if any(0 < cell.seeds < seeds for cell in cells) else ""
         yield f"Mean ± standard deviation (n-1) over {seeds} seeds{fewer}."
@@ -54,7 +54,8 @@ def numbers(
     yield from warnings.sentences(rows)
 
 
-def _scaling(calibrator: str, with_temperatures: bool) -> str:
+def scaling(calibrator: str, with_temperatures: bool) -> str:
+    """What is before and after calibration, and how temperatures are chosen."""
     spec = CALIBRATORS[calibrator].spec
     if (criterion := criterion_of(calibrator)) is None:
         return (

@@ -103,6 +103,7 @@ class Table:
         numbers: Sentences that say how to read the numbers: of all metrics alike.
         bold: The sentence that says what is bold; '' for a metric without a direction.
         epoch: The epoch, from 1, if it is a fixed one; None for the reported epoch.
+        only: The one scaling that a table shows, as some of the papers do; '' for all.
     """
 
     metric: Metric
@@ -116,11 +117,12 @@ class Table:
     notes: tuple[str, ...]
     data: str = TEST_SET
     epoch: int | None = None
+    only: str = ""
 
     @property
     def scalings(self) -> tuple[str, ...]:
         """'before' and 'after' calibration, or 'none' for a metric that it cannot change."""
-        return scalings(self.metric, self.calibrator)
+        return (self.only,) if self.only else scalings(self.metric, self.calibrator)
 
     @property
     def caption(self) -> str:

@@ -53,7 +53,7 @@ def render(
     if format == "latex":
         text = latex(tables, standalone=standalone, prefix=sweep, arranged=arranged)
     else:
-        text = FORMATS[format](tables, arranged)
+        text = FORMATS[format](tables, arranged=arranged)
     return visible(text, "\n")
 
 
@@ -209,6 +209,7 @@ def _csv_line(table: Table, row: Row, loss: str, scaling: str, cell: Cell) -> li
 
 
 def by_seed(values: Mapping[int, float]) -> str:
+    """'0:0.25 1:0.31'."""
     return " ".join(f"{seed}:{'' if math.isnan(value) else value}" for seed, value in values.items())
 
 

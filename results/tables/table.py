@@ -42,6 +42,8 @@ UNREAD = (
     "over seeds alone. `calibsweep store rescore` computes both, and keeps them."
 )
 
+NOT_PLANNED = "Empty cells are not part of the sweep."
+
 TOP_5 = "top_5_accuracy"
 
 TOLD_HOLES = 8
@@ -362,7 +364,7 @@ def notes_on_holes(summary: pd.DataFrame, cells: int, planned: bool) -> list[str
         dash = f" ({MISSING} where a cell has none)" if any(row.seeds == 0 for row in gaps) else ""
         notes.append(f"Missing{dash}: {missing} of {total} trials. {'; '.join(parts)}.")
     if len(summary) < cells:
-        notes.append("Empty cells are not part of the sweep.")
+        notes.append(NOT_PLANNED)
     return notes
 
 

@@ -184,7 +184,7 @@ def test_tables_come_from_the_store_without_torch_or_ray(finished: str) -> None:
         [sys.executable, "-c", code, *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     frame = Store(finished).trials()
-    lines = [line.split(",") for line in done.stdout.splitlines()]
+    lines = [line.split(",") for line in done.stdout.splitlines() if not line.startswith("#")]
     place = {name: lines[0].index(name) for name in ("loss", "metric", "scaling", "mean")}
     printed = {
         line[place["loss"]]: float(line[place["mean"]])

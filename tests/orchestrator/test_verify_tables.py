@@ -1,0 +1,76 @@
+"""`tables --output` and `tables --verify`: a file follows from its store, or it says how it does not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from orchestrator.cli import app
+from trainables.errors import ConfigurationError
+
+from .conftest import REPOSITORY
+
+GOLDEN = REPOSITORY / "tests" / "golden"
+
+
+def tables(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, ["tables", *arguments], env={"COLUMNS": "160"})
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """The recorded store without one network."""
+    kept = shutil.ignore_patterns("small_cnn")
+    return Path(shutil.copytree(GOLDEN / "store", tmp_path / "a store", ignore=kept))
+
+
+def test_a_file_follows_until_it_or_the_store_changes(store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    tables("--store", str(store), "--metric", "top_1_accuracy", "--calibrator", "none", "--output", str(file))
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["mine.csv"]
+    # Its date is no part of its tables.
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("# date: 2", "# date: 1"), encoding="utf-8")
+    tables("--verify", str(file))
+
+    line = text.splitlines()[2].split(",")
+    line[8] = "0.5"
+    file.write_text(text.replace(text.splitlines()[2], ",".join(line)), encoding="utf-8")
+    found = json.loads(tables("--verify", str(file), "--json", code=1).output)
+    (difference,) = found["differences"]
+    assert (difference["file"], found["changes"], found["same_inputs"]) == ("0.5", [], True)
+    assert difference["where"].startswith("line 3 (digits")
+
+    file.write_text(text, encoding="utf-8")
+    gone = sorted(store.glob("trials/*/*/brier/*.parquet"))[0]
+    moved = gone.rename(tmp_path / gone.name)
+    (change,) = json.loads(tables("--verify", str(file), "--json", code=1).output)["changes"]
+    assert (change["before"], change["now"]) == (3, 2) and change["name"].endswith("/ mlp / brier")
+    moved.rename(gone)
+    # In another place it is the same store.
+    tables("--verify", str(file), "--store", str(store.rename(tmp_path / "elsewhere")))
+    with pytest.raises(Exception, match="a store"):
+        tables("--verify", str(file))
+
+
+def test_what_a_file_names_is_not_loaded(store: Path, tmp_path: Path) -> None:
+    file, plugin = tmp_path / "mine.md", tmp_path / "evil.py"
+    plugin.write_text("raise SystemExit('loaded')\n", encoding="utf-8")
+    tables("--store", str(store), "--metric", "error", "-o", str(file))
+    text = file.read_text(encoding="utf-8")
+    for added, message in (
+        (f" --plugin {plugin}", "--plugin"),
+        (" --nonsense", "changed"),
+        (" a b", "changed"),
+    ):
+        file.write_text(text.replace("--metric error", f"--metric error{added}"), encoding="utf-8")
+        with pytest.raises(ConfigurationError, match=message):
+            tables("--verify", str(file))
