@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from orchestrator.command_line.base import NAME
+from orchestrator.command_line.base import NAME, app
 
 
 def line(error: click.UsageError, words: Sequence[str]) -> str:
@@ -32,7 +32,11 @@ def line(error: click.UsageError, words: Sequence[str]) -> str:
         near = closest(error.command_name, known)
         message = f"{_unknown(path)} command {error.command_name!r}.{near}"
     elif isinstance(error, click.BadOptionUsage):
-        message = f"{error.option_name} needs a value."
+        # The parser does not know its command.
+        params = app.commands[words[0]].params if words and words[0] in app.commands else []
+        options = [param for param in params if isinstance(param, click.Option)]
+        text = "".join(option.help or "" for option in options if error.option_name in option.opts)
+        message = f"{error.option_name} needs a value" + (f": {text[:1].lower()}{text[1:]}" if text else ".")
     elif isinstance(error, click.MissingParameter) and error.param:
         name, text = _name(error.param), getattr(error.param, "help", "") or ""
         message = f"{path} needs {name}: {text[:1].lower()}{text[1:]}"

@@ -6,7 +6,6 @@ that `calibsweep compare` sets beside a published number: the closest to the pap
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ from results.tables import captions
 from results.tables.evidence import Predictions
 from results.tables.grid import Grid, Group, Line, Printed, divided, slug
 from results.tables.layout import CALIBRATED, LEVEL, Cell, Row, Table
-from results.tables.published import PAPERS, published, published_tables
+from results.tables.published import PAPERS, published, published_tables, unknown_table
 from results.tables.statistics import CELL
 from results.tables.table import NOT_PLANNED, build, needed
 from trainables.errors import ConfigurationError
@@ -71,11 +70,8 @@ class Layout:
     @classmethod
     def of(cls, name: str) -> Layout:
         """Raises ConfigurationError if no such table was published, or it is about another kind of task."""
-        if name not in (known := published_tables()):
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known
-            raise ConfigurationError(
-                f"no table {name!r} was published. Nearest: {', '.join(near)}; all: `calibsweep list tables`."
-            )
+        if name not in published_tables():
+            raise unknown_table(name)
         if name in UNAVAILABLE:
             raise ConfigurationError(f"{name} is about {UNAVAILABLE[name]}.")
         cells = published((name,))

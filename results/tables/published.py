@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from importlib.resources import files
 
 import pandas as pd
 
 from trainables.errors import ConfigurationError
-from trainables.registry import closest
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,16 @@ def published(tables: tuple[str, ...] = ()) -> pd.DataFrame:
     names = every["paper"] + "/" + every["table"].astype(str)
     for table in tables:
         if table not in set(names):
-            raise ConfigurationError(f"no table {table!r} was published.{closest(table, names.unique())}")
+            raise unknown_table(table)
     return every[names.isin(tables)].reset_index(drop=True) if tables else every
+
+
+def unknown_table(name: str) -> ConfigurationError:
+    """The error for a name that no published table has, with the nearest names."""
+    near = difflib.get_close_matches(name, known := published_tables(), n=3, cutoff=0.5) or known
+    return ConfigurationError(
+        f"no table {name!r} was published. Nearest: {', '.join(near)}; all: `calibsweep list tables`."
+    )
 
 
 def published_tables() -> list[str]:
