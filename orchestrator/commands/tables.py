@@ -210,7 +210,7 @@ def _verified(file: Path, store: str | None, json: bool) -> int:
     from orchestrator.screen.verified_tables import print_verified
     from orchestrator.use_cases.tables import tables
     from orchestrator.use_cases.verify_tables import read, verify_tables
-    from trainables.errors import ConfigurationError
+    from trainables.errors import CalibsweepError, ConfigurationError
 
     context = click.get_current_context()
     for param in context.command.params:
@@ -227,16 +227,20 @@ def _verified(file: Path, store: str | None, json: bool) -> int:
         raise ConfigurationError(f"{file}: the command at its end is changed: {origin.command}") from error
     if given.get("plugins") and not given_plugins:
         raise ConfigurationError(f"{file} was made with --plugin {given['plugins'][0]}: give it as well.")
-    made = tables(
-        store or given.get("store", "store"),
-        given.get("sweep"),
-        metrics=given.get("metric", ()),
-        criterion=given.get("criterion"),
-        calibrator=given.get("calibrator"),
-        overrides=given.get("overrides", ()),
-        epoch=int(given["epoch"]) if "epoch" in given else None,
-        table=given.get("table"),
-    )
+    try:
+        made = tables(
+            store or given.get("store", "store"),
+            given.get("sweep"),
+            metrics=given.get("metric", ()),
+            criterion=given.get("criterion"),
+            calibrator=given.get("calibrator"),
+            overrides=given.get("overrides", ()),
+            epoch=int(given["epoch"]) if "epoch" in given else None,
+            table=given.get("table"),
+        )
+    except CalibsweepError as error:
+        # Its paths are relative to the folder in which the file was made.
+        raise ConfigurationError(f"{error} {file} was made by: {origin.command}") from error
     standalone = given.get("standalone", False)
     again = _text(made, "json", False) if format == "json" else made.render(format, standalone=standalone)
     found = verify_tables(file, format, made, again)

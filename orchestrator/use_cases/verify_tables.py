@@ -37,7 +37,8 @@ def read(file: Path) -> tuple[str, Origin]:
         ConfigurationError: It cannot be read, or has no origin.
     """
     try:
-        return split(file.read_bytes().decode())
+        # Git and mail programs may change the ends of lines.
+        return split(file.read_bytes().decode().replace("\r\n", "\n"))
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}.") from error
     except (ValueError, ConfigurationError) as error:
