@@ -99,7 +99,7 @@ def test_json_matches_the_other_formats() -> None:
 
 def test_the_last_epoch_has_the_scores_of_the_last_epoch() -> None:
     # The store reports it, and its curves are of a version that recorded nothing after scaling.
-    lines = [*csv.DictReader(io.StringIO(printed("--epoch", "10", "--format", "csv")))]
+    lines = lines_of("--epoch", "10")
     reported, fixed = (
         {(line["model"], line["loss"], line["metric"]): line for line in lines if keep(line)}
         for keep in (
