@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.use_cases.rescore import MissingScoresError
-from orchestrator.use_cases.tables import evaluations
+from orchestrator.use_cases.tables import command_of, evaluations
 from results.scoring.layer import filled
 from results.scoring.scores import UNCALIBRATED
 from results.store.store import Store
 from results.tables.evaluations import on_test_set
 from results.tables.gap_grids import Arranger, tidy_csv
 from results.tables.gaps import Matrix, build, known_calibrators, needed, of_calibrator
+from results.tables.origin import Origin, document, origin_of
 from results.tables.rendering import render
 from results.tables.table import only
 from sweeps.expand import expected_frame, load
@@ -29,6 +30,7 @@ class Gaps:
     left_out: Calibrators whose scores `store rescore` has not computed.
     damaged: Full names of damaged rows, which are omitted.
     loose_rows: Number of rows read one by one.
+    made_from: The origin of their numbers.
     """
 
     store: str
@@ -37,12 +39,17 @@ class Gaps:
     left_out: tuple[str, ...]
     damaged: tuple[str, ...]
     loose_rows: int
+    made_from: Origin
 
     def render(self, format: str, *, standalone: bool = False) -> str:
         """Renders all matrices as one text; arguments and errors as of `Tables.render`."""
         if format == "csv":
             return tidy_csv(self.matrices)
         return render([], format, standalone=standalone, sweep=self.sweep, arranged=Arranger(self.matrices))
+
+    def document(self, format: str, *, standalone: bool = False, output: str | None = None) -> str:
+        """As `Tables.document`."""
+        return document(self, format, standalone, output)
 
     def _repr_markdown_(self) -> str:
         """For display in a notebook."""
@@ -65,6 +72,8 @@ def gaps(store: str, sweep: str | None = None, *, overrides: Sequence[str] = ())
     """
     if overrides and not sweep:
         raise ConfigurationError(f"--set {overrides[0]} needs a sweep: name it before the options.")
+    # Before the sweep is loaded, with plug-ins of its own.
+    command = command_of(store, sweep, overrides=overrides, gaps=True)
     loaded = load(sweep, list(overrides)) if sweep else None
     opened = Store(store)
     opened.check_place()
@@ -82,12 +91,16 @@ def gaps(store: str, sweep: str | None = None, *, overrides: Sequence[str] = ())
     if missing := {scorer: n for scorer, n in found.missing.items() if scorer.calibrator == UNCALIBRATED}:
         raise MissingScoresError(missing)
     left_out = {scorer.calibrator for scorer in found.missing}
+    rows = own[[key in keys for key in own["key"]]]
+    scores = [score for score in wanted if score.calibrator not in left_out]
+    named = loaded.name if loaded else ""
     there = [name for name in calibrators if name not in left_out]
     return Gaps(
         store,
-        loaded.name if loaded else "",
+        named,
         tuple(build(found.frame, expected, there)),
         tuple(name for name in calibrators if name in left_out),
         damaged,
         snapshot.loose,
+        origin_of(store, named, rows, expected, scores, command),
     )

@@ -21,7 +21,7 @@ from results.tables.evidence import predictions_in
 from results.tables.grid import arrange
 from results.tables.kept_evidence import KeptEvidence
 from results.tables.layout import TEST_SET, Table
-from results.tables.origin import Origin, origin_of, with_origin
+from results.tables.origin import Origin, document, origin_of, with_origin
 from results.tables.rendering import render
 from results.tables.screen import ON_SCREEN
 from results.tables.table import build, by_task, default_metrics, needed, split
@@ -82,8 +82,7 @@ class Tables:
         Args:
             output: Name of the file, for the command in the origin.
         """
-        made_from = self.made_from.of_file(format, standalone, output)
-        return with_origin(self.render(format, standalone=standalone), format, made_from)
+        return document(self, format, standalone, output)
 
     def _repr_markdown_(self) -> str:
         """For display in a notebook."""
@@ -146,10 +145,13 @@ def tables(
     expected = expected_frame(loaded.trials) if loaded else None
     damaged = tuple(opened.folder.name(path) for path in frame.attrs["damaged"])
     named = loaded.name if loaded else ""
+    # An object store may refuse to be written, or charge for it: there, runs and `store rescore` write.
+    kept = KeptEvidence(opened.folder, writes=opened.folder.is_local)
+    loose = opened.copy_loose(snapshot) if opened.folder.is_local else snapshot.loose
     if layout:
-        read, loose = predictions_in(opened, frame), snapshot.loose
-        tested = on_test_set(frame)
-        laid, keys = papers.filled(layout, tested, expected, functools.partial(with_scores, opened), read)
+        tested, complete = on_test_set(frame), functools.partial(with_scores, opened)
+        read = predictions_in(opened, frame)
+        laid, keys = papers.filled(layout, tested, expected, complete, read, kept)
         rows = tested[[key in keys for key in tested["key"]]]
         made_from = origin_of(store, named, rows, expected, layout.scores, command)
         return Tables(store, named, laid, (), damaged, loose, layout.name, made_from)
@@ -166,8 +168,6 @@ def tables(
     committed = frame
     for part in parts:
         frame = with_scores(opened, frame, needed(part.metrics, by), _keys(part))
-    # An object store may refuse to be written, or charge for it: there, runs and `store rescore` write.
-    kept = KeptEvidence(opened.folder, writes=opened.folder.is_local)
     built = build(frame, expected, by, shown, others, predictions_in(opened, frame), kept)
     made = {table.metric.name for table in built}
     for name in asked:
@@ -178,7 +178,6 @@ def tables(
     own = [table for table in built if table.data == TEST_SET]
     other = tuple(built[len(own) :])
     own = at.beside(own, expected, by) if at else own
-    loose = opened.copy_loose(snapshot) if opened.folder.is_local else snapshot.loose
     made_from = _origin(store, named, committed, expected, parts, by, command)
     return Tables(store, named, tuple(own), other, damaged, loose, "", made_from)
 
@@ -192,8 +191,12 @@ def command_of(
     overrides: Sequence[str] = (),
     epoch: int | None = None,
     table: str | None = None,
+    gaps: bool = False,
 ) -> str:
-    """The command line of `tables`; arguments as there. Its plug-ins are those of this process."""
+    """The command line of `tables`, or of the gap matrices; arguments as there.
+
+    Its plug-ins are those of this process.
+    """
     options = [
         ("--store", redacted(store)),
         *(("--metric", metric) for metric in metrics),
@@ -204,8 +207,9 @@ def command_of(
         *(("--set", override) for override in overrides),
         *(("--plugin", os.path.relpath(plugin.path)) for plugin in PLUGINS.files),
     ]
+    flags = ["--gaps"] * gaps
     words = [word for name, value in options if value for word in (name, value)]
-    return shlex.join(["calibsweep", "tables", *([sweep] if sweep else []), *words])
+    return shlex.join(["calibsweep", "tables", *([sweep] if sweep else []), *words, *flags])
 
 
 def _keys(part: Part) -> set[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.use_cases.tables import Tables
 from results.tables.origin import Change, Difference, Origin, changes, differences, split
 from trainables.errors import ConfigurationError
 
@@ -46,12 +45,12 @@ def read(file: Path) -> tuple[str, Origin]:
         raise ConfigurationError(f"{file}: {reason}") from error
 
 
-def verify_tables(file: Path, format: str, made: Tables, again: str) -> VerifiedTables:
+def verify_tables(file: Path, format: str, now: Origin, again: str) -> VerifiedTables:
     """Compares a file of tables with those made again. Their dates may differ.
 
     Args:
         format: 'md', 'latex', 'html', 'csv' or 'json'.
-        made: The tables made again.
+        now: The origin of the tables made again.
         again: Their text in that format, without its origin (JSON: with it).
 
     Raises:
@@ -59,8 +58,8 @@ def verify_tables(file: Path, format: str, made: Tables, again: str) -> Verified
     """
     text, made_from = read(file)
     found = differences(text, again, format)
-    changed = changes(made_from, made.made_from)
-    planned = made_from.inputs == made.made_from.inputs
+    changed = changes(made_from, now)
+    same = made_from.inputs == now.inputs
     return VerifiedTables(
-        str(file), not found and not changed, tuple(found), tuple(changed), planned, made_from, made.made_from
+        str(file), not found and not changed, tuple(found), tuple(changed), same, made_from, now
     )

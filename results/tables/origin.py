@@ -16,7 +16,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from results.scoring.layer import Scorer
 from results.scoring.scores import Score
@@ -218,6 +218,21 @@ def with_origin(text: str, format: str, origin: Origin) -> str:
         return f"{text}\n<!--\n{inside}\n-->\n"
     mark = {"latex": "%", "csv": "#"}[format]
     return text + "".join(f"{mark} {line}\n" for line in lines)
+
+
+class Rendered(Protocol):
+    """Tables with their origin."""
+
+    @property
+    def made_from(self) -> Origin: ...
+
+    def render(self, format: str, *, standalone: bool = False) -> str: ...
+
+
+def document(made: Rendered, format: str, standalone: bool, output: str | None) -> str:
+    """The text of a file of tables; arguments as of `Origin.of_file`."""
+    made_from = made.made_from.of_file(format, standalone, output)
+    return with_origin(made.render(format, standalone=standalone), format, made_from)
 
 
 def _footer(origin: Origin) -> str:

@@ -19,6 +19,7 @@ from results.scoring.scores import UNCALIBRATED, Score, known_metrics, temperatu
 from results.tables import captions
 from results.tables.evidence import Predictions
 from results.tables.grid import Grid, Group, Line, Printed, divided, slug
+from results.tables.kept_evidence import KeptEvidence
 from results.tables.layout import CALIBRATED, LEVEL, Cell, Row, Table
 from results.tables.published import PAPERS, published, published_tables, unknown_table
 from results.tables.statistics import CELL
@@ -182,6 +183,7 @@ def filled(
     expected: pd.DataFrame | None = None,
     complete: Callable[[pd.DataFrame, Sequence[Score], set[str]], pd.DataFrame] = lambda frame, *_: frame,
     predictions: Predictions = lambda keys: {},
+    kept: KeptEvidence | None = None,
 ) -> tuple[tuple[Table, ...], set[str]]:
     """Our numbers for a published table: one `Table` for each of its metrics.
 
@@ -189,7 +191,7 @@ def filled(
         trials: One row per finished trial, evaluated on the test set, from `Snapshot.evaluations()`.
         expected: One row per trial of a sweep, from `expected_frame`: others are ignored.
         complete: Adds scores that the rows with these keys lack.
-        predictions: As of `table.build`.
+        predictions, kept: As of `table.build`.
 
     Returns:
         The tables, with the labels of print, and the keys of their trials. Where a cell is None, a note has
@@ -208,7 +210,7 @@ def filled(
     metrics = [METRICS[metric] for metric in layout.metrics]
     trials = complete(trials, needed(metrics, layout.calibrator), keys)
     frame, planned, variants = _as_printed(trials, {place: found for place, (found, _) in cells.items()})
-    built = build(frame, planned, layout.calibrator, metrics, (), predictions)
+    built = build(frame, planned, layout.calibrator, metrics, (), predictions, kept)
     notes = (*_reasons(layout, empty), *_differences(cells))
     return tuple(_laid(layout, table, variants, notes) for table in built), keys
 

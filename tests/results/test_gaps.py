@@ -165,7 +165,12 @@ def test_the_command_agrees_with_numpy_on_stored_logits(tmp_path: Path) -> None:
     ran("store", "rescore", "--metric", "nll_refinement", "--metric", "brier_refinement")
     options = ["--metric", "nll", "--metric", "brier", "--calibrator", "temperature_nll_continuous"]
     ran("store", "rescore", *options)
-    lines = list(csv.DictReader(io.StringIO(ran("tables", "--gaps", "--format", "csv"))))
+    file = tmp_path / "gaps.csv"
+    ran("tables", "--gaps", "--output", str(file))
+    ran("tables", "--verify", str(file))
+    text = file.read_text(encoding="utf-8")
+    assert "nll-temperature_nll_continuous-" in text and "brier_refinement-none-" in text
+    lines = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
     by_place = {tuple(line[name] for name in (*PLACE, "quantity", "calibrator")): line for line in lines}
     assert {line["calibrator"] for line in lines if line["quantity"] == "gain"} == {
         "temperature_ece",
