@@ -18,8 +18,9 @@ from results.scoring.scores import UNCALIBRATED, Metric, Score, chosen
 from results.statistics import ties
 from results.store import code
 from results.tables.layout import LEVEL
+from results.tables.notes import notes_on_code, notes_on_holes, notes_on_training
 from results.tables.statistics import CELL, settings_of_variants, summarise
-from results.tables.table import in_print_order, notes_on_code, notes_on_holes, notes_on_training
+from results.tables.table import in_print_order
 from trainables.catalogue import CALIBRATORS
 
 METRICS = ("nll", "brier")

@@ -21,9 +21,10 @@ from results.tables.evidence import Predictions
 from results.tables.grid import Grid, Group, Line, Printed, divided, slug
 from results.tables.kept_evidence import KeptEvidence
 from results.tables.layout import CALIBRATED, LEVEL, Cell, Row, Table
+from results.tables.notes import NOT_PLANNED
 from results.tables.published import PAPERS, published, published_tables, unknown_table
 from results.tables.statistics import CELL
-from results.tables.table import NOT_PLANNED, build, needed
+from results.tables.table import build, needed
 from trainables.errors import ConfigurationError
 
 if TYPE_CHECKING:

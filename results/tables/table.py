@@ -7,8 +7,8 @@ One table per metric: a row for each data set and model, a column for each loss,
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,26 +28,20 @@ from results.tables import captions, names, warnings
 from results.tables.evaluations import Part, grouped, named, parts
 from results.tables.evidence import MOST_TRIALS, Evidence, Known, Predictions, compared_in
 from results.tables.kept_evidence import KeptEvidence
-from results.tables.layout import MISSING, MIXED, TEST_SET, UNDEFINED, Cell, Row, Table, scalings
+from results.tables.layout import TEST_SET, Cell, Row, Table, scalings
+from results.tables.notes import notes_on_code, notes_on_holes, notes_on_training, notes_on_undefined
 from results.tables.rendering import FORMATS, render
-from results.tables.statistics import CELL, Settings, described, differing, settings_of_variants, summarise
+from results.tables.statistics import CELL, settings_of_variants, summarise
 from trainables import tasks
 
 __all__ = ["FORMATS", "Cell", "Row", "Table", "build", "render"]
-
-KINDS = {"dataset": "data set", "model": "model", "loss": "loss", "training": "training"}
 
 UNREAD = (
     f"Of more than {MOST_TRIALS:,} trials the logits are not read: no noise floors, and losses are compared "
     "over seeds alone. `calibsweep store rescore` computes both, and keeps them."
 )
 
-NOT_PLANNED = "Empty cells are not part of the sweep."
-
 TOP_5 = "top_5_accuracy"
-
-TOLD_HOLES = 8
-"""Most cells with missing trials that a note names; the rest are counted."""
 
 
 def build(
@@ -188,7 +182,7 @@ def _built(part: Part, calibrator: str, predictions: Predictions, kept: KeptEvid
                 by_scaling.append(marked(row, [place.loss for place in there], found, metric))
             ordered = tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)
             rows.append(Row(dataset, model, settings, ordered))
-        notes = (*holes, *training, *_notes_on_undefined(rows), *notes_on_code(mixed), *unread)
+        notes = (*holes, *training, *notes_on_undefined(rows), *notes_on_code(mixed), *unread)
         tables.append(
             Table(
                 metric,
@@ -342,81 +336,3 @@ def _cells(
             places, *values, means, by_seed, strict=True
         )
     ]
-
-
-def notes_on_holes(summary: pd.DataFrame, cells: int, planned: bool) -> list[str]:
-    if not planned:
-        holes = cells - len(summary)
-        return [f"—: no finished trial ({holes} of {cells} cells)."] if holes else []
-    notes = []
-    gaps: list[Any] = [row for row in summary.itertuples() if row.missing]
-    if gaps:
-        parts = []
-        for row in gaps[:TOLD_HOLES]:
-            seeds = "seeds" if len(row.missing) > 1 else "seed"
-            parts.append(
-                f"{_place(row)} / {names.loss(row.loss)}: {seeds} {', '.join(map(str, row.missing))}"
-            )
-        if len(gaps) > TOLD_HOLES:
-            parts.append(f"and {len(gaps) - TOLD_HOLES} more cells")
-        missing = sum(len(row.missing) for row in gaps)
-        total = missing + int(summary["seeds"].sum())
-        dash = f" ({MISSING} where a cell has none)" if any(row.seeds == 0 for row in gaps) else ""
-        notes.append(f"Missing{dash}: {missing} of {total} trials. {'; '.join(parts)}.")
-    if len(summary) < cells:
-        notes.append(NOT_PLANNED)
-    return notes
-
-
-def notes_on_training(summary: pd.DataFrame, known: Mapping[str, Settings]) -> list[str]:
-    """Notes on losses that share a row but were trained differently."""
-    rows: dict[str, list[Any]] = defaultdict(list)
-    for row in summary.itertuples():
-        rows[_place(row)].append(row)
-    notes: dict[str, list[str]] = defaultdict(list)
-    for place, cells in rows.items():
-        if len({cell.variant for cell in cells}) == 1:
-            continue
-        # Each loss has its own versions, so a difference between them means nothing.
-        trained = {
-            cell.loss: {name: value for name, value in known[cell.variant].items() if name != "loss version"}
-            for cell in cells
-            if cell.variant in known
-        }
-        if not trained:
-            continue
-        (usual_text, _), *_ = Counter(map(repr, trained.values())).most_common(1)
-        usual = next(settings for settings in trained.values() if repr(settings) == usual_text)
-        for loss, settings in trained.items():
-            if settings != usual:
-                changed = differing([usual, settings])
-                here, elsewhere = described(settings, changed), described(usual, changed)
-                notes[f"{names.loss(loss)} with {here} (else {elsewhere})"].append(place)
-    return [
-        f"Trained unlike the rest of its row: {text}: {'; '.join(where)}." for text, where in notes.items()
-    ]
-
-
-def _notes_on_undefined(rows: Iterable[Row]) -> list[str]:
-    cells = [cell for row in rows for cell in row.cells if cell is not None and cell.seeds]
-    undefined = any(math.isnan(cell.mean) for cell in cells)
-    return [f"{UNDEFINED}: the score has no value for at least one of the seeds."] if undefined else []
-
-
-def notes_on_code(mixed: Mapping[tuple[Any, ...], list[str]]) -> list[str]:
-    if not mixed:
-        return []
-    parts = []
-    for (dataset, model, loss, _), kinds in mixed.items():
-        changed = ", ".join(KINDS[kind] for kind in kinds)
-        parts.append(f"{names.dataset(dataset)} / {names.model(model)} / {names.loss(loss)} ({changed})")
-    more = [f"and {len(parts) - TOLD_HOLES} more cells"] if len(parts) > TOLD_HOLES else []
-    return [
-        f"{MIXED}: trials made by different code, or versions of torch, that do not compute the same: "
-        f"{'; '.join([*parts[:TOLD_HOLES], *more])}."
-    ]
-
-
-def _place(row: Any) -> str:
-    settings = f" ({row.settings})" if row.settings else ""
-    return f"{names.dataset(row.dataset)} / {names.model(row.model)}{settings}"

@@ -1,0 +1,108 @@
+"""Notes below a table: missing trials, other training, undefined scores and different code."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from results.tables import names
+from results.tables.layout import MISSING, MIXED, UNDEFINED, Row
+from results.tables.statistics import Settings, described, differing
+
+KINDS = {"dataset": "data set", "model": "model", "loss": "loss", "training": "training"}
+
+NOT_PLANNED = "Empty cells are not part of the sweep."
+
+TOLD_HOLES = 8
+"""Most cells with missing trials that a note names; the rest are counted."""
+
+
+def notes_on_holes(summary: pd.DataFrame, cells: int, planned: bool) -> list[str]:
+    """Notes on missing trials and empty cells.
+
+    Args:
+        summary: From `statistics.summarise`.
+        cells: Number of cells in the table.
+        planned: Whether a sweep says which trials are missing.
+    """
+    if not planned:
+        holes = cells - len(summary)
+        return [f"—: no finished trial ({holes} of {cells} cells)."] if holes else []
+    notes = []
+    gaps: list[Any] = [row for row in summary.itertuples() if row.missing]
+    if gaps:
+        parts = []
+        for row in gaps[:TOLD_HOLES]:
+            seeds = "seeds" if len(row.missing) > 1 else "seed"
+            parts.append(
+                f"{_place(row)} / {names.loss(row.loss)}: {seeds} {', '.join(map(str, row.missing))}"
+            )
+        if len(gaps) > TOLD_HOLES:
+            parts.append(f"and {len(gaps) - TOLD_HOLES} more cells")
+        missing = sum(len(row.missing) for row in gaps)
+        total = missing + int(summary["seeds"].sum())
+        dash = f" ({MISSING} where a cell has none)" if any(row.seeds == 0 for row in gaps) else ""
+        notes.append(f"Missing{dash}: {missing} of {total} trials. {'; '.join(parts)}.")
+    if len(summary) < cells:
+        notes.append(NOT_PLANNED)
+    return notes
+
+
+def notes_on_training(summary: pd.DataFrame, known: Mapping[str, Settings]) -> list[str]:
+    """Notes on losses that share a row but were trained differently."""
+    rows: dict[str, list[Any]] = defaultdict(list)
+    for row in summary.itertuples():
+        rows[_place(row)].append(row)
+    notes: dict[str, list[str]] = defaultdict(list)
+    for place, cells in rows.items():
+        if len({cell.variant for cell in cells}) == 1:
+            continue
+        # Each loss has its own versions, so a difference between them means nothing.
+        trained = {
+            cell.loss: {name: value for name, value in known[cell.variant].items() if name != "loss version"}
+            for cell in cells
+            if cell.variant in known
+        }
+        if not trained:
+            continue
+        (usual_text, _), *_ = Counter(map(repr, trained.values())).most_common(1)
+        usual = next(settings for settings in trained.values() if repr(settings) == usual_text)
+        for loss, settings in trained.items():
+            if settings != usual:
+                changed = differing([usual, settings])
+                here, elsewhere = described(settings, changed), described(usual, changed)
+                notes[f"{names.loss(loss)} with {here} (else {elsewhere})"].append(place)
+    return [
+        f"Trained unlike the rest of its row: {text}: {'; '.join(where)}." for text, where in notes.items()
+    ]
+
+
+def notes_on_undefined(rows: Iterable[Row]) -> list[str]:
+    """A note on scores without a value."""
+    cells = [cell for row in rows for cell in row.cells if cell is not None and cell.seeds]
+    undefined = any(math.isnan(cell.mean) for cell in cells)
+    return [f"{UNDEFINED}: the score has no value for at least one of the seeds."] if undefined else []
+
+
+def notes_on_code(mixed: Mapping[tuple[Any, ...], list[str]]) -> list[str]:
+    """A note on trials of different code; `mixed` is from `code.mixed`."""
+    if not mixed:
+        return []
+    parts = []
+    for (dataset, model, loss, _), kinds in mixed.items():
+        changed = ", ".join(KINDS[kind] for kind in kinds)
+        parts.append(f"{names.dataset(dataset)} / {names.model(model)} / {names.loss(loss)} ({changed})")
+    more = [f"and {len(parts) - TOLD_HOLES} more cells"] if len(parts) > TOLD_HOLES else []
+    return [
+        f"{MIXED}: trials made by different code, or versions of torch, that do not compute the same: "
+        f"{'; '.join([*parts[:TOLD_HOLES], *more])}."
+    ]
+
+
+def _place(row: Any) -> str:
+    settings = f" ({row.settings})" if row.settings else ""
+    return f"{names.dataset(row.dataset)} / {names.model(row.model)}{settings}"
