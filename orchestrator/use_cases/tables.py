@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from orchestrator.use_cases.rescore import with_scores
 from results.scoring.scores import DEFAULT_ELSEWHERE, UNCALIBRATED, chosen, criterion_of, temperature_by
 from results.store.place import redacted
-from results.store.snapshot import Snapshot
+from results.store.snapshot import Snapshot, side_by_side
 from results.store.store import Store
 from results.tables import papers
 from results.tables.at_epoch import Epoch
@@ -295,15 +295,17 @@ def write(standing: Standing, built: Sequence[Table], command: str) -> Written:
     calibrator = temperature_by(sweep.temperature_criterion)
     parts = split(frame, expected, default_metrics(frame), DEFAULT_ELSEWHERE)
     made_from = _origin(store.uri, sweep.name, frame, expected, parts, calibrator, command)
-    files = {}
-    for format, ending in FILES.items():
-        path = f"tables/{sweep.name}.{ending}"
+    paths = {format: f"tables/{sweep.name}.{ending}" for format, ending in FILES.items()}
+
+    def put(format: str) -> None:
         text = render(built, format, standalone=True, sweep=sweep.name)
-        store.folder.write(path, with_origin(text, format, made_from.of_file(format, True)).encode())
-        files[format] = store.folder.name(path)
-    wanted = default_metrics(frame, ON_SCREEN)
+        store.folder.write(paths[format], with_origin(text, format, made_from.of_file(format, True)).encode())
+
+    side_by_side(store.folder, put, list(FILES))
+    files = {format: store.folder.name(path) for format, path in paths.items()}
+    shown = default_metrics(frame, ON_SCREEN)
     by_metric = {table.metric.name: table for table in built if table.data == TEST_SET}
-    return Written(tuple(by_metric[name] for name in wanted), files)
+    return Written(tuple(by_metric[name] for name in shown), files)
 
 
 def evaluations(store: Store, snapshot: Snapshot) -> pd.DataFrame:

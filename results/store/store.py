@@ -139,6 +139,9 @@ class Store:
             replaced = {path for path in listed for of in folders if copies.is_of(of.name, path)}
             with contextlib.suppress(StoreError):
                 self._copy(snapshot, folders, replaced)
+                if self.folder.is_local:
+                    # A command that only reads leaves no empty folder.
+                    self.folder.delete_stale_temporaries()
                 return 0
         return snapshot.loose
 

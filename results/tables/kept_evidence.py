@@ -137,6 +137,9 @@ class KeptEvidence:
             self._new.clear()
             for earlier_path in there.keys() - {path}:
                 self.folder.delete(earlier_path)
+            if self.folder.is_local:
+                # A command that only reads leaves no empty folder.
+                self.folder.delete_stale_temporaries()
 
     def delete_outdated(self) -> int:
         """Deletes evidence that other code computed, and returns the number of its folders.

@@ -82,6 +82,7 @@ def test_kept_evidence_is_the_computed_evidence_and_reads_no_logits(
     assert_same(computed, found(frame, folder, read=second))
     assert not second.read
     (info,) = folder.list("rescored")
+    assert [path.name for path in Path(folder.root).iterdir()] == ["rescored"]
     # Deleting it changes no number.
     folder.delete(info.path)
     assert_same(computed, found(frame, folder, read=second))
