@@ -70,9 +70,12 @@ def _error(losses: Sequence[Loss], errors: Mapping[int, Value], best: int) -> st
     if best not in known:
         return ""
     least = min(known, key=lambda loss: known[loss].mean)
+    own = f"{known[best].mean:.2f}%"
+    if known[best].near_chance:
+        own += ", near chance: calibration then says little"
     if known[least].mean == known[best].mean:
-        return f"{known[best].text}%, the lowest."
-    return f"{known[best].text}%; the lowest is {known[least].text}%, {losses[least].name}."
+        return f"{own}; the lowest."
+    return f"{own}; the lowest is {known[least].mean:.2f}%, {losses[least].name}."
 
 
 def _floor(known: Mapping[int, Value], best: int) -> str:

@@ -25,6 +25,7 @@ from results.tables.evidence import Predictions
 from results.tables.layout import Cell as TableCell
 from results.tables.layout import Table
 from results.tables.statistics import CELL, described, settings_of_variants
+from results.tables.warnings import AT_EDGE, FEW, at_edge
 from trainables.shell import quoted
 from trainables.texts import visible
 
@@ -134,10 +135,12 @@ class _Building:
     def _networks(self) -> tuple[Network, ...]:
         datasets = names.short((place[0] for place in self.places), names.dataset)
         models = names.short((place[1] for place in self.places), names.model)
+        few = {(row.dataset, row.model, row.settings) for each in self.tables for row in each.rows if row.few}
         return tuple(
             Network(
                 *place,
-                ", ".join(filter(None, (datasets[place[0]], models[place[1]], visible(place[2])))),
+                ", ".join(filter(None, (datasets[place[0]], models[place[1]], visible(place[2]))))
+                + FEW * (place in few),
                 (*names.notes([place[0]], names.dataset), *names.notes([place[1]], names.model)),
             )
             for place in self.places
@@ -239,13 +242,15 @@ class _Building:
         key, criterion = str(row["key"]), criterion_of(self.calibrator)
         diagrams: tuple[Diagram, ...] = ()
         if key in before:
-            diagrams = (diagram(before[key]), diagram(after[key]))
+            diagrams = tuple(diagram(each[key].confidences, each[key].correct) for each in (before, after))
         epoch = row.get("reported_epoch", math.nan)
+        temperature = float(row.get(f"temperature_{criterion}", math.nan))
         shared = json.dumps(origin(row), sort_keys=False)
         return Trial(
             key,
             int(row["seed"]),
-            float(row.get(f"temperature_{criterion}", math.nan)),
+            temperature,
+            AT_EDGE * at_edge([temperature]),
             0 if pd.isna(epoch) else int(epoch) + 1,
             tuple(_number(row.get(column), factor) for column, factor in self.scored),
             diagrams,
@@ -295,6 +300,7 @@ def _value(table: Table, cell: TableCell) -> Value:
         scale * floor.mean if floor else math.nan,
         scale * floor.upper if floor else math.nan,
         cell.calibrated,
+        cell.near_chance,
     )
 
 

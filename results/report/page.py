@@ -81,6 +81,7 @@ class Value:
         best: Whether the loss may be the best of its network, and others are ruled out.
         floor, upper: Mean and 95% point of the error of a calibrated network; NaN without a floor.
         calibrated: Whether the error is no more than that.
+        near_chance: Whether the network may do no better than always naming the most frequent class.
     """
 
     text: str
@@ -91,6 +92,7 @@ class Value:
     floor: float
     upper: float
     calibrated: bool
+    near_chance: bool
 
 
 Real = Literal["yes", "partly", "no", "unknown"]
@@ -155,6 +157,7 @@ class Trial:
 
     Attributes:
         temperature: NaN if there is none.
+        mark: Of a temperature at the edge of its grid; ''.
         epoch: The reported one, from 1; 0 if unknown.
         scores: Its score in each column; NaN where undefined.
         diagrams: Before and after calibration; empty without stored logits.
@@ -165,6 +168,7 @@ class Trial:
     key: str
     seed: int
     temperature: float
+    mark: str
     epoch: int
     scores: tuple[float, ...]
     diagrams: tuple[Diagram, ...]

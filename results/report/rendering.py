@@ -124,6 +124,7 @@ def _trial(trial: Trial, epochs: dict[tuple[int, ...], int]) -> dict[str, Any]:
         "key": trial.key,
         "seed": trial.seed,
         "temperature": _short(trial.temperature, 3),
+        "mark": trial.mark,
         "epoch": trial.epoch,
         "scores": [_short(value, 5) for value in trial.scores],
         "diagrams": [

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 from scipy import special
 
 from results.figures.arithmetic import BAND, by_bin
 from results.report.page import Curves, Diagram
-from results.scoring.samples import Samples
-from results.statistics.binned import BINS, equal_width_bins
+from results.statistics.binned import BINS, Floats, equal_width_bins
 from results.store import data_files, rows
 from results.store.address import Address
 from results.store.errors import StoreError
@@ -22,6 +22,8 @@ from results.store.files import Folder
 from results.store.snapshot import side_by_side
 from results.wording import duration
 from trainables.texts import visible
+
+Bools = NDArray[np.bool_]
 
 MEASURES = {"ece": 100.0, "nll": 100.0, "error": 100.0}
 """Measures of curves, with the factor to units of print."""
@@ -86,15 +88,17 @@ def curves(frame: pd.DataFrame) -> Curves | None:
     return Curves(tuple((chosen + 1).tolist()), lines)
 
 
-def diagram(tested: Samples) -> Diagram:
+def diagram(sure: Floats, correct: Bools) -> Diagram:
     """The bins of a reliability diagram.
 
     The band of a bin is that of a binomial distribution with its mean confidence. Within a bin, confidences
     differ by at most 1/15, so the distribution with a confidence for each sample is hardly narrower.
+
+    Args:
+        sure: Confidence of each test sample, [N].
+        correct: Whether its prediction is correct, [N].
     """
-    counts, confidences, accuracies = by_bin(
-        tested.confidences, tested.correct.astype(np.int64), BINS, equal_width_bins
-    )
+    counts, confidences, accuracies = by_bin(sure, correct.astype(np.int64), BINS, equal_width_bins)
     filled = np.flatnonzero(counts)
     ends = []
     for quantile in BAND:

@@ -58,7 +58,7 @@ function seeds(number, cell, trial) {
   const head = ["Seed", ...(temperatures ? ["T"] : []), ...columns.map((place) => `${metric.title} ${page.columns[place].heading}`), "Epoch", "Training"];
   const lines = cell.trials.map((each) => [
     element("button", { "aria-pressed": String(each === trial), onclick: () => show(number, each.seed) }, `seed ${each.seed}`),
-    ...(temperatures ? [shown(each.temperature, 2)] : []),
+    ...(temperatures ? [shown(each.temperature, 2) + each.mark] : []),
     ...columns.map((place) => shown(each.scores[place], page.columns[place].places)),
     each.epoch ? String(each.epoch) : "", each.facts.training || ""]);
   const also = cell.missing.length ? element("p", { class: "notes" }, `Missing: seeds ${cell.missing.join(", ")}.`) : null;

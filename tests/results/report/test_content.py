@@ -12,7 +12,6 @@ from scipy import stats
 from results.report.answers import answer
 from results.report.page import Column, Loss, Metric, Page, Trial, Value
 from results.report.trials import MOST_EPOCHS, curves, diagram
-from results.scoring.samples import Samples
 from results.store.store import Store
 
 from .conftest import GOLDEN
@@ -53,10 +52,7 @@ def test_the_bins_of_a_diagram_give_the_error(page: Page) -> None:
 def test_the_band_is_that_of_a_binomial_distribution() -> None:
     # Bins of 1, 5 and 40 samples, one of them certain.
     confidences = np.repeat([0.03, 0.5, 0.83, 1.0], [1, 5, 40, 3])
-    count = len(confidences)
-    zeros = np.zeros(count)
-    tested = Samples(np.arange(count), confidences, zeros == 0, zeros, zeros, np.arange(count))
-    for _, samples, confidence, _, low, high in diagram(tested).filled:
+    for _, samples, confidence, _, low, high in diagram(confidences, confidences > 0.4).filled:
         ends = stats.binom.ppf([0.025, 0.975], samples, confidence) / samples
         assert (low, high) == pytest.approx(tuple(ends))
 
@@ -80,13 +76,13 @@ def answered(scores: list[list[float]], best: list[bool], metric: Metric = LOWER
     """Is it real, which loss, by how much: from scores [losses][seeds] and the marks of the table."""
     trials = {
         loss: [
-            Trial(f"{loss}{seed}", seed, math.nan, 0, (score,), (), None, {}, 0)
+            Trial(f"{loss}{seed}", seed, math.nan, "", 0, (score,), (), None, {}, 0)
             for seed, score in enumerate(own)
         ]
         for loss, own in enumerate(scores)
     }
     values = {
-        loss: Value("", "", float(np.mean(own)), 0, mark, math.nan, math.nan, False)
+        loss: Value("", "", float(np.mean(own)), 0, mark, math.nan, math.nan, False, False)
         for loss, (own, mark) in enumerate(zip(scores, best, strict=True))
     }
     found = answer(LOSSES, metric, Column(0, "before", "", 2), 0, values, trials, {}, {})
