@@ -106,7 +106,7 @@ class Trial:
         return column in self.curves.columns
 
     def bins(self, column: str, epoch: int) -> Floats:
-        """Number of samples, sum of confidences and number of correct ones by bin of equal width, [3, bins].
+        """A column of bins at one epoch, [3, bins] or [bins]: see docs/protocol.md, section 7.
 
         Args:
             epoch: From 1.

@@ -414,7 +414,14 @@ def test_curves_agree_with_numpy_and_scipy(reduction: str) -> None:
     result = training.result()
     expected = expected_curves("train", initial, data.train.labels.numpy())
     expected["train_loss"] = expected["train_nll"]
-    bins = {"train_bins": expected_bins(initial, data.train.labels.numpy())}
+    labels = data.train.labels.numpy()
+    # Of cross-entropy, the gradient is the probabilities less the label, for each sample.
+    gradients = special.softmax(initial.astype(np.float64), axis=1) - np.eye(10)[labels]
+    edges = [0, *10 ** np.linspace(-6, 1, 29), np.inf]
+    bins = {
+        "train_bins": expected_bins(initial, labels),
+        "gradient_bins": np.histogram(np.linalg.norm(gradients, axis=1), edges)[0],
+    }
     for prefix, part in (("validation", result.validation), ("test", result.test)):
         logits, labels = part.logits.numpy(), part.labels.numpy()
         expected |= expected_curves(prefix, logits, labels)

@@ -11,6 +11,13 @@ from torch import Tensor
 
 from trainables.tasks.base import Measures
 
+DECADES, BINS_PER_DECADE = (-6, 1), 4
+GRADIENT_EDGES = torch.logspace(
+    *DECADES, (DECADES[1] - DECADES[0]) * BINS_PER_DECADE + 1, dtype=torch.float64
+)
+"""Edges of the bins of gradient norms, 1e-6 to 10; one more bin lies below and one above."""
+GRADIENT_BINS = len(GRADIENT_EDGES) + 1
+
 
 @dataclass
 class EpochUnderWay:
@@ -22,6 +29,8 @@ class EpochUnderWay:
         augmentation: Generator of the augmentations, used batch after batch.
         loss_sum: Sum of the loss over samples, float64, on the device.
         norm_sum: Sum of the gradient norms before clipping, float64, on the device.
+        gradients: Number of samples by the norm of the gradient with respect to their outputs, float64
+            [`GRADIENT_BINS`], on the device.
         batches: Number of trained batches.
     """
 
@@ -30,7 +39,19 @@ class EpochUnderWay:
     measured: Measures
     loss_sum: Tensor
     norm_sum: Tensor
+    gradients: Tensor
     batches: int = 0
+
+    def __post_init__(self) -> None:
+        # Once: copying them to the device with each batch would wait for it.
+        self._edges = GRADIENT_EDGES.to(self.gradients.device)
+
+    @torch.no_grad()
+    def add_gradients(self, gradients: Tensor) -> None:
+        """Counts the samples of a batch by the norms of their gradients, [M, ...]."""
+        norms = gradients.reshape(len(gradients), -1).norm(dim=1).double()
+        places = torch.searchsorted(self._edges, norms, right=True)
+        self.gradients.index_add_(0, places, torch.ones_like(norms))
 
     def state(self) -> dict[str, Any]:
         return {
@@ -39,6 +60,7 @@ class EpochUnderWay:
             "measured": self.measured.sums,
             "loss_sum": self.loss_sum,
             "norm_sum": self.norm_sum,
+            "gradients": self.gradients,
             "batches": self.batches,
         }
 
@@ -63,5 +85,6 @@ class EpochUnderWay:
             measured,
             state["loss_sum"].to(device),
             state["norm_sum"].to(device),
+            state["gradients"].to(device),
             state["batches"],
         )

@@ -18,7 +18,7 @@ from trainables.losses.base import Loss
 from trainables.tasks.base import Task
 from trainables.training import seeds
 from trainables.training.curves import Curves
-from trainables.training.epoch import EpochUnderWay
+from trainables.training.epoch import GRADIENT_BINS, EpochUnderWay
 from trainables.training.execution import Execution
 from trainables.training.optimizers import optimizer
 from trainables.training.process_group import ProcessGroup
@@ -111,7 +111,9 @@ class Trainer:
             if self.batch_context:
                 provided = self.task.batch_context(self.dataset.train, indices, targets)
                 context = {name: self._provided(provided, name) for name in self.batch_context}
-            loss = self.task.loss(self.loss, outputs.float(), targets, context)
+            scores = outputs.float()
+            scores.retain_grad()
+            loss = self.task.loss(self.loss, scores, targets, context)
             if settings.loss_reduction == "mean_over_samples":
                 loss = loss / len(indices)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -120,7 +122,10 @@ class Trainer:
             self.optimizer.step()
             under_way.measured.add(outputs, targets)
             averaged_over = {"sum": 1, "mean": len(targets), "mean_over_samples": len(indices)}
-            under_way.loss_sum += loss.detach() * averaged_over[settings.loss_reduction]
+            divisor = averaged_over[settings.loss_reduction]
+            under_way.loss_sum += loss.detach() * divisor
+            if scores.grad is not None:
+                under_way.add_gradients(scores.grad * divisor)
             under_way.batches += 1
             on_batch()
             if under_way.batches < len(batches) and pause():
@@ -135,6 +140,7 @@ class Trainer:
             "learning_rate": under_way.learning_rate,
             "train_loss": loss_per_sample,
             "gradient_norm": gradient_norm if math.isfinite(gradient_norm) else None,
+            "gradient_bins": under_way.gradients.tolist(),
             **under_way.measured.read("train"),
         }
 
@@ -146,6 +152,7 @@ class Trainer:
             measured=self.task.measures(self.device),
             loss_sum=torch.zeros((), dtype=torch.float64, device=self.device),
             norm_sum=torch.zeros((), dtype=torch.float64, device=self.device),
+            gradients=torch.zeros(GRADIENT_BINS, dtype=torch.float64, device=self.device),
         )
 
     def _provided(self, provided: Mapping[str, Tensor], name: str) -> Tensor:

@@ -89,6 +89,27 @@ def test_recorded_bins_have_floor_and_band_of_their_counts() -> None:
         assert (off <= 1 + 0.15 * np.sqrt(samples[filled] / 4)).all()
 
 
+def test_gradients_of_single_samples_are_shares_of_the_training_part(cell: Cell) -> None:
+    def recorded(trial: Trial) -> Trial:
+        counts = [[0.0] * 29 + [epoch + 1.0] for epoch in range(len(trial.curves))]
+        for epoch, row in enumerate(counts):
+            row[epoch] = 3.0 * (epoch + 1)
+        plain = {"gradient_norm": trial.curves["gradient_norm"], "gradient_bins": counts}
+        return altered(trial, pa.Table.from_pydict(plain))
+
+    results = Results([dataclasses.replace(cell, trials=tuple(map(recorded, cell.trials)))])
+    _, single = pictures("gradients", results)
+    assert [axes.get_title(loc="left") for axes in single.drawing.axes[:3]] == [
+        "(a) epoch 1",
+        "(b) epoch 3",
+        "(c) epoch 6",
+    ]
+    for axes, epoch in zip(single.drawing.axes, (1, 3, 6), strict=False):
+        heights = axes.patches[0].get_data().values
+        assert (heights[epoch - 1], heights[29], heights.sum()) == (75, 25, 100)
+    assert len(pictures("gradients", Results([cell]))) == 1
+
+
 def with_bins(trial: Trial) -> Trial:
     """The trial with curves that have bins, different in each epoch."""
     bins = {
