@@ -24,5 +24,5 @@ def print_exported(exported: Exported) -> None:
             screen.print(line, highlight=False, soft_wrap=True, markup=False)
     if exported.missing:
         warn(
-            f"{counted(exported.missing, 'trial')} of the sweep not exported: not finished, or another task."
+            f"{counted(exported.missing, 'trial')} of the sweep not exported: unfinished, or of another task."
         )
