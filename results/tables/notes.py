@@ -17,7 +17,7 @@ KINDS = {"dataset": "data set", "model": "model", "loss": "loss", "training": "t
 
 NOT_PLANNED = "Empty cells are not part of the sweep."
 
-TOLD_HOLES = 8
+MOST_LISTED = 8
 """Most cells with missing trials that a note names; the rest are counted."""
 
 
@@ -36,13 +36,13 @@ def notes_on_holes(summary: pd.DataFrame, cells: int, planned: bool) -> list[str
     gaps: list[Any] = [row for row in summary.itertuples() if row.missing]
     if gaps:
         parts = []
-        for row in gaps[:TOLD_HOLES]:
+        for row in gaps[:MOST_LISTED]:
             seeds = "seeds" if len(row.missing) > 1 else "seed"
             parts.append(
                 f"{_place(row)} / {names.loss(row.loss)}: {seeds} {', '.join(map(str, row.missing))}"
             )
-        if len(gaps) > TOLD_HOLES:
-            parts.append(f"and {len(gaps) - TOLD_HOLES} more cells")
+        if len(gaps) > MOST_LISTED:
+            parts.append(f"and {len(gaps) - MOST_LISTED} more cells")
         missing = sum(len(row.missing) for row in gaps)
         total = missing + int(summary["seeds"].sum())
         dash = f" ({MISSING} where a cell has none)" if any(row.seeds == 0 for row in gaps) else ""
@@ -96,10 +96,10 @@ def notes_on_code(mixed: Mapping[tuple[Any, ...], list[str]]) -> list[str]:
     for (dataset, model, loss, _), kinds in mixed.items():
         changed = ", ".join(KINDS[kind] for kind in kinds)
         parts.append(f"{names.dataset(dataset)} / {names.model(model)} / {names.loss(loss)} ({changed})")
-    more = [f"and {len(parts) - TOLD_HOLES} more cells"] if len(parts) > TOLD_HOLES else []
+    more = [f"and {len(parts) - MOST_LISTED} more cells"] if len(parts) > MOST_LISTED else []
     return [
         f"{MIXED}: trials made by different code, or versions of torch, that do not compute the same: "
-        f"{'; '.join([*parts[:TOLD_HOLES], *more])}."
+        f"{'; '.join([*parts[:MOST_LISTED], *more])}."
     ]
 
 
