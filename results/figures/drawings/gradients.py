@@ -71,4 +71,5 @@ def _histogram(axes: Axes, cell: Cell, epoch: int) -> None:
 
 
 def _shares(counts: Floats) -> Floats:
-    return 100 * counts / counts.sum()
+    shares: Floats = 100 * counts / counts.sum()
+    return shares
