@@ -109,9 +109,9 @@ def rescore(
 ) -> int:
     """Compute metrics under calibrators from the stored logits, for tables of scores that rows lack.
 
-    Writes to the folder rescored/ of the store, which you may delete. Deletes outdated scores there: those
-    that other code computed for the same metric and calibrator. Never changes a committed file. Rerun to
-    resume. Exit code 1 if a trial cannot be scored.
+    Also computes the noise floors and comparisons in these tables, of any number of trials. Writes to the
+    folder rescored/ of the store, which you may delete. Deletes outdated scores and evidence there: those of
+    other code. Never changes a committed file. Rerun to resume. Exit code 1 if a trial cannot be scored.
     """
     from orchestrator.screen.as_json import as_json
     from orchestrator.screen.bars import bar

@@ -10,6 +10,7 @@
     damaged/...                                           altered files, set aside
     compacted/<folder>-<format>-<digest>.parquet          all rows of a folder in one file (copies.py)
     rescored/<scorer>/<digest>.parquet                    scores missing from rows (scoring/layer.py)
+    rescored/evidence-<digest>/<digest>.parquet           of rows of tables (tables/kept_evidence.py)
 
 A row is written after its data, atomically, and never replaced: it is the commit. It needs neither a
 database nor locks. A row in trials/ commits the trial, with its evaluation on the test set; a row in
