@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from orchestrator.command_line import copied
-from orchestrator.use_cases.changed_code import ChangedCode
 from results.store.store import COPIED_FROM
 from results.wording import counted
+
+if TYPE_CHECKING:
+    from orchestrator.use_cases.changed_code import ChangedCode
 
 
 def slow_bfloat16(trials: int) -> Iterator[str]:

@@ -317,7 +317,7 @@ def _cells(
     by_seed: list[Mapping[int, float]] = [{}] * len(summary)
     if temperature:
         means, by_seed = (summary[f"{temperature}_{name}"].tolist() for name in ("mean", "by_seed"))
-    places = zip(*(summary[name] for name in CELL), strict=True)
+    places = zip(*(summary[name].tolist() for name in CELL), strict=True)
     return [
         Cell(
             variant,
