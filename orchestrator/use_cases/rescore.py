@@ -145,6 +145,7 @@ def rescore(
                 kept,
                 lambda finished: progress(finished, number),
             )
+    kept.delete_outdated()
     return Rescored(
         store,
         number,
@@ -153,7 +154,7 @@ def rescore(
         done.undefined,
         done.failed,
         opened.folder.name(FOLDER),
-        delete_outdated(opened.folder, scorers) + kept.delete_outdated(),
+        delete_outdated(opened.folder, scorers) + kept.outdated,
     )
 
 

@@ -71,10 +71,14 @@ class KeptEvidence:
 
     Args:
         writes: Whether `save` writes.
+
+    Attributes:
+        outdated: Number of deleted folders with evidence of other code.
     """
 
     def __init__(self, folder: Folder, *, writes: bool = True):
         self.folder, self.writes = folder, writes
+        self.outdated = 0
         self._new: dict[str, tuple[Any, ...]] = {}
 
     @functools.cached_property
@@ -138,11 +142,12 @@ class KeptEvidence:
             for earlier_path in there.keys() - {path}:
                 self.folder.delete(earlier_path)
             if self.folder.is_local:
+                self.delete_outdated()
                 # A command that only reads leaves no empty folder.
                 self.folder.delete_stale_temporaries()
 
-    def delete_outdated(self) -> int:
-        """Deletes evidence that other code computed, and returns the number of its folders.
+    def delete_outdated(self) -> None:
+        """Deletes evidence that other code computed.
 
         Raises:
             StoreError: The store cannot be read or written.
@@ -153,7 +158,7 @@ class KeptEvidence:
             if found.startswith(f"{FOLDER}/evidence-") and found != self.name:
                 self.folder.delete(info.path)
                 outdated.add(found)
-        return len(outdated)
+        self.outdated += len(outdated)
 
     @functools.cached_property
     def _lines(self) -> Mapping[str, tuple[Any, ...]]:
