@@ -17,7 +17,7 @@ from results.tables.screen import Screen
 
 MORE = (
     "Other scores: --metric NAME (`calibsweep list metrics`). All tables, also those of other data than "
-    "the test set: --format md, latex, html or csv."
+    "the test set: --output FILE, or --format md, latex, html or csv."
 )
 
 

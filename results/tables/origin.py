@@ -8,13 +8,15 @@ as its member `made_from`.
 from __future__ import annotations
 
 import datetime
+import difflib
 import html
 import importlib.metadata
+import itertools
 import json
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -303,12 +305,12 @@ def differences(file: str, store: str, format: str) -> list[Difference]:
     """Where two texts of tables differ: cells, or whole lines if there are more on one side."""
     if format == "json":
         return _in_json(json.loads(file), json.loads(store), "")
-    lines = file.splitlines(), store.splitlines()
-    if len(lines[0]) != len(lines[1]):
-        return _in_lines(*lines)
     found = []
     label = ""
-    for number, (theirs, ours) in enumerate(zip(*lines, strict=True), 1):
+    for number, theirs, ours in _aligned(file.splitlines(), store.splitlines()):
+        if theirs is None or ours is None:
+            found.append(Difference(f"line {number}", (theirs or "").strip(), (ours or "").strip()))
+            continue
         both = _cells(theirs, format), _cells(ours, format)
         if format != "html" or "<th" in ours:
             label = _label(both[1], format)
@@ -321,18 +323,14 @@ def differences(file: str, store: str, format: str) -> list[Difference]:
     return found
 
 
-def _in_lines(file: Sequence[str], store: Sequence[str]) -> list[Difference]:
-    import difflib
-
-    found = []
-    matcher = difflib.SequenceMatcher(None, file, store, autojunk=False)
-    for kind, start, end, first, last in matcher.get_opcodes():
-        if kind != "equal":
-            texts = (
-                "\n".join(line.strip() for line in part) for part in (file[start:end], store[first:last])
-            )
-            found.append(Difference(f"line {start + 1}", *texts))
-    return found
+def _aligned(file: Sequence[str], store: Sequence[str]) -> Iterator[tuple[int, str | None, str | None]]:
+    """Pairs of lines, with their number in the first text; None where one text lacks a line."""
+    blocks: Sequence[tuple[str, int, int, int, int]] = [("replace", 0, len(file), 0, len(store))]
+    if len(file) != len(store):
+        blocks = difflib.SequenceMatcher(None, file, store, autojunk=False).get_opcodes()
+    for _, start, end, first, last in blocks:
+        pairs = itertools.zip_longest(file[start:end], store[first:last])
+        yield from ((number, *pair) for number, pair in enumerate(pairs, start + 1))
 
 
 _BETWEEN = {"md": r" \| ", "latex": " & ", "csv": ",", "html": r"(?:<[^>]*>)+"}

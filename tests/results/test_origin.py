@@ -85,8 +85,11 @@ def test_differences_are_the_cells_that_differ(format: str) -> None:
     (found,) = differences(TEXTS[format].replace("3.14", "3.15"), TEXTS[format], format)
     assert found == Difference(f"line {line} (FL-1)", "3.15", "3.14")
     assert differences(TEXTS[format], TEXTS[format], format) == []
-    (removed,) = differences(TEXTS[format], TEXTS[format].replace("FL-1", "FL-1\nFL-2"), format)
-    assert removed.where.startswith("line ") and "FL-2" in removed.store
+    lines = TEXTS[format].splitlines()
+    longer = "\n".join([*lines[:line], "More.", *lines[line:]])
+    assert differences(TEXTS[format], longer, format) == [Difference(f"line {line + 1}", "", "More.")]
+    found = differences(TEXTS[format].replace("3.14", "3.15"), longer, format)
+    assert [(each.file, each.store) for each in found] == [("3.15", "3.14"), ("", "More.")]
 
 
 def test_differences_in_json_ignore_all_but_the_tables() -> None:
