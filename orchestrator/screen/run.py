@@ -62,7 +62,8 @@ def print_ran(ran: Ran, given: Mapping[str, Any], console: Console) -> None:
     if ran.tables:
         print_written(ran.tables, console)
     if ran.report:
-        console.print(f"Report: {ran.report} (open it in a browser)", highlight=False, soft_wrap=True)
+        where = "download it, and open it" if "://" in ran.report else "open it"
+        console.print(f"Report: {ran.report} ({where} in a browser)", highlight=False, soft_wrap=True)
     if ran.left:
         line = f"Interrupted with {counted(ran.left, 'trial')} left. To resume:"
         console.print(line, style="warning")

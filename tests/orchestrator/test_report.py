@@ -76,7 +76,7 @@ def test_what_cannot_be_reported_is_refused(tmp_path: Path, sweep: str, store: s
         report(store, sweep, tmp_path / "missing" / "x.html")
 
 
-def test_failures_alike_are_shown_together(store: str, sweep: str) -> None:
+def test_failures_alike_are_shown_together(tmp_path: Path, store: str, sweep: str) -> None:
     place, trials = Store(store), load(sweep, ["seeds=[0, 1, 7, 8, 9]"]).trials
     new = [trial for trial in trials if trial.seed > 6]
     for trial in new[:3]:
@@ -90,6 +90,10 @@ def test_failures_alike_are_shown_together(store: str, sweep: str) -> None:
     assert (memory.failure_class, len(memory.trials), memory.attempts) == ("out of memory", 3, 2)
     assert diverged.trials == (str(new[3]),)
     assert [each.failure_class for each in failures(place.snapshot(), done, {new[3].key})] == ["diverged"]
+    # Without a sweep, of all trials of the store.
+    made = report(store, None, tmp_path / "page.html")
+    assert (made.trials, made.failed) == (6, 4)
+    assert "4 failed: out of memory, diverged" in made.file.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from orchestrator.driver.worker import TrialWorker
 from orchestrator.driver.worker_settings import WorkerSettings
 from orchestrator.screen.tables import print_tables
 from orchestrator.use_cases.check_loss import check_loss
+from orchestrator.use_cases.report import report
 from orchestrator.use_cases.rescore import rescore
 from orchestrator.use_cases.tables import tables
 from orchestrator.use_cases.trial import trial
@@ -146,6 +147,8 @@ def test_its_trials_are_committed_verified_and_printed_beside_those_of_classific
     screen = Terminal(file=io.StringIO(), width=100)
     print_tables(found, screen)
     assert "Hamming loss" in screen.file.getvalue()  # type: ignore[attr-defined]
+    page = report(uri, None, tmp_path / "page.html")
+    assert page.trials == 4 and "Hamming loss" in page.file.read_text(encoding="utf-8")
 
 
 def test_commands_for_classification_refuse_a_store_that_has_none(
@@ -194,7 +197,7 @@ blocks:
 """)
     store = str(tmp_path / "store")
     output = calibsweep("run", str(sweep), "--store", store)
-    assert "hamming" in output and "Hamming loss" in output
+    assert "hamming" in output and "Hamming loss" in output and f"Report: {store}/reports/tags.html" in output
     frame = Store(store).trials().set_index("loss")
     assert frame.loc["sigmoid", "key"] == trial_of("sigmoid").key
     assert "Subset error" in calibsweep("tables", str(sweep), "--store", store, "--format", "md")

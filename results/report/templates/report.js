@@ -31,6 +31,7 @@ function answers(metric, network) {
   const floors = page.cells.some((cell) => cell.network === network && columns.some((place) => cell.scores[place] && cell.scores[place][4] !== null));
   byId("plots").replaceChildren(...columns.map((place) => lossChart(network, place, width, show)));
   if (columns.length) byId("plots").append(legend(floors));
+  else byId("answers").append(element("p", { class: "notes" }, "This score is not defined for this network: choose another."));
 }
 
 function overview(metric, choose) {
