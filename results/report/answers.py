@@ -58,8 +58,9 @@ def answer(
     named = next((loss for loss in order if losses[loss].label == REFERENCE), best)
     other = named if named != best else order[1]
     difference = _difference(metric.name, position, trials[best], trials[other], tested)
-    much = _much(metric, column, difference, losses[other].name, named != best)
     marked = tuple(loss for loss in order if known[loss].best)
+    which = losses[other].name + ("" if named != best else ", the next")
+    much = _much(metric, column, difference, which, ruled_out=bool(marked) and other not in marked)
     seeds = max(len(trials[loss]) for loss in order)
     real, why = _real(len(order), len(marked), seeds, difference)
     return Answer(best, value, much, real, why, *beside, marked or tuple(order))
@@ -143,15 +144,20 @@ _BINNED = ("confidences", "correct")
 
 
 def _much(
-    metric: Metric, column: Column, difference: Difference | None, other: str, is_reference: bool
+    metric: Metric, column: Column, difference: Difference | None, other: str, *, ruled_out: bool
 ) -> str:
+    """The difference from another loss, in a sentence.
+
+    Args:
+        ruled_out: Whether the other loss is ruled out as the best: by a one-sided test, so that the two-sided
+            interval may include zero.
+    """
     if difference is None:
         return f"Not compared with {other}: they have no seed in common."
     places, points = column.places, f" {metric.points}" if metric.points else ""
     size = abs(difference.estimate)
     side = "above" if difference.estimate > 0 else "below"
-    which = other if is_reference else f"{other}, the next"
-    text = f"{size:.{places}f}{points} {side} {which}"
+    text = f"{size:.{places}f}{points} {side} {other}"
     if math.isnan(difference.low):
         return f"{text}; one seed has no interval."
     # The interval of the size, in the direction of the estimate.
@@ -159,7 +165,8 @@ def _much(
     zero = ", which includes zero" if low <= 0 <= high else ""
     over = "over its test samples" if difference.seeds == 1 else f"over {difference.seeds} matched seeds"
     ends = " to ".join(f"{end:z.{places}f}".replace("-", MINUS) for end in (low, high))
-    return f"{text}; 95% interval {ends}{zero}, {over}."
+    one_sided = " A loss is ruled out by a one-sided test." if zero and ruled_out else ""
+    return f"{text}; 95% interval {ends}{zero}, {over}.{one_sided}"
 
 
 def _real(losses: int, marked: int, seeds: int, difference: Difference | None) -> tuple[Real, str]:

@@ -97,6 +97,9 @@ def test_the_answer_follows_the_marks_of_the_table() -> None:
     real, best, much = answered(scores, [False, False, False])
     assert (real, best) == ("no", 1)
     assert much.startswith("5.00 points below cross_entropy; 95% interval 5.00 to 5.00")
+    # A one-sided test rejects where the two-sided interval, of 3 and 41 in mean, includes zero.
+    _, _, much = answered([[41.0, 45.0], [4.0, 42.0]], [False, True])
+    assert "includes zero" in much and "one-sided" in much
     real, best, much = answered([[9.0], [4.0], [5.0]], [False] * 3)
     assert (real, best) == ("unknown", 1) and "no interval" in much
     # With logits, networks of one seed can be told apart, and losses still cannot.
