@@ -149,7 +149,7 @@ def test_a_run_writes_its_page(store: str, sweep: str, monkeypatch: pytest.Monke
     page = Path(ran.report)
     page.write_text("as it was", encoding="utf-8")
     monkeypatch.setattr(use_case, "write", fails)
-    monkeypatch.setattr("orchestrator.use_cases.tables.write", lambda standing, built: ran.tables)
+    monkeypatch.setattr("orchestrator.use_cases.tables.write", lambda *arguments: ran.tables)
     heard = Heard()
     assert run(sweep, store, observer=heard).report == str(page) and not heard.lines
     page.unlink()

@@ -110,8 +110,9 @@ def file(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_thousand_trials_are_small_and_open_at_once(browser: Any, file: Path) -> None:
     assert file.stat().st_size < MOST_BYTES
-    took = []
-    for _ in range(3):
+    took: list[float] = []
+    # The machine may have other work: one of a few tries is enough.
+    while len(took) < 8 and min(took, default=SECONDS) >= SECONDS:
         began = time.monotonic()
         shown = opened(browser, file)
         assert len(shown.texts("#plots svg .row")) == 2 * LOSSES
