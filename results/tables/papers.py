@@ -16,7 +16,7 @@ from results.comparison.ours import Ours, Trained
 from results.comparison.places import LOSSES, METRICS, PLACES, REMARKS, TITLES
 from results.comparison.verdicts import Reason, score_of
 from results.scoring.scores import UNCALIBRATED, Score, known_metrics, temperature_by
-from results.tables import captions
+from results.tables import captions, warnings
 from results.tables.evidence import Predictions
 from results.tables.grid import Grid, Group, Line, Printed, divided, slug
 from results.tables.kept_evidence import KeptEvidence
@@ -25,6 +25,7 @@ from results.tables.notes import NOT_PLANNED
 from results.tables.published import PAPERS, published, published_tables, unknown_table
 from results.tables.statistics import CELL
 from results.tables.table import build, needed
+from results.tables.warnings import AT_EDGE, FEW
 from trainables.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -116,13 +117,14 @@ class Layout:
     ) -> list[Grid]:
         """The printed table as a grid, in parts if it is too wide or high; arguments as of `grid.arrange`."""
         label = max(measure(text) for row in self.rows for text in row)
+        few = {row.dataset for table in tables for row in table.rows if row.few}
         grid = Grid(
             slug(self.name),
             self.title,
             f"{self.title}, with our numbers. " + " ".join(table.about for table in tables),
             tuple(dict.fromkeys(line for table in tables for line in table.reading)),
             "Model",
-            tuple(Line(*row) for row in self.rows),
+            tuple(Line(dataset + FEW * (dataset in few), model) for dataset, model in self.rows),
             tuple(part for group in self._groups(tables) for part in _halved(group, width - label, measure)),
             tuple(dict.fromkeys(note for table in tables for note in table.notes)),
         )
@@ -163,7 +165,9 @@ class Layout:
         pieces = table.pieces(cell)
         if cell is None:
             return Printed()
-        temperature = f"{cell.temperature:.{self.digits}f}" if pieces.temperature and self.digits else ""
+        temperature = ""
+        if pieces.temperature and self.digits:
+            temperature = f"{cell.temperature:.{self.digits}f}" + AT_EDGE * cell.at_edge
         return Printed(pieces.mean, "", ", ".join(filter(None, (temperature, pieces.seeds))), cell.best)
 
 
@@ -306,6 +310,7 @@ def _reading(layout: Layout, table: Table, rows: Sequence[Row]) -> Iterable[str]
             f"{CALIBRATED}: no more than the error of calibrated networks with the same confidences, so "
             f"calibration is not rejected at {1 - LEVEL:.0%}."
         )
+    yield from warnings.sentences(rows, temperatures=bool(layout.digits))
 
 
 def _reasons(layout: Layout, empty: Mapping[Place, Reason]) -> list[str]:

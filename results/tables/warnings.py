@@ -48,13 +48,17 @@ def too_few(samples: int | None) -> bool:
     return samples is not None and samples < ENOUGH
 
 
-def sentences(rows: Iterable[Row]) -> Iterator[str]:
-    """The meaning of each mark that occurs in some rows of a table."""
+def sentences(rows: Iterable[Row], *, temperatures: bool = True) -> Iterator[str]:
+    """The meaning of each mark that occurs in some rows of a table.
+
+    Args:
+        temperatures: Whether these are printed.
+    """
     cells = [cell for row in rows for cell in row.cells if cell is not None]
     occurs = {
         NEAR_CHANCE: any(cell.near_chance for cell in cells),
         FEW: any(too_few(cell.samples) for cell in cells),
-        AT_EDGE: any(cell.at_edge for cell in cells),
+        AT_EDGE: temperatures and any(cell.at_edge for cell in cells),
     }
     for mark, meaning in MEANING.items():
         if occurs[mark]:

@@ -15,6 +15,7 @@ from results.tables.layout import Table
 from results.tables.papers import Layout, filled
 from results.tables.published import published
 from results.tables.table import needed
+from results.tables.warnings import AT_EDGE
 from sweeps.expand import expected_frame
 from trainables.errors import ConfigurationError
 from trainables.resolve import resolve
@@ -148,3 +149,15 @@ def test_other_tables_are_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"Table 8 .*CIFAR-100, Tiny-ImageNet"):
         only = [t for t in trials_of(Layout.of("mukhoti2020/1")) if t.dataset.name == "cifar10"]
         filled(Layout.of("mukhoti2020/8"), finished(Layout.of("mukhoti2020/1"), only))
+
+
+def test_a_temperature_at_the_edge_is_marked_where_it_is_printed() -> None:
+    for name, printed in (("mukhoti2020/1", True), ("mukhoti2020/10", False)):
+        layout = Layout.of(name)
+        frame = finished(layout, trials_of(layout))
+        frame.loc[frame["loss"] == "brier", "temperature_ece"] = 10.0
+        tables, _ = filled(layout, frame)
+        (grid,) = layout.arrange(tables, 10_000)
+        marked = [cell.aside for group in grid.groups for line in group.cells for cell in line]
+        assert any(text.endswith(AT_EDGE) for text in marked) == printed, name
+        assert any(text.startswith(AT_EDGE) for text in grid.reading) == printed, name
