@@ -12,15 +12,18 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from results.scoring.layer import Scorer
+from results.scoring.rescoring import cores
 from results.scoring.scores import UNCALIBRATED, Metric, Score, criterion_of
+from results.statistics.threads import one_thread
 from results.store import data_files, rows
 from results.store.address import Address
 from results.store.errors import StoreError
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
     from results.statistics.noise_floor import Floor
     from results.statistics.ties import Comparison
 
+T = TypeVar("T")
+R = TypeVar("R")
+
 Predictions = Callable[[Sequence[str]], Mapping[str, pa.Table]]
 """Returns the stored predictions of trials by their keys, without those that cannot be read."""
 
@@ -49,6 +55,9 @@ AT_ONCE = 64
 KEPT_FROM = 50
 """Trials whose logits are read faster than tables are printed: their evidence is not kept."""
 
+
+MOST_THREADS = 8
+"""Threads that compute side by side: each takes up to 200 MB."""
 
 KEPT_SECONDS = 30.0
 """Interval between writes: a kill loses no more than that."""
@@ -308,11 +317,20 @@ class Evidence:
         every = {key: None for _, wanted in waiting for each in wanted for key in each.scored.every_key}
         tables = self.predictions(list(every)) if every else {}
         samples = {key: self._both(key, table) for key, table in tables.items()}
-        for places, wanted in waiting:
-            for each, found in zip(wanted, of_row([each.scored for each in wanted], samples), strict=True):
-                if found is not None and self.kept:
-                    self.kept.add(each.place, each.of, found)
-                self._note(places, each.scored, over_seeds_alone(each.scored) if found is None else found)
+        parts = [
+            (places, part)
+            for places, wanted in waiting
+            for after in (False, True)
+            if (part := [each for each in wanted if each.scored.after == after])
+        ]
+        computed = _on_cores(lambda part: of_row([each.scored for each in part[1]], samples), parts)
+        for (places, part), found in zip(parts, computed, strict=True):
+            for each, evidence in zip(part, found, strict=True):
+                if evidence is not None and self.kept:
+                    self.kept.add(each.place, each.of, evidence)
+                self._note(
+                    places, each.scored, over_seeds_alone(each.scored) if evidence is None else evidence
+                )
 
     def _both(self, key: str, predictions: pa.Table) -> tuple[Samples, Samples]:
         from results.scoring import samples
@@ -324,6 +342,16 @@ class Evidence:
         if criterion := criterion_of(self.calibrator):
             temperature = self._column(f"temperature_{criterion}")[self._position_of[key]]
         return before, samples.of_test_set(predictions, self.calibrator, temperature)
+
+
+def _on_cores(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Applies a function that computes with numpy to items, in threads, to the same numbers as in one."""
+    threads = min(MOST_THREADS, cores(), len(items))
+    if threads < 2:
+        return [function(item) for item in items]
+    # Around all threads: each would otherwise end the limit of the others.
+    with one_thread(), ThreadPoolExecutor(threads) as executor:
+        return list(executor.map(function, items))
 
 
 def _digest(*of: Any) -> str:

@@ -73,10 +73,13 @@ def assert_same(one: Sequence[Known], other: Sequence[Known]) -> None:
 
 
 def test_kept_evidence_is_the_computed_evidence_and_reads_no_logits(
-    frame: pd.DataFrame, folder: Folder
+    frame: pd.DataFrame, folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = Counted(), Counted()
-    computed = found(frame, None)
+    with monkeypatch.context() as patch:
+        # In one thread; the others may use several.
+        patch.setattr(evidence, "MOST_THREADS", 1)
+        computed = found(frame, None)
     assert_same(computed, found(frame, folder, read=first))
     assert sorted(first.read) == sorted(frame["key"])
     assert_same(computed, found(frame, folder, read=second))
