@@ -18,6 +18,7 @@ from results.comparison.places import PLACES
 from results.comparison.verdicts import Row, counts
 from results.report.building import Built, Source, build, shared_facts
 from results.report.failures import failures
+from results.report.fixed_epoch import fixed_epoch
 from results.report.page import Grid, Page, Published
 from results.report.rendering import render
 from results.report.trials import curves_in
@@ -26,6 +27,7 @@ from results.store import provenance
 from results.store.place import redacted
 from results.store.snapshot import Snapshot
 from results.store.store import Store
+from results.tables.at_epoch import Epoch
 from results.tables.evaluations import on_test_set
 from results.tables.evidence import predictions_in
 from results.tables.kept_evidence import KeptEvidence
@@ -68,6 +70,7 @@ def report(
     output: Path | str = "report.html",
     *,
     overrides: Sequence[str] = (),
+    epoch: int | None = None,
 ) -> Reported:
     """Writes a page on the trials of a store: the best loss, how sure that is, and every trial.
 
@@ -75,9 +78,10 @@ def report(
         sweep: A sweep file, or the name of a bundled one: only its trials, the missing ones marked.
         output: The file, which replaces another of its name.
         overrides: Settings of the sweep, as for `--set`: 'training.epochs=3'.
+        epoch: Also show the scores after this epoch, from 1, beside those of the reported one.
 
     Raises:
-        ConfigurationError: The sweep or a setting is unknown, or no trial is finished.
+        ConfigurationError: The sweep or a setting is unknown, no trial is finished, or none has the epoch.
         StoreError: The store does not exist, or cannot be read.
         DataError: The file cannot be written.
     """
@@ -96,7 +100,12 @@ def report(
     kept = KeptEvidence(opened.folder, writes=opened.folder.is_local)
     predictions = predictions_in(opened, frame)
     tables = build_tables(frame, expected, calibrator, default_metrics(frame), (), predictions, kept)
-    page = page_of(opened, snapshot, loaded, tables, _command(sweep, store, overrides))
+    beside = None
+    if epoch is not None:
+        at = Epoch.read(opened, frame, expected, epoch)
+        shown = at.metrics((), default_metrics(frame))
+        beside = at.beside([table for table in tables if table.metric.name in shown], expected, calibrator)
+    page = page_of(opened, snapshot, loaded, tables, _command(sweep, store, overrides, epoch), beside)
     content = render(page).encode()
     try:
         path.write_bytes(content)
@@ -132,19 +141,26 @@ def write(standing: Standing, tables: Sequence[Table], sweep: str, overrides: Se
     return store.folder.name(path)
 
 
-def _command(sweep: str | None, store: str, overrides: Sequence[str]) -> str:
+def _command(sweep: str | None, store: str, overrides: Sequence[str], epoch: int | None = None) -> str:
     words = ["calibsweep", "report", *([sweep] if sweep else []), "--store", redacted(store)]
+    words += [] if epoch is None else ["--epoch", str(epoch)]
     return quoted(*words, *(word for each in overrides for word in ("--set", each)))
 
 
 def page_of(
-    store: Store, snapshot: Snapshot, sweep: Sweep | None, tables: Sequence[Table], command: str
+    store: Store,
+    snapshot: Snapshot,
+    sweep: Sweep | None,
+    tables: Sequence[Table],
+    command: str,
+    at_epoch: Sequence[Table] | None = None,
 ) -> Page:
     """The content of the page.
 
     Args:
         tables: Those on other data than the test set are left out.
         command: Makes the page again.
+        at_epoch: The tables of a fixed epoch beside the others, from `Epoch.beside`.
 
     Raises:
         ConfigurationError: No trial is finished.
@@ -177,6 +193,7 @@ def page_of(
         origins=built.origins,
         failures=failed,
         published=_published(compared),
+        fixed_epoch=fixed_epoch(at_epoch) if at_epoch else None,
         notes=list(dict.fromkeys(note for table in on_test for note in table.notes)),
         reading=_reading(on_test),
         omitted=built.omitted,

@@ -242,6 +242,20 @@ class Published:
 
 
 @dataclass(frozen=True)
+class FixedEpoch:
+    """The scores after a fixed epoch beside those of the reported one.
+
+    Attributes:
+        number: The epoch, from 1.
+        grids: One for each network.
+    """
+
+    number: int
+    grids: tuple[Grid, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Page:
     """Attributes:
     title: Name of the sweep, or of the store.
@@ -268,6 +282,7 @@ class Page:
     origins: Sequence[Mapping[str, Any]]
     failures: Sequence[Failure]
     published: Published | None
+    fixed_epoch: FixedEpoch | None
     notes: Sequence[str]
     reading: Sequence[str]
     omitted: str

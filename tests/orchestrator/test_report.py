@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -65,6 +66,26 @@ def test_the_command_writes_one_page(tmp_path: Path, sweep: str, store: str) -> 
     assert result.exit_code == 0 and printed["trials"] == 4 and printed["failed"] == 0
     assert file.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert printed["size"] == file.stat().st_size < 100_000
+
+
+def test_a_fixed_epoch_stands_beside_the_reported_one(tmp_path: Path, sweep: str, store: str) -> None:
+    file = tmp_path / "page.html"
+    words = ["report", sweep, "--store", store, "-o", str(file), "--epoch", "10"]
+    assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
+    page = file.read_text(encoding="utf-8")
+    section = page[page.index('<section id="fixed-epoch"') :].partition("</section>")[0]
+    head, *lines = (
+        re.findall(r"<t[hd][^>]*>([^<]*)", line) for line in re.findall(r"<tr.*?</tr>", section, re.DOTALL)
+    )
+    assert len(lines) == 2
+    # The reported epoch is the last, the tenth.
+    for metric in ("Error", "ECE pre T", "NLL pre T"):
+        places = [place for place, name in enumerate(head) if name.startswith(metric)]
+        for line in lines:
+            reported, fixed = (line[place] for place in places)
+            assert reported.replace("°", "") == fixed
+    with pytest.raises(ConfigurationError, match="10 epochs"):
+        report(store, sweep, tmp_path / "x.html", epoch=11)
 
 
 def test_what_cannot_be_reported_is_refused(tmp_path: Path, sweep: str, store: str) -> None:
