@@ -51,6 +51,7 @@ LOSSES = {
     "flsd_532": "FLSD-532",
     "adafocal": "AdaFocal",
     "inverse_focal": "Inverse Focal",
+    "dual_focal": "Dual Focal",
 }
 
 

@@ -1,0 +1,45 @@
+"""The losses since 2020 once more, as their papers print them: one sample and one class at a time, in NumPy.
+
+Each function returns the mean loss of a batch, a float.
+
+Args of each:
+    z: Logits, float64 [N, K].
+    y: Labels, int64 [N].
+    fixed: The logits from which factors without a gradient are computed, [N, K]. Equal to `z` but in the
+        difference quotients that check a gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.special import log_softmax, softmax
+
+Formula = Callable[..., float]
+CASES: list[tuple[str, dict[str, Any], Formula]] = []
+
+
+def states(name: str, *params: dict[str, Any]) -> Callable[[Formula], Formula]:
+    """Marks the formula of the loss `name`, to be compared for its defaults and for each of `params`."""
+
+    def mark(formula: Formula) -> Formula:
+        CASES.extend((name, given, formula) for given in ({}, *params))
+        return formula
+
+    return mark
+
+
+def cross_entropy(z, y):
+    return -np.mean([log_softmax(row)[true] for row, true in zip(z, y, strict=True)])
+
+
+@states("dual_focal", {"gamma": 0.5}, {"gamma": 2.3})
+def dual_focal(z, y, fixed, gamma=5.0):
+    losses = []
+    for row, true in zip(z, y, strict=True):
+        p = softmax(row)
+        below = [p[k] for k in range(len(p)) if k != true and p[k] < p[true]]
+        losses.append(-((1 - p[true] + max(below, default=0)) ** gamma) * np.log(p[true]))
+    return np.mean(losses)
