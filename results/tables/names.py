@@ -52,6 +52,8 @@ LOSSES = {
     "adafocal": "AdaFocal",
     "inverse_focal": "Inverse Focal",
     "dual_focal": "Dual Focal",
+    "focal_gra": "FL-GRA",
+    "bsce_gra": "BSCE-GRA",
 }
 
 

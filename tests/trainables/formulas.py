@@ -43,3 +43,19 @@ def dual_focal(z, y, fixed, gamma=5.0):
         below = [p[k] for k in range(len(p)) if k != true and p[k] < p[true]]
         losses.append(-((1 - p[true] + max(below, default=0)) ** gamma) * np.log(p[true]))
     return np.mean(losses)
+
+
+@states("focal_gra", {"gamma": 0.5}, {"gamma": 3.0})
+def focal_gra(z, y, fixed, gamma=1.0):
+    weights = [(1 - softmax(row)[true]) ** gamma for row, true in zip(fixed, y, strict=True)]
+    return np.mean([-w * log_softmax(row)[true] for w, row, true in zip(weights, z, y, strict=True)])
+
+
+@states("bsce_gra", {"gamma": 1.0, "norm": 1.0}, {"gamma": 2.5, "norm": 3.0})
+def bsce_gra(z, y, fixed, gamma=4.0, norm=2.0):
+    losses = []
+    for row, kept, true in zip(z, fixed, y, strict=True):
+        distances = [abs((k == true) - p) for k, p in enumerate(softmax(kept))]
+        weight = sum(distance**norm for distance in distances) ** (1 / norm)
+        losses.append(-(weight**gamma) * log_softmax(row)[true])
+    return np.mean(losses)
