@@ -54,6 +54,7 @@ LOSSES = {
     "dual_focal": "Dual Focal",
     "focal_gra": "FL-GRA",
     "bsce_gra": "BSCE-GRA",
+    "mbls": "MbLS",
 }
 
 

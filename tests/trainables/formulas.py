@@ -59,3 +59,9 @@ def bsce_gra(z, y, fixed, gamma=4.0, norm=2.0):
         weight = sum(distance**norm for distance in distances) ** (1 / norm)
         losses.append(-(weight**gamma) * log_softmax(row)[true])
     return np.mean(losses)
+
+
+@states("mbls", {"weight": 0.7, "margin": 3.0})
+def mbls(z, y, fixed, weight=0.1, margin=10.0):
+    penalties = [np.mean([max(0, max(row) - one - margin) for one in row]) for row in z]
+    return cross_entropy(z, y) + weight * np.mean(penalties)
