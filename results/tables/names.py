@@ -55,6 +55,7 @@ LOSSES = {
     "focal_gra": "FL-GRA",
     "bsce_gra": "BSCE-GRA",
     "mbls": "MbLS",
+    "focal_mdca": "FL+MDCA",
 }
 
 

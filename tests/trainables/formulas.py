@@ -65,3 +65,11 @@ def bsce_gra(z, y, fixed, gamma=4.0, norm=2.0):
 def mbls(z, y, fixed, weight=0.1, margin=10.0):
     penalties = [np.mean([max(0, max(row) - one - margin) for one in row]) for row in z]
     return cross_entropy(z, y) + weight * np.mean(penalties)
+
+
+@states("focal_mdca", {"gamma": 0.0, "weight": 5.0}, {"gamma": 3.0, "weight": 2.0})
+def focal_mdca(z, y, fixed, gamma=1.0, weight=1.0):
+    p = softmax(z, axis=1)
+    focal = np.mean([-((1 - p[i, true]) ** gamma) * np.log(p[i, true]) for i, true in enumerate(y)])
+    differences = [abs(np.mean(p[:, k]) - np.mean(y == k)) for k in range(z.shape[1])]
+    return focal + weight * np.mean(differences)
