@@ -56,6 +56,7 @@ LOSSES = {
     "bsce_gra": "BSCE-GRA",
     "mbls": "MbLS",
     "focal_mdca": "FL+MDCA",
+    "confidence_penalty": "Confidence Penalty",
 }
 
 

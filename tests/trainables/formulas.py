@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.special import log_softmax, softmax
+from scipy.special import entr, log_softmax, softmax
 
 Formula = Callable[..., float]
 CASES: list[tuple[str, dict[str, Any], Formula]] = []
@@ -73,3 +73,8 @@ def focal_mdca(z, y, fixed, gamma=1.0, weight=1.0):
     focal = np.mean([-((1 - p[i, true]) ** gamma) * np.log(p[i, true]) for i, true in enumerate(y)])
     differences = [abs(np.mean(p[:, k]) - np.mean(y == k)) for k in range(z.shape[1])]
     return focal + weight * np.mean(differences)
+
+
+@states("confidence_penalty", {"weight": 1.5})
+def confidence_penalty(z, y, fixed, weight=0.1):
+    return cross_entropy(z, y) - weight * np.mean([sum(entr(softmax(row))) for row in z])
