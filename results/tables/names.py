@@ -57,6 +57,7 @@ LOSSES = {
     "mbls": "MbLS",
     "focal_mdca": "FL+MDCA",
     "confidence_penalty": "Confidence Penalty",
+    "acls": "ACLS",
 }
 
 

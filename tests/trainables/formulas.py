@@ -78,3 +78,16 @@ def focal_mdca(z, y, fixed, gamma=1.0, weight=1.0):
 @states("confidence_penalty", {"weight": 1.5})
 def confidence_penalty(z, y, fixed, weight=0.1):
     return cross_entropy(z, y) - weight * np.mean([sum(entr(softmax(row))) for row in z])
+
+
+@states("acls", {"weight": 0.5, "upper": 0.2, "lower": 2.0, "margin": 4.0})
+def acls(z, y, fixed, weight=0.1, upper=1.0, lower=0.1, margin=10.0):
+    penalties = []
+    for row, kept in zip(z, fixed, strict=True):
+        predicted = np.argmax(kept)
+        for k, one in enumerate(row):
+            if k == predicted:
+                penalties.append(upper * max(0, one - margin) ** 2)
+            else:
+                penalties.append(lower * max(0, kept[predicted] - one - margin) ** 2)
+    return cross_entropy(z, y) + weight * np.mean(penalties)
