@@ -58,6 +58,7 @@ LOSSES = {
     "focal_mdca": "FL+MDCA",
     "confidence_penalty": "Confidence Penalty",
     "acls": "ACLS",
+    "cpc": "CPC",
 }
 
 

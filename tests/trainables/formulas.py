@@ -12,10 +12,11 @@ Args of each:
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import permutations
 from typing import Any
 
 import numpy as np
-from scipy.special import entr, log_softmax, softmax
+from scipy.special import entr, log_expit, log_softmax, softmax
 
 Formula = Callable[..., float]
 CASES: list[tuple[str, dict[str, Any], Formula]] = []
@@ -91,3 +92,13 @@ def acls(z, y, fixed, weight=0.1, upper=1.0, lower=0.1, margin=10.0):
             else:
                 penalties.append(lower * max(0, kept[predicted] - one - margin) ** 2)
     return cross_entropy(z, y) + weight * np.mean(penalties)
+
+
+@states("cpc", {"discrimination": 2.0, "exclusion": 0.3})
+def cpc(z, y, fixed, discrimination=0.1, exclusion=1.0):
+    won, undecided = [], []
+    for row, true in zip(z, y, strict=True):
+        wrong = [one for k, one in enumerate(row) if k != true]
+        won.append(np.mean([-log_expit(row[true] - one) for one in wrong]))
+        undecided.append(np.mean([-log_expit(one - other) / 2 for one, other in permutations(wrong, 2)]))
+    return cross_entropy(z, y) + discrimination * np.mean(won) + exclusion * np.mean(undecided)
