@@ -59,6 +59,7 @@ LOSSES = {
     "confidence_penalty": "Confidence Penalty",
     "acls": "ACLS",
     "cpc": "CPC",
+    "sb_ece": "SB-ECE",
 }
 
 

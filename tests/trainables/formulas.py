@@ -102,3 +102,16 @@ def cpc(z, y, fixed, discrimination=0.1, exclusion=1.0):
         won.append(np.mean([-log_expit(row[true] - one) for one in wrong]))
         undecided.append(np.mean([-log_expit(one - other) / 2 for one, other in permutations(wrong, 2)]))
     return cross_entropy(z, y) + discrimination * np.mean(won) + exclusion * np.mean(undecided)
+
+
+@states("sb_ece", {"weight": 0.5, "temperature": 0.2, "bins": 4})
+def sb_ece(z, y, fixed, weight=2.0, temperature=0.01, bins=15):
+    confidences, right = np.max(softmax(z, axis=1), axis=1), np.argmax(z, axis=1) == y
+    centres = [(j + 0.5) / bins for j in range(bins)]
+    members = np.array([softmax([-((c - b) ** 2) / temperature for b in centres]) for c in confidences])
+    square = 0.0
+    for j in range(bins):
+        size = members[:, j].sum()
+        accuracy = (members[:, j] * right).sum() / size
+        square += size / len(y) * (accuracy - (members[:, j] * confidences).sum() / size) ** 2
+    return cross_entropy(z, y) + weight * np.sqrt(square + 1e-10)
