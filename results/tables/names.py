@@ -60,6 +60,7 @@ LOSSES = {
     "acls": "ACLS",
     "cpc": "CPC",
     "sb_ece": "SB-ECE",
+    "esd": "ESD",
 }
 
 

@@ -115,3 +115,14 @@ def sb_ece(z, y, fixed, weight=2.0, temperature=0.01, bins=15):
         accuracy = (members[:, j] * right).sum() / size
         square += size / len(y) * (accuracy - (members[:, j] * confidences).sum() / size) ** 2
     return cross_entropy(z, y) + weight * np.sqrt(square + 1e-10)
+
+
+@states("esd", {"weight": 0.5})
+def esd(z, y, fixed, weight=4.0):
+    confidences, right = np.max(softmax(z, axis=1), axis=1), np.argmax(z, axis=1) == y
+    estimates = []
+    for i in range(len(y)):
+        others = [j for j in range(len(y)) if j != i]
+        gaps = [(right[j] - confidences[j]) * (confidences[j] <= confidences[i]) for j in others]
+        estimates.append(np.mean(gaps) ** 2 - np.var(gaps, ddof=1) / len(others))
+    return cross_entropy(z, y) + weight * np.mean(estimates)
