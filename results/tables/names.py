@@ -61,6 +61,7 @@ LOSSES = {
     "cpc": "CPC",
     "sb_ece": "SB-ECE",
     "esd": "ESD",
+    "cals_alm": "CALS-ALM",
 }
 
 

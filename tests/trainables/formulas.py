@@ -126,3 +126,20 @@ def esd(z, y, fixed, weight=4.0):
         gaps = [(right[j] - confidences[j]) * (confidences[j] <= confidences[i]) for j in others]
         estimates.append(np.mean(gaps) ** 2 - np.var(gaps, ddof=1) / len(others))
     return cross_entropy(z, y) + weight * np.mean(estimates)
+
+
+PENALTIES = {
+    "phr": lambda h, m, r: m * h + r * h**2 / 2 if m + r * h >= 0 else -(m**2) / (2 * r),
+    "p2": lambda h, m, r: m * h + m * r * h**2 + r**2 * h**3 / 6 if h >= 0 else m * h / (1 - r * h),
+}
+"""The penalty of one logit, of h, multiplier and stiffness."""
+
+
+@states("cals_alm", {"margin": 3.0, "penalty": "p2"})
+def cals_alm(z, y, fixed, margin=10.0, penalty="phr", multipliers=None, stiffness=None):
+    classes = z.shape[1]
+    multipliers = [1e-6] * classes if multipliers is None else multipliers
+    stiffness = [1.0] * classes if stiffness is None else stiffness
+    excess = np.array([[(max(row) - one) / margin - 1 for one in row] for row in z])
+    costs = [PENALTIES[penalty](h, multipliers[k], stiffness[k]) for (_, k), h in np.ndenumerate(excess)]
+    return cross_entropy(z, y) + np.mean(costs)

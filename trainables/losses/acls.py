@@ -16,7 +16,7 @@ class ACLS(Loss):
 
     r_k = upper * max(0, z_k - margin)^2 for the predicted class, and lower * max(0, max z - z_k - margin)^2
     for the others, where no gradient flows through max z. Park et al., 'ACLS: Adaptive and Conditional Label
-    Smoothing for Network Calibration' (ICCV 2023), section 4. The first penalty depends on more than the
+    Smoothing for Network Calibration' (ICCV 2023). The first penalty depends on more than the
     probabilities: a constant added to all logits changes it.
 
     Args:

@@ -18,7 +18,7 @@ class CPC(Loss):
     D = mean_{k != y} -log s(z_y - z_k): the true class against each other one. E = mean of
     -1/2 log s(z_j - z_k) over the (K - 1)(K - 2) ordered pairs of two wrong classes: neither is to win. With
     two classes there is no such pair, and E is 0. Cheng and Vasconcelos, 'Calibrating Deep Neural Networks by
-    Pairwise Constraints' (CVPR 2022), section 4.
+    Pairwise Constraints' (CVPR 2022).
 
     Args:
         discrimination: Weight of D. The paper chose both weights for each data set. The defaults are those
