@@ -11,6 +11,7 @@ import pytest
 
 from sweeps.expand import load
 from sweeps.spec import bundled, read, read_overrides
+from trainables.catalogue import LOSSES
 from trainables.errors import ConfigurationError
 
 Write = Callable[[str], Path]
@@ -301,6 +302,15 @@ def test_quickstart_matches_its_documentation() -> None:
         13,
     }
     assert {(trial.training.epochs, trial.training.milestones) for trial in sweep.trials} == {(60, (26, 43))}
+
+
+def test_losses2026_has_each_loss_that_needs_no_parameter_and_the_trials_of_quickstart() -> None:
+    sweep, quickstart = load("losses2026"), load("quickstart")
+    own = [LOSSES[name] for name in LOSSES.names() if not LOSSES[name].origin]
+    ready = {loss.name for loss in own if loss.usual.keys() == set(loss.parameters)}
+    assert {trial.loss.label for trial in sweep.trials} == ready
+    shared = {trial.key for trial in sweep.trials} & {trial.key for trial in quickstart.trials}
+    assert len(shared) == 13 * 5 and len(sweep.trials) == len(ready) * 5
 
 
 def test_sweeps_load_without_torch_or_ray() -> None:

@@ -1,4 +1,4 @@
-"""The losses since 2020 once more, as their papers print them: one sample and one class at a time, in NumPy.
+"""Losses once more, as their papers print them: one sample and one class at a time, in NumPy.
 
 Each function returns the mean loss of a batch, a float.
 

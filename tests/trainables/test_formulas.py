@@ -1,4 +1,4 @@
-"""The losses since 2020 have the values and gradients of their papers' formulas."""
+"""Losses have the values and gradients of their papers' formulas."""
 
 from __future__ import annotations
 

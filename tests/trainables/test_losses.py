@@ -260,11 +260,28 @@ def test_one_class_has_a_defined_loss():
         ("adafocal", {"switch": 0}, "positive"),
         ("adafocal", {"minimum_gamma": 0.5}, "minimum_gamma"),
         ("adafocal", {"initial_gamma": 0}, "initial_gamma"),
+        ("dual_focal", {"gamma": -1}, "gamma"),
+        ("focal_gra", {"gamma": -1}, "gamma"),
+        ("bsce_gra", {"gamma": -1}, "gamma"),
+        ("bsce_gra", {"norm": 0.5}, "norm"),
+        ("mbls", {"margin": -1}, "margin"),
+        ("focal_mdca", {"weight": -1}, "weight"),
+        ("confidence_penalty", {"weight": -1}, "weight"),
+        ("acls", {"lower": -1}, "lower"),
+        ("cpc", {"exclusion": -1}, "exclusion"),
+        ("sb_ece", {"weight": -1}, "weight"),
+        ("sb_ece", {"temperature": 0}, "temperature"),
+        ("sb_ece", {"bins": 0}, "bins"),
+        ("esd", {"weight": -1}, "weight"),
+        ("cals_alm", {"margin": 0}, "margin"),
+        ("cals_alm", {"growth": 0.5}, "growth"),
+        ("cals_alm", {"every": 0}, "every"),
+        ("cals_alm", {"penalty": "p3"}, "penalty"),
         ("focal_1", {"gamma": 2}, "use 'focal'"),
         ("cross_entropy", {"reduction": "none"}, "reduction"),
     ],
 )
 def test_a_parameter_that_cannot_work_is_refused_in_one_line(name, params, message):
     with pytest.raises(ConfigurationError, match=message) as refusal:
-        build(name, **params)
+        build(name, **params, class_counts=torch.ones(3))
     assert "\n" not in str(refusal.value)
