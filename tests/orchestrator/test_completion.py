@@ -26,7 +26,7 @@ from .conftest import REPOSITORY, program
         ("plan mukh", {"mukhoti2020"}),
         ("run quickstart --retr", {"--retry-failed"}),
         ("run quickstart --set training.ep", {"training.epochs="}),
-        ("trial --loss focal_", {"focal_1", "focal_2", "focal_3"}),
+        ("trial --loss focal_", {"focal_1", "focal_2", "focal_3", "focal_gra", "focal_mdca"}),
         ("trial --model tree", {"tree_lstm"}),
         ("trial --dataset sv", {"svhn"}),
         ("check-loss ", set(LOSSES.names())),

@@ -39,7 +39,7 @@ class CPC(Loss):
 
     def per_sample(self, logits: Tensor, labels: Tensor) -> Tensor:
         classes = logits.shape[1]
-        wrong = 1 - functional.one_hot(labels, classes).to(logits.dtype)
+        wrong = torch.ones_like(logits).scatter(1, labels[:, None], 0.0)
         true = logits.gather(1, labels[:, None])
         discriminated = (wrong * functional.softplus(logits - true)).sum(dim=1) / max(classes - 1, 1)
         first, second = torch.triu_indices(classes, classes, 1, device=logits.device)

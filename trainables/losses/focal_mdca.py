@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from trainables.errors import ConfigurationError
 from trainables.losses.base import Loss, Reduction
@@ -45,5 +44,5 @@ class FocalMDCA(Loss):
 def class_difference(logits: Tensor, labels: Tensor) -> Tensor:
     """The MDCA of a batch, a scalar: a fraction."""
     probabilities = torch.softmax(logits, dim=1)
-    one_hot = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
+    one_hot = torch.zeros_like(probabilities).scatter(1, labels[:, None], 1.0)
     return (probabilities - one_hot).mean(dim=0).abs().mean()
