@@ -16,7 +16,7 @@ class ConfidencePenalty(Loss):
     """-log p_y - weight * H(p), with the entropy H(p) = -sum_k p_k log p_k in nats, summed over the classes.
 
     Pereyra et al., 'Regularizing Neural Networks by Penalizing Confident Output Distributions' (ICLR 2017,
-    workshop), section 3.
+    workshop).
 
     Args:
         weight: beta. The default is the paper's for images.

@@ -17,7 +17,7 @@ class ESD(Loss):
 
     m_i and v_i are mean and (unbiased) variance, over the N - 1 other samples j of the batch, of accuracy
     minus confidence, a_j - c_j, where c_j <= c_i, and 0 elsewhere. Yoon et al., 'ESD: Expected Squared
-    Difference as a Tuning-Free Trainable Calibration Measure' (ICLR 2023), section 3. The estimate is
+    Difference as a Tuning-Free Trainable Calibration Measure' (ICLR 2023). The estimate is
     unbiased, and so it may be negative. A batch of fewer than three samples has none, and gets 0. The paper
     draws the samples of the two terms from separate parts of the training set; here both have the batch.
 

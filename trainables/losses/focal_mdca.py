@@ -16,7 +16,7 @@ class FocalMDCA(Loss):
     """Mean focal loss + weight * mean_k |mean_i p_ik - share of class k among the labels of the batch|.
 
     Hebbalaguppe et al., 'A Stitch in Time Saves Nine: A Train-Time Regularizing Loss for Improved Neural
-    Network Calibration' (CVPR 2022), section 3. The second term depends on the batch as a whole.
+    Network Calibration' (CVPR 2022). The second term depends on the batch as a whole.
 
     The reduction 'mean' is the formula itself, 'sum' is N times it.
 

@@ -15,7 +15,7 @@ class MarginLabelSmoothing(Loss):
     """Cross-entropy + weight * mean_k max(0, max z - z_k - margin), with the logits z.
 
     Liu et al., 'The Devil is in the Margin: Margin-based Label Smoothing for Network Calibration' (CVPR
-    2022), section 3, with the mean over the K classes, as released.
+    2022), with the mean over the K classes, as released.
 
     Args:
         weight: lambda in the paper, alpha in the released code.
