@@ -39,5 +39,5 @@ class BSCEGRA(Loss):
         distance = torch.softmax(logits.detach(), dim=1).scatter_add(
             1, labels[:, None], -torch.ones_like(logits[:, :1])
         )
-        weight = torch.linalg.vector_norm(distance, ord=self.norm, dim=1).pow(self.gamma)
+        weight: Tensor = torch.linalg.vector_norm(distance, ord=self.norm, dim=1).pow(self.gamma)
         return -weight * true_log_probability(logits, labels)
