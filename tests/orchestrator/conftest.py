@@ -17,9 +17,11 @@ from typing import Any
 import pandas as pd
 import psutil
 import pytest
+from click.testing import CliRunner
 from filelock import FileLock
 from ray.cluster_utils import Cluster
 
+from orchestrator.cli import app
 from orchestrator.driver.ray_private import lean
 from results.store.store import Store
 
@@ -62,6 +64,13 @@ class Command:
         output, _ = process.communicate(timeout=DEADLINE)
         assert process.returncode == code, output
         return output
+
+
+def printed(*arguments: str) -> str:
+    """The output of a command that succeeds in this process, where Python need not start."""
+    done = CliRunner().invoke(app, [*arguments], env={"COLUMNS": "160"}, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 def trained_alone(command: Command, store: Path, epochs: int, *trials: tuple[str, int]) -> pd.DataFrame:

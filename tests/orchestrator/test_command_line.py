@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -14,8 +15,12 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+
+# Its import sets an environment variable.
+import threadpoolctl  # noqa: F401
 from click.testing import CliRunner
 
+from orchestrator import api
 from orchestrator.cli import app, main
 from orchestrator.use_cases.listing import KINDS
 from results.store.store import Store
@@ -23,7 +28,7 @@ from sweeps.spec import SETTINGS
 from trainables.calibration import evaluate
 from trainables.catalogue import LOSSES
 
-from .conftest import REPOSITORY, Command, source_with
+from .conftest import REPOSITORY, Command, printed, source_with
 
 COMMANDS = [
     *("run", "plan", "tables", "compare", "score", "trial", "list", "check-loss"),
@@ -40,8 +45,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A store with two finished trials, made without Ray."""
     store = str(tmp_path_factory.mktemp("finished") / "store")
     for loss in ("brier", "focal: {gamma: 4}"):
-        trial = ["trial", "--dataset", "digits", "--model", "mlp", "--loss", loss, "--store", store]
-        Command()(*trial, "--set", "training.epochs=3")
+        api.trial("digits", "mlp", loss, overrides=["training.epochs=3"], store=store)
     return store
 
 
@@ -195,17 +199,17 @@ def test_tables_come_from_the_store_without_torch_or_ray(finished: str) -> None:
     assert set(printed) == {"brier", "focal(gamma=4)"}
 
 
-def test_a_store_lists_its_contents(calibsweep: Command, finished: str) -> None:
-    output = calibsweep("store", "ls", "--store", finished)
+def test_a_store_lists_its_contents(finished: str) -> None:
+    output = printed("store", "ls", "--store", finished)
     brier = next(line for line in output.splitlines() if line.startswith("brier"))
     assert re.fullmatch(r"brier +1: 0 +- +\d+ KiB", brier.rstrip())
     size = sum(path.stat().st_size for path in Path(finished).rglob("*") if path.is_file())
     assert f"2 trials done, 0 failed; {size / 1024:.0f} KiB in {finished}" in output
     # A label is longer than the lines below it.
-    output = calibsweep("store", "ls", "--store", "results/recorded/20-newsgroups-cnn")
+    output = printed("store", "ls", "--store", "results/recorded/20-newsgroups-cnn")
     assert output.splitlines()[0] == "twenty_newsgroups(vectors=glove.6B.50d,words=22329) / text_cnn"
     # Of those that are trained otherwise it is said how.
-    output = calibsweep("store", "ls", "--store", "tests/golden/store")
+    output = printed("store", "ls", "--store", "tests/golden/store")
     lines = [line.split() for line in output.splitlines() if line.startswith("cross_entropy")]
     message = sorted(int(word.rstrip(":")) for line in lines for word in line if re.fullmatch(r"\d+:", word))
     frame = Store("tests/golden/store").trials()
@@ -218,20 +222,17 @@ def test_verify_scores_every_trial_again(calibsweep: Command, finished: str) -> 
     )
 
 
-def test_plan_changes_nothing_and_counts_by_cell(calibsweep: Command, finished: str, tmp_path: Path) -> None:
+def test_plan_changes_nothing_and_counts_by_cell(finished: str, tmp_path: Path) -> None:
     before = sorted(path for path in Path(finished).rglob("*"))
     sets = ["--set", "training.epochs=3"]
-    output = calibsweep("plan", "quickstart", "--store", finished, *sets)
+    output = printed("plan", "quickstart", "--store", finished, *sets)
     assert sorted(path for path in Path(finished).rglob("*")) == before
     assert "130 trials, 1 done, 129 missing" in output
     brier = next(line for line in output.splitlines() if line.startswith("brier"))
     assert brier.split() == ["brier", "1/5", "0/5"]
     # Before the first run none is named, and planning makes none.
-    plan = [sys.executable, "-m", "orchestrator", "plan", "quickstart"]
-    done = subprocess.run(
-        plan, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True
-    )
-    assert done.returncode == 0 and "130 missing" in done.stdout, done.stderr
+    with contextlib.chdir(tmp_path):
+        assert "130 missing" in printed("plan", "quickstart")
     assert not (tmp_path / "store").exists()
 
 
@@ -284,10 +285,10 @@ def test_list_tells_its_kinds_and_every_setting(calibsweep: Command) -> None:
     assert listed[: len(SETTINGS)] == list(SETTINGS)
 
 
-def test_list_names_every_loss(calibsweep: Command) -> None:
-    output = calibsweep("list", "losses")
+def test_list_names_every_loss() -> None:
+    output = printed("list", "losses")
     assert {line.split()[0] for line in output.splitlines()[1:]} >= set(LOSSES.names())
-    assert "quickstart" in calibsweep("list", "sweeps")
+    assert "quickstart" in printed("list", "sweeps")
 
 
 @pytest.mark.slow
