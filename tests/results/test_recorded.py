@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,8 @@ def test_the_page_is_what_the_recorded_stores_say(repository: Path) -> None:
     assert done.stdout == (repository / "docs/results.md").read_text(encoding="utf-8"), (
         "if this is meant: .venv/bin/python docs/results_page.py > docs/results.md"
     )
+    linked = re.findall(r"\]\((pictures/[^)]+|reports/[^)]+)\)", done.stdout)
+    assert len(linked) == 7 and all((repository / "docs" / name).is_file() for name in linked)
 
 
 @pytest.mark.parametrize(("sweep", "folder"), RECORDED.items())
