@@ -10,7 +10,8 @@ from typing import Any
 
 from results.figures import files, kinds
 from results.figures.data import Calibrate, Cell, Images, Logits, Part, Results, Trial
-from results.figures.kinds import Kind, NothingToDrawError
+from results.figures.errors import NothingToDrawError
+from results.figures.kinds import Kind
 from results.figures.reading import cells_of
 from results.scoring.scores import criterion_of, temperature_by
 from results.statistics.binned import Floats, Ints

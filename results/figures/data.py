@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from results.figures.arithmetic import log_softmax
-from results.figures.kinds import NothingToDrawError
+from results.figures.errors import NothingToDrawError
 from results.statistics.binned import Floats, Ints
 from results.tables import names
 from results.wording import counted

@@ -33,10 +33,6 @@ class Picture:
     drawing: Figure
 
 
-class NothingToDrawError(ConfigurationError):
-    """The results lack something that a figure needs. The text names it."""
-
-
 Pictures = Callable[["Results"], Iterator[Picture]]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from results.scoring.scores import Metric, criterion_of, known_metrics
 from results.tables import warnings
@@ -51,7 +51,7 @@ def numbers(
         yield "One seed."
     if any(floor is not None for each in known for floor in each.floors):
         yield ON_FLOORS
-    yield from warnings.sentences(rows)
+    yield from warning_sentences(rows)
 
 
 def scaling(calibrator: str, with_temperatures: bool) -> str:
@@ -88,3 +88,20 @@ def bold(metric: Metric, seeds: int, known: Sequence[Known]) -> str:
         f"Bold: the losses of which one is the best with {LEVEL:.0%} confidence, unless those are all "
         f"(paired over {over}; corrected for the number of losses)."
     )
+
+
+def warning_sentences(rows: Iterable[Row], *, temperatures: bool = True) -> Iterator[str]:
+    """The meaning of each mark that occurs in some rows of a table.
+
+    Args:
+        temperatures: Whether these are printed.
+    """
+    cells = [cell for row in rows for cell in row.cells if cell is not None]
+    occurs = {
+        warnings.NEAR_CHANCE: any(cell.near_chance for cell in cells),
+        warnings.FEW: any(warnings.too_few(cell.samples) for cell in cells),
+        warnings.AT_EDGE: temperatures and any(cell.at_edge for cell in cells),
+    }
+    for mark, meaning in warnings.MEANING.items():
+        if occurs[mark]:
+            yield f"{mark}: {meaning}"

@@ -16,7 +16,7 @@ from results.comparison.ours import Ours, Trained
 from results.comparison.places import LOSSES, METRICS, PLACES, REMARKS, TITLES
 from results.comparison.verdicts import Reason, score_of
 from results.scoring.scores import UNCALIBRATED, Score, known_metrics, temperature_by
-from results.tables import captions, warnings
+from results.tables import captions
 from results.tables.evidence import Predictions
 from results.tables.grid import Grid, Group, Line, Printed, divided, slug
 from results.tables.kept_evidence import KeptEvidence
@@ -310,7 +310,7 @@ def _reading(layout: Layout, table: Table, rows: Sequence[Row]) -> Iterable[str]
             f"{CALIBRATED}: no more than the error of calibrated networks with the same confidences, so "
             f"calibration is not rejected at {1 - LEVEL:.0%}."
         )
-    yield from warnings.sentences(rows, temperatures=bool(layout.digits))
+    yield from captions.warning_sentences(rows, temperatures=bool(layout.digits))
 
 
 def _reasons(layout: Layout, empty: Mapping[Place, Reason]) -> list[str]:

@@ -17,7 +17,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from results.scoring.scores import chosen, criterion_of, known_metrics
-from results.tables import captions, names, warnings
+from results.tables import captions, names
 from results.tables.grid import Names, floor
 from results.tables.layout import Table
 from results.tables.table import build
@@ -203,7 +203,7 @@ class Screen:
         if any(table.has_floors for table in self._tables):
             yield captions.ON_FLOORS
         yield from dict.fromkeys(
-            sentence for table in self._tables for sentence in warnings.sentences(table.rows)
+            sentence for table in self._tables for sentence in captions.warning_sentences(table.rows)
         )
         if not fit.floors:
             yield from self._floors(fit)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from results.statistics.chance import MARGIN, few_samples
 from trainables.calibrators.grid import TEMPERATURES
 from trainables.metrics import BINS
-
-if TYPE_CHECKING:
-    from results.tables.layout import Row
 
 NEAR_CHANCE = "‡"
 FEW = "§"
@@ -46,20 +42,3 @@ def at_edge(temperatures: Iterable[float]) -> bool:
 def too_few(samples: int | None) -> bool:
     """Whether a number of test samples is too small; False if it is unknown."""
     return samples is not None and samples < ENOUGH
-
-
-def sentences(rows: Iterable[Row], *, temperatures: bool = True) -> Iterator[str]:
-    """The meaning of each mark that occurs in some rows of a table.
-
-    Args:
-        temperatures: Whether these are printed.
-    """
-    cells = [cell for row in rows for cell in row.cells if cell is not None]
-    occurs = {
-        NEAR_CHANCE: any(cell.near_chance for cell in cells),
-        FEW: any(too_few(cell.samples) for cell in cells),
-        AT_EDGE: temperatures and any(cell.at_edge for cell in cells),
-    }
-    for mark, meaning in MEANING.items():
-        if occurs[mark]:
-            yield f"{mark}: {meaning}"

@@ -8,7 +8,8 @@ import numpy as np
 
 from results.figures import arithmetic, style
 from results.figures.data import Results, Trial
-from results.figures.kinds import NothingToDrawError, Picture, figure
+from results.figures.errors import NothingToDrawError
+from results.figures.kinds import Picture, figure
 from results.statistics.binned import Floats, Ints
 from results.tables import names
 

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from results.figures import style
 from results.figures.data import Cell, Results
 from results.figures.drawings.ece_and_error import scores
-from results.figures.kinds import NothingToDrawError, Picture, figure
+from results.figures.errors import NothingToDrawError
+from results.figures.kinds import Picture, figure
 from results.statistics.complete import matched
 from results.statistics.ranks import CriticalDifference, cells_needed, friedman, nemenyi
 from results.tables import names

@@ -9,7 +9,8 @@ import numpy as np
 
 from results.figures import arithmetic, style
 from results.figures.data import Part, Results
-from results.figures.kinds import NothingToDrawError, Picture, figure
+from results.figures.errors import NothingToDrawError
+from results.figures.kinds import Picture, figure
 from results.statistics.binned import Floats, equal_mass_bins
 from results.tables import names
 

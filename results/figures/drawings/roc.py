@@ -8,7 +8,8 @@ import numpy as np
 
 from results.figures import arithmetic, style
 from results.figures.data import Part, Results, Trial, printed_dataset
-from results.figures.kinds import NothingToDrawError, Picture, figure
+from results.figures.errors import NothingToDrawError
+from results.figures.kinds import Picture, figure
 from results.statistics.binned import Floats
 from results.tables import names
 

@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from results.figures import arithmetic, kinds
 from results.figures.data import Cell, Part, Results, Trial
-from results.figures.kinds import NothingToDrawError
+from results.figures.errors import NothingToDrawError
 from trainables.calibration import ece, reliability_bins
 from trainables.calibrators.grid import TEMPERATURES
 from trainables.calibrators.temperature import criterion_curves
