@@ -31,8 +31,23 @@ KNOWN: dict[str, tuple[str, str, Line]] = {
     "inverse_focal": ("#f16913", "X", "-."),
 }
 
+RECENT: dict[str, tuple[str, str, Line]] = {
+    "dual_focal": ("#00a6a6", "h", "-"),
+    "focal_gra": ("#5b6bd6", "h", "--"),
+    "bsce_gra": ("#7b2d26", "d", "-."),
+    "mbls": ("#e377c2", "p", "-"),
+    "focal_mdca": ("#2f4f4f", "h", ":"),
+    "cals_alm": ("#bcbd22", "8", "--"),
+    "acls": ("#556b2f", "8", "-"),
+    "sb_ece": ("#ff9896", "*", "-"),
+    "cpc": ("#40e0d0", "*", "--"),
+    "confidence_penalty": ("#ad1457", "d", "--"),
+    "esd": ("#3d0c63", "p", "-."),
+}
+"""Losses added later. The looks of others keep apart from `KNOWN` alone, since they never change."""
+
 APART = 0.22
-"""Least distance of another colour from these, of the 1.73 between black and white."""
+"""Least distance of another colour from those of `KNOWN`, of the 1.73 between black and white."""
 
 MARKERS = "*hdp8"
 LINES: tuple[Line, ...] = ("-", "--", "-.", ":")
@@ -49,8 +64,8 @@ class Look:
 
 def look(loss: str) -> Look:
     """The look of a loss, from its label alone."""
-    if loss in KNOWN:
-        return Look(*KNOWN[loss])
+    if given := KNOWN.get(loss) or RECENT.get(loss):
+        return Look(*given)
     for attempt in itertools.count():
         digest = hashlib.sha256(f"{attempt} {loss}".encode("utf-8", "surrogatepass")).digest()
         hue, lightness, saturation = (byte / 255 for byte in digest[:3])

@@ -65,10 +65,11 @@ def test_labels_are_texts_and_not_markup(cell: Cell, tmp_path: Path) -> None:
 
 
 def test_each_loss_has_its_own_look() -> None:
-    assert {*looks.KNOWN} == {*names.LOSSES}
-    assert len({looks.look(loss) for loss in looks.KNOWN}) == len(looks.KNOWN)
+    every = [looks.look(loss) for loss in names.LOSSES]
+    assert {*looks.KNOWN, *looks.RECENT} == {*names.LOSSES}
+    assert len({each.color for each in every}) == len(every)
     # In black and white, losses of one family differ by line, others by marker.
-    assert len({(each.marker, each.line) for each in map(looks.look, looks.KNOWN)}) == len(looks.KNOWN)
+    assert len({(each.marker, each.line) for each in every}) == len(every)
 
 
 def test_the_look_of_another_loss_follows_from_its_name() -> None:
