@@ -305,7 +305,7 @@ class Evidence:
         scores = np.array(
             [[math.nan if each is None else values[each] for each in of_loss] for of_loss in positions],
             dtype=float,
-        ).reshape(len(positions), -1)
+        ).reshape(len(positions), len(positions[0]) if positions else 0)
         keys = [
             [str(every_key[each]) for each in of_loss if each is not None and not math.isnan(values[each])]
             for of_loss in positions

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -146,3 +147,26 @@ def test_files_are_utf_8_whatever_the_locale() -> None:
     assert text == (GOLDEN / "store.md").read_text(encoding="utf-8")
     view = run()
     assert view.isascii() and b"3.14~0.39" in view and rb"\x" not in view
+
+
+@pytest.mark.parametrize("view", [["tables"], ["report", "-o", "page.html"]], ids=["tables", "report"])
+def test_a_network_without_a_trial_has_its_row(
+    view: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sweep.yaml").write_text(
+        """
+        name: untrained
+        seeds: [0, 1]
+        training: {epochs: 10}
+        blocks:
+          - datasets: [digits: {training_samples: 1200}]
+            models: [mlp: {hidden: 99}, mlp]
+            losses: [cross_entropy, focal: {gamma: 0.5}]
+        """,
+        encoding="utf-8",
+    )
+    done = CliRunner().invoke(app, [*view, "sweep.yaml", "--store", STORE], catch_exceptions=False)
+    assert done.exit_code == 0
+    shown = Path("page.html").read_text(encoding="utf-8") if view[0] == "report" else done.output
+    assert "mlp(hidden=99)" in shown
