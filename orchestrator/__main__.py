@@ -13,8 +13,10 @@ if __name__ == "__main__" and not sys.flags.safe_path and os.path.realpath(sys.p
 def main() -> None:
     """Entry point."""
     try:
+        from orchestrator.driver import own_code
         from orchestrator.driver.signals import leave_at_signals
 
+        own_code.check()
         leave_at_signals()
         from orchestrator import cli
     except ImportError as error:

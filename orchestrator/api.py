@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.driver import own_code
+
 if TYPE_CHECKING:
     from orchestrator.use_cases.check_loss import check_loss as check_loss
     from orchestrator.use_cases.compact import compact as compact
@@ -59,6 +61,8 @@ _MODULES = {
 }
 
 __all__ = list(_MODULES)
+
+own_code.check()
 
 
 def __getattr__(name: str) -> Any:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-import click
-
-from orchestrator.command_line.base import NAME, app
+from orchestrator.command_line.base import app
 from orchestrator.commands.check_loss import check_loss
 from orchestrator.commands.compare import compare
 from orchestrator.commands.completion import OPTIONS
@@ -27,13 +25,14 @@ from orchestrator.commands.stop import stop
 from orchestrator.commands.store import store
 from orchestrator.commands.tables import tables
 from orchestrator.commands.trial import trial
+from orchestrator.commands.version import VERSION
 
 app.params += OPTIONS
 app.add("A sweep, on this machine or on a cluster", [plan, run, status])
 app.add("A sweep as a job of a cluster", [launch, logs, stop])
 app.add("Results", [report, tables, show, compare, figures, store, export, score])
 app.add("Components and data", [list_, data, trial, check_loss])
-click.version_option(None, "-V", "--version", package_name=NAME, message="%(prog)s %(version)s")(app)
+app.params.append(VERSION)
 
 
 def main() -> NoReturn:

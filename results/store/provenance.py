@@ -6,6 +6,7 @@ import functools
 import importlib.metadata
 import os
 import platform
+import re
 import socket
 import subprocess
 import sys
@@ -28,7 +29,10 @@ COMMIT_VARIABLE = "CALIBSWEEP_SOURCE_COMMIT"
 
 @functools.cache
 def source_commit() -> str:
-    """Commit of this source tree, with '-dirty' if it has uncommitted changes; '' outside git."""
+    """Commit of this code, with '-dirty' if it had uncommitted changes; '' if unknown.
+
+    A source tree asks git. An installed package has it in its version, or is of the version's tag: 'v1.2.0'.
+    """
     if given := os.environ.get(COMMIT_VARIABLE):
         return given
     folder = Path(__file__).resolve().parents[2]
@@ -40,11 +44,28 @@ def source_commit() -> str:
         return os.fsdecode(done.stdout).strip()
 
     try:
-        if Path(git("rev-parse", "--show-toplevel")).resolve() != folder:
-            return ""
-        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain") else "")
+        if Path(git("rev-parse", "--show-toplevel")).resolve() == folder:
+            return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain") else "")
     except (OSError, subprocess.SubprocessError):
+        pass
+    return installed_commit(folder)
+
+
+def installed_commit(folder: Path) -> str:
+    """Commit, or tag, in the version of the installed package; '' unless its code is that in `folder`."""
+    try:
+        package = importlib.metadata.distribution("calibsweep")
+    except importlib.metadata.PackageNotFoundError:
         return ""
+    # Only if this code was installed with that version, and not copied to another place.
+    if Path(str(package.locate_file("results"))).resolve() != folder / "results":
+        return ""
+    if not any(file.parts[0] == "results" for file in package.files or ()):
+        return ""
+    public, _, local = package.version.partition("+")
+    if found := re.fullmatch(r"g([0-9a-f]+)(\.d\d+)?", local):
+        return found[1] + ("-dirty" if found[2] else "")
+    return "" if local or "dev" in public else f"v{public}"
 
 
 @functools.cache
