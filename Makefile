@@ -4,7 +4,7 @@ STORE ?= quickstart
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test chaos format clean
+.PHONY: quickstart test docs chaos format clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/calibsweep run quickstart --store $(STORE)
@@ -18,6 +18,11 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n $(WORKERS)
+
+# The documentation site, in site/. Any warning is an error.
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(VENV)/installed-docs
+	$(BIN)/mkdocs build --strict
 
 # Kills at random, for so long, drawn from this seed.
 SECONDS ?= 600
@@ -43,4 +48,8 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	@touch $@

@@ -77,8 +77,9 @@ def show(
     """Returns the finished trials of a data set, model and loss.
 
     Args:
-        dataset, model, loss: Labels as in the store, with or without parameters: 'sst' is every SST. None
-            for all.
+        dataset: A label as in the store, with or without parameters: 'sst' is every SST.
+        model: Likewise; None for all.
+        loss: Likewise; None for all.
 
     Raises:
         ConfigurationError: A label or seed does not exist in the store, with the nearest that does.

@@ -61,7 +61,10 @@ def trial(
     """Trains one trial, from its checkpoint if the store has one, and commits it to the store.
 
     Args:
-        dataset, model, loss, sampler: As in a sweep file: 'mlp', or 'focal: {gamma: 2}'.
+        dataset: As in a sweep file: 'digits', or 'digits: {training_samples: 600}'.
+        model: Likewise.
+        loss: Likewise: 'focal: {gamma: 2}'.
+        sampler: Likewise.
         overrides: Settings as for `--set`: 'training.epochs=3'.
         data: The folder of the data sets (default: ~/.cache/calibsweep/data).
         store: Without a store, nothing is kept.
