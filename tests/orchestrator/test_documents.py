@@ -13,11 +13,13 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
 
 from orchestrator import api
 from orchestrator.cli import app
 from orchestrator.command_line.base import NAME
-
+from orchestrator.command_line.base import Command as BaseCommand
 from trainables.registry.plugins import PLUGINS
 
 from .conftest import REPOSITORY, Command
@@ -94,6 +96,20 @@ def test_each_command_is_valid(path: Path) -> None:
             assert "Missing" in error.format_message(), f"{line}: {error.format_message()}"
 
 
+def examples(group: click.Group) -> Iterator[str]:
+    for command in group.commands.values():
+        if isinstance(command, click.Group):
+            yield from examples(command)
+        else:
+            assert isinstance(command, BaseCommand)
+            yield command.example
+
+
+@pytest.mark.parametrize("line", examples(app))
+def test_the_example_of_each_command_is_valid(line: str) -> None:
+    parse(words(line))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", RUN, ids=lambda path: path.stem)
 def test_the_commands_of_a_page_work_in_their_order(
@@ -129,11 +145,8 @@ def test_the_site_has_each_function() -> None:
 
 @pytest.mark.slow
 def test_the_site_is_built_without_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    build = pytest.importorskip("mkdocs.commands.build")
-    config = pytest.importorskip("mkdocs.config")
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setenv("NO_MKDOCS_2_WARNING", "1")
-    loaded = config.load_config("mkdocs.yml", site_dir=str(tmp_path), strict=True)
-    build.build(loaded)
+    build(load_config("mkdocs.yml", site_dir=str(tmp_path), strict=True))
     page = (tmp_path / "reference/commands/index.html").read_text(encoding="utf-8")
     assert page.count("<h2") >= 20 and "tables --verify" not in page.partition("<h2")[0]
