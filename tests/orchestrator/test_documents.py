@@ -105,7 +105,7 @@ def examples(group: click.Group) -> Iterator[str]:
             yield command.example
 
 
-@pytest.mark.parametrize("line", examples(app))
+@pytest.mark.parametrize("line", [*examples(app)])
 def test_the_example_of_each_command_is_valid(line: str) -> None:
     parse(words(line))
 
