@@ -24,5 +24,7 @@ def _sections(group: click.Group, path: str) -> Iterator[str]:
         if isinstance(command, click.Group):
             yield from _sections(command, words)
         else:
-            context = click.Context(command, info_name=words, terminal_width=88)
+            context = click.Context(
+                command, info_name=words, **{**command.context_settings, "terminal_width": 88}
+            )
             yield f"## {words}\n\n```text\n{command.get_help(context)}\n```\n"

@@ -60,7 +60,9 @@ def parsed(command: str, line: str) -> dict[str, Any]:
     if words[:2] != [NAME, command]:
         raise ValueError(f"not a line of {NAME} {command}")
     try:
-        given, left, _ = found.make_parser(click.Context(found)).parse_args(words[2:])
+        given, left, _ = found.make_parser(click.Context(found, **found.context_settings)).parse_args(
+            words[2:]
+        )
     except click.UsageError as error:
         raise ValueError(error.format_message()) from error
     if left:
