@@ -25,6 +25,6 @@ def _sections(group: click.Group, path: str) -> Iterator[str]:
             yield from _sections(command, words)
         else:
             context = click.Context(
-                command, info_name=words, **{**command.context_settings, "terminal_width": 88}
+                command, info_name=words, **{**command.context_settings, "terminal_width": 80}
             )
             yield f"## {words}\n\n```text\n{command.get_help(context)}\n```\n"

@@ -35,6 +35,15 @@ def test_the_page_is_what_the_recorded_stores_say(repository: Path) -> None:
     assert len(linked) == 7 and all((repository / "docs" / name).is_file() for name in linked)
 
 
+def test_which_number_compares_temperatures_as_recorded(repository: Path) -> None:
+    trials = Store(str(repository / "results/recorded/sst-tree-lstm")).trials()
+    means = trials.groupby("loss")[["test_ece_after_nll", "test_ece_after_ece"]].mean()
+    by_nll, by_ece = 100 * means.mean()
+    lower = (means["test_ece_after_nll"] < means["test_ece_after_ece"]).sum()
+    text = " ".join((repository / "docs/which-number.md").read_text(encoding="utf-8").split())
+    assert f"for {lower} of {len(means)} losses**, on average {by_nll:.2f}% instead of {by_ece:.2f}%" in text
+
+
 @pytest.mark.parametrize(("sweep", "folder"), RECORDED.items())
 def test_the_report_pages_show_the_recorded_scores(repository: Path, sweep: str, folder: str) -> None:
     text = (repository / "docs/reports" / f"{sweep}.html").read_text(encoding="utf-8")
