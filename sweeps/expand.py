@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sweeps.spec import Block, Exclusion, Run, read, read_overrides, refusal
 from trainables import tasks
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS, SAMPLERS
-from trainables.errors import ConfigurationError
+from trainables.content import identified
+from trainables.errors import ConfigurationError, DataError
 from trainables.protocols.base import Criterion
 from trainables.registry import Registry
 from trainables.resolve import in_order, of_cell, resolve_cell
@@ -152,7 +153,7 @@ def _expanded(block: Block, place: str, problems: dict[str, str]) -> Iterator[Tr
                         cell, block.seeds[0], block.protocol, block.training, evaluations, sampler
                     )
                     yield from (dataclasses.replace(first, seed=seed) for seed in block.seeds)
-        except ConfigurationError as error:
+        except (ConfigurationError, DataError) as error:
             # Cells often share a problem: an incompatible data set and model fail with each loss.
             problems.setdefault(f"{place}: {error}", f"{where}: {error}")
     for i in range(len(block.exclude)):
@@ -173,5 +174,5 @@ def _fits(exclusion: Exclusion, cell: tuple[Component, Component, Component, Com
 def _is(component: Component, registry: Registry[Any], selection: Selection) -> bool:
     """Whether this is the component of that name, with those parameters and any others."""
     name, params = (selection, {}) if isinstance(selection, str) else selection
-    chosen = registry.chosen(name, params)
+    chosen = registry.chosen(name, identified(registry[name], params)[0])
     return registry[name].component == component.name and chosen.items() <= dict(component.params).items()

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from sweeps import fields
+from sweeps import fields, own_files
 from sweeps.bundled import bundled_paths
 from sweeps.fields import (
     Datasets,
@@ -191,7 +191,8 @@ def read(path_or_name: Path | str) -> SweepFile:
         raise ConfigurationError(f"{source}: cannot be read: {error.strerror}.") from error
     raw = parsed(text, source)
     _load_plugins(raw, path, source)
-    return _checked(SweepFile, raw, f"{source}: ")
+    file = _checked(SweepFile, raw, f"{source}: ")
+    return file.model_copy(update={"blocks": [own_files.placed(each, path.parent) for each in file.blocks]})
 
 
 def _load_plugins(raw: Any, path: Path, source: str) -> None:

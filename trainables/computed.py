@@ -132,7 +132,7 @@ def _of_model_of_images(component: Component, dataset: str) -> tuple[float, ...]
     if shape is None or classes is None:
         return ()
     seeds.seed_everything(0)
-    model = models.build(component.name, classes, input_shape=shape, **dict(component.params))
+    model = models.build(component.name, classes, input_shape=shape, **component.arguments())
     return _outputs(model, _waves(2, *shape))
 
 

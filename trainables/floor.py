@@ -104,7 +104,7 @@ class Work:
         )
 
 
-def work(name: str, num_classes: int, shape: tuple[int, ...], **params: Any) -> Work:
+def work(name: str, /, num_classes: int, shape: tuple[int, ...], **params: Any) -> Work:
     """The work of a model on an image of `shape` [C, H, W], counted on a network without values."""
     with torch.device("meta"):
         model = models.build(name, num_classes, input_shape=shape, **params).train()
@@ -119,7 +119,7 @@ def work_of(trial: Trial) -> Work | None:
     shape, classes = spec.image_shape, spec.classes
     if shape is None or classes is None:
         return None
-    return work(trial.model.name, classes, shape, **dict(trial.model.params))
+    return work(trial.model.name, classes, shape, **trial.model.arguments())
 
 
 def _parameters(model: nn.Module) -> int:

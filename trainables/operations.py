@@ -71,6 +71,6 @@ def flops_per_epoch(trial: Trial) -> float | None:
     if forward is None:
         from trainables.cost import forward_flops
 
-        forward = forward_flops(trial.dataset.name, trial.model.name, trial.model.params)
+        forward = forward_flops(trial.dataset.name, trial.model.name, trial.model.arguments().items())
     training, validation, test = spec.samples
     return float(forward * ((1 + BACKWARD) * training + validation + test))

@@ -88,8 +88,12 @@ def _refuse_to_evaluate(other: Component, trained_on: Component) -> None:
         raise ConfigurationError(
             f"evaluations: data set {other.label!r} is for training; evaluations accept {fitting}."
         )
-    for entry in ("input", "image_size", "channels"):
-        has, takes = getattr(spec, entry), getattr(own, entry)
+    sizes = _image_size(other), _image_size(trained_on)
+    for entry, has, takes in (
+        ("input", spec.input, own.input),
+        ("image_size", *sizes),
+        ("channels", spec.channels, own.channels),
+    ):
         if has != takes:
             raise ConfigurationError(
                 f"evaluations: {other.label!r} has {entry} {has}, but a network trained on "
@@ -136,6 +140,13 @@ def _names_for(loss: Entry[Any], dataset: str) -> tuple[tuple[str, tuple[tuple[s
     return tuple(found)
 
 
+def _image_size(dataset: Component) -> int | None:
+    """Side length in pixels; None if it is not fixed."""
+    spec = DATASETS[dataset.name].spec
+    size: int | None = dict(dataset.params)[spec.size_from] if spec.size_from else spec.image_size
+    return size
+
+
 def _refuse_impossible(dataset: Component, model: Component, loss: Component) -> None:
     data, network, criterion = DATASETS[dataset.name].spec, MODELS[model.name].spec, LOSSES[loss.name].spec
     if criterion.task != data.task:
@@ -152,7 +163,7 @@ def _refuse_impossible(dataset: Component, model: Component, loss: Component) ->
         raise ConfigurationError(
             f"model {model.label!r} takes {taken} input, but data set {dataset.label!r} has {offered} input."
         )
-    size, accepted = data.image_size, network.image_sizes
+    size, accepted = _image_size(dataset), network.image_sizes
     if size and accepted and size not in accepted:
         raise ConfigurationError(
             f"model {model.label!r} takes images of {' or '.join(map(str, accepted))} pixels a side, "

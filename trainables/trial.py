@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from trainables.errors import ConfigurationError
+from trainables import content
+from trainables.errors import ConfigurationError, DataError
 from trainables.registry import Registry, closest
 from trainables.values import coerced
 
@@ -142,23 +143,47 @@ def _annotations() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Component:
-    """A data set, model or loss with every parameter resolved. `label` is its name in tables."""
+    """A data set, model or loss with every parameter resolved.
+
+    Attributes:
+        params: Its parameters; of files of the user's own, a digest instead of the path.
+        label: Its name in tables.
+        files: These files; None if it has none, or if only their digest was given.
+    """
 
     name: str
     params: tuple[tuple[str, Any], ...]
     version: int
     label: str = field(compare=False)
+    files: content.Files | None = field(default=None, compare=False)
 
     @classmethod
     def resolve(cls, registry: Registry[Any], selection: Selection) -> Component:
         name, given = (selection, {}) if isinstance(selection, str) else selection
         entry = registry[name]
-        params = registry.resolve(name, given)
+        identified, files = content.identified(entry, given)
+        params = registry.resolve(name, identified)
         label = registry.label(entry.component, params)
-        return cls(entry.component, tuple(sorted(params.items())), entry.version, label)
+        return cls(entry.component, tuple(sorted(params.items())), entry.version, label, files)
 
     def identity(self) -> dict[str, Any]:
         return {"name": self.name, "params": dict(self.params), "version": self.version}
+
+    def arguments(self) -> dict[str, Any]:
+        """The parameters for building it: of files of the user's own, their path.
+
+        Raises:
+            DataError: The files are unknown here, or do not have the planned content.
+        """
+        params = dict(self.params)
+        if self.files:
+            params[self.files.parameter] = self.files.checked(params[self.files.parameter])
+        for name, value in params.items():
+            if isinstance(value, str) and value.startswith(content.PREFIX):
+                raise DataError(
+                    f"{self.label}: only the digest of its files is given: give their path as {name}."
+                )
+        return params
 
 
 NATURAL = Component("natural", (), 1, "natural")

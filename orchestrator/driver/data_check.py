@@ -48,7 +48,7 @@ def check_data(needed: Needed, root: Path) -> None:
     PLUGINS.install(needed.plugins)
     check_builds_for(needed.models)
     for component in needed.datasets:
-        datasets.load(component.name, root, **dict(component.params))
+        datasets.load(component.name, root, **component.arguments())
 
 
 class DataCheck:

@@ -237,7 +237,7 @@ def images_of(sweep: Sweep, root: Path | None) -> Images:
 
         from trainables.datasets import load as load_dataset
 
-        test = load_dataset(dataset.name, root, **dict(dataset.params)).test
+        test = load_dataset(dataset.name, root, **dataset.arguments()).test
         places = {int(each): place for place, each in enumerate(test.sample_ids.tolist())}
         inputs, _ = test.batch(torch.tensor([places[int(each)] for each in sample_ids]))
         # Normalised for the network: its channels are mapped back to the whole range together.

@@ -22,6 +22,7 @@ DATASETS = {
     "sst": "SST Binary",
     "svhn": "SVHN",
     "cifar10_c": "CIFAR-10-C",
+    "image_folder": "Image folder",
 }
 
 MODELS = {

@@ -27,6 +27,10 @@ class Photographs: ...
 
 @register("letters", spec={"input": "text"})
 class Letters: ...
+
+@register("of_files", spec={"input": "image", "image_size": 8, "content": "path", "endings": [".data"]})
+class OfFiles:
+    def __init__(self, root, path: str): ...
 """,
     "models/__init__.py": "",
     "models/networks.py": UNIMPORTABLE

@@ -10,6 +10,7 @@ import pytest
 
 from results.tables.statistics import settings_of_variants
 from sweeps.expand import expected_frame, load
+from trainables.errors import ConfigurationError
 from trainables.resolve import resolve
 from trainables.trial import canonical_json
 
@@ -230,3 +231,35 @@ run: {gpus_per_trial: 1}
     assert plain.trials == sweep.trials and set(plain.gpus.values()) == {1}
     for gpus in (0, 2):
         assert set(load(sweep_file(text), [f"run.gpus_per_trial={gpus}"]).gpus.values()) == {gpus}
+
+
+def test_own_files_are_relative_to_the_sweep_file(
+    sweep_file: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = """\
+name: a
+seeds: 1
+blocks:
+  - datasets: [{of_files: {path: [here, other]}}]
+    models: [dense]
+    losses: [plain, kernel]
+    exclude: [{dataset: {of_files: {path: other}}, loss: plain, reason: r}, {loss: kernel, reason: r}]
+"""
+    path = sweep_file(text)
+    for name in ("here", "other"):
+        (path.parent / name).mkdir()
+        (path.parent / name / "1.data").write_text(name)
+    (path.parent / "other" / "2.txt").write_text("is not read")
+    (trial,) = load(path).trials
+    assert trial.dataset.files is not None
+    assert trial.dataset.files.place == str(path.parent.absolute() / "here")
+    params = dict(trial.dataset.params)
+    same = tmp_path / "elsewhere"
+    same.mkdir()
+    (same / "1.data").write_text("here")
+    elsewhere = resolve(("of_files", {"path": str(same)}), "dense", "plain", 0, training={}).dataset
+    assert (elsewhere, dict(elsewhere.params)) == (trial.dataset, params)
+    monkeypatch.setattr("trainables.content.LOOKED_SECONDS", 0)
+    (path.parent / "here").rename(path.parent / "hero")
+    with pytest.raises(ConfigurationError, match="Did you mean 'hero'"):
+        load(path)

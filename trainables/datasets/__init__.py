@@ -20,7 +20,7 @@ def default_root() -> Path:
     return Path(os.environ.get("CALIBSWEEP_DATA", Path.home() / ".cache" / "calibsweep" / "data"))
 
 
-def load(name: str, root: Path | str | None = None, **params: Any) -> Dataset:
+def load(name: str, /, root: Path | str | None = None, **params: Any) -> Dataset:
     """Loads the data set `name` from the folder `root` (default: `default_root()`).
 
     Raises:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from trainables.trial import Component
 
 
-def build(name: str, num_classes: int, **params: Any) -> nn.Module:
+def build(name: str, /, num_classes: int, **params: Any) -> nn.Module:
     """Builds the network `name`, initialised from torch's global generator.
 
     Args:
@@ -41,5 +41,5 @@ def build_for(dataset: Dataset, model: Component) -> nn.Module:
         input_shape=dataset.input_shape,
         word_vectors=dataset.word_vectors,
         pretrained=dataset.pretrained,
-        **dict(model.params),
+        **model.arguments(),
     )

@@ -175,4 +175,6 @@ def _short(value: Any) -> str:
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if isinstance(value, tuple):
         return "-".join(_short(item) for item in value)
+    if isinstance(value, str) and value.startswith("sha256:"):
+        return value[7:15]
     return visible(str(value))

@@ -46,6 +46,8 @@ class ModelSpec:
         torchvision: Whether it needs torchvision.
         fine_tuned: Whether it starts from pretrained weights.
         tuned_embedding: Whether it has embeddings that a protocol may train with a separate learning rate.
+        content: The parameter that names a user's own files, whose content is part of a trial's identity.
+        endings: Endings of the names of the files that count; empty for all.
     """
 
     input: str = ""
@@ -54,6 +56,8 @@ class ModelSpec:
     torchvision: bool = False
     fine_tuned: bool = False
     tuned_embedding: bool = False
+    content: str = ""
+    endings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,9 @@ class DatasetSpec:
         has_training_part: Whether networks can be trained on it; otherwise it is only for `evaluations`.
         classes_of: The data set whose classes it shares, if it is only for evaluations.
         task: The task learnt from it.
+        size_from: The parameter that sets the side length, if `image_size` is not fixed.
+        content: The parameter that names a user's own files, whose content is part of a trial's identity.
+        endings: Endings of the names of the files that count; empty for all.
     """
 
     input: str = ""
@@ -79,6 +86,9 @@ class DatasetSpec:
     has_training_part: bool = True
     classes_of: str = ""
     task: str = "classification"
+    size_from: str = ""
+    content: str = ""
+    endings: tuple[str, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int] | None:

@@ -31,7 +31,7 @@ def default_device() -> torch.device:
 
 def load_dataset(trial: Trial, root: Path | str | None, device: torch.device) -> Dataset:
     """The trial's data set on `device`."""
-    return datasets.load(trial.dataset.name, root, **dict(trial.dataset.params)).to(device)
+    return datasets.load(trial.dataset.name, root, **trial.dataset.arguments()).to(device)
 
 
 def run_trial(
@@ -257,7 +257,7 @@ class TrialRun:
         Raises:
             DataError: The set is missing or damaged.
         """
-        dataset = datasets.load(component.name, root, **dict(component.params)).to(self.device)
+        dataset = datasets.load(component.name, root, **component.arguments()).to(self.device)
         if self.reported.model is not None:
             self.model.load_state_dict(self.reported.model)
         outputs, targets = self._outputs(dataset.test, component.label, ProcessGroup())
