@@ -46,7 +46,9 @@ def test_a_floor_imports_only_what_is_below_it(repository: Path, floor: str) -> 
         for library, allowed in ONLY_FOR.items():
             assert library not in used or floor in allowed, f"{path} imports {library}"
         if floor == "trainables":
-            assert not used & {"pyarrow", "pandas", "rich"}, path
+            # A user's own Parquet file is the only use of Arrow, imported when it is read.
+            own = {"pyarrow"} if path.name == "text_rows.py" else set()
+            assert not used & {"pyarrow", "pandas", "rich"} - own, path
 
 
 def test_statistics_know_arrays_and_data_frames_alone(repository: Path) -> None:

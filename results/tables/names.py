@@ -23,6 +23,8 @@ DATASETS = {
     "svhn": "SVHN",
     "cifar10_c": "CIFAR-10-C",
     "image_folder": "Image folder",
+    "text_table": "Text table",
+    "text_table_bert": "Text table",
 }
 
 MODELS = {

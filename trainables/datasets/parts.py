@@ -92,7 +92,7 @@ def completed(
         positions = generator.permutation(np.flatnonzero(labels[TRAIN] == label))
         if len(positions) < 1 + len(missing):
             raise DataError(
-                f"{place}: class {visible(name)!r} has too few samples to divide ({len(positions)}): it needs "
+                f"{place}: class {visible(name)!r} has too few samples ({len(positions)}): it needs "
                 f"at least {1 + len(missing)}."
             )
         # Rounding up cannot take the last training sample.
