@@ -8,8 +8,11 @@ import math
 from typing import Any
 
 from trainables.errors import ConfigurationError
+from trainables.texts import closest
 
 GREATEST = 2**63 - 1
+MOST_LISTED = 12
+"""Of more choices only the nearest one is named."""
 
 WORDS = {
     "int": ("a whole number", "whole numbers"),
@@ -34,6 +37,14 @@ def coerced(value: Any, annotation: str, where: str) -> Any:
         fits, result = _fitted(value, alternative, where)
         if fits:
             return result
+    choices = [
+        str(choice)
+        for alternative in alternatives
+        if _name(alternative) == "Literal"
+        for choice in _choices(alternative)
+    ]
+    if len(choices) > MOST_LISTED:
+        raise ConfigurationError(f"{where}: unknown value {value!r}.{closest(str(value), choices)}")
     words = " or ".join(_words(alternative) for alternative in alternatives)
     raise ConfigurationError(f"{where} must be {words}, not {value!r}.")
 

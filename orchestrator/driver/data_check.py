@@ -17,6 +17,7 @@ from orchestrator.driver import own_code
 from orchestrator.driver.stop_request import StopRequest
 from trainables import datasets
 from trainables.builds import check_builds_for
+from trainables.catalogue import MODELS
 from trainables.errors import CalibsweepError, DataError
 from trainables.registry.plugins import PLUGINS, Plugin
 from trainables.trial import Component, Trial
@@ -26,17 +27,25 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Needed:
-    """The distinct data sets and models of trials, and the plug-ins that may define them."""
+    """The distinct data sets and models of trials, and the plug-ins that may define them.
+
+    Attributes:
+        pairs: A data set and a model of another library, which only says when it is built whether they fit.
+    """
 
     datasets: list[Component]
     models: list[Component]
+    pairs: list[tuple[Component, Component]]
     plugins: tuple[Plugin, ...]
 
     @classmethod
     def by(cls, trials: Iterable[Trial]) -> Needed:
         trials = list(trials)
         parts = dict.fromkeys(part for trial in trials for part in (trial.dataset, *trial.evaluations))
-        return cls(list(parts), list(dict.fromkeys(trial.model for trial in trials)), PLUGINS.files)
+        networks = dict.fromkeys(trial.model for trial in trials)
+        of_libraries = {model for model in networks if MODELS[model.name].spec.content}
+        pairs = dict.fromkeys((t.dataset, t.model) for t in trials if t.model in of_libraries)
+        return cls(list(parts), list(networks), list(pairs), PLUGINS.files)
 
 
 def check_data(needed: Needed, root: Path) -> None:
@@ -48,7 +57,11 @@ def check_data(needed: Needed, root: Path) -> None:
     PLUGINS.install(needed.plugins)
     check_builds_for(needed.models)
     for component in needed.datasets:
-        datasets.load(component.name, root, **component.arguments())
+        dataset = datasets.load(component.name, root, **component.arguments())
+        for model in (model for data, model in needed.pairs if data == component):
+            from trainables.models import build_for
+
+            build_for(dataset, model)
 
 
 class DataCheck:
