@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from orchestrator.use_cases.compact import compact as compact
     from orchestrator.use_cases.compare import compare as compare
     from orchestrator.use_cases.contents import contents as contents
+    from orchestrator.use_cases.data import check_data as check_data
     from orchestrator.use_cases.data import prepare as prepare
     from orchestrator.use_cases.export import export_calarena as export_calarena
     from orchestrator.use_cases.figures import figures as figures
     from orchestrator.use_cases.gaps import gaps as gaps
     from orchestrator.use_cases.listing import listing as listing
     from orchestrator.use_cases.merge import merge as merge
+    from orchestrator.use_cases.new import new as new
     from orchestrator.use_cases.plan import plan as plan
     from orchestrator.use_cases.plugins import add_plugins as add_plugins
     from orchestrator.use_cases.report import report as report
@@ -54,6 +56,8 @@ _MODULES = {
     "compact": "orchestrator.use_cases.compact",
     "listing": "orchestrator.use_cases.listing",
     "prepare": "orchestrator.use_cases.data",
+    "check_data": "orchestrator.use_cases.data",
+    "new": "orchestrator.use_cases.new",
     "trial": "orchestrator.use_cases.trial",
     "check_loss": "orchestrator.use_cases.check_loss",
     "add_plugins": "orchestrator.use_cases.plugins",

@@ -15,6 +15,7 @@ from orchestrator.commands.figures import figures
 from orchestrator.commands.launch import launch
 from orchestrator.commands.listing import list_
 from orchestrator.commands.logs import logs
+from orchestrator.commands.new import new
 from orchestrator.commands.plan import plan
 from orchestrator.commands.report import report
 from orchestrator.commands.run import run
@@ -31,7 +32,7 @@ app.params += OPTIONS
 app.add("A sweep, on this machine or on a cluster", [plan, run, status])
 app.add("A sweep as a job of a cluster", [launch, logs, stop])
 app.add("Results", [report, tables, show, compare, figures, store, export, score])
-app.add("Components and data", [list_, data, trial, check_loss])
+app.add("Components and data", [list_, data, new, trial, check_loss])
 app.params.append(VERSION)
 
 

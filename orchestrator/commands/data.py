@@ -1,4 +1,4 @@
-"""`calibsweep data`: prepare data sets."""
+"""`calibsweep data`: prepare data sets, or check your own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.commands import completion
 from orchestrator.commands.options import data_option, json_option
 from orchestrator.screen.terminal import console
 
-data = Group("data", help="Prepare data sets.")
+data = Group("data", help="Prepare data sets, or check your own.")
 
 
 @click.command(cls=Command, example="calibsweep data prepare cifar10 --data ./data")
@@ -41,4 +41,27 @@ def prepare(name: str, data: Path | None, json: bool) -> None:
         screen.print(f"{name} is ready in {prepared.folder}.", highlight=False, soft_wrap=True)
 
 
-data.add("Commands", [prepare])
+@click.command(cls=Command, example="calibsweep data check ./pictures", components=False)
+@click.argument(
+    "path",
+    type=click.Path(path_type=Path),
+    help="A folder with a folder of pictures per class; or a CSV, TSV or Parquet file of texts and labels. "
+    "Both with or without train, validation and test.",
+)
+@click.option("--text", default="text", show_default=True, metavar="NAME", help="The column of texts.")
+@click.option("--label", default="label", show_default=True, metavar="NAME", help="The column of classes.")
+@json_option
+def check(path: Path, text: str, label: str, json: bool) -> None:
+    """Read pictures or texts of your own as a trial would: parts, classes, counts and sizes."""
+    from orchestrator.screen.as_json import as_json
+    from orchestrator.screen.own_data import print_own_data
+    from orchestrator.use_cases.data import check_data
+
+    found = check_data(path, text=text, label=label)
+    if json:
+        click.echo(as_json(found), nl=False)
+    else:
+        print_own_data(found, console())
+
+
+data.add("Commands", [prepare, check])

@@ -1,12 +1,25 @@
-"""Prepares data sets before a sweep needs them."""
+"""Prepares data sets before a sweep needs them, and checks a user's own."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from trainables.content import PREFIX, digest_of
+from trainables.datasets import image_folder, text_rows
 from trainables.datasets import prepare as of_files
+from trainables.datasets.decoding import in_threads
 from trainables.datasets.files import Progress, silent
+from trainables.datasets.parts import PARTS, TEST, VALIDATION, completed
+from trainables.errors import DataError
+
+SHARES = {VALIDATION: 0.1, TEST: 0.2}
+SPLIT_SEED = 1
+"""The defaults of both components."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +31,44 @@ class Prepared:
 
     dataset: str
     folder: Path | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Attributes:
+    name: 'train', 'validation' or 'test'.
+    drawn: Whether it is drawn from the training files, because it has none of its own.
+    counts: Number of samples of each class.
+    """
+
+    name: str
+    drawn: bool
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """Attributes:
+    path: Absolute path.
+    component: The data set that reads it, 'image_folder' or 'text_table'.
+    digest: The value that stands for the path in a trial's identity.
+    parts: With the default fractions where parts are drawn.
+    unit: Of the sizes: pixels of the shorter side, or words.
+    least_size, median_size, greatest_size: Over all samples.
+    """
+
+    path: Path
+    component: str
+    digest: str
+    parts: tuple[Part, ...]
+    unit: str
+    least_size: int
+    median_size: float
+    greatest_size: int
+
+    @property
+    def classes(self) -> list[str]:
+        return list(self.parts[0].counts)
 
 
 def prepare(dataset: str, root: Path | str | None = None, *, progress: Progress = silent) -> Prepared:
@@ -32,3 +83,55 @@ def prepare(dataset: str, root: Path | str | None = None, *, progress: Progress 
         DataError: Files are missing or damaged. Says what to do by hand.
     """
     return Prepared(dataset, of_files.prepare(dataset, root, progress))
+
+
+def check_data(path: Path | str, *, text: str = "text", label: str = "label") -> OwnData:
+    """Reads pictures or texts of your own as a trial would, every one of them.
+
+    Args:
+        path: A folder of pictures, a table of texts, or a folder of such tables.
+        text, label: Columns of a table.
+
+    Raises:
+        ConfigurationError: A column does not exist.
+        DataError: The data are not there, damaged, or cannot be divided.
+    """
+    place = Path(path).expanduser().absolute()
+    if not place.exists():
+        digest_of(place)
+    of_table = place.is_file() or any(each.suffix.lower() in text_rows.ENDINGS for each in _inside(place))
+    if of_table:
+        texts = text_rows.read(place, text, label)
+        labels = {part: numbers for part, (_, numbers) in texts.parts.items()}
+        sizes: Sequence[int] = [len(one.split()) for of, _ in texts.parts.values() for one in of]
+        component, classes, unit, endings = "text_table", texts.classes, "words", text_rows.ENDINGS
+    else:
+        pictures = image_folder.found(place)
+        labels = {part: np.array([label for _, label in of]) for part, of in pictures.parts.items()}
+        paths = [picture for of in pictures.parts.values() for picture, _ in of]
+        sizes = in_threads(lambda picture: min(image_folder.picture(picture).size), paths)
+        component, classes, unit, endings = "image_folder", pictures.classes, "pixels", image_folder.ENDINGS
+    divided = completed(labels, SHARES, SPLIT_SEED, classes, place)
+    parts = []
+    for part in PARTS:
+        source, at = divided[part]
+        counts = np.bincount(labels[source][at], minlength=len(classes)).tolist()
+        parts.append(Part(part, part not in labels, dict(zip(classes, counts, strict=True))))
+    ordered = np.sort(sizes)
+    return OwnData(
+        place,
+        component,
+        PREFIX + digest_of(place, endings),
+        tuple(parts),
+        unit,
+        int(ordered[0]),
+        float(np.median(ordered)),
+        int(ordered[-1]),
+    )
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return [Path(entry.path) for entry in os.scandir(folder)]
+    except OSError as error:
+        raise DataError(f"cannot read {folder}: {error.strerror}.") from error

@@ -1,0 +1,131 @@
+"""docs/own-data.md works as it stands; `data check` counts; `new` writes files that run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from orchestrator import api
+from orchestrator.cli import app
+from orchestrator.commands.endings import run_and_exit
+from sweeps.expand import load
+from trainables.errors import ConfigurationError
+from trainables.registry.plugins import PLUGINS
+
+from .conftest import REPOSITORY, Command
+
+DOCUMENT = (REPOSITORY / "docs/own-data.md").read_text(encoding="utf-8")
+LINES = [
+    line for block in re.findall(r"```shell\n(.*?)```", DOCUMENT, re.DOTALL) for line in block.splitlines()
+]
+SWEEP = next(
+    block for block in re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL) if "name: pets" in block
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The data of the document: pictures of two classes, a table of texts, and its sweep file."""
+    monkeypatch.chdir(tmp_path)
+    drawn = np.random.RandomState(0)
+    for name, number in (("cat", 31), ("dog", 14)):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for i in range(number):
+            pixels = drawn.randint(0, 255, (20 + i, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{i}.png")
+    rows = [
+        f"{text} {i},{label}" for i in range(13) for text, label in (("goal", "sport"), ("chip", "computers"))
+    ]
+    (tmp_path / "reviews.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    (tmp_path / "pets.yaml").write_text(SWEEP, encoding="utf-8")
+    return tmp_path
+
+
+def typed(*words: str) -> Result:
+    return CliRunner().invoke(app, words, env={"COLUMNS": "160"}, catch_exceptions=False)
+
+
+@pytest.mark.slow
+def test_the_document_s_commands_without_ray(folder: Path) -> None:
+    del folder
+    for line in LINES:
+        program, *words = shlex.split(line)
+        assert program == "calibsweep"
+        if words[0] not in ("run", "tables"):
+            done = typed(*words)
+            assert done.exit_code == 0, f"{line}: {done.output}"
+
+
+def test_data_check_counts_parts_and_classes(folder: Path) -> None:
+    found = json.loads(typed("data", "check", str(folder / "pictures"), "--json").stdout)
+    assert {part["name"]: part["counts"] for part in found["parts"]} == {
+        "train": {"cat": 22, "dog": 10},
+        "validation": {"cat": 3, "dog": 1},
+        "test": {"cat": 6, "dog": 3},
+    }
+    assert (found["least_size"], found["greatest_size"], found["unit"]) == (20, 40, "pixels")
+    texts = api.check_data(folder / "reviews.csv")
+    assert (texts.component, texts.classes, texts.median_size) == ("text_table", ["computers", "sport"], 2.0)
+    # The digest stands for the path in a sweep file.
+    given = (folder / "pets.yaml").read_text().replace("path: pictures", f"path: '{found['digest']}'")
+    (folder / "digest.yaml").write_text(given)
+    by_path, by_digest = ([t.key for t in load(sweep).trials] for sweep in ("pets.yaml", "digest.yaml"))
+    assert by_path == by_digest and len(set(by_path)) == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (["data", "check", "picturs"], "Did you mean 'pictures'"),
+        (["data", "check", "reviews.csv", "--text", "txt"], "Did you mean 'text'"),
+        (["new", "loss", "focal"], "there is a loss 'focal' already"),
+        (["new", "sweep", "pets"], "pets.yaml exists already"),
+        (["new", "loss", "a b"], "only letters"),
+    ],
+)
+def test_mistakes_are_one_line(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    cause: str,
+) -> None:
+    del folder
+    monkeypatch.setattr("sys.argv", ["calibsweep", *words])
+    with pytest.raises(SystemExit) as ended:
+        run_and_exit(app)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2 and cause in line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["loss", "dataset"])
+def test_a_new_file_runs_as_it_stands(folder: Path, kind: str) -> None:
+    before = PLUGINS.files
+    try:
+        written = json.loads(typed("new", kind, "2nd-one", "--json").stdout)
+        text = (folder / written["path"]).read_text()
+        with pytest.raises(ConfigurationError):
+            api.new(kind, "2nd-one")  # type: ignore[arg-type]
+        assert (folder / written["path"]).read_text() == text
+        done = typed(*shlex.split(written["next"])[1:])
+        assert done.exit_code == 0, done.output
+    finally:
+        PLUGINS.install(before)
+
+
+@pytest.mark.slow
+def test_sweeps_run_to_tables(folder: Path, command: Command) -> None:
+    """The document's sweep and a new one, by the real command."""
+    written = api.new("sweep", "my_sweep", folder)
+    lines = [line for line in LINES if shlex.split(line)[1] in ("run", "tables")]
+    for line in [*lines, f"{written.next} --set training.epochs=1 --store {folder / 'second'}"]:
+        words = [str(folder / word) if word in ("pets.yaml", "store") else word for word in shlex.split(line)]
+        assert "Brier" in command(*words[1:])
