@@ -100,6 +100,7 @@ def check_data(path: Path | str, *, text: str = "text", label: str = "label") ->
     if not place.exists():
         digest_of(place)
     of_table = place.is_file() or any(each.suffix.lower() in text_rows.ENDINGS for each in _inside(place))
+    endings: tuple[str, ...]
     if of_table:
         texts = text_rows.read(place, text, label)
         labels = {part: numbers for part, (_, numbers) in texts.parts.items()}

@@ -102,7 +102,8 @@ class ImageFolder(ImageDataset):
             classes, ids = torch.from_numpy(labels[source][at]), torch.from_numpy(first[source] + at)
             return ImageSplit(images[part], classes, ids, normalisation)
 
-        super().__init__(*map(split, PARTS), num_classes=len(pictures.classes), padding=padding)
+        train, valid, tested = map(split, PARTS)
+        super().__init__(train, valid, tested, len(pictures.classes), padding)
 
 
 @dataclass(frozen=True)

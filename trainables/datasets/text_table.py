@@ -80,8 +80,13 @@ class TextTable(Dataset):
         frequent = sorted(counted, key=lambda word: -counted[word])[:vocabulary]
         found = word_vectors(root, vectors, words, frequent, lambda word: [word])
         numbers = {word: number for number, word in enumerate(frequent, PADDING + 1)}
+        train, valid, tested = (
+            text_rows.split(numbered(split[part], numbers, length), *parts[part][1:]) for part in PARTS
+        )
         super().__init__(
-            *(text_rows.split(numbered(split[part], numbers, length), *parts[part][1:]) for part in PARTS),
+            train,
+            valid,
+            tested,
             num_classes=len(texts.classes),
             input_shape=(length,),
             word_vectors=WordVectors(

@@ -54,8 +54,13 @@ class TextTableForBert(WordPieces):
         folder = network_in(root, pretrained)
         texts = text_rows.read(Path(path), text, label)
         parts = texts.divided(validation, test, split_seed)
+        train, valid, tested = (
+            text_rows.split(pieces(parts[part][0], folder, length), *parts[part][1:]) for part in PARTS
+        )
         super().__init__(
-            *(text_rows.split(pieces(parts[part][0], folder, length), *parts[part][1:]) for part in PARTS),
+            train,
+            valid,
+            tested,
             num_classes=len(texts.classes),
             input_shape=(length,),
             pretrained=folder,

@@ -48,7 +48,9 @@ def load_weights(network: nn.Module, path: Path, ignored: tuple[str, ...] = ()) 
 
 def last_layer(network: nn.Module) -> str:
     """The name of the layer that makes the logits: the last linear or convolutional one."""
-    return [name for name, part in network.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)][-1]
+    layers = (name for name, part in network.named_modules() if isinstance(part, nn.Linear | nn.Conv2d))
+    *_, last = layers
+    return str(last)
 
 
 def check_images(network: nn.Module, name: str, shape: tuple[int, ...], num_classes: int) -> None:
