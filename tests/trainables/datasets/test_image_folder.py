@@ -95,7 +95,7 @@ def test_given_parts_are_kept(tmp_path: Path) -> None:
     assert not {*data.train.sample_ids.tolist()} & {*data.test.sample_ids.tolist()}
 
 
-def test_the_key_follows_from_the_pictures_alone(tmp_path: Path) -> None:
+def test_the_key_follows_from_the_pictures_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = fill(tmp_path / "here")
     there = shutil.copytree(here, tmp_path / "there")
     (there / "a" / "Thumbs.db").write_text("ours alone")
@@ -113,6 +113,11 @@ def test_the_key_follows_from_the_pictures_alone(tmp_path: Path) -> None:
         shutil.copy(there / "b10" / "2.PNG", changed)
         other = shutil.copytree(there, tmp_path / changed.stem)
         assert key(other) not in (trial.key, key(here, size=32))
+    # What changed after the plan is refused.
+    monkeypatch.setattr("trainables.content.LOOKED_SECONDS", 0)
+    shutil.copy(there / "b10" / "2.PNG", here / "a" / "1.PNG")
+    with pytest.raises(DataError, match="does not have the files that were planned"):
+        trial.dataset.arguments()
 
 
 def damaged(folder: Path) -> None:
