@@ -121,11 +121,22 @@ def test_a_new_file_runs_as_it_stands(folder: Path, kind: str) -> None:
         PLUGINS.install(before)
 
 
+def absolute(folder: Path, line: str) -> list[str]:
+    """A line's words for a command that runs in another folder."""
+    return [str(folder / word) if word in ("pets.yaml", "store") else word for word in shlex.split(line)[1:]]
+
+
 @pytest.mark.slow
-def test_sweeps_run_to_tables(folder: Path, command: Command) -> None:
-    """The document's sweep and a new one, by the real command."""
+def test_the_document_s_sweep_runs_to_tables(folder: Path, calibsweep: Command) -> None:
+    run, tables = (line for line in LINES if shlex.split(line)[1] in ("run", "tables"))
+    shorter = ["--set", "seeds=1", "--set", "training.epochs=1"]
+    assert "Brier" in calibsweep(*absolute(folder, run), *shorter)
+    done = typed(*absolute(folder, tables), *shorter)
+    assert done.exit_code == 0 and "Image folder" in done.output
+
+
+@pytest.mark.slow
+def test_a_new_sweep_runs_as_it_stands(folder: Path, calibsweep: Command) -> None:
     written = api.new("sweep", "my_sweep", folder)
-    lines = [line for line in LINES if shlex.split(line)[1] in ("run", "tables")]
-    for line in [*lines, f"{written.next} --set training.epochs=1 --store {folder / 'second'}"]:
-        words = [str(folder / word) if word in ("pets.yaml", "store") else word for word in shlex.split(line)]
-        assert "Brier" in command(*words[1:])
+    shorter = ["--set", "seeds=1", "--set", "training.epochs=1"]
+    assert "Brier" in calibsweep(*shlex.split(written.next)[1:], "--store", str(folder / "s"), *shorter)

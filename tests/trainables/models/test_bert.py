@@ -125,3 +125,19 @@ def test_a_missing_part_is_named_and_not_downloaded(root: Path) -> None:
         result_of(root)
     with pytest.raises(ConfigurationError, match="takes wordpieces input"):
         resolve("twenty_newsgroups", "bert", "brier", 0)
+
+
+def test_a_table_of_texts_is_read_for_bert(root: Path) -> None:
+    rows = [f"It is about Topic{i % 2},{'ab'[i % 2]}" for i in range(18)]
+    path = root / "texts.csv"
+    path.write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    own = ("text_table_bert", {"path": str(path), "pretrained": "tiny-bert", "length": 11})
+    trial = resolve(own, "bert", "brier", 0, training={"epochs": 1, "batch_size": 5})
+    result = run_trial(trial, root=root, device=CPU)
+    dataset = load_dataset(trial, root, CPU)
+    assert [len(dataset.train), len(dataset.validation), len(dataset.test)] == [12, 2, 4]
+    pieces = {0: [2, 5, 6, 7, 9, 10, 3, 0, 0, 0, 0], 1: [2, 5, 6, 7, 9, 11, 3, 0, 0, 0, 0]}
+    assert dataset.test.inputs.tolist() == [pieces[label] for label in dataset.test.labels.tolist()]
+    assert result.test.logits.shape == (4, 2)
+    with pytest.raises(ConfigurationError, match="takes document input"):
+        resolve(own, "text_cnn", "brier", 0)
