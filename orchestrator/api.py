@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from orchestrator.use_cases.rescore import rescore as rescore
     from orchestrator.use_cases.run import run as run
     from orchestrator.use_cases.score import score as score
+    from orchestrator.use_cases.search import search as search
     from orchestrator.use_cases.show import show as show
     from orchestrator.use_cases.status import status as status
     from orchestrator.use_cases.tables import tables as tables
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "plan": "orchestrator.use_cases.plan",
     "run": "orchestrator.use_cases.run",
+    "search": "orchestrator.use_cases.search",
     "status": "orchestrator.use_cases.status",
     "report": "orchestrator.use_cases.report",
     "tables": "orchestrator.use_cases.tables",

@@ -20,6 +20,7 @@ from orchestrator.commands.plan import plan
 from orchestrator.commands.report import report
 from orchestrator.commands.run import run
 from orchestrator.commands.score import score
+from orchestrator.commands.search import search
 from orchestrator.commands.show import show
 from orchestrator.commands.status import status
 from orchestrator.commands.stop import stop
@@ -29,7 +30,7 @@ from orchestrator.commands.trial import trial
 from orchestrator.commands.version import VERSION
 
 app.params += OPTIONS
-app.add("A sweep, on this machine or on a cluster", [plan, run, status])
+app.add("A sweep, on this machine or on a cluster", [plan, run, status, search])
 app.add("A sweep as a job of a cluster", [launch, logs, stop])
 app.add("Results", [report, tables, show, compare, figures, store, export, score])
 app.add("Components and data", [list_, data, new, trial, check_loss])

@@ -51,13 +51,13 @@ MOST_EPOCHS, MOST_MINUTES, MOST_HOURS = 10_000_000, 1e6, 1e5
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
     """Part of a sweep file. Nothing is guessed: unknown keys, or text in place of a number, are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Exclusion(_Part):
+class Exclusion(Part):
     """Cells of a block to exclude: those that match all given names and parameters."""
 
     dataset: Datasets = ()
@@ -75,7 +75,7 @@ class Exclusion(_Part):
         return self
 
 
-class Block(_Part):
+class Block(Part):
     """A matrix of data sets, models, losses and samplers. Fields that it omits are inherited from the file.
 
     Attributes:
@@ -97,7 +97,7 @@ class Block(_Part):
     exclude: list[Exclusion] = []
 
 
-class Run(_Part):
+class Run(Part):
     """How trials are run. Nothing here changes a trial's numbers or its key.
 
     Attributes:
@@ -124,7 +124,7 @@ class Run(_Part):
     watch: Watches = (("tensorboard", {}),)
 
 
-class SweepFile(_Part):
+class SweepFile(Part):
     """A whole sweep file.
 
     Attributes:
@@ -141,7 +141,7 @@ class SweepFile(_Part):
     run: Run = Run()
 
 
-class Overrides(_Part):
+class Overrides(Part):
     """Settings from the command line, which take precedence over the file and all its blocks.
 
     Attributes:
@@ -177,6 +177,17 @@ def read(path_or_name: Path | str) -> SweepFile:
         ConfigurationError: The file does not exist or is invalid. One line per problem: the file, the place
             in it, the problem and the nearest valid name.
     """
+    file = validated(SweepFile, raw_file(path_or_name), f"{path_or_name}: ")
+    folder = located(str(path_or_name)).parent
+    return file.model_copy(update={"blocks": [own_files.placed(each, folder) for each in file.blocks]})
+
+
+def raw_file(path_or_name: Path | str) -> Any:
+    """The content of a file as plain data, after its plug-ins are loaded.
+
+    Raises:
+        ConfigurationError: The file or a plug-in does not exist or is invalid.
+    """
     source = str(path_or_name)
     try:
         path = located(source)
@@ -191,8 +202,7 @@ def read(path_or_name: Path | str) -> SweepFile:
         raise ConfigurationError(f"{source}: cannot be read: {error.strerror}.") from error
     raw = parsed(text, source)
     _load_plugins(raw, path, source)
-    file = _checked(SweepFile, raw, f"{source}: ")
-    return file.model_copy(update={"blocks": [own_files.placed(each, path.parent) for each in file.blocks]})
+    return raw
 
 
 def _load_plugins(raw: Any, path: Path, source: str) -> None:
@@ -231,7 +241,7 @@ def read_overrides(assignments: Sequence[str]) -> Overrides:
         target = raw.setdefault(section, {}) if section else raw
         target[name] = value
     try:
-        checked = _checked(Overrides, raw, "--set ")
+        checked = validated(Overrides, raw, "--set ")
     except ConfigurationError as error:
         problems += error.lines
     if problems:
@@ -296,7 +306,8 @@ def located(source: str) -> Path:
     raise ConfigurationError(f"unknown sweep {source!r}.{closest(source, known)}")
 
 
-def _checked(model: type[Model], raw: Any, prefix: str) -> Model:
+def validated(model: type[Model], raw: Any, prefix: str) -> Model:
+    """Checks plain data. Raises ConfigurationError with one line per problem, each after `prefix`."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:

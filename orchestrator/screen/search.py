@@ -1,0 +1,69 @@
+"""Prints the beginning of a search, and its best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from orchestrator.command_line import copied
+from orchestrator.screen import run
+from orchestrator.screen.grid import Grid
+from orchestrator.use_cases.search import Found, Observer, Opening, Searched
+from results.wording import counted
+from trainables.catalogue import METRICS
+
+
+class Shown(run.Shown, Observer):
+    """Shows a search on a console."""
+
+    def begun(self, opening: Opening) -> None:
+        self.console.print(
+            f"{opening.search}: {counted(opening.trials, 'trial')}, {opening.known} known before. "
+            f"Store: {opening.store}",
+            highlight=False,
+        )
+
+
+def print_searched(searched: Searched, given: Mapping[str, Any], console: Console) -> None:
+    """Prints the best, and the next commands.
+
+    Args:
+        given: Values of the parameters of `search`, by name.
+    """
+    if searched.best:
+        several = len(searched.best[0].scores) > 1
+        title = "Best by each trade-off of the scores" if several else "Best"
+        console.print(f"\n{title}, by the validation part:", style="bold")
+        console.print(Grid(_heading(searched.best), [_cells(each, searched.best) for each in searched.best]))
+    if searched.failed:
+        console.print(f"{counted(searched.failed, 'trial')} failed.", style="warning")
+    if searched.left:
+        line = f"Interrupted with {counted(searched.left, 'trial')} left. To resume:"
+        console.print(line, style="warning")
+        copied.show(console, copied.typed("search", given))
+    if searched.sweep:
+        console.print("\nNext:", style="bold")
+        line = copied.typed("run", given, sweep=searched.sweep)
+        copied.show(console, line, "the best beside its baselines, with several seeds, on the test set")
+
+
+def _names(best: tuple[Found, ...]) -> list[str]:
+    return list(dict.fromkeys(name for each in best for name in each.values))
+
+
+def _heading(best: tuple[Found, ...]) -> list[str]:
+    return ["Loss", *_names(best), *best[0].scores, "Trial"]
+
+
+def _cells(found: Found, best: tuple[Found, ...]) -> list[Text]:
+    values = [str(found.values.get(name, "-")) for name in _names(best)]
+    scores = [_score(name, value) for name, value in found.scores.items()]
+    return [Text(text) for text in (found.loss, *values, *scores, str(found.number))]
+
+
+def _score(name: str, value: float) -> str:
+    metric = name.partition("_after_")[0]
+    return f"{value:.2%}" if METRICS[metric].spec.unit == "percent" else f"{value:.4f}"

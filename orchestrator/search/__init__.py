@@ -1,0 +1,1 @@
+"""Chooses trials by earlier results, with Optuna."""

@@ -1,0 +1,107 @@
+"""The suggestions of a search, as a function of its file and of the results alone."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from sweeps.search import Search
+from sweeps.space import Choice, Dimension
+from trainables.errors import ConfigurationError
+from trainables.trial import Trial
+
+LOSS = "loss"
+"""Name of the dimension that chooses among several losses."""
+
+Scores = tuple[float, ...]
+"""The values of the objectives, in their order."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A point of the space.
+
+    Attributes:
+        number: Its place in the search, from 0.
+        loss: The name of the loss.
+        values: Those of the other dimensions, by full name, such as 'focal.gamma'.
+        trial: None if the combination of values is impossible.
+        problem: Why it is impossible; '' if it is not.
+    """
+
+    number: int
+    loss: str
+    values: Mapping[str, Any]
+    trial: Trial | None
+    problem: str = ""
+
+
+class Study:
+    """Asks Optuna for suggestions, and tells it their results.
+
+    The same sequence of calls gives the same suggestions, with one release of Optuna. So nothing of a study
+    is stored: it is repeated from the results in the store.
+    """
+
+    def __init__(self, search: Search):
+        self.search = search
+        optuna.logging.set_verbosity(logging.WARNING)
+        file = search.file
+        directions = ["minimize" if each.direction == "lower" else "maximize" for each in file.objectives]
+        self.study = optuna.create_study(
+            directions=directions, sampler=_sampler(file.sampler, file.sampler_seed), study_name=file.name
+        )
+        self.asked: list[optuna.Trial] = []
+
+    def ask(self) -> Suggestion:
+        """The next suggestion."""
+        asked = self.study.ask()
+        self.asked.append(asked)
+        losses = list(self.search.candidates)
+        loss = losses[0]
+        if len(losses) > 1:
+            loss = str(asked.suggest_categorical(LOSS, losses))
+        dimensions = self.search.dimensions(loss)
+        values = {name: _suggested(asked, name, dimension) for name, dimension in dimensions.items()}
+        try:
+            return Suggestion(asked.number, loss, values, self.search.trial(loss, values))
+        except ConfigurationError as error:
+            return Suggestion(asked.number, loss, values, None, str(error))
+
+    def tell(self, number: int, scores: Scores | None) -> None:
+        """The result of a suggestion: None if its trial failed."""
+        if scores is None or not all(map(math.isfinite, scores)):
+            self.study.tell(self.asked[number], state=TrialState.FAIL)
+        else:
+            self.study.tell(self.asked[number], scores)
+
+    def best(self) -> Sequence[int]:
+        """The numbers of the best suggestions: one, or with several objectives the Pareto front."""
+        return [each.number for each in self.study.best_trials][: None if self._several else 1]
+
+    @property
+    def _several(self) -> bool:
+        return len(self.search.objectives) > 1
+
+
+def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
+    if name == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    # Unfinished trials count as bad, so that trials at once are not neighbours.
+    return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+
+
+def _suggested(asked: optuna.Trial, name: str, dimension: Dimension) -> Any:
+    if isinstance(dimension, Choice):
+        return dimension.value(asked.suggest_categorical(name, list(dimension.values)))
+    low, high, log = dimension.low, dimension.high, dimension.log
+    if dimension.whole:
+        step = 1 if dimension.step is None else int(dimension.step)
+        return dimension.value(asked.suggest_int(name, int(low), int(high), log=log, step=step))
+    return dimension.value(asked.suggest_float(name, low, high, log=log, step=dimension.step))

@@ -1,0 +1,241 @@
+"""Reads search files: a cell with ranges of its parameters, and the rules of the search."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainValidator
+
+from sweeps import space
+from sweeps.fields import Losses, Name, ProtocolName, Seeds, selected
+from sweeps.space import Dimension
+from sweeps.spec import Part, Run, raw_file, refusal, validated
+from trainables import tasks
+from trainables.catalogue import DATASETS, LOSSES, METRICS, MODELS
+from trainables.errors import ConfigurationError
+from trainables.registry import Registry, closest
+from trainables.resolve import checked_seed, resolve
+from trainables.trial import Selection, TrainingSettings, Trial
+
+MOST_TRIALS = 100_000
+
+AFTER = ("nll", "ece", "adaptive_ece")
+"""Criteria of the temperatures after which rows have scores."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A loss with fixed parameters, and with those that are searched."""
+
+    name: str
+    fixed: Mapping[str, Any]
+    dimensions: Mapping[str, Dimension]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A score on the validation part. The test part plays no role in a search.
+
+    Attributes:
+        name: As in the file: a metric, or METRIC_after_CRITERION.
+        direction: Which of two values is better.
+    """
+
+    name: str
+    direction: Literal["lower", "higher"]
+
+    @property
+    def column(self) -> str:
+        """Its column in the rows of the store, and its name in learning curves."""
+        return f"validation_{self.name}"
+
+
+def _one(registry: Registry[Any], value: Any) -> Selection:
+    choices = selected(registry, value)
+    if len(choices) != 1:
+        raise ValueError(f"must be one component, not {len(choices)}.")
+    return choices[0]
+
+
+def _candidate(value: Any) -> Candidate:
+    given = {value: {}} if isinstance(value, str) else value
+    if not isinstance(given, dict) or len(given) != 1 or not isinstance(next(iter(given)), str):
+        raise ValueError(f"must be a name, or one name with its parameters in braces, not {value!r}.")
+    ((name, params),) = given.items()
+    if not isinstance(params, dict) or not all(isinstance(key, str) for key in params):
+        raise ValueError(f"{name}: must be a mapping of parameters to values, not {params!r}.")
+    fixed, dimensions = space.split(params, space.annotations(LOSSES[name].parameters))
+    for corner in space.corners(dimensions):
+        LOSSES.resolve(name, {**fixed, **corner})
+    return Candidate(name, fixed, dimensions)
+
+
+def _training(value: Any) -> tuple[dict[str, Any], dict[str, Dimension]]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"must be a mapping of names to values, not {value!r}.")
+    fixed, dimensions = space.split(value, TrainingSettings.__annotations__)
+    for corner in space.corners(dimensions):
+        for name, setting in (fixed | corner).items():
+            TrainingSettings.checked(name, setting)
+    return fixed, dimensions
+
+
+def _objective(value: Any) -> Objective:
+    if not isinstance(value, str):
+        raise ValueError(f"must be the name of a score, not {value!r}.")
+    names = {
+        name: METRICS[metric].spec.direction
+        for metric in METRICS.names()
+        if METRICS[metric].spec.at_commit and not METRICS[metric].spec.against_test
+        for name in (metric, *(f"{metric}_after_{criterion}" for criterion in AFTER))
+        if METRICS[metric].spec.direction
+    }
+    if value not in names:
+        raise ValueError(f"unknown objective {value!r}.{closest(value, names)}")
+    return Objective(value, names[value])
+
+
+def _name_of(selection: Selection) -> str:
+    return selection if isinstance(selection, str) else selection[0]
+
+
+def _seed(value: Any) -> int:
+    return checked_seed(value)
+
+
+class SearchFile(Part):
+    """A whole search file.
+
+    Attributes:
+        losses: Each with fixed values, ranges ({low, high, log, step}) or lists of values of its parameters.
+            With several losses, the loss is searched too.
+        training: Settings: fixed values, ranges or lists, as for losses.
+        seed: Of all trials of the search.
+        objectives: Scores on the validation part.
+        trials: Number of suggestions. Equal ones are trained once.
+        at_once: Most trials at once. A suggestion takes into account all but the latest `at_once - 1`
+            trials, so that the suggestions do not depend on which trial ends first.
+        sampler_seed: Of the sampler's random numbers.
+        baselines: Losses beside the best in the sweep file that the search writes.
+        final_seeds: Seeds of that sweep file. The default has five others than the seed of the search.
+    """
+
+    name: Name
+    description: str = ""
+    plugins: list[str] = Field(default=[])
+    protocol: ProtocolName = "mukhoti2020"
+    dataset: Annotated[Selection, PlainValidator(functools.partial(_one, DATASETS))]
+    model: Annotated[Selection, PlainValidator(functools.partial(_one, MODELS))]
+    losses: list[Annotated[Candidate, PlainValidator(_candidate)]] = Field(min_length=1)
+    training: Annotated[tuple[dict[str, Any], dict[str, Dimension]], PlainValidator(_training)] = Field(
+        default=({}, {})
+    )
+    seed: Annotated[int, PlainValidator(_seed)] = 0
+    objectives: list[Annotated[Objective, PlainValidator(_objective)]] = Field(
+        default=[Objective("nll_after_nll", "lower")], min_length=1
+    )
+    trials: int = Field(ge=1, le=MOST_TRIALS)
+    at_once: int = Field(default=4, ge=1, le=MOST_TRIALS)
+    sampler: Literal["tpe", "random"] = "tpe"
+    sampler_seed: int = Field(default=0, ge=0, lt=2**32)
+    baselines: list[Losses] = Field(default=[("cross_entropy",)])
+    final_seeds: Seeds = ()
+    run: Run = Run()
+
+
+@dataclass(frozen=True)
+class Search:
+    """A checked search.
+
+    Attributes:
+        candidates: Losses, by name.
+        training: Fixed training settings.
+        searched: Searched training settings.
+    """
+
+    file: SearchFile
+    candidates: Mapping[str, Candidate]
+    training: Mapping[str, Any]
+    searched: Mapping[str, Dimension]
+
+    @property
+    def objectives(self) -> Sequence[Objective]:
+        return self.file.objectives
+
+    def dimensions(self, loss: str) -> dict[str, Dimension]:
+        """The dimensions of the search for a loss, by the full names of the parameters."""
+        of_loss = {f"{loss}.{name}": each for name, each in self.candidates[loss].dimensions.items()}
+        return of_loss | {f"training.{name}": each for name, each in self.searched.items()}
+
+    def settings(self, loss: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The parameters of a loss and the training settings, from values by full name."""
+        params, training = dict(self.candidates[loss].fixed), dict(self.training)
+        for name, value in values.items():
+            place, _, short = name.partition(".")
+            (training if place == "training" else params)[short] = value
+        return params, training
+
+    def trial(self, loss: str, values: Mapping[str, Any]) -> Trial:
+        """The trial of a suggestion.
+
+        Raises:
+            ConfigurationError: The combination of values is impossible.
+        """
+        params, training = self.settings(loss, values)
+        file = self.file
+        return resolve(file.dataset, file.model, (loss, params), file.seed, file.protocol, training)
+
+    def representatives(self) -> list[Trial]:
+        """A trial of each loss at each end of its dimensions."""
+        return [
+            self.trial(loss, corner)
+            for loss in self.candidates
+            for corner in space.corners(self.dimensions(loss))
+        ]
+
+
+def load(path: Path | str) -> Search:
+    """Loads a search file.
+
+    Raises:
+        ConfigurationError: The file is wrong, or asks for something impossible. One line per problem.
+    """
+    file = validated(SearchFile, raw_file(path), f"{path}: ")
+    fixed, searched = file.training
+    candidates = {candidate.name: candidate for candidate in file.losses}
+    if len(candidates) < len(file.losses):
+        raise ConfigurationError(f"{path}: losses: names a loss twice: give one loss lists of values.")
+    if "training" in candidates:
+        raise ConfigurationError(f"{path}: losses: a searched loss cannot be named 'training'.")
+    search = Search(file, candidates, fixed, searched)
+    if not any(search.dimensions(loss) for loss in candidates) and len(candidates) < 2:
+        raise ConfigurationError(
+            f"{path}: nothing to search: give a parameter a range, as in gamma: {{low: 0, high: 5}}."
+        )
+    if len({objective.name for objective in file.objectives}) < len(file.objectives):
+        raise ConfigurationError(f"{path}: objectives: names a score twice.")
+    problems = []
+    task = tasks.name_of(_name_of(file.dataset))
+    if task != tasks.DEFAULT:
+        problems.append(f"{path}: objectives: networks of the task {task!r} have none of these scores.")
+    for each in (*((loss, None) for loss in candidates), *((None, b) for of in file.baselines for b in of)):
+        try:
+            if each[0] is not None:
+                for corner in space.corners(search.dimensions(each[0])):
+                    search.trial(each[0], corner)
+            else:
+                resolve(file.dataset, file.model, each[1], file.seed, file.protocol, fixed)
+        except ConfigurationError as error:
+            problems += [f"{path}: {line}" for line in error.lines]
+    if problems:
+        raise refusal(problems)
+    if not file.final_seeds:
+        others = [seed for seed in range(6) if seed != file.seed][:5]
+        file = file.model_copy(update={"final_seeds": tuple(others)})
+        search = dataclasses.replace(search, file=file)
+    return search

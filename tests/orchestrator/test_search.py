@@ -1,0 +1,237 @@
+"""A search repeats itself from its store: the same suggestions after any interruption, none trained twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from click.testing import CliRunner
+
+from orchestrator.cli import app
+from orchestrator.driver.reports import Done, Failed, Latest
+from orchestrator.search.source import SearchedTrials
+from orchestrator.use_cases.search import search as run_search
+from results.scoring.commit import commit_finished
+from results.store import rows
+from results.store.store import Store
+from sweeps.expand import load as load_sweep
+from sweeps.search import Search, load
+from trainables.errors import ConfigurationError
+from trainables.training.run import run_trial
+from trainables.trial import Trial
+
+from .conftest import REPOSITORY, Command
+
+FILE = """
+name: gamma
+dataset: {digits: {training_samples: 75, validation_samples: 60}}
+model: {mlp: {hidden: 12}}
+losses: [{focal: {gamma: {low: 0, high: 5}}}, {label_smoothing: {smoothing: [0.05, 0.1]}}]
+training: {epochs: 1, milestones: [], learning_rate: {low: 0.01, high: 0.3, log: true}}
+trials: 14
+at_once: 3
+"""
+
+
+def file_of(folder: Path, text: str = FILE) -> Path:
+    path = folder / "gamma.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def train(store: Store, trial: Trial) -> Done:
+    result = run_trial(trial, device=torch.device("cpu"))
+    assert commit_finished(store, result, lambda other: None, {"host": "here"})
+    return Done(Latest(trial.training.epochs))
+
+
+def copy(folder: Path, store: Store, trial: Trial) -> Done:
+    """Takes the result of a trial from another store, instead of training it to the same numbers."""
+    for path in folder.rglob(f"{trial.key}*.parquet"):
+        store.folder.write(path.relative_to(folder).as_posix(), path.read_bytes(), exclusive=True)
+    return Done(Latest(trial.training.epochs))
+
+
+def drive(
+    source: SearchedTrials,
+    work: Callable[[Trial], Done | Failed],
+    order: Callable[[list[Trial]], int] = lambda ready: 0,
+    most: int = 1000,
+) -> list[Trial]:
+    """Runs a source as a driver does, one trial after the other, and returns the trials in their order."""
+    ran: list[Trial] = []
+    ready: list[Trial] = []
+    while len(ran) < most:
+        while (trial := source.next()) is not None:
+            ready.append(trial)
+        if not ready:
+            break
+        trial = ready.pop(order(ready))
+        ran.append(trial)
+        source.settled(trial, work(trial))
+    return ran
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Search, Path, list[str]]:
+    """A search, the store of its undisturbed run, and the keys of its suggestions in their order."""
+    folder = tmp_path_factory.mktemp("search")
+    search = load(file_of(folder))
+    store = Store(str(folder / "store"))
+    source = SearchedTrials(search, store)
+    ran = drive(source, lambda trial: train(store, trial))
+    assert len(ran) == len({trial.key for trial in ran}) == 14
+    return search, folder / "store", keys(source)
+
+
+def keys(source: SearchedTrials) -> list[str]:
+    source.tell(source.search.file.trials)
+    assert source.complete
+    return [each.trial.key for each in source.suggested if each.trial]
+
+
+def test_a_killed_search_goes_on_as_if_undisturbed(
+    done: tuple[Search, Path, list[str]], tmp_path: Path
+) -> None:
+    search, folder, expected = done
+    store = Store(str(tmp_path / "store"))
+    ran: list[str] = []
+    # Each time it stops with trials under way, and the last of them ends first.
+    for most in (4, 5, 1000):
+        source = SearchedTrials(search, store)
+        trained = drive(source, lambda trial: copy(folder, store, trial), lambda ready: -1, most)
+        ran += [trial.key for trial in trained]
+    assert keys(source) == expected and sorted(ran) == sorted(expected)
+
+
+def test_more_trials_continue_it(done: tuple[Search, Path, list[str]], tmp_path: Path) -> None:
+    search, store, expected = done
+    shutil.copytree(store, tmp_path / "store")
+    more = dataclasses.replace(search, file=search.file.model_copy(update={"trials": 16}))
+    source = SearchedTrials(more, Store(str(tmp_path / "store")))
+    ran = drive(source, lambda trial: train(source.store, trial))
+    assert len(ran) == 2 and keys(source)[:14] == expected
+
+
+def test_the_test_set_plays_no_part(done: tuple[Search, Path, list[str]], tmp_path: Path) -> None:
+    search, folder, expected = done
+    shutil.copytree(folder, tmp_path / "store")
+    store = Store(str(tmp_path / "store"))
+    paths = [info.path for info in store.folder.list("trials")]
+    assert len(paths) == len(expected)
+    for i, path in enumerate(paths):
+        row = rows.from_parquet(store.folder.read(path))
+        scores = dict(row["scores"][0].as_py())
+        garbage = {name: (-1.0) ** i * 1e6 if "test" in name else value for name, value in scores.items()}
+        assert garbage != scores
+        changed = rows.to_parquet(rows.rescored(row, garbage, {}))
+        (tmp_path / "store" / path).unlink()
+        store.folder.write(path, changed, exclusive=True)
+    best = run_search(file_of(tmp_path), store.uri, tmp_path / "b.yaml")
+    assert best.ran == 0 and best.done == 14
+    source = SearchedTrials(search, store)
+    assert source.next() is None and keys(source) == expected
+    undisturbed = SearchedTrials(search, Store(str(folder)))
+    undisturbed.next()
+    assert keys(undisturbed) == expected
+    assert source.study.best() == undisturbed.study.best() == [best.best[0].number]
+    # The best is the best on the validation part.
+    column = "validation_nll_after_nll"
+    assert best.best[0].key == Store(str(folder)).trials().set_index("key")[column].idxmin()
+
+
+def test_failed_trials_count_and_are_not_repeated(
+    done: tuple[Search, Path, list[str]], tmp_path: Path
+) -> None:
+    search = dataclasses.replace(done[0], file=done[0].file.model_copy(update={"trials": 7}))
+    store = Store(str(tmp_path / "store"))
+
+    def work(trial: Trial) -> Done | Failed:
+        if trial.loss.name == "focal":
+            store.record_failure(trial, "diverged", "no", "", "here")
+            return Failed("diverged", "no", "", "here")
+        return train(store, trial)
+
+    source = SearchedTrials(search, store)
+    ran = drive(source, work)
+    assert {trial.loss.name for trial in ran} == {"focal", "label_smoothing"}
+    expected = keys(source)
+    again = SearchedTrials(search, store)
+    assert again.next() is None and keys(again) == expected
+    (best,) = again.study.best()
+    assert expected[best] in {trial.key for trial in ran if trial.loss.name == "label_smoothing"}
+
+
+def test_the_command_prints_the_best_and_writes_its_sweep(
+    done: tuple[Search, Path, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, store, expected = done
+    monkeypatch.chdir(tmp_path)
+    file_of(tmp_path, FILE + "baselines: [cross_entropy, focal_3]\n")
+    ended = CliRunner().invoke(app, ["search", "gamma.yaml", "--store", str(store)])
+    assert ended.exit_code == 0 and "calibsweep run gamma-best.yaml" in ended.output, ended.output
+    sweep = load_sweep("gamma-best.yaml")
+    best = [trial for trial in sweep.trials if trial.loss.label not in ("cross_entropy", "focal_3")]
+    assert len(sweep.trials) == 15 and {trial.seed for trial in best} == {1, 2, 3, 4, 5}
+    # With the seed of the search, it is the very trial that the search found.
+    assert dataclasses.replace(best[0], seed=0).key in expected
+    Path("gamma-best.yaml").write_text("name: mine\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="--output"):
+        run_search("gamma.yaml", str(store))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("gamma: {low: 0, high: 5}", "gama: {low: 0, high: 5}", "'gamma'"),
+        ("{low: 0, high: 5}", "{low: 5, high: 0}", "gamma: low"),
+        ("{low: 0, high: 5}", "{low: -3, high: 5, log: true}", "gamma: a range"),
+        ("trials: 14", "trails: 14", "'trials'"),
+        ("trials: 14", "trials: 14\nobjectives: [nll_after_nl]", "'nll_after_nll'"),
+        ("trials: 14", "trials: 14\nobjectives: [mean_confidence]", "mean_confidence"),
+        ("epochs: 1", "epochs: {low: 1, high: 2.5}", "epochs: high"),
+        ("model: {mlp", "model: {mlq", "'mlp'"),
+    ],
+)
+def test_mistakes_in_the_file_are_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in FILE
+    with pytest.raises(ConfigurationError) as refused:
+        load(file_of(tmp_path, FILE.replace(old, new)))
+    (line,) = refused.value.lines
+    assert said in line and "gamma.yaml" in line
+
+
+def test_the_file_in_the_document_is_valid(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs/search.md").read_text("utf-8"), re.DOTALL)
+    search = load(file_of(tmp_path, text))
+    assert list(search.candidates) == ["focal", "label_smoothing"] and search.file.trials == 30
+
+
+@pytest.mark.slow
+def test_a_killed_driver_is_followed_by_the_same_search(
+    done: tuple[Search, Path, list[str]], command: Command, tmp_path: Path
+) -> None:
+    _, _, expected = done
+    file, store = file_of(tmp_path), tmp_path / "store"
+    arguments = ("search", str(file), "--store", str(store), "--output", str(tmp_path / "best.yaml"))
+    process = command.start(*arguments)
+    while len(found := list(store.rglob("trials/**/*.parquet"))) < 3:
+        assert process.poll() is None and time.sleep(0.05) is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = {path: path.stat().st_mtime_ns for path in found}
+    assert len(before) < len(expected)
+    command(*arguments)
+    after = {path.stem: path.stat().st_mtime_ns for path in store.rglob("trials/**/*.parquet")}
+    assert sorted(after) == sorted(expected)
+    assert all(after[path.stem] == modified for path, modified in before.items())
+    assert yaml.safe_load((tmp_path / "best.yaml").read_text(encoding="utf-8"))["seeds"] == [1, 2, 3, 4, 5]
+    assert not list(store.rglob("checkpoints/**/*.pt"))
