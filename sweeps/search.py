@@ -7,9 +7,9 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PlainValidator
+from pydantic import BaseModel, Field, PlainValidator
 
 from sweeps import space
 from sweeps.fields import Losses, Name, ProtocolName, Seeds, selected
@@ -26,6 +26,9 @@ MOST_TRIALS = 100_000
 
 AFTER = ("nll", "ece", "adaptive_ece")
 """Criteria of the temperatures after which rows have scores."""
+
+CURVES = ("error", "nll", "ece", *(f"{name}_after_{by}" for name in ("nll", "ece") for by in AFTER))
+"""Objectives with a learning curve on the validation part."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,25 @@ def _seed(value: Any) -> int:
     return checked_seed(value)
 
 
+class Halving(Part):
+    """Early stopping by asynchronous successive halving (ASHA; Li et al., MLSys 2020, algorithm 2).
+
+    After `first_epoch` epochs, and each time after `factor` times as many, a trial goes on only if it is
+    among the best 1 / `factor` of the trials that got there.
+    """
+
+    first_epoch: int = Field(ge=1)
+    factor: int = Field(default=3, ge=2)
+
+    def rungs(self, epochs: int) -> list[int]:
+        """The numbers of epochs after which a trial of `epochs` epochs may stop."""
+        found, rung = [], self.first_epoch
+        while rung < epochs:
+            found.append(rung)
+            rung *= self.factor
+        return found
+
+
 class SearchFile(Part):
     """A whole search file.
 
@@ -120,10 +142,14 @@ class SearchFile(Part):
         trials: Number of suggestions. Equal ones are trained once.
         at_once: Most trials at once. A suggestion takes into account all but the latest `at_once - 1`
             trials, so that the suggestions do not depend on which trial ends first.
+        halving: Early stopping, with one objective that learning curves have; None to train each trial to
+            its end.
         sampler_seed: Of the sampler's random numbers.
         baselines: Losses beside the best in the sweep file that the search writes.
         final_seeds: Seeds of that sweep file. The default has five others than the seed of the search.
     """
+
+    parts: ClassVar[Mapping[str, type[BaseModel]]] = {"halving": Halving}
 
     name: Name
     description: str = ""
@@ -142,6 +168,7 @@ class SearchFile(Part):
     trials: int = Field(ge=1, le=MOST_TRIALS)
     at_once: int = Field(default=4, ge=1, le=MOST_TRIALS)
     sampler: Literal["tpe", "random"] = "tpe"
+    halving: Halving | None = None
     sampler_seed: int = Field(default=0, ge=0, lt=2**32)
     baselines: list[Losses] = Field(default=[("cross_entropy",)])
     final_seeds: Seeds = ()
@@ -220,6 +247,8 @@ def load(path: Path | str) -> Search:
     if len({objective.name for objective in file.objectives}) < len(file.objectives):
         raise ConfigurationError(f"{path}: objectives: names a score twice.")
     problems = []
+    if file.halving and (len(file.objectives) > 1 or file.objectives[0].name not in CURVES):
+        problems.append(f"{path}: halving: needs one objective, of {', '.join(CURVES)}.")
     task = tasks.name_of(_name_of(file.dataset))
     if task != tasks.DEFAULT:
         problems.append(f"{path}: objectives: networks of the task {task!r} have none of these scores.")

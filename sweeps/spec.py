@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -48,13 +48,17 @@ FORMER_KEYS = {"score_on": "evaluations"}
 
 MOST_EPOCHS, MOST_MINUTES, MOST_HOURS = 10_000_000, 1e6, 1e5
 
-Model = TypeVar("Model", bound=BaseModel)
-
 
 class Part(BaseModel):
     """Part of a sweep file. Nothing is guessed: unknown keys, or text in place of a number, are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    # Of a whole file: its further parts, by key.
+    parts: ClassVar[Mapping[str, type[BaseModel]]] = {}
+
+
+Model = TypeVar("Model", bound=Part)
 
 
 class Exclusion(Part):
@@ -322,7 +326,7 @@ def validated(model: type[Model], raw: Any, prefix: str) -> Model:
         raise refusal(line for problem in problems for line in _lines(problem, model, prefix)) from None
 
 
-def _lines(problem: ErrorDetails, model: type[BaseModel], prefix: str) -> list[str]:
+def _lines(problem: ErrorDetails, model: type[Part], prefix: str) -> list[str]:
     """Describes a finding of pydantic for users; one line per mistake if a mapping has several."""
     location = problem["loc"]
     if problem["type"] in ("extra_forbidden", "missing"):
@@ -333,7 +337,7 @@ def _lines(problem: ErrorDetails, model: type[BaseModel], prefix: str) -> list[s
     return [f"{prefix}{place}{': ' if place else ''}{text}" for text in _texts(problem, model)]
 
 
-def _texts(problem: ErrorDetails, model: type[BaseModel]) -> Sequence[str]:
+def _texts(problem: ErrorDetails, model: type[Part]) -> Sequence[str]:
     location, kind, details = problem["loc"], problem["type"], problem.get("ctx", {})
     if kind == "value_error":
         error = details["error"]
@@ -368,8 +372,8 @@ def _expected(kind: str, details: Mapping[str, Any]) -> str:
     }.get(kind, "a mapping of names to values")
 
 
-def _keys(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+def _keys(model: type[Part], location: Sequence[int | str]) -> list[str]:
     """The valid keys at a place."""
-    parts: dict[str, type[BaseModel]] = {"blocks": Block, "exclude": Exclusion, "run": Run}
+    parts: dict[str, type[BaseModel]] = {"blocks": Block, "exclude": Exclusion, "run": Run, **model.parts}
     names = [step for step in location if isinstance(step, str)]
     return list((parts[names[-1]] if names else model).model_fields)

@@ -12,12 +12,22 @@ from orchestrator.driver.deaths import Death, autopsy, living_nodes
 from orchestrator.driver.outcome import Outcome
 from orchestrator.driver.progress import Progress
 from orchestrator.driver.queue import TrialQueue
-from orchestrator.driver.reports import Done, Failed, Report, Running, Stopped, StoreLost, StoreRefused
+from orchestrator.driver.reports import (
+    Done,
+    Failed,
+    Pruned,
+    Report,
+    Running,
+    Stopped,
+    StoreLost,
+    StoreRefused,
+)
 from orchestrator.driver.worker_check import failed_start
 from results.store.checkpoints import StoredCheckpoints
 from results.store.errors import StoreError
 from results.store.store import Store
 from results.store.tidying import NOTE
+from results.wording import counted
 from trainables.trial import Trial
 
 
@@ -83,6 +93,10 @@ class Listener(Callback):
                 if summary is not None:
                     numbers = ", ".join(f"{name} {value:.2%}" for name, value in summary.items())
                 self._settle(started, report, f"done, {numbers}")
+            case Pruned(latest=latest, left=left):
+                if left:
+                    self._report_left(started, ", ".join(left))
+                self._settle(started, report, f"stopped early, after {counted(latest.epoch, 'epoch')}")
             case Failed():
                 self._settle(started, report, f"{report.failure_class}: {report.message}")
             case Stopped():
@@ -155,7 +169,7 @@ class Listener(Callback):
             self.progress.stop(key)
             self.progress.note(f"{trial}: {death.message}; it resumes in {pause:.0f} s")
 
-    def _settle(self, trial: Trial, result: Done | Failed, outcome: str) -> None:
+    def _settle(self, trial: Trial, result: Done | Failed | Pruned, outcome: str) -> None:
         self.queue.settled(trial, result)
         self.blame.ended(trial.key)
         self.progress.finish(trial.key, outcome, failed=isinstance(result, Failed))

@@ -11,7 +11,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from orchestrator.cluster.placement import Needs
-from orchestrator.driver.reports import Done, Failed
+from orchestrator.driver.reports import Done, Failed, Pruned
 from orchestrator.driver.stop_request import StopRequest
 from orchestrator.driver.trial_source import TrialSource
 from trainables.trial import Trial
@@ -84,13 +84,14 @@ class TrialQueue(Searcher):
         labels = {"dataset": trial.dataset.label, "model": trial.model.label, "loss": trial.loss.label}
         also = {"seed": trial.seed, "protocol": trial.protocol, "key": trial.key}
         needs = self.source.needs(trial)
-        return {"trial": trial, "needs": needs, **labels, **also}
+        limits = self.source.limits(trial)
+        return {"trial": trial, "needs": needs, "limits": limits, **labels, **also}
 
     def started(self, trial: Trial) -> None:
         self.waiting[self.source.needs(trial)].discard(trial.key)
 
-    def settled(self, trial: Trial, result: Done | Failed) -> None:
-        """Notes that a trial is done or has failed by its own fault: it does not return."""
+    def settled(self, trial: Trial, result: Done | Failed | Pruned) -> None:
+        """Notes that a trial is done, has failed by its own fault or stopped early: it does not return."""
         self.started(trial)
         if self.unsettled.pop(trial.key, None) is not None:
             self.source.settled(trial, result)

@@ -13,7 +13,8 @@ from ray import tune
 
 from orchestrator.cluster.placement import Needs
 from orchestrator.driver import last_words, notices, worker_exit
-from orchestrator.driver.reports import Done, Failed, Latest, Note, Report, Running, StoreLost
+from orchestrator.driver.limits import Limits
+from orchestrator.driver.reports import Done, Failed, Latest, Note, Pruned, Report, Running, StoreLost
 from orchestrator.driver.stalls import Watch
 from orchestrator.driver.worker_settings import WorkerSettings
 from results.store.checkpoints import StoredCheckpoints
@@ -68,6 +69,7 @@ class RayTrial(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.trial: Trial = new_config["trial"]
         self.needs: Needs = new_config["needs"]
+        self.limits: Limits | None = new_config["limits"]
         self.begun = False
         return True
 
@@ -91,7 +93,7 @@ class RayTrial(tune.Trainable):
             if self.needs.workers > 1:
                 # Each of several workers has its own watch.
                 self.watch.rest()
-            self._worker().begin(self.trial, self.needs.total_gpus)
+            self._worker().begin(self.trial, self.needs.total_gpus, self.limits)
             self.begun = True
         report = self._worker().step()
         if isinstance(report, Failed):
@@ -105,7 +107,7 @@ class RayTrial(tune.Trainable):
 
     def _reusable(self, report: Report) -> bool:
         """Whether this process may train the next trial."""
-        if not report.ended or (isinstance(report, Done) and not report.left):
+        if not report.ended or (isinstance(report, Done | Pruned) and not report.left):
             return True
         if self.group:
             # End the processes that trained it. This process did not.
@@ -138,7 +140,7 @@ class RayTrial(tune.Trainable):
 def for_tune(report: Report, reusable: bool) -> dict[str, Any]:
     """Converts a report to a Tune result, with the numbers of the latest epoch for Ray's own callbacks."""
     figures: dict[str, Any] = {}
-    if isinstance(report, Running | Done):
+    if isinstance(report, Running | Done | Pruned):
         latest = report.latest
         figures = {**latest.curves, "epoch": latest.epoch, "seconds_per_epoch": latest.seconds_per_epoch}
     return {**figures, "done": report.ended, "reusable": reusable, "report": report}

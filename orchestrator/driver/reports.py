@@ -79,6 +79,20 @@ class Done(_Report):
 
 
 @dataclass(frozen=True)
+class Pruned(_Report):
+    """The trial has broken a limit of its source. Its curves are in the store, and it has no result.
+
+    Attributes:
+        values: Of the curve with the limit, one per epoch.
+        left: As for `Done`.
+    """
+
+    latest: Latest
+    values: tuple[float | None, ...]
+    left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Stopped(_Report):
     """The trial has saved a checkpoint and stopped, as requested."""
 
@@ -122,4 +136,4 @@ class WorkersLost(_Report):
     message: str
 
 
-Report = Running | Done | Stopped | Failed | StoreRefused | StoreLost | WorkersLost
+Report = Running | Done | Pruned | Stopped | Failed | StoreRefused | StoreLost | WorkersLost

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from orchestrator.cluster.placement import Needs
-from orchestrator.driver.reports import Done, Failed
+from orchestrator.driver.limits import Limits
+from orchestrator.driver.reports import Done, Failed, Pruned
 from trainables.trial import Trial
 
 
@@ -30,8 +31,12 @@ class TrialSource(Protocol):
         trials are settled is exhausted.
         """
 
-    def settled(self, trial: Trial, result: Done | Failed) -> None:
-        """Notes the final end of a trial: its result is committed, or it failed by its own fault.
+    def limits(self, trial: Trial) -> Limits | None:
+        """The limits at which a trial stops early; None to train each to its end."""
+
+    def settled(self, trial: Trial, result: Done | Failed | Pruned) -> None:
+        """Notes the final end of a trial: its result is committed, it failed by its own fault, or it broke a
+        limit.
 
         Not called for interruptions and dead processes, after which the driver resumes the trial by itself.
         If another driver committed the trial meanwhile, `result` has no curves: they are in the store.
@@ -61,5 +66,8 @@ class ListedTrials:
     def next(self) -> Trial | None:
         return next(self._rest, None)
 
-    def settled(self, trial: Trial, result: Done | Failed) -> None:
+    def limits(self, trial: Trial) -> None:
+        return None
+
+    def settled(self, trial: Trial, result: Done | Failed | Pruned) -> None:
         """Does nothing: the list is fixed."""

@@ -12,12 +12,14 @@ from pathlib import Path
 import torch
 
 from orchestrator.driver import ray_private, worker_exit
+from orchestrator.driver.limits import Limits, values_of
 from orchestrator.driver.notices import Notices
 from orchestrator.driver.reports import (
     Done,
     Failed,
     Latest,
     Note,
+    Pruned,
     Report,
     Running,
     Stopped,
@@ -27,8 +29,8 @@ from orchestrator.driver.reports import (
 )
 from orchestrator.driver.stalls import Watch
 from orchestrator.driver.worker_settings import WorkerSettings
-from results.scoring.commit import commit_finished
-from results.store import provenance
+from results.scoring.commit import commit_finished, epochs_table
+from results.store import provenance, pruned
 from results.store.checkpoints import StoredCheckpoints
 from results.store.errors import StoreError
 from results.store.store import FailureClass, Store
@@ -89,13 +91,14 @@ class TrialWorker:
         self.process = ProcessState()
         notices.when_alone = self._keep_if_idle
 
-    def begin(self, trial: Trial, gpus: float) -> None:
+    def begin(self, trial: Trial, gpus: float, limits: Limits | None = None) -> None:
         """Sets the trial of the next steps.
 
         Args:
             gpus: Number of GPUs reserved by the whole trial.
+            limits: Where it stops early; None to train it to its end.
         """
-        self.trial, self.gpus = trial, gpus
+        self.trial, self.gpus, self.limits = trial, gpus, limits
         self.run = None
         self.warned = self.refused = self.kept = False
         self.checkpointed = time.monotonic()
@@ -126,7 +129,7 @@ class TrialWorker:
         if self.notices.leaving:
             # Report the end of the trial first.
             worker_exit.end_later()
-        return replace(report, left=left.lasting) if isinstance(report, Done) else report
+        return replace(report, left=left.lasting) if isinstance(report, Done | Pruned) else report
 
     def leave(self) -> None:
         """Ends this process once a checkpoint is saved. Any thread may call it."""
@@ -198,6 +201,8 @@ class TrialWorker:
             return self.first and (self._is_checkpoint_due() or time.monotonic() > started + STEP_SECONDS)
 
         while not self.run.done:
+            if stopped := self._pruned(self.run):
+                return stopped
             within_epoch = self.run.advance_until(pause) is None
             if not within_epoch:
                 self._epoch_done(self.run)
@@ -217,6 +222,19 @@ class TrialWorker:
                 return Done(_latest(self.run))
         counts = self.run.epochs[self.run.reported.epoch]
         return Done(_latest(self.run), self.run.task.summary(counts, "test"))
+
+    def _pruned(self, run: TrialRun) -> Pruned | None:
+        """Stops a trial that has broken a limit: stores its curves and deletes its checkpoints."""
+        if self.limits is None or run.batches:
+            return None
+        values = values_of(run.epochs, self.limits.curve)
+        # Numbers of several workers may differ in last digits: the first decides for all.
+        if self.group.broadcast(b"1" if self.limits.stopped_after(values) else b"0") == b"0":
+            return None
+        if self.first:
+            pruned.keep(self.store, self.trial, epochs_table(run.epochs))
+            self.checkpoints.delete(self.trial.key)
+        return Pruned(_latest(run), tuple(values))
 
     def _report_unusable(self, run: TrialRun) -> None:
         if self.first and self.checkpoints.passed_over:

@@ -15,7 +15,8 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from orchestrator.driver import last_words, notices, ray_private, worker_exit
 from orchestrator.driver.deaths import Death, DeathError, autopsy
-from orchestrator.driver.reports import Done, Failed, Report, Stopped, StoreLost, WorkersLost
+from orchestrator.driver.limits import Limits
+from orchestrator.driver.reports import Done, Failed, Pruned, Report, Stopped, StoreLost, WorkersLost
 from orchestrator.driver.stalls import Watch
 from orchestrator.driver.worker import TrialWorker
 from orchestrator.driver.worker_settings import WorkerSettings
@@ -60,10 +61,10 @@ class Member:
         watch = Watch(self.settings.stalled_minutes, self.settings.hours_per_trial)
         self.worker = TrialWorker(self.settings, requests, watch, group)
 
-    def begin(self, trial: Trial, gpus: float) -> None:
+    def begin(self, trial: Trial, gpus: float, limits: Limits | None) -> None:
         assert self.worker is not None
         self.worker.watch.begin(trial.key)
-        self.worker.begin(trial, gpus)
+        self.worker.begin(trial, gpus, limits)
 
     def step(self) -> Report:
         assert self.worker is not None
@@ -108,8 +109,8 @@ class WorkerGroup:
         nodes = ray.get([member.node.remote() for member in self.members])
         ray.get([m.join.remote(rank, size, address, port, nodes) for rank, m in enumerate(self.members)])
 
-    def begin(self, trial: Trial, gpus: float) -> None:
-        ray.get([member.begin.remote(trial, gpus) for member in self.members])
+    def begin(self, trial: Trial, gpus: float, limits: Limits | None) -> None:
+        ray.get([member.begin.remote(trial, gpus, limits) for member in self.members])
         # Only the first worker reports on the way. The others keep its pace, since a step needs all of them.
         self.others = {member.finish.remote(): member for member in self.members[1:]}
 
@@ -120,21 +121,23 @@ class WorkerGroup:
         while True:
             (ready,), waiting = ray.wait(waiting)
             report = _read(ready, members[ready])
-            if isinstance(report, Death) or (report.ended and not isinstance(report, Done | Stopped)):
+            if isinstance(report, Death) or (
+                report.ended and not isinstance(report, Done | Pruned | Stopped)
+            ):
                 break
             if ready == first:
                 self.others = {reference: members[reference] for reference in waiting}
-                return self._whole(report) if isinstance(report, Done) else report
+                return self._whole(report) if isinstance(report, Done | Pruned) else report
         ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=GRACE_SECONDS) if waiting else ([], [])
         return self._ended([report, *(_read(reference, members[reference]) for reference in ready)])
 
-    def _whole(self, report: Done) -> Report:
+    def _whole(self, report: Done | Pruned) -> Report:
         """The first worker's report at the end of a trial, with the state that any worker left behind."""
         others = [_read(*other) for other in self.others.items()]
-        if not all(isinstance(other, Done) for other in others):
-            # The result is committed; only the processes need replacing.
+        if not all(isinstance(other, Done | Pruned) for other in others):
+            # The result is stored; only the processes need replacing.
             self.dismiss()
-        done = [report, *(other for other in others if isinstance(other, Done))]
+        done = [report, *(other for other in others if isinstance(other, Done | Pruned))]
         return replace(report, left=tuple(dict.fromkeys(name for each in done for name in each.left)))
 
     def _ended(self, reports: list[Report | Death]) -> Report:

@@ -38,6 +38,8 @@ def print_searched(searched: Searched, given: Mapping[str, Any], console: Consol
         title = "Best by each trade-off of the scores" if several else "Best"
         console.print(f"\n{title}, by the validation part:", style="bold")
         console.print(Grid(_heading(searched.best), [_cells(each, searched.best) for each in searched.best]))
+    if searched.stopped:
+        console.print(f"{counted(searched.stopped, 'trial')} stopped early.", style="quiet")
     if searched.failed:
         console.print(f"{counted(searched.failed, 'trial')} failed.", style="warning")
     if searched.left:

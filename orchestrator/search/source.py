@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from orchestrator.cluster.placement import Needs
-from orchestrator.driver.reports import Done, Failed
-from orchestrator.search.study import Scores, Study, Suggestion
-from results.store import rows
+from orchestrator.driver.limits import Limits, values_of
+from orchestrator.driver.reports import Done, Failed, Pruned
+from orchestrator.search.halving import Rungs
+from orchestrator.search.study import FAILED, Result, Scores, Study, Suggestion
+from results.store import data_files, pruned, rows
 from results.store.address import Address
-from results.store.errors import StoreError
 from results.store.store import Store
 from results.store.survey import State
 from results.store.survey import survey as take_survey
@@ -36,15 +38,21 @@ class SearchedTrials:
         self.store = store
         self.study = Study(search)
         self.suggested: list[Suggestion] = []
-        self.results: dict[str, Scores | None] = {}
+        self.results: dict[str, Result] = {}
+        self.rungs = Rungs(search)
+        self._limits: dict[str, Limits | None] = {}
         self.open: dict[str, Trial] = {}
         self.told = 0
         self._returned: list[Trial] = []
         self._representatives = search.representatives()
         self._snapshot = store.snapshot(self._representatives, thorough=True)
         columns = [objective.column for objective in search.objectives]
-        frame = self._snapshot.trials().reindex(columns=["key", *columns])
-        self._rows = {key: scores for key, *scores in frame.itertuples(index=False)}
+        frame = self._snapshot.trials().reindex(columns=["dataset", "model", "loss", "key", *columns])
+        self._rows = {
+            key: (Address(dataset, model, loss, key), tuple(scores))
+            for dataset, model, loss, key, *scores in frame.itertuples(index=False)
+        }
+        self._stopped = pruned.paths(self._snapshot) if search.file.halving else {}
 
     def representatives(self) -> Sequence[Trial]:
         return self._representatives
@@ -75,28 +83,75 @@ class SearchedTrials:
     def _is_known(self, trial: Trial) -> bool:
         """Whether the result of a trial is known, from this search or from anything else in the store."""
         key = trial.key
-        if key not in self.results:
-            if key in self._rows:
-                self.results[key] = tuple(self._rows[key])
-            elif take_survey(self._snapshot, [trial]).states[key] == State.FAILED:
-                self.results[key] = None
-            else:
-                return False
-        return True
+        if key not in self._limits:
+            self._limits[key] = self.rungs.limits(trial)
+        if key in self.results:
+            return True
+        if key in self._rows:
+            self.results[key] = self._finished(key, *self._rows[key])
+        elif stopped := self._stopped_early(key):
+            self.results[key] = stopped
+        elif take_survey(self._snapshot, [trial]).states[key] == State.FAILED:
+            self.results[key] = FAILED
+        return key in self.results
 
-    def settled(self, trial: Trial, result: Done | Failed) -> None:
+    def limits(self, trial: Trial) -> Limits | None:
+        return self._limits[trial.key]
+
+    def settled(self, trial: Trial, result: Done | Failed | Pruned) -> None:
         del self.open[trial.key]
-        self.results[trial.key] = None if isinstance(result, Failed) else self._committed(trial)
+        match result:
+            case Failed():
+                self.results[trial.key] = FAILED
+            case Pruned(values=values):
+                self.results[trial.key] = self._on_the_way(trial.key, values)
+            case Done():
+                address = Address.of(trial)
+                self.results[trial.key] = self._finished(trial.key, address, self._committed(address))
 
-    def _committed(self, trial: Trial) -> Scores:
+    def _finished(self, key: str, address: Address, scores: Scores) -> Result:
+        """The result of a trial with a row. The limits hold for it too, as if it had been trained now."""
+        if not self._limits[key]:
+            return Result(scores)
+        values = values_of(self.store.epochs(address).to_pylist(), self._column)
+        on_the_way = self._on_the_way(key, values)
+        return on_the_way if on_the_way.stopped else Result(scores, on_the_way.rungs)
+
+    def _stopped_early(self, key: str) -> Result | None:
+        """The result of a trial whose curves in the store break its limits; None if there are none."""
+        for path in self._stopped.get(key, ()):
+            # A damaged record counts as missing.
+            with contextlib.suppress(rows.DamagedFileError, FileNotFoundError):
+                curves = pruned.read(self.store.folder, path)
+                result = self._on_the_way(key, values_of(curves.to_pylist(), self._column))
+                if result.stopped:
+                    return result
+        return None
+
+    def _on_the_way(self, key: str, values: Sequence[float | None]) -> Result:
+        """The result of a trial by the values of its curve alone, one per epoch."""
+        limits = self._limits[key]
+        assert limits is not None and self.search.file.halving is not None
+        last = limits.stopped_after(values)
+        reached = self.search.file.halving.rungs(len(values) + 1)
+        rungs = {epochs: values[epochs - 1] for epochs in reached if last is None or epochs <= last}
+        found = {epochs: value for epochs, value in rungs.items() if value is not None}
+        return Result(None, found, stopped=last is not None)
+
+    @property
+    def _column(self) -> str:
+        """The objective of early stopping."""
+        return self.search.objectives[0].column
+
+    def _committed(self, address: Address) -> Scores:
         """The scores of a trial that was just committed."""
-        path = Address.of(trial).row
-        try:
-            row = rows.checked_row(self.store.folder.read(path), trial.key)
-        except (FileNotFoundError, rows.DamagedFileError) as error:
-            raise StoreError(f"{self.store.folder.name(path)} is missing or damaged: {error}.") from error
+        row = data_files.committed_row(self.store.folder, address)[1]
         scores = dict(row["scores"][0].as_py())
         return tuple(scores[objective.column] for objective in self.search.objectives)
+
+    def result(self, suggestion: Suggestion) -> Result:
+        """The result of a suggestion whose trial is settled."""
+        return FAILED if suggestion.trial is None else self.results[suggestion.trial.key]
 
     def tell(self, number: int) -> None:
         """Tells the study the results of the first `number` suggestions, up to the first without one."""
@@ -105,7 +160,10 @@ class SearchedTrials:
             trial = suggestion.trial
             if trial is not None and trial.key not in self.results:
                 return
-            self.study.tell(suggestion.number, None if trial is None else self.results[trial.key])
+            result = self.result(suggestion)
+            self.study.tell(suggestion.number, result)
+            if trial is not None:
+                self.rungs.add(trial.key, result.rungs)
             self.told += 1
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
@@ -21,6 +21,24 @@ LOSS = "loss"
 
 Scores = tuple[float, ...]
 """The values of the objectives, in their order."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The end of a suggestion's trial.
+
+    Attributes:
+        scores: None if it failed or stopped early.
+        rungs: With early stopping: the values of its curve at the rungs that it reached, by number of epochs.
+        stopped: Whether it stopped early, after the last of `rungs`.
+    """
+
+    scores: Scores | None = None
+    rungs: Mapping[int, float] = field(default_factory=dict)
+    stopped: bool = False
+
+
+FAILED = Result()
 
 
 @dataclass(frozen=True)
@@ -74,12 +92,17 @@ class Study:
         except ConfigurationError as error:
             return Suggestion(asked.number, loss, values, None, str(error))
 
-    def tell(self, number: int, scores: Scores | None) -> None:
-        """The result of a suggestion: None if its trial failed."""
-        if scores is None or not all(map(math.isfinite, scores)):
-            self.study.tell(self.asked[number], state=TrialState.FAIL)
+    def tell(self, number: int, result: Result) -> None:
+        """The result of a suggestion."""
+        asked = self.asked[number]
+        for epochs, value in result.rungs.items():
+            asked.report(value, epochs)
+        if result.stopped:
+            self.study.tell(asked, state=TrialState.PRUNED)
+        elif result.scores is None or not all(map(math.isfinite, result.scores)):
+            self.study.tell(asked, state=TrialState.FAIL)
         else:
-            self.study.tell(self.asked[number], scores)
+            self.study.tell(asked, result.scores)
 
     def best(self) -> Sequence[int]:
         """The numbers of the best suggestions: one, or with several objectives the Pareto front."""

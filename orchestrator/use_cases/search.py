@@ -70,6 +70,7 @@ class Searched:
     Attributes:
         trials: Number of suggestions of the search.
         done: Number of suggestions with scores, earlier runs included.
+        stopped: Number of suggestions whose trials stopped early.
         failed: Number of suggestions whose trials failed or are impossible.
         left: Number of suggestions without a result: the search was interrupted.
         ran: Number of trials that this command trained.
@@ -81,6 +82,7 @@ class Searched:
     store: str
     trials: int
     done: int
+    stopped: int
     failed: int
     left: int
     ran: int
@@ -146,16 +148,16 @@ def search(
     if source.complete and best:
         text = sweep_text(checked, [(each.loss, each.values) for each in best], Path(file), path)
         write_whole(path, text.encode())
-    results = [
-        None if s.trial is None else source.results[s.trial.key] for s in source.suggested[: source.told]
-    ]
-    failed = sum(scores is None for scores in results)
+    results = [source.result(suggestion) for suggestion in source.suggested[: source.told]]
+    stopped = sum(result.stopped for result in results)
+    done = sum(result.scores is not None for result in results)
     return Searched(
         search=checked.file.name,
         store=store,
         trials=checked.file.trials,
-        done=len(results) - failed,
-        failed=failed,
+        done=done,
+        stopped=stopped,
+        failed=len(results) - done - stopped,
         left=checked.file.trials - len(results),
         ran=outcome.done,
         best=best,
@@ -166,7 +168,7 @@ def search(
 def _found(source: SearchedTrials, number: int) -> Found:
     suggestion = source.suggested[number]
     assert suggestion.trial is not None
-    scores = source.results[suggestion.trial.key]
+    scores = source.results[suggestion.trial.key].scores
     assert scores is not None
     names = [objective.name for objective in source.search.objectives]
     by_name = dict(zip(names, scores, strict=True))

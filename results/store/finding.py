@@ -60,6 +60,10 @@ DAMAGED_PILOT = Kind(
     "damaged pilots",
     "They are ignored. The next run moves them to damaged/; plan --pilot measures again.",
 )
+DAMAGED_PRUNED = Kind(
+    "damaged curves of trials that stopped early",
+    "They are ignored. The next search that needs them trains their trials again.",
+)
 DAMAGED_RUNNING = Kind(
     "damaged lists of running trials", "They are ignored. The next run moves them to damaged/."
 )

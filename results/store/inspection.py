@@ -10,11 +10,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
-from results.store import copies, data_files, pilots, rows, running
+from results.store import copies, data_files, pilots, pruned, rows, running
 from results.store.address import DATA, DATA_FOLDERS, EARLIER, EVALUATIONS, TRIALS, Address, stem, trial_key
 from results.store.data_files import DIGEST_LENGTH, sha256
 from results.store.errors import StoreError
@@ -25,6 +26,7 @@ from results.store.finding import (
     DAMAGED_COPY,
     DAMAGED_FAILURE,
     DAMAGED_PILOT,
+    DAMAGED_PRUNED,
     DAMAGED_RUNNING,
     DIFFERING,
     FOREIGN,
@@ -65,6 +67,7 @@ NAMES = {
     "failures": FAILURE_NAME,
     "checkpoints": CHECKPOINT_NAME,
     copies.FOLDER: copies.NAME,
+    pruned.FOLDER: pruned.NAME,
     pilots.FOLDER: re.compile(r".+\.parquet"),
     running.FOLDER: re.compile(r".+\.json"),
 }
@@ -176,9 +179,10 @@ class _Planner:
         self.checks: dict[str, Callable[[str], None]] = {
             "failures": self._failure,
             "checkpoints": self._checkpoint,
+            pruned.FOLDER: lambda path: self._intact(path, DAMAGED_PRUNED, partial(pruned.checked, path)),
             copies.FOLDER: self._copy,
-            pilots.FOLDER: self._pilot,
-            running.FOLDER: self._running,
+            pilots.FOLDER: lambda path: self._intact(path, DAMAGED_PILOT, pilots.read),
+            running.FOLDER: lambda path: self._intact(path, DAMAGED_RUNNING, running.read),
         }
 
     def plan(self, infos: Collection[FileInfo]) -> None:
@@ -384,14 +388,8 @@ class _Planner:
         except copies.OtherVersionError as error:
             self.made.found(STALE_COPY, path, str(error))
 
-    def _pilot(self, path: str) -> None:
+    def _intact(self, path: str, kind: Kind, read: Callable[[bytes], object]) -> None:
         try:
-            pilots.read(self.read(path))
-        except rows.DamagedFileError as error:
-            self.made.found(DAMAGED_PILOT, path, str(error))
-
-    def _running(self, path: str) -> None:
-        try:
-            running.read(self.read(path))
-        except ValueError as error:
-            self.made.found(DAMAGED_RUNNING, path, str(error))
+            read(self.read(path))
+        except (rows.DamagedFileError, ValueError) as error:
+            self.made.found(kind, path, str(error))

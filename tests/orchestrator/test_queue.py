@@ -12,7 +12,7 @@ from ray.tune.search import Searcher
 
 from orchestrator.cluster.placement import Needs
 from orchestrator.driver.queue import LONGEST_PAUSE, MOST_WAITING, TrialQueue
-from orchestrator.driver.reports import Done, Failed, Latest
+from orchestrator.driver.reports import Done, Failed, Latest, Pruned
 from orchestrator.driver.stop_request import StopRequest
 from orchestrator.driver.trial_source import ListedTrials, TrialSource
 from trainables.resolve import resolve
@@ -109,7 +109,7 @@ def test_a_source_that_depends_on_results_runs_until_it_is_exhausted() -> None:
 
         def __init__(self) -> None:
             self.open = of([0, 1])
-            self.heard: list[tuple[Trial, Done | Failed]] = []
+            self.heard: list[tuple[Trial, Done | Failed | Pruned]] = []
 
         def representatives(self) -> list[Trial]:
             return of([0])
@@ -120,7 +120,10 @@ def test_a_source_that_depends_on_results_runs_until_it_is_exhausted() -> None:
         def next(self) -> Trial | None:
             return self.open.pop(0) if self.open else None
 
-        def settled(self, trial: Trial, result: Done | Failed) -> None:
+        def limits(self, trial: Trial) -> None:
+            return None
+
+        def settled(self, trial: Trial, result: Done | Failed | Pruned) -> None:
             self.heard.append((trial, result))
             if len(self.heard) % 2 == 0 and all(isinstance(result, Done) for _, result in self.heard):
                 self.open = of([len(self.heard), len(self.heard) + 1])

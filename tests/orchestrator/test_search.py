@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,15 @@ import yaml
 from click.testing import CliRunner
 
 from orchestrator.cli import app
-from orchestrator.driver.reports import Done, Failed, Latest
+from orchestrator.driver.notices import Notices
+from orchestrator.driver.reports import Done, Failed, Latest, Pruned
+from orchestrator.driver.stalls import Watch
+from orchestrator.driver.worker import TrialWorker
+from orchestrator.driver.worker_settings import WorkerSettings
 from orchestrator.search.source import SearchedTrials
 from orchestrator.use_cases.search import search as run_search
 from results.scoring.commit import commit_finished
-from results.store import rows
+from results.store import pruned, rows
 from results.store.store import Store
 from sweeps.expand import load as load_sweep
 from sweeps.search import Search, load
@@ -60,10 +65,18 @@ def copy(folder: Path, store: Store, trial: Trial) -> Done:
     return Done(Latest(trial.training.epochs))
 
 
+def first_first(ready: list[Trial]) -> int:
+    return 0
+
+
+def last_first(ready: list[Trial]) -> int:
+    return -1
+
+
 def drive(
     source: SearchedTrials,
-    work: Callable[[Trial], Done | Failed],
-    order: Callable[[list[Trial]], int] = lambda ready: 0,
+    work: Callable[[Trial], Done | Failed | Pruned],
+    order: Callable[[list[Trial]], int] = first_first,
     most: int = 1000,
 ) -> list[Trial]:
     """Runs a source as a driver does, one trial after the other, and returns the trials in their order."""
@@ -107,7 +120,7 @@ def test_a_killed_search_goes_on_as_if_undisturbed(
     # Each time it stops with trials under way, and the last of them ends first.
     for most in (4, 5, 1000):
         source = SearchedTrials(search, store)
-        trained = drive(source, lambda trial: copy(folder, store, trial), lambda ready: -1, most)
+        trained = drive(source, lambda trial: copy(folder, store, trial), last_first, most)
         ran += [trial.key for trial in trained]
     assert keys(source) == expected and sorted(ran) == sorted(expected)
 
@@ -146,6 +159,23 @@ def test_the_test_set_plays_no_part(done: tuple[Search, Path, list[str]], tmp_pa
     # The best is the best on the validation part.
     column = "validation_nll_after_nll"
     assert best.best[0].key == Store(str(folder)).trials().set_index("key")[column].idxmin()
+
+
+def test_several_objectives_give_the_front(done: tuple[Search, Path, list[str]], tmp_path: Path) -> None:
+    _, store, expected = done
+    # Optuna's first ten suggestions are random, and do not depend on the objectives.
+    text = FILE.replace("trials: 14", "trials: 10") + "objectives: [mce, nll_after_nll, top_1_accuracy]\n"
+    found = run_search(file_of(tmp_path, text), str(store), tmp_path / "front.yaml")
+    frame = Store(str(store)).trials().set_index("key").loc[expected[:10]]
+    columns = ["validation_mce", "validation_nll_after_nll", "validation_top_1_accuracy"]
+    points = frame[columns].to_numpy() * [1, 1, -1]
+    beaten = [any((b <= a).all() and (b < a).any() for b in points) for a in points]
+    front = [key for key, worse in zip(expected, beaten, strict=False) if not worse]
+    assert 1 < len(front) < 10 and sorted(each.key for each in found.best) == sorted(front)
+    scores = frame.loc[found.best[0].key, columns].rename(lambda name: name.removeprefix("validation_"))
+    assert found.best[0].scores == scores.to_dict()
+    sweep = load_sweep(tmp_path / "front.yaml")
+    assert len(sweep.trials) == 5 * (len(front) + 1)
 
 
 def test_failed_trials_count_and_are_not_repeated(
@@ -198,6 +228,8 @@ def test_the_command_prints_the_best_and_writes_its_sweep(
         ("trials: 14", "trials: 14\nobjectives: [nll_after_nl]", "'nll_after_nll'"),
         ("trials: 14", "trials: 14\nobjectives: [mean_confidence]", "mean_confidence"),
         ("epochs: 1", "epochs: {low: 1, high: 2.5}", "epochs: high"),
+        ("trials: 14", "trials: 14\nhalving: {first_epoc: 1}", "'first_epoch'"),
+        ("trials: 14", "trials: 14\nhalving: {first_epoch: 1}\nobjectives: [brier]", "halving"),
         ("model: {mlp", "model: {mlq", "'mlp'"),
     ],
 )
@@ -209,6 +241,65 @@ def test_mistakes_in_the_file_are_named(tmp_path: Path, old: str, new: str, said
     assert said in line and "gamma.yaml" in line
 
 
+def worker_on(store: Store) -> Callable[[SearchedTrials, Trial], Done | Failed | Pruned]:
+    """Trains as on a cluster, in this process."""
+    settings = WorkerSettings(store.uri, "", 1, 10.0, None, 30.0, 1, "", "")
+    worker = TrialWorker(settings, Notices(), Watch(30.0, None))
+
+    def work(source: SearchedTrials, trial: Trial) -> Done | Failed | Pruned:
+        worker.begin(trial, 0, source.limits(trial))
+        while not (report := worker.step()).ended:
+            pass
+        assert isinstance(report, Done | Pruned), report
+        return report
+
+    return work
+
+
+@pytest.mark.slow
+def test_trials_outside_the_best_half_of_a_rung_stop_early(tmp_path: Path) -> None:
+    text = FILE.replace("epochs: 1", "epochs: 5").replace("trials: 14", "trials: 11")
+    search = load(file_of(tmp_path, text + "halving: {first_epoch: 1, factor: 2}\n"))
+    stores = [Store(str(tmp_path / name)) for name in ("store", "other")]
+    results = []
+    for store, most in zip(stores, (1000, 4), strict=True):
+        work = worker_on(store)
+        source = SearchedTrials(search, store)
+        drive(source, partial(work, source), last_first if most == 4 else first_first, most)
+        # The search goes on from the store alone; the first one is complete by then.
+        again = SearchedTrials(search, store)
+        ran = drive(again, partial(work, again))
+        assert bool(ran) == (most == 4)
+        results.append([(key, again.results[key]) for key in keys(again)])
+    assert results[0] == results[1]
+    store, at_once = stores[0], search.file.at_once
+    assert not list(store.folder.list("checkpoints"))
+    stopped = {key: result for key, result in results[0] if result.stopped}
+    assert stopped and stopped.keys() == {
+        pruned.NAME.fullmatch(path.name)[1] for path in files(store, "pruned")
+    }
+    assert {key for key, _ in results[0]} - stopped.keys() == {path.stem for path in files(store, "trials")}
+    assert set(store.trials()["key"]).isdisjoint(stopped)
+    for number, (_, result) in enumerate(results[0]):
+        before = dict(results[0][: max(0, number - at_once + 1)]).values()
+        for rung in (1, 2, 4):
+            if rung in result.rungs:
+                others = [each.rungs[rung] for each in before if rung in each.rungs]
+                better = sum(value < result.rungs[rung] for value in others)
+                best_half = not others or better < (len(others) + 1) // 2
+                assert best_half != (result.stopped and rung == max(result.rungs))
+        assert result.stopped or set(result.rungs) == {1, 2, 4}
+    # The curves end where the trial stopped.
+    for path in files(store, "pruned"):
+        curve = pruned.read(store.folder, path.relative_to(store.folder.root).as_posix())
+        rungs = stopped[pruned.NAME.fullmatch(path.name)[1]].rungs
+        assert len(curve) == max(rungs) and curve["validation_nll_after_nll"][-1].as_py() == rungs[max(rungs)]
+
+
+def files(store: Store, kind: str) -> list[Path]:
+    return [Path(store.folder.root) / info.path for info in store.folder.list(kind)]
+
+
 def test_the_file_in_the_document_is_valid(tmp_path: Path) -> None:
     (text,) = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs/search.md").read_text("utf-8"), re.DOTALL)
     search = load(file_of(tmp_path, text))
@@ -217,19 +308,19 @@ def test_the_file_in_the_document_is_valid(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_killed_driver_is_followed_by_the_same_search(
-    done: tuple[Search, Path, list[str]], command: Command, tmp_path: Path
+    done: tuple[Search, Path, list[str]], calibsweep: Command, tmp_path: Path
 ) -> None:
     _, _, expected = done
     file, store = file_of(tmp_path), tmp_path / "store"
     arguments = ("search", str(file), "--store", str(store), "--output", str(tmp_path / "best.yaml"))
-    process = command.start(*arguments)
+    process = calibsweep.start(*arguments)
     while len(found := list(store.rglob("trials/**/*.parquet"))) < 3:
         assert process.poll() is None and time.sleep(0.05) is None
     process.send_signal(signal.SIGKILL)
     process.wait()
     before = {path: path.stat().st_mtime_ns for path in found}
     assert len(before) < len(expected)
-    command(*arguments)
+    calibsweep(*arguments)
     after = {path.stem: path.stat().st_mtime_ns for path in store.rglob("trials/**/*.parquet")}
     assert sorted(after) == sorted(expected)
     assert all(after[path.stem] == modified for path, modified in before.items())

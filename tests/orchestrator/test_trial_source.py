@@ -14,7 +14,7 @@ import pytest
 from orchestrator.cluster.placement import Needs
 from orchestrator.driver.assignment import Assignment
 from orchestrator.driver.progress import Progress
-from orchestrator.driver.reports import Done, Failed
+from orchestrator.driver.reports import Done, Failed, Pruned
 from orchestrator.driver.run import run_trials
 from orchestrator.driver.stop_request import StopRequest
 from results.store.store import Store
@@ -52,7 +52,10 @@ class Search:
         self.out += bool(self.open)
         return self.open.pop() if self.open else None
 
-    def settled(self, trial: Trial, result: Done | Failed) -> None:
+    def limits(self, trial: Trial) -> None:
+        return None
+
+    def settled(self, trial: Trial, result: Done | Failed | Pruned) -> None:
         assert isinstance(result, Done), result
         self.rounds[-1][trial.training.learning_rate] = result.latest.curves["validation_error"]
         self.out -= 1

@@ -8,13 +8,14 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
 from orchestrator.cli import app
 from orchestrator.use_cases.verify import verify
 from results.store import finding as kinds
-from results.store import pilots, running
+from results.store import pilots, pruned, running
 from results.store.address import Address
 from results.store.checkpoints import StoredCheckpoints
 from results.store.errors import StoreError
@@ -91,6 +92,9 @@ def test_findings_are_listed_by_kind_and_left_in_place(store: Store) -> None:
     store.compact()
     _, copy = (info.path for info in store.folder.list("compacted"))
     expected[kinds.DAMAGED_COPY.title] = [change(copy, lambda content: content[:-1])]
+    stopped = pruned.keep(store, TRIALS[3], pa.table({"validation_error": [0.5, 0.25]}))
+    pruned.keep(store, TRIALS[3], pa.table({"validation_error": [0.5]}))
+    expected[kinds.DAMAGED_PRUNED.title] = [change(stopped, lambda content: content[:-1])]
     stale = f"running/dead-{uuid.uuid4()}.json"
     for kind, path in (
         (kinds.STALE_COPY, f"compacted/99-{'0' * 64}.parquet"),
