@@ -16,6 +16,13 @@ MARK = "# Written by calibsweep search."
 """First line of such a file: only files with it are replaced."""
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes each value in full, however often it occurs."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def sweep_text(
     search: Search, best: Sequence[tuple[str, Mapping[str, Any]]], source: Path, path: Path
 ) -> str:
@@ -46,7 +53,9 @@ def sweep_text(
         "blocks": blocks,
         **({"run": run} if (run := file.run.model_dump(exclude_unset=True, exclude={"watch"})) else {}),
     }
-    dumped = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+    dumped = yaml.dump(
+        content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None
+    )
     note = f"# The search used seed {file.seed}. It chose by scores on the validation part alone.\n"
     return f"{MARK}\n{note}{dumped}"
 

@@ -72,7 +72,7 @@ def _candidate(value: Any) -> Candidate:
     ((name, params),) = given.items()
     if not isinstance(params, dict) or not all(isinstance(key, str) for key in params):
         raise ValueError(f"{name}: must be a mapping of parameters to values, not {params!r}.")
-    fixed, dimensions = space.split(params, space.annotations(LOSSES[name].parameters))
+    fixed, dimensions = space.split(params, space.types_of(LOSSES[name].parameters))
     for corner in space.corners(dimensions):
         LOSSES.resolve(name, {**fixed, **corner})
     return Candidate(name, fixed, dimensions)
@@ -91,12 +91,12 @@ def _training(value: Any) -> tuple[dict[str, Any], dict[str, Dimension]]:
 def _objective(value: Any) -> Objective:
     if not isinstance(value, str):
         raise ValueError(f"must be the name of a score, not {value!r}.")
-    names = {
-        name: METRICS[metric].spec.direction
+    names: dict[str, Literal["lower", "higher"]] = {
+        name: direction
         for metric in METRICS.names()
         if METRICS[metric].spec.at_commit and not METRICS[metric].spec.against_test
         for name in (metric, *(f"{metric}_after_{criterion}" for criterion in AFTER))
-        if METRICS[metric].spec.direction
+        if (direction := METRICS[metric].spec.direction)
     }
     if value not in names:
         raise ValueError(f"unknown objective {value!r}.{closest(value, names)}")
@@ -217,13 +217,13 @@ class Search:
         file = self.file
         return resolve(file.dataset, file.model, (loss, params), file.seed, file.protocol, training)
 
+    def corners(self) -> list[tuple[str, dict[str, Any]]]:
+        """Each loss with the values at each end of its dimensions."""
+        return [(loss, corner) for loss in self.candidates for corner in space.corners(self.dimensions(loss))]
+
     def representatives(self) -> list[Trial]:
         """A trial of each loss at each end of its dimensions."""
-        return [
-            self.trial(loss, corner)
-            for loss in self.candidates
-            for corner in space.corners(self.dimensions(loss))
-        ]
+        return [self.trial(loss, corner) for loss, corner in self.corners()]
 
 
 def load(path: Path | str) -> Search:
@@ -252,13 +252,15 @@ def load(path: Path | str) -> Search:
     task = tasks.name_of(_name_of(file.dataset))
     if task != tasks.DEFAULT:
         problems.append(f"{path}: objectives: networks of the task {task!r} have none of these scores.")
-    for each in (*((loss, None) for loss in candidates), *((None, b) for of in file.baselines for b in of)):
+    baselines = [baseline for each in file.baselines for baseline in each]
+    checks = [functools.partial(search.trial, loss, corner) for loss, corner in search.corners()]
+    checks += [
+        functools.partial(resolve, file.dataset, file.model, baseline, file.seed, file.protocol, fixed)
+        for baseline in baselines
+    ]
+    for check in checks:
         try:
-            if each[0] is not None:
-                for corner in space.corners(search.dimensions(each[0])):
-                    search.trial(each[0], corner)
-            else:
-                resolve(file.dataset, file.model, each[1], file.seed, file.protocol, fixed)
+            check()
         except ConfigurationError as error:
             problems += [f"{path}: {line}" for line in error.lines]
     if problems:

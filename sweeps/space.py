@@ -100,7 +100,7 @@ def split(values: Mapping[str, Any], types: Mapping[str, str]) -> tuple[dict[str
     return fixed, dimensions
 
 
-def annotations(parameters: Mapping[str, Parameter]) -> dict[str, str]:
+def types_of(parameters: Mapping[str, Parameter]) -> dict[str, str]:
     """The annotations of a component's parameters, by name."""
     return {name: parameter.annotation for name, parameter in parameters.items()}
 

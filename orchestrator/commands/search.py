@@ -26,11 +26,23 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="The sweep file of the best, to write at the end. [default: NAME-best.yaml]",
 )
+@click.option(
+    "--study",
+    type=FILE,
+    metavar="FILE",
+    help="Also write the study as an SQLite file: optuna-dashboard sqlite:///FILE shows it.",
+)
 @address_option
 @data_option
 @json_option
 def search(
-    file: Path, store: str, output: Path | None, address: str | None, data: Path | None, json: bool
+    file: Path,
+    store: str,
+    output: Path | None,
+    study: Path | None,
+    address: str | None,
+    data: Path | None,
+    json: bool,
 ) -> int:
     """Search parameters of losses and training settings by validation scores, then write a sweep file.
 
@@ -62,6 +74,7 @@ def search(
             file,
             store,
             output,
+            study=study,
             data=data,
             address=address,
             observer=Shown(shown, given),

@@ -64,6 +64,7 @@ class Progress:
         console: Where to print. If it cannot redraw, all lines are plain.
         expected: Estimates the seconds of a trial before any measurement; None if unknown.
         at_once: Expected number of parallel trials, until they run.
+        total: Number of trials that may run; those not yet known are counted in estimates like the others.
         started: When the command was typed, by `time.monotonic`.
     """
 
@@ -72,6 +73,7 @@ class Progress:
     console: Console
     expected: Callable[[Trial], float | None] = lambda trial: None
     at_once: int = 1
+    total: int = 0
     started: float = field(default_factory=lambda: orchestrator.STARTED)
     done: int = 0
     failed: int = 0
@@ -177,7 +179,9 @@ class Progress:
             self.note(f"failed: {trial}: {outcome}")
         else:
             left = "" if self.redraws or not self.left else f"; {self.time_left()} left"
-            self.line(f"[{self.done + self.failed}/{len(self.by_key)}] {trial}: {outcome}{left}")
+            self.line(
+                f"[{self.done + self.failed}/{max(self.total, len(self.by_key))}] {trial}: {outcome}{left}"
+            )
 
     def print_if_due(self) -> None:
         """Reports trials that have become quiet, and, with plain lines, the counts once in a while."""
@@ -210,6 +214,8 @@ class Progress:
             work -= epochs * per_epoch[cell] - rest
             waiting[cell, epochs] -= 1
             longest = max(longest, rest)
+        unknown = max(0, self.total - len(self.by_key))
+        work += unknown * max((epochs * per_epoch[cell] for cell, epochs in self.left_of), default=0.0)
         for (cell, epochs), number in waiting.items():
             if number > 0:
                 longest = max(longest, epochs * per_epoch[cell])
@@ -262,7 +268,7 @@ class Progress:
             self.done,
             self.failed,
             self.already_done,
-            len(self.by_key),
+            max(self.total, len(self.by_key)),
             time.monotonic() - self.started,
             self.time_left(),
         )

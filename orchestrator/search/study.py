@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 import math
+import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from results.whole_file import write_whole
 from sweeps.search import Search
 from sweeps.space import Choice, Dimension
 from trainables.errors import ConfigurationError
@@ -18,6 +23,9 @@ from trainables.trial import Trial
 
 LOSS = "loss"
 """Name of the dimension that chooses among several losses."""
+
+KEY = "key"
+"""Attribute of Optuna's trials: the key of ours."""
 
 Scores = tuple[float, ...]
 """The values of the objectives, in their order."""
@@ -71,10 +79,20 @@ class Study:
         self.search = search
         optuna.logging.set_verbosity(logging.WARNING)
         file = search.file
-        directions = ["minimize" if each.direction == "lower" else "maximize" for each in file.objectives]
+        directions = [
+            StudyDirection.MINIMIZE if each.direction == "lower" else StudyDirection.MAXIMIZE
+            for each in file.objectives
+        ]
+        self.storage = optuna.storages.InMemoryStorage()
         self.study = optuna.create_study(
-            directions=directions, sampler=_sampler(file.sampler, file.sampler_seed), study_name=file.name
+            storage=self.storage,
+            sampler=_sampler(file.sampler, file.sampler_seed),
+            study_name=file.name,
+            directions=directions,
         )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self.study.set_metric_names([each.name for each in file.objectives])
         self.asked: list[optuna.Trial] = []
 
     def ask(self) -> Suggestion:
@@ -88,9 +106,11 @@ class Study:
         dimensions = self.search.dimensions(loss)
         values = {name: _suggested(asked, name, dimension) for name, dimension in dimensions.items()}
         try:
-            return Suggestion(asked.number, loss, values, self.search.trial(loss, values))
+            trial = self.search.trial(loss, values)
         except ConfigurationError as error:
             return Suggestion(asked.number, loss, values, None, str(error))
+        asked.set_user_attr(KEY, trial.key)
+        return Suggestion(asked.number, loss, values, trial)
 
     def tell(self, number: int, result: Result) -> None:
         """The result of a suggestion."""
@@ -107,6 +127,20 @@ class Study:
     def best(self) -> Sequence[int]:
         """The numbers of the best suggestions: one, or with several objectives the Pareto front."""
         return [each.number for each in self.study.best_trials][: None if self._several else 1]
+
+    def write(self, path: Path) -> None:
+        """Writes the study as an SQLite file, for optuna-dashboard and other tools of Optuna.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "study.db"
+            storage = optuna.storages.RDBStorage(f"sqlite:///{copy}")
+            name = self.study.study_name
+            optuna.copy_study(from_study_name=name, from_storage=self.storage, to_storage=storage)
+            storage.engine.dispose()
+            write_whole(path, copy.read_bytes())
 
     @property
     def _several(self) -> bool:

@@ -102,6 +102,7 @@ def search(
     store: str = "store",
     output: Path | str | None = None,
     *,
+    study: Path | str | None = None,
     data: Path | None = None,
     address: str | None = None,
     observer: Observer | None = None,
@@ -112,6 +113,7 @@ def search(
     Args:
         file: A search file.
         output: The sweep file to write (default: NAME-best.yaml).
+        study: A file for the study as an SQLite database of Optuna. Nothing reads it; it may be deleted.
         data: Folder of the data sets, on the machines that train.
         address: A Ray cluster ('auto', 'ray://...'); None to start Ray on this machine.
         request: Ends the search early, with a checkpoint of every running trial.
@@ -137,6 +139,7 @@ def search(
         source.give_back(first)
         place.folder.check_writable()
         progress = observer.progress([], source.known, lambda trial: None)
+        progress.total = checked.file.trials - source.known
         root = data or default_root()
         assignment = Assignment(checked.file.name, source, checked.file.run, place, root)
         outcome = run_trials(assignment, progress, request, address)
@@ -148,6 +151,8 @@ def search(
     if source.complete and best:
         text = sweep_text(checked, [(each.loss, each.values) for each in best], Path(file), path)
         write_whole(path, text.encode())
+    if study:
+        source.study.write(Path(study))
     results = [source.result(suggestion) for suggestion in source.suggested[: source.told]]
     stopped = sum(result.stopped for result in results)
     done = sum(result.scores is not None for result in results)
