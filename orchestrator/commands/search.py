@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also write the study as an SQLite file: optuna-dashboard sqlite:///FILE shows it.",
 )
+@click.option(
+    "--figure",
+    type=FILE,
+    metavar="FILE",
+    help="Also draw the search as an SVG file: its history, and the importance of its parameters or the "
+    "front of its scores.",
+)
 @address_option
 @data_option
 @json_option
@@ -40,6 +47,7 @@ def search(
     store: str,
     output: Path | None,
     study: Path | None,
+    figure: Path | None,
     address: str | None,
     data: Path | None,
     json: bool,
@@ -75,6 +83,7 @@ def search(
             store,
             output,
             study=study,
+            figure=figure,
             data=data,
             address=address,
             observer=Shown(shown, given),

@@ -103,6 +103,7 @@ def search(
     output: Path | str | None = None,
     *,
     study: Path | str | None = None,
+    figure: Path | str | None = None,
     data: Path | None = None,
     address: str | None = None,
     observer: Observer | None = None,
@@ -114,6 +115,8 @@ def search(
         file: A search file.
         output: The sweep file to write (default: NAME-best.yaml).
         study: A file for the study as an SQLite database of Optuna. Nothing reads it; it may be deleted.
+        figure: A file for the figure of the search (SVG): its history, and the importance of its parameters
+            or the front of its scores.
         data: Folder of the data sets, on the machines that train.
         address: A Ray cluster ('auto', 'ray://...'); None to start Ray on this machine.
         request: Ends the search early, with a checkpoint of every running trial.
@@ -153,6 +156,8 @@ def search(
         write_whole(path, text.encode())
     if study:
         source.study.write(Path(study))
+    if figure and best:
+        write_whole(Path(figure), _drawn(source))
     results = [source.result(suggestion) for suggestion in source.suggested[: source.told]]
     stopped = sum(result.stopped for result in results)
     done = sum(result.scores is not None for result in results)
@@ -178,6 +183,26 @@ def _found(source: SearchedTrials, number: int) -> Found:
     names = [objective.name for objective in source.search.objectives]
     by_name = dict(zip(names, scores, strict=True))
     return Found(number, suggestion.trial.key, suggestion.loss, suggestion.values, by_name)
+
+
+def _drawn(source: SearchedTrials) -> bytes:
+    from results.figures.search import Point, svg
+
+    told = source.suggested[: source.told]
+    best, results = source.study.best(), [source.result(suggestion) for suggestion in told]
+    points = [
+        Point(number, result.scores, number in best)
+        for number, result in enumerate(results)
+        if result.scores is not None
+    ]
+    return svg(
+        f"Search {source.search.file.name}",
+        points,
+        [number for number, result in enumerate(results) if result.stopped],
+        [objective.name for objective in source.search.objectives],
+        source.search.objectives[0].direction == "lower",
+        source.study.importance(),
+    )
 
 
 def _refuse_other_file(path: Path) -> None:

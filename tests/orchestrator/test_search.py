@@ -320,6 +320,19 @@ def test_optuna_reads_the_written_study(done: tuple[Search, Path, list[str]], tm
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("objectives", ["[nll_after_nll]", "[mce, error]"])
+def test_the_figure_draws_each_trial(
+    done: tuple[Search, Path, list[str]], tmp_path: Path, objectives: str
+) -> None:
+    _, store, _ = done
+    text = FILE.replace("trials: 14", "trials: 10") + f"objectives: {objectives}\n"
+    found = run_search(file_of(tmp_path, text), str(store), tmp_path / "best.yaml", figure=tmp_path / "f.svg")
+    drawn = (tmp_path / "f.svg").read_text(encoding="utf-8")
+    # A marker for each trial, in the history and on the front.
+    assert found.done == 10 and drawn.count("<use ") >= (10 if objectives == "[nll_after_nll]" else 20)
+
+
+@pytest.mark.slow
 def test_a_killed_driver_is_followed_by_the_same_search(
     done: tuple[Search, Path, list[str]], calibsweep: Command, tmp_path: Path
 ) -> None:
