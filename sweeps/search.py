@@ -232,7 +232,14 @@ def load(path: Path | str) -> Search:
     Raises:
         ConfigurationError: The file is wrong, or asks for something impossible. One line per problem.
     """
-    file = validated(SearchFile, raw_file(path), f"{path}: ")
+    if not Path(path).exists():
+        raise ConfigurationError(
+            f"no such file: {str(path)!r}. Search files are described in docs/search.md."
+        )
+    raw = raw_file(path)
+    if isinstance(raw, dict) and "blocks" in raw:
+        raise ConfigurationError(f"{path}: is a sweep file, for `calibsweep run`, and not a search file.")
+    file = validated(SearchFile, raw, f"{path}: ")
     fixed, searched = file.training
     candidates = {candidate.name: candidate for candidate in file.losses}
     if len(candidates) < len(file.losses):

@@ -231,6 +231,7 @@ def test_the_command_prints_the_best_and_writes_its_sweep(
         ("epochs: 1", "epochs: {low: 1, high: 2.5}", "epochs: high"),
         ("trials: 14", "trials: 14\nhalving: {first_epoc: 1}", "'first_epoch'"),
         ("trials: 14", "trials: 14\nhalving: {first_epoch: 1}\nobjectives: [brier]", "halving"),
+        ("trials: 14", "blocks: []", "sweep file"),
         ("model: {mlp", "model: {mlq", "'mlp'"),
     ],
 )
