@@ -40,10 +40,11 @@ def _placed(exclusion: Exclusion, folder: Path) -> Exclusion:
 
 
 def _all(registry: Registry[Any], selections: tuple[Selection, ...], folder: Path) -> tuple[Selection, ...]:
-    return tuple(_one(registry, each, folder) for each in selections)
+    return tuple(one(registry, each, folder) for each in selections)
 
 
-def _one(registry: Registry[Any], selection: Selection, folder: Path) -> Selection:
+def one(registry: Registry[Any], selection: Selection, folder: Path) -> Selection:
+    """The component with its path below a folder, if it names a relative one."""
     if isinstance(selection, str):
         return selection
     name, params = selection

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, PlainValidator
 
-from sweeps import space
+from sweeps import own_files, space
 from sweeps.fields import Losses, Name, ProtocolName, Seeds, selected
 from sweeps.space import Dimension
 from sweeps.spec import Part, Run, raw_file, refusal, validated
@@ -240,6 +240,12 @@ def load(path: Path | str) -> Search:
     if isinstance(raw, dict) and "blocks" in raw:
         raise ConfigurationError(f"{path}: is a sweep file, for `calibsweep run`, and not a search file.")
     file = validated(SearchFile, raw, f"{path}: ")
+    folder = Path(path).parent
+    own = {
+        "dataset": own_files.one(DATASETS, file.dataset, folder),
+        "model": own_files.one(MODELS, file.model, folder),
+    }
+    file = file.model_copy(update=own)
     fixed, searched = file.training
     candidates = {candidate.name: candidate for candidate in file.losses}
     if len(candidates) < len(file.losses):

@@ -356,3 +356,12 @@ def test_a_killed_driver_is_followed_by_the_same_search(
     assert all(after[path.stem] == modified for path, modified in before.items())
     assert yaml.safe_load((tmp_path / "best.yaml").read_text(encoding="utf-8"))["seeds"] == [1, 2, 3, 4, 5]
     assert not list(store.rglob("checkpoints/**/*.pt"))
+
+
+def test_files_of_ones_own_are_relative_to_the_search_file(tmp_path: Path) -> None:
+    lines = [f"word{number} {'fine' if number % 2 else 'bad'},{number % 2}" for number in range(60)]
+    (tmp_path / "texts.csv").write_text("\n".join(["text,label", *lines]), encoding="utf-8")
+    data, model = "{digits: {training_samples: 75, validation_samples: 60}}", "{mlp: {hidden: 12}}"
+    text = FILE.replace(data, "{text_table: {path: texts.csv}}").replace(model, "text_cnn")
+    trials = load(file_of(tmp_path, text)).representatives()
+    assert {trial.dataset.name for trial in trials} == {"text_table"}
