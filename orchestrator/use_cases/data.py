@@ -16,10 +16,13 @@ from trainables.datasets.decoding import in_threads
 from trainables.datasets.files import Progress, silent
 from trainables.datasets.parts import PARTS, TEST, VALIDATION, completed
 from trainables.errors import DataError
+from trainables.texts import visible
 
 SHARES = {VALIDATION: 0.1, TEST: 0.2}
 SPLIT_SEED = 1
 """The defaults of both components."""
+MOST_NAMED = 10
+"""Of damaged pictures."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def check_data(path: Path | str, *, text: str = "text", label: str = "label") ->
         pictures = image_folder.found(place)
         labels = {part: np.array([label for _, label in of]) for part, of in pictures.parts.items()}
         paths = [picture for of in pictures.parts.values() for picture, _ in of]
-        sizes = in_threads(lambda picture: min(image_folder.picture(picture).size), paths)
+        sizes = _shorter_sides(paths, place)
         component, classes, unit, endings = "image_folder", pictures.classes, "pixels", image_folder.ENDINGS
     divided = completed(labels, SHARES, SPLIT_SEED, classes, place)
     parts = []
@@ -129,6 +132,26 @@ def check_data(path: Path | str, *, text: str = "text", label: str = "label") ->
         float(np.median(ordered)),
         int(ordered[-1]),
     )
+
+
+def _shorter_sides(paths: Sequence[Path], place: Path) -> list[int]:
+    """In pixels. Raises DataError that names several damaged pictures, since a trial names only one."""
+
+    def side(path: Path) -> int | None:
+        try:
+            return min(image_folder.picture(path).size)
+        except DataError:
+            return None
+
+    found = in_threads(side, paths)
+    damaged = [
+        path.relative_to(place).as_posix() for path, one in zip(paths, found, strict=True) if one is None
+    ]
+    if damaged:
+        more = f" and {len(damaged) - MOST_NAMED} more" if len(damaged) > MOST_NAMED else ""
+        names = ", ".join(visible(name) for name in damaged[:MOST_NAMED])
+        raise DataError(f"{place}: not readable as pictures: {names}{more}. Replace or remove them.")
+    return [one for one in found if one is not None]
 
 
 def _inside(folder: Path) -> list[Path]:

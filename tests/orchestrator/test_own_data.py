@@ -15,8 +15,10 @@ from PIL import Image
 from orchestrator import api
 from orchestrator.cli import app
 from orchestrator.commands.endings import run_and_exit
+from orchestrator.use_cases.data import SHARES, SPLIT_SEED
 from sweeps.expand import load
-from trainables.errors import ConfigurationError
+from trainables.catalogue import DATASETS
+from trainables.errors import ConfigurationError, DataError
 from trainables.registry.plugins import PLUGINS
 
 from .conftest import REPOSITORY, Command
@@ -73,11 +75,23 @@ def test_data_check_counts_parts_and_classes(folder: Path) -> None:
     assert (found["least_size"], found["greatest_size"], found["unit"]) == (20, 40, "pixels")
     texts = api.check_data(folder / "reviews.csv")
     assert (texts.component, texts.classes, texts.median_size) == ("text_table", ["computers", "sport"], 2.0)
+    # The defaults are those of the components.
+    for component in ("image_folder", "text_table", "text_table_bert"):
+        usual = DATASETS[component].usual
+        assert {"validation": usual["validation"], "test": usual["test"]} == SHARES
+        assert usual["split_seed"] == SPLIT_SEED
     # The digest stands for the path in a sweep file.
     given = (folder / "pets.yaml").read_text().replace("path: pictures", f"path: '{found['digest']}'")
     (folder / "digest.yaml").write_text(given)
     by_path, by_digest = ([t.key for t in load(sweep).trials] for sweep in ("pets.yaml", "digest.yaml"))
     assert by_path == by_digest and len(set(by_path)) == 6
+
+
+def test_every_damaged_picture_is_named(folder: Path) -> None:
+    for name in ("cat/3.png", "dog/0.png"):
+        (folder / "pictures" / name).write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"pictures: cat/3\.png, dog/0\.png\."):
+        api.check_data(folder / "pictures")
 
 
 @pytest.mark.parametrize(
