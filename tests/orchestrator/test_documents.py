@@ -50,7 +50,7 @@ def blocks(path: Path) -> list[Block]:
 
 def shell_lines(path: Path) -> Iterator[str]:
     for block in blocks(path):
-        if block.language in ("", "sh"):
+        if block.language in ("", "sh", "shell"):
             yield from (line for line in block.text.splitlines() if line and not line.startswith("#"))
 
 
@@ -132,7 +132,7 @@ def test_the_commands_of_a_page_work_in_their_order(
     for block in [block for page in (*before, path) for block in blocks(page)]:
         if block.title and block.language in ("python", "yaml"):
             (tmp_path / block.title).write_text(block.text, encoding="utf-8")
-        elif block.language == "sh" and not block.title:
+        elif block.language in ("sh", "shell") and not block.title:
             for line in block.text.splitlines():
                 if line.startswith(f"{NAME} run "):
                     # Ray wants a process of its own.
