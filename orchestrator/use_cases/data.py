@@ -93,7 +93,8 @@ def check_data(path: Path | str, *, text: str = "text", label: str = "label") ->
 
     Args:
         path: A folder of pictures, a table of texts, or a folder of such tables.
-        text, label: Columns of a table.
+        text: Column of a table that has the texts.
+        label: Column of a table that has the classes.
 
     Raises:
         ConfigurationError: A column does not exist.
