@@ -24,9 +24,7 @@ from trainables.registry.plugins import PLUGINS
 from .conftest import REPOSITORY, Command
 
 DOCUMENT = (REPOSITORY / "docs/own-data.md").read_text(encoding="utf-8")
-LINES = [
-    line for block in re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL) for line in block.splitlines()
-]
+LINES = [line for block in re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL) for line in block.splitlines()]
 SWEEP = next(
     block for block in re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL) if "name: pets" in block
 )
