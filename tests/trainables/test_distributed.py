@@ -17,7 +17,9 @@ from trainables.training.process_group import ProcessGroup
 from . import several_workers
 from .several_workers import CASES, everything
 
-SIZES = (2, pytest.param(3, marks=pytest.mark.slow))
+pytestmark = pytest.mark.slow
+
+SIZES = (2, 3)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,6 @@ def together(
     return [torch.load(folder / f"{rank}.pt") for rank in range(request.param)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("cell", CASES)
 def test_the_weights_are_those_of_one_worker(
     cell: str, alone: dict[str, Any], together: list[dict[str, Any]]
