@@ -73,6 +73,8 @@ def repository(folder: Path) -> None:
 def test_installed_code_takes_its_commit_from_its_version(
     version: str, commit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/__init__.py").touch()
     (tmp_path / "calibsweep.dist-info").mkdir()
     metadata = f"Metadata-Version: 2.1\nName: calibsweep\nVersion: {version}\n"
     (tmp_path / "calibsweep.dist-info/METADATA").write_text(metadata, encoding="utf-8")
@@ -99,6 +101,8 @@ def test_the_module_refuses_a_stranger_of_the_same_name(
 def test_a_distribution_that_wrote_into_our_packages_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/__init__.py").touch()
     (tmp_path / "other.dist-info").mkdir()
     metadata = "Metadata-Version: 2.1\nName: other\nVersion: 1\n"
     (tmp_path / "other.dist-info/METADATA").write_text(metadata, encoding="utf-8")
