@@ -10,7 +10,7 @@ quickstart: $(VENV)/installed
 	$(BIN)/calibsweep run quickstart --store $(STORE)
 
 # Files of tests that run beside each other: Ray waits as often as it works.
-WORKERS ?= 3
+WORKERS ?= 2
 # Tests start hundreds of processes: without this, each compiles all of our source again.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/installed-dev

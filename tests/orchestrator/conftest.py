@@ -131,7 +131,8 @@ def wait_until(condition: Callable[[], object], event: str) -> None:
         now = time.monotonic()
         assert now < end, f"never happened: {event}"
         # Listing processes takes long, and the tests need the cores for the processes themselves.
-        time.sleep(max(0.02, 9 * (now - began)))
+        # But some states last only seconds.
+        time.sleep(min(0.5, max(0.02, 9 * (now - began))))
 
 
 def source_with(folder: Path, kind: str = "models", **plug_ins: str) -> Path:
