@@ -130,17 +130,6 @@ def _all_one(trials: pd.DataFrame) -> bool:
     return column in trials.columns and bool((trials[column] == 1).all())
 
 
-def _without_certain(rows: Sequence[Row]) -> list[Row]:
-    """Rows of top-5 accuracy, empty for networks that cannot miss, unless none can."""
-    certain = [all(cell is None or not cell.seeds or cell.mean == 1 for cell in row.cells) for row in rows]
-    if all(certain):
-        return [*rows]
-    return [
-        replace(row, cells=(None,) * len(row.cells)) if empty else row
-        for row, empty in zip(rows, certain, strict=True)
-    ]
-
-
 def only(frame: pd.DataFrame, task: str) -> pd.DataFrame:
     """The trials of one task. A frame without tasks is for classification."""
     if "task" not in frame.columns:
@@ -193,8 +182,6 @@ def _built(part: Part, calibrator: str, predictions: Predictions, kept: KeptEvid
                 by_scaling.append(marked(row, [place.loss for place in there], found, metric))
             ordered = tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)
             rows.append(Row(dataset, model, settings, ordered))
-        if metric.name == TOP_5:
-            rows = _without_certain(rows)
         notes = (*holes, *training, *notes_on_undefined(rows), *notes_on_code(mixed), *unread)
         tables.append(
             Table(
