@@ -8,18 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import special
 
 from results.figures.arithmetic import BAND, by_bin
 from results.report.page import Curves, Diagram
 from results.statistics.binned import BINS, Floats, equal_width_bins
-from results.store import data_files, rows
-from results.store.address import Address
-from results.store.errors import StoreError
 from results.store.files import Folder
-from results.store.snapshot import side_by_side
+from results.store.stored_data import data_in
 from results.wording import duration
 from trainables.texts import visible
 
@@ -43,26 +39,7 @@ def curves_in(folder: Folder, stored: pd.DataFrame) -> ReadCurves:
     Args:
         stored: The rows of trials, with the labels of the time of storing.
     """
-    names = ("dataset", "model", "loss", "key", "epochs_digest")
-    places = {
-        line[3]: (Address(*line[:4]).row, line[4])
-        for line in zip(*(stored[name] for name in names), strict=True)
-    }
-
-    def read(key: str) -> pd.DataFrame | None:
-        path, digest = places[key]
-        try:
-            content = data_files.content_of(folder, path, "epochs", digest)
-            found: pd.DataFrame = rows.from_parquet(content).to_pandas()
-            return found
-        except (StoreError, pa.ArrowException):
-            return None
-
-    def read_all(keys: Sequence[str]) -> dict[str, pd.DataFrame]:
-        found = zip(keys, side_by_side(folder, read, keys), strict=True)
-        return {key: frame for key, frame in found if frame is not None}
-
-    return read_all
+    return data_in(folder, stored, "epochs", lambda table: table.to_pandas())
 
 
 def curves(frame: pd.DataFrame) -> Curves | None:

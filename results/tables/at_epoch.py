@@ -18,11 +18,8 @@ import pandas as pd
 import pyarrow as pa
 
 from results.scoring.scores import UNCALIBRATED, criterion_of, known_metrics
-from results.store import data_files, rows
-from results.store.address import Address
-from results.store.errors import StoreError
-from results.store.snapshot import side_by_side
 from results.store.store import Store
+from results.store.stored_data import data_in
 from results.tables import captions, names
 from results.tables.evaluations import on_test_set
 from results.tables.layout import UNDEFINED, Table
@@ -76,18 +73,9 @@ class Epoch:
         trials = on_test_set(evaluations)
         if expected is not None:
             trials = trials[trials["key"].isin(set(expected["key"]))]
-
-        def at(place: tuple[str, ...]) -> AtEpoch:
-            *address, digest = place
-            try:
-                content = data_files.content_of(store.folder, Address(*address).row, "epochs", digest)
-                return _at(rows.from_parquet(content), number)
-            except (StoreError, rows.DamagedFileError):
-                return AtEpoch(0, {})
-
-        columns = ("dataset", "model", "loss", "key", "epochs_digest")
-        places = [*zip(*(trials[name] for name in columns), strict=True)]
-        found = dict(zip(trials["key"], side_by_side(store.folder, at, places), strict=True))
+        keys = trials["key"].tolist()
+        read = data_in(store.folder, trials, "epochs", lambda curves: _at(curves, number))(keys)
+        found = {key: read.get(key, AtEpoch(0, {})) for key in keys}
         if found and not any(each.numbers for each in found.values()):
             longest = counted(max(each.epochs for each in found.values()), "epoch")
             raise ConfigurationError(f"no trial has an epoch {number}: the longest curves have {longest}.")

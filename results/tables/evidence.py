@@ -6,7 +6,6 @@ trial's predictions are read once, and not at all where the evidence is kept in 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
 import time
@@ -24,11 +23,8 @@ from results.scoring.layer import Scorer
 from results.scoring.rescoring import cores
 from results.scoring.scores import UNCALIBRATED, Metric, Score, criterion_of
 from results.statistics.threads import one_thread
-from results.store import data_files, rows
-from results.store.address import Address
-from results.store.errors import StoreError
-from results.store.snapshot import side_by_side
 from results.store.store import Store
+from results.store.stored_data import data_in
 from results.tables.evaluations import on_test_set
 from results.tables.kept_evidence import KeptEvidence
 from results.tables.layout import LEVEL, scalings
@@ -70,24 +66,9 @@ def predictions_in(store: Store, frame: pd.DataFrame) -> Predictions:
         frame: One row per trial and evaluation, from `Snapshot.evaluations()`.
     """
     own = on_test_set(frame)
-    other_task = own["task"].notna() if "task" in own else [False] * len(own)
-    names = ("dataset", "model", "loss", "key", "predictions_digest")
-    lines = zip(*(own[name].tolist() for name in names), other_task, strict=True)
-    places = {line[3]: (Address(*line[:4]).row, line[4]) for line in lines if not line[5]}
-
-    def read(key: str) -> pa.Table | None:
-        # By the digest in the frame: the row need not be read again.
-        row_path, digest = places[key]
-        with contextlib.suppress(StoreError):
-            return rows.from_parquet(data_files.content_of(store.folder, row_path, "predictions", digest))
-        return None
-
-    def read_all(keys: Sequence[str]) -> dict[str, pa.Table]:
-        known = [key for key in keys if key in places]
-        found = zip(known, side_by_side(store.folder, read, known), strict=True)
-        return {key: table for key, table in found if table is not None}
-
-    return read_all
+    if "task" in own:
+        own = own[own["task"].isna()]
+    return data_in(store.folder, own, "predictions", lambda table: table)
 
 
 class Place(NamedTuple):
