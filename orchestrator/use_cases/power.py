@@ -17,7 +17,7 @@ from results.scoring.scores import Metric, Score, chosen, temperature_by
 from results.statistics import power as statistics
 from results.statistics.power import Power
 from results.tables.evaluations import on_test_set
-from results.tables.statistics import CELL, summarise
+from results.tables.statistics import CELL, summarise, with_current_names
 from results.tables.table import needed
 from sweeps.expand import expected_frame
 from trainables.errors import ConfigurationError
@@ -94,7 +94,7 @@ def power(standing: Standing, metric: str) -> tuple[RowPower, ...]:
         return ()
     finished = with_scores(standing.store, finished, scores, keys)
     summary = summarise(finished, [score.column for score in scores], expected)
-    by_cell = finished.drop(columns=CELL).merge(expected[["key", *CELL]], on="key").groupby(CELL)
+    by_cell = with_current_names(finished, expected).groupby(CELL)
     return tuple(_rows(summary, dict(iter(by_cell)), judged, scores))
 
 

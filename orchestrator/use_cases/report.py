@@ -32,9 +32,10 @@ from results.tables.evaluations import on_test_set
 from results.tables.evidence import predictions_in
 from results.tables.kept_evidence import KeptEvidence
 from results.tables.layout import TEST_SET, Table
-from results.tables.statistics import CELL
+from results.tables.statistics import with_current_names
 from results.tables.table import build as build_tables
 from results.tables.table import default_metrics
+from results.whole_file import write_whole
 from sweeps.expand import Sweep, expected_frame, load
 from trainables.catalogue import CALIBRATORS
 from trainables.errors import ConfigurationError, DataError
@@ -108,9 +109,9 @@ def report(
     page = page_of(opened, snapshot, loaded, tables, _command(sweep, store, overrides, epoch), beside)
     content = render(page).encode()
     try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}.") from error
+        write_whole(path, content)
+    except ConfigurationError as error:
+        raise DataError(str(error)) from error
     failed = sum(len(each.trials) for each in page.failures)
     damaged = tuple(opened.folder.name(each) for each in frame.attrs["damaged"])
     return Reported(path, len(content), page.done, failed, damaged)
@@ -169,7 +170,7 @@ def page_of(
     frame, address = evaluations(store, snapshot), redacted(store.uri)
     expected = expected_frame(sweep.trials) if sweep else None
     stored = on_test_set(frame)
-    own = _with_current_names(stored, expected)
+    own = with_current_names(stored, None if expected is None else on_test_set(expected))
     on_test = [table for table in tables if table.data == TEST_SET]
     plugins = tuple(str(plugin.path) for plugin in PLUGINS.files)
     curves = curves_in(store.folder, stored)
@@ -199,13 +200,6 @@ def page_of(
         omitted=built.omitted,
         calibration=CALIBRATORS[on_test[0].calibrator].spec.title,
     )
-
-
-def _with_current_names(stored: pd.DataFrame, expected: pd.DataFrame | None) -> pd.DataFrame:
-    """The rows of a sweep's trials under its labels: those in rows are of the time of storing."""
-    if expected is None:
-        return stored
-    return stored.drop(columns=CELL).merge(on_test_set(expected)[["key", *CELL]], on="key")
 
 
 def _made_of(page: Built, address: str, command: str) -> dict[str, str]:

@@ -27,7 +27,6 @@ from results.tables.layout import Table
 from results.tables.statistics import CELL, described, settings_of_variants
 from results.tables.warnings import AT_EDGE, FEW, at_edge
 from trainables.shell import quoted
-from trainables.texts import visible
 
 MOST_TRIALS = 1000
 """The page of more trials would be too large with their diagrams and curves."""
@@ -37,8 +36,8 @@ UNREAD = (
     "smaller sweep."
 )
 
-LIGHTEST, DARKEST = 0.62, 0.9
-"""Lightness of a loss's colour on a dark screen."""
+LIGHTEST = 0.62
+"""Least lightness of a loss's colour on a dark screen, unless it is grey."""
 
 
 @dataclass(frozen=True)
@@ -133,18 +132,9 @@ class _Building:
         )
 
     def _networks(self) -> tuple[Network, ...]:
-        datasets = names.short((place[0] for place in self.places), names.dataset)
-        models = names.short((place[1] for place in self.places), names.model)
+        titles = names.networks(self.places)
         few = {(row.dataset, row.model, row.settings) for each in self.tables for row in each.rows if row.few}
-        return tuple(
-            Network(
-                *place,
-                ", ".join(filter(None, (datasets[place[0]], models[place[1]], visible(place[2]))))
-                + FEW * (place in few),
-                (*names.notes([place[0]], names.dataset), *names.notes([place[1]], names.model)),
-            )
-            for place in self.places
-        )
+        return tuple(Network(*place, titles[place] + FEW * (place in few)) for place in self.places)
 
     def _network(self, number: int) -> tuple[list[Cell], tuple[Answer | None, ...]]:
         """The cells of a network, and its answers by column."""
@@ -295,7 +285,6 @@ def _value(table: Table, cell: TableCell) -> Value:
         pieces.mean,
         pieces.deviation,
         scale * cell.mean,
-        scale * cell.deviation,
         cell.best,
         scale * floor.mean if floor else math.nan,
         scale * floor.upper if floor else math.nan,
@@ -318,8 +307,7 @@ def _colors(label: str) -> tuple[str, str]:
     """The colour of a loss in all figures, and one of the same hue that a dark screen shows."""
     color = look(label).color
     hue, lightness, saturation = colorsys.rgb_to_hls(*rgb_of(color))
-    lifted = DARKEST - (DARKEST - LIGHTEST) * min(1.0, saturation * 2) if saturation < 0.2 else LIGHTEST
-    lightness = max(lightness, lifted) if saturation >= 0.2 else 1 - 0.55 * lightness
+    lightness = max(lightness, LIGHTEST) if saturation >= 0.2 else 1 - 0.55 * lightness
     return color, hex_of(colorsys.hls_to_rgb(hue, lightness, saturation))
 
 

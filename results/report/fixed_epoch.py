@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from results.report.page import FixedEpoch, Grid
 from results.tables import names
 from results.tables.layout import Cell, Table
-from trainables.texts import visible
 
 
 def fixed_epoch(tables: Sequence[Table]) -> FixedEpoch:
@@ -18,12 +17,10 @@ def fixed_epoch(tables: Sequence[Table]) -> FixedEpoch:
     """
     fixed = [table for table in tables if table.epoch is not None]
     places = dict.fromkeys((row.dataset, row.model, row.settings) for row in tables[0].rows)
-    datasets = names.short((place[0] for place in places), names.dataset)
-    models = names.short((place[1] for place in places), names.model)
+    titles = names.networks(places)
     grids = []
-    for dataset, model, settings in places:
-        title = ", ".join(filter(None, (datasets[dataset], models[model], visible(settings))))
-        of_tables = [_texts(table, (dataset, model, settings)) for table in tables]
+    for place in places:
+        of_tables = [_texts(table, place) for table in tables]
         losses = [loss for loss in tables[0].losses if any(loss in texts for texts in of_tables)]
         head = [f"{table.metric.title} {text}".strip() for table in tables for text in _headings(table)]
         lines = tuple(
@@ -37,7 +34,7 @@ def fixed_epoch(tables: Sequence[Table]) -> FixedEpoch:
             )
             for loss in losses
         )
-        grids.append(Grid(title, ("loss", *head), lines))
+        grids.append(Grid(titles[place], ("loss", *head), lines))
     number = fixed[0].epoch or 0
     notes = dict.fromkeys([note for table in fixed for note in table.notes if f"poch {number}" in note])
     marks = dict.fromkeys(table.bold for table in fixed if table.bold)

@@ -31,14 +31,12 @@ class Network:
 
     Attributes:
         title: 'SST Binary, Tree-LSTM'.
-        notes: The parameters that the title leaves out.
     """
 
     dataset: str
     model: str
     settings: str
     title: str
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,6 @@ class Value:
     text: str
     deviation_text: str
     mean: float
-    deviation: float
     best: bool
     floor: float
     upper: float

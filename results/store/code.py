@@ -82,15 +82,14 @@ def mixed(trials: pd.DataFrame, expected: pd.DataFrame | None = None) -> dict[tu
         By (data set, model, loss, variant).
     """
     # It loads pandas, which callers with a data frame have already loaded.
-    from results.tables.statistics import CELL
+    from results.tables.statistics import CELL, with_current_names
 
     recorded = [f"{what}_{kind}" for kind in KINDS for what in ("code", "source", "numbers")]
     recorded += ["version_torch", "dataset_fingerprint"]
     columns = [name for name in recorded if name in trials.columns]
     if not columns:
         return {}
-    if expected is not None:
-        trials = trials.drop(columns=CELL).merge(expected[["key", *CELL]], on="key")
+    trials = with_current_names(trials, expected)
     rows = zip(
         *([text if isinstance(text, str) else None for text in trials[name].tolist()] for name in columns),
         strict=True,

@@ -98,6 +98,17 @@ def short(labels: Iterable[str], name: Callable[[str], str]) -> dict[str, str]:
     }
 
 
+def networks(places: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+    """Titles such as 'SST Binary, Tree-LSTM' of networks: data set, model and settings of each."""
+    places = list(dict.fromkeys(places))
+    datasets = short((place[0] for place in places), dataset)
+    models = short((place[1] for place in places), model)
+    return {
+        place: ", ".join(filter(None, (datasets[place[0]], models[place[1]], visible(place[2]))))
+        for place in places
+    }
+
+
 def notes(labels: Iterable[str], name: Callable[[str], str]) -> list[str]:
     """The labels behind the names of `short`, where they have parameters that these omit."""
     return [

@@ -59,8 +59,7 @@ def summarise(
     if expected is not None:
         _refuse_duplicates(expected)
         if len(trials):
-            # Use current names, not those at the time of storing: they are not part of a trial's key.
-            trials = trials.drop(columns=CELL).merge(expected[["key", *CELL]], on="key")
+            trials = with_current_names(trials, expected)
     if not len(trials):
         count = "no trial" if expected is None else f"none of these {len(expected)} trials"
         raise ConfigurationError(f"{count} is finished, so no table can be made.")
@@ -220,3 +219,14 @@ def _sortable(value: Any) -> tuple[int, Any]:
     if isinstance(value, int | float):
         return (1, value)
     return (2, value) if isinstance(value, str) else (3, tuple(map(_sortable, value)))
+
+
+def with_current_names(trials: pd.DataFrame, expected: pd.DataFrame | None) -> pd.DataFrame:
+    """The trials of a sweep, under its names: those in rows are of the time of storing, and no part of a key.
+
+    Args:
+        expected: The trials of the sweep, one row each; None to keep all trials and names.
+    """
+    if expected is None:
+        return trials
+    return trials.drop(columns=CELL).merge(expected[["key", *CELL]], on="key")

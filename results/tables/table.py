@@ -31,7 +31,7 @@ from results.tables.kept_evidence import KeptEvidence
 from results.tables.layout import TEST_SET, Cell, Row, Table, scalings
 from results.tables.notes import notes_on_code, notes_on_holes, notes_on_training, notes_on_undefined
 from results.tables.rendering import FORMATS, render
-from results.tables.statistics import CELL, settings_of_variants, summarise
+from results.tables.statistics import CELL, settings_of_variants, summarise, with_current_names
 from trainables import tasks
 
 __all__ = ["FORMATS", "Cell", "Row", "Table", "build", "render"]
@@ -154,7 +154,7 @@ def _built(part: Part, calibrator: str, predictions: Predictions, kept: KeptEvid
 
     compared = compared_in(summary)
     evidence = Evidence(
-        _with_current_names(trials, expected),
+        with_current_names(trials, expected),
         predictions,
         calibrator,
         chosen_metrics,
@@ -216,7 +216,7 @@ def keep_evidence(
         evaluations, expected, calibrator, metrics, predictions, kept: As for `build`.
     """
     for part in split(evaluations, expected, metrics):
-        trials = _with_current_names(part.frame, part.expected)
+        trials = with_current_names(part.frame, part.expected)
         evidence = Evidence(
             trials, predictions, calibrator, chosen(part.metrics), kept, thorough=True, progress=progress
         )
@@ -272,13 +272,6 @@ def marked(
             )
         )
     return cells
-
-
-def _with_current_names(trials: pd.DataFrame, expected: pd.DataFrame | None) -> pd.DataFrame:
-    """The trials of a sweep, under its names: those in rows are of the time of storing."""
-    if expected is None:
-        return trials
-    return trials.drop(columns=CELL).merge(expected[["key", *CELL]], on="key")
 
 
 def needed(metrics: Sequence[str], calibrator: str) -> list[Score]:
