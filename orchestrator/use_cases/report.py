@@ -12,7 +12,7 @@ import pandas as pd
 
 from orchestrator.use_cases.compare import judged_in
 from orchestrator.use_cases.standing import Standing
-from orchestrator.use_cases.tables import evaluations
+from orchestrator.use_cases.tables import BuiltTables, evaluations
 from results.comparison import rendering as comparison
 from results.comparison.places import PLACES
 from results.comparison.verdicts import Row, counts
@@ -106,7 +106,8 @@ def report(
         at = Epoch.read(opened, frame, expected, epoch)
         shown = at.metrics((), default_metrics(frame))
         beside = at.beside([table for table in tables if table.metric.name in shown], expected, calibrator)
-    page = page_of(opened, snapshot, loaded, tables, _command(sweep, store, overrides, epoch), beside)
+    made = BuiltTables(tables, frame, expected)
+    page = page_of(opened, snapshot, loaded, made, _command(sweep, store, overrides, epoch), beside)
     content = render(page).encode()
     try:
         write_whole(path, content)
@@ -122,11 +123,11 @@ def path_of(sweep: Sweep) -> str:
     return f"{FOLDER}/{sweep.name}.html"
 
 
-def write(standing: Standing, tables: Sequence[Table], sweep: str, overrides: Sequence[str] = ()) -> str:
+def write(standing: Standing, built: BuiltTables, sweep: str, overrides: Sequence[str] = ()) -> str:
     """Writes the report of a sweep to its store, under reports/. Returns its full name.
 
     Args:
-        tables: Of the sweep.
+        built: The tables of the sweep.
         sweep: Its file, or the name of a bundled one.
         overrides: As for `--set`.
 
@@ -136,7 +137,7 @@ def write(standing: Standing, tables: Sequence[Table], sweep: str, overrides: Se
     """
     store = standing.store
     command = _command(sweep, store.uri, overrides)
-    page = page_of(store, standing.snapshot, standing.sweep, tables, command)
+    page = page_of(store, standing.snapshot, standing.sweep, built, command)
     path = path_of(standing.sweep)
     store.folder.write(path, render(page).encode())
     return store.folder.name(path)
@@ -152,26 +153,24 @@ def page_of(
     store: Store,
     snapshot: Snapshot,
     sweep: Sweep | None,
-    tables: Sequence[Table],
+    made: BuiltTables,
     command: str,
     at_epoch: Sequence[Table] | None = None,
 ) -> Page:
     """The content of the page.
 
     Args:
-        tables: Those on other data than the test set are left out.
+        made: Its tables on other data than the test set are left out.
         command: Makes the page again.
         at_epoch: The tables of a fixed epoch beside the others, from `Epoch.beside`.
 
     Raises:
-        ConfigurationError: No trial is finished.
         StoreError: The store cannot be read.
     """
-    frame, address = evaluations(store, snapshot), redacted(store.uri)
-    expected = expected_frame(sweep.trials) if sweep else None
+    frame, expected, address = made.frame, made.expected, redacted(store.uri)
     stored = on_test_set(frame)
     own = with_current_names(stored, None if expected is None else on_test_set(expected))
-    on_test = [table for table in tables if table.data == TEST_SET]
+    on_test = [table for table in made.tables if table.data == TEST_SET]
     plugins = tuple(str(plugin.path) for plugin in PLUGINS.files)
     curves = curves_in(store.folder, stored)
     built = build(on_test, Source(own, predictions_in(store, frame), curves, address, plugins))

@@ -27,7 +27,6 @@ from results.store.checkpoints import StoredCheckpoints
 from results.store.errors import StoreError
 from results.store.store import Store
 from results.store.survey import State
-from results.tables.layout import Table
 from results.wording import counted
 from sweeps.expand import load
 from trainables.datasets import default_root
@@ -187,10 +186,10 @@ def run(
     done = opening.done + outcome.done
     if outcome.store_error or outcome.worker_error:
         raise _stopped(standing, outcome, done)
-    built = tables.built(standing) if done else []
-    written = tables.write(standing, built, tables_again) if done else None
+    built = tables.built(standing) if done else None
+    written = tables.write(standing, built, tables_again) if built else None
     place.copy_loose(standing.snapshot)
-    page = _report(standing, built, sweep, overrides, bool(to_run), observer) if done else None
+    page = _report(standing, built, sweep, overrides, bool(to_run), observer) if built else None
     # After the tables, since they are also files of the store.
     if to_run or standing.survey.leftover or place.folder.has_markers:
         place.tidying.attempt(lambda: _tidy(standing, checkpoints))
@@ -208,7 +207,7 @@ def run(
 
 def _report(
     standing: Standing,
-    built: Sequence[Table],
+    built: tables.BuiltTables,
     sweep: str,
     overrides: Sequence[str],
     ran: bool,

@@ -265,8 +265,23 @@ class Written:
     files: Mapping[str, str]
 
 
-def built(standing: Standing) -> list[Table]:
-    """The tables of a sweep, those on the test set first.
+@dataclass(frozen=True)
+class BuiltTables:
+    """Tables, and what they are made from.
+
+    Attributes:
+        tables: Those on the test set first.
+        frame: The evaluations of the store.
+        expected: The trials of the sweep; None without one.
+    """
+
+    tables: Sequence[Table]
+    frame: pd.DataFrame
+    expected: pd.DataFrame | None
+
+
+def built(standing: Standing) -> BuiltTables:
+    """The tables of a sweep.
 
     Raises:
         ConfigurationError: No trial is finished.
@@ -277,10 +292,12 @@ def built(standing: Standing) -> list[Table]:
     calibrator = temperature_by(sweep.temperature_criterion)
     predictions = predictions_in(store, frame)
     kept = KeptEvidence(store.folder)
-    return build(frame, expected, calibrator, default_metrics(frame), DEFAULT_ELSEWHERE, predictions, kept)
+    shown = default_metrics(frame)
+    made = build(frame, expected, calibrator, shown, DEFAULT_ELSEWHERE, predictions, kept)
+    return BuiltTables(made, frame, expected)
 
 
-def write(standing: Standing, built: Sequence[Table], command: str) -> Written:
+def write(standing: Standing, built: BuiltTables, command: str) -> Written:
     """Writes the tables of a sweep in all formats, as files under tables/ in the store.
 
     Args:
@@ -291,20 +308,20 @@ def write(standing: Standing, built: Sequence[Table], command: str) -> Written:
         StoreError: The store cannot be written.
     """
     sweep, store = standing.sweep, standing.store
-    frame, expected = standing.snapshot.evaluations(), expected_frame(sweep.trials)
+    frame, expected = built.frame, built.expected
     calibrator = temperature_by(sweep.temperature_criterion)
     parts = split(frame, expected, default_metrics(frame), DEFAULT_ELSEWHERE)
     made_from = _origin(store.uri, sweep.name, frame, expected, parts, calibrator, command)
     paths = {format: f"tables/{sweep.name}.{ending}" for format, ending in FILES.items()}
 
     def put(format: str) -> None:
-        text = render(built, format, standalone=True, sweep=sweep.name)
+        text = render(built.tables, format, standalone=True, sweep=sweep.name)
         store.folder.write(paths[format], with_origin(text, format, made_from.of_file(format, True)).encode())
 
     side_by_side(store.folder, put, list(FILES))
     files = {format: store.folder.name(path) for format, path in paths.items()}
     shown = default_metrics(frame, ON_SCREEN)
-    by_metric = {table.metric.name: table for table in built if table.data == TEST_SET}
+    by_metric = {table.metric.name: table for table in built.tables if table.data == TEST_SET}
     return Written(tuple(by_metric[name] for name in shown), files)
 
 

@@ -82,7 +82,7 @@ def answered(scores: list[list[float]], best: list[bool], metric: Metric = LOWER
         for loss, own in enumerate(scores)
     }
     values = {
-        loss: Value("", "", float(np.mean(own)), 0, mark, math.nan, math.nan, False, False)
+        loss: Value("", "", float(np.mean(own)), mark, math.nan, math.nan, False, False)
         for loss, (own, mark) in enumerate(zip(scores, best, strict=True))
     }
     found = answer(LOSSES, metric, Column(0, "before", "", 2), 0, values, trials, {}, {})
