@@ -5,7 +5,6 @@ Two machines with the same files in other folders thus have the same trials. Loa
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 from trainables.errors import DataError
 from trainables.registry import Entry
+from trainables.texts import nearest
 
 PREFIX = "sha256:"
 """A parameter of files may also be given by its digest, so that a sweep can be planned without them."""
@@ -79,7 +79,7 @@ def digest_of(place: Path, endings: tuple[str, ...] = ()) -> str:
             listed = files_in(place, endings)
             state = tuple((name, *_state((place / name).stat())) for name in listed)
         else:
-            raise DataError(f"{place} does not exist.{_nearest(place)}")
+            raise absent(place)
         if known and known.state == state:
             digest = known.digest
         elif place.is_file():
@@ -137,10 +137,10 @@ def _of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _nearest(place: Path) -> str:
+def absent(place: Path) -> DataError:
+    """The error of a path that does not exist, with the nearest one beside it."""
     try:
         beside = [path.name for path in place.parent.iterdir()]
     except OSError:
-        return ""
-    near = difflib.get_close_matches(place.name, beside, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
+        beside = []
+    return DataError(f"{place} does not exist.{nearest(place.name, beside)}")

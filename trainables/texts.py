@@ -42,8 +42,13 @@ def visible(text: str, kept: str = "") -> str:
     return text.translate(acting) if acting else text
 
 
+def nearest(wrong: str, known: Iterable[str]) -> str:
+    """' Did you mean x?' for the nearest known name; '' if none is near."""
+    near = difflib.get_close_matches(wrong, sorted(known), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
 def closest(wrong: str, known: Iterable[str]) -> str:
     """' Did you mean x?' for the nearest known name, or a list of all if none is near."""
     names = sorted(known)
-    near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else f" Available: {', '.join(names) or 'none'}."
+    return nearest(wrong, names) or f" Available: {', '.join(names) or 'none'}."

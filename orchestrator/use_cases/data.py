@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables.content import PREFIX, digest_of
+from trainables.catalogue import DATASETS
+from trainables.content import PREFIX, absent, digest_of
 from trainables.datasets import image_folder, text_rows
 from trainables.datasets import prepare as of_files
 from trainables.datasets.decoding import in_threads
@@ -102,20 +103,19 @@ def check_data(path: Path | str, *, text: str = "text", label: str = "label") ->
     """
     place = Path(path).expanduser().absolute()
     if not place.exists():
-        digest_of(place)
+        raise absent(place)
     of_table = place.is_file() or any(each.suffix.lower() in text_rows.ENDINGS for each in _inside(place))
-    endings: tuple[str, ...]
     if of_table:
         texts = text_rows.read(place, text, label)
         labels = {part: numbers for part, (_, numbers) in texts.parts.items()}
         sizes: Sequence[int] = [len(one.split()) for of, _ in texts.parts.values() for one in of]
-        component, classes, unit, endings = "text_table", texts.classes, "words", text_rows.ENDINGS
+        component, classes, unit = "text_table", texts.classes, "words"
     else:
         pictures = image_folder.found(place)
         labels = {part: np.array([label for _, label in of]) for part, of in pictures.parts.items()}
         paths = [picture for of in pictures.parts.values() for picture, _ in of]
         sizes = _shorter_sides(paths, place)
-        component, classes, unit, endings = "image_folder", pictures.classes, "pixels", image_folder.ENDINGS
+        component, classes, unit = "image_folder", pictures.classes, "pixels"
     divided = completed(labels, SHARES, SPLIT_SEED, classes, place)
     parts = []
     for part in PARTS:
@@ -126,7 +126,7 @@ def check_data(path: Path | str, *, text: str = "text", label: str = "label") ->
     return OwnData(
         place,
         component,
-        PREFIX + digest_of(place, endings),
+        PREFIX + digest_of(place, DATASETS[component].spec.endings),
         tuple(parts),
         unit,
         int(ordered[0]),

@@ -63,14 +63,7 @@ def evaluate(
     Raises:
         InputError: Logits or labels are invalid, or the parts have different numbers of classes.
     """
-    parts = {
-        "validation": checked_logits(val_logits, val_labels, "val_logits"),
-        "test": checked_logits(test_logits, test_labels, "test_logits"),
-    }
-    if val_logits.shape[1] != test_logits.shape[1]:
-        raise InputError(
-            f"val_logits have {val_logits.shape[1]} classes, but test_logits {test_logits.shape[1]}."
-        )
+    parts = _checked_parts(val_logits, val_labels, test_logits, test_labels)
     temperatures = _temperatures(*parts["validation"])
     result = {f"temperature_{criterion}": value for criterion, value in temperatures.items()}
     for part, (logits, labels) in parts.items():
@@ -122,7 +115,7 @@ def after_temperatures(
 ) -> dict[str, Any]:
     """The part of `evaluate` on temperatures, ECE and NLL after scaling, for a learning curve: far cheaper.
 
-    Takes logits [N, K] and [M, K] on any device, and waits for it twice.
+    Takes logits [N, K] and [M, K] on any device.
 
     Returns:
         temperature_{criterion}, {part}_ece_after_{criterion} (fraction) and {part}_nll_after_{criterion}
@@ -133,25 +126,38 @@ def after_temperatures(
     Raises:
         InputError: As `evaluate`.
     """
-    parts = {
-        "validation": checked_logits(val_logits, val_labels, "val_logits"),
-        "test": checked_logits(test_logits, test_labels, "test_logits"),
-    }
+    parts = _checked_parts(val_logits, val_labels, test_logits, test_labels)
     temperatures = _temperatures(*parts["validation"])
     numbers: dict[str, Tensor] = {}
     bins: dict[str, Tensor] = {}
     for part, (logits, labels) in parts.items():
         known = {value: _scaled_scores(logits, labels, value) for value in {*temperatures.values()}}
         for criterion, temperature in temperatures.items():
-            ece, nll, of_bins = known[temperature]
+            ece, nll, _ = known[temperature]
             numbers |= {f"{part}_ece_after_{criterion}": ece, f"{part}_nll_after_{criterion}": nll}
-            if part == "test":
-                bins[f"test_bins_after_{criterion}"] = of_bins
+        if part == "test":
+            counted = {value: _bins(*of_samples) for value, (_, _, of_samples) in known.items()}
+            bins = {f"test_bins_after_{name}": counted[value] for name, value in temperatures.items()}
     return {
         **{f"temperature_{criterion}": value for criterion, value in temperatures.items()},
         **dict(zip(numbers, torch.stack([*numbers.values()]).tolist(), strict=True)),
         **dict(zip(bins, torch.stack([*bins.values()]).tolist(), strict=True)),
     }
+
+
+def _checked_parts(
+    val_logits: Tensor, val_labels: Tensor, test_logits: Tensor, test_labels: Tensor
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Logits and labels by part. Raises InputError as `evaluate`."""
+    parts = {
+        "validation": checked_logits(val_logits, val_labels, "val_logits"),
+        "test": checked_logits(test_logits, test_labels, "test_logits"),
+    }
+    if val_logits.shape[1] != test_logits.shape[1]:
+        raise InputError(
+            f"val_logits have {val_logits.shape[1]} classes, but test_logits {test_logits.shape[1]}."
+        )
+    return parts
 
 
 def _temperatures(logits: Tensor, labels: Tensor) -> dict[str, float]:
@@ -161,18 +167,25 @@ def _temperatures(logits: Tensor, labels: Tensor) -> dict[str, float]:
     return {criterion: TEMPERATURES[place] for criterion, place in zip(curves, places, strict=True)}
 
 
-def _scaled_scores(logits: Tensor, labels: Tensor, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
-    """ECE, NLL and, in bins of equal width, samples, confidences and correct ones, [3, 15]."""
+def _scaled_scores(
+    logits: Tensor, labels: Tensor, temperature: float
+) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+    """ECE and NLL, then the confidence of each sample and whether it is correct."""
     parts, nll = [], []
     for part, some_labels in _split(logits, labels):
         gaps, _, normalisers = _scaled(part, temperature)
         parts.append(1 / normalisers)
         nll.append(normalisers.log() - gaps.gather(1, some_labels[:, None]).squeeze(1))
     confidences, correct = torch.cat(parts), logits.argmax(dim=1) == labels
-    edges = equal_width_edges(BINS, logits.device)
+    ece = weighted_gap(confidences, correct, equal_width_edges(BINS, logits.device))
+    return ece, torch.cat(nll).mean(), (confidences, correct)
+
+
+def _bins(confidences: Tensor, correct: Tensor) -> Tensor:
+    """In bins of equal width: samples, sum of confidences and correct ones, [3, 15]."""
     counted = torch.stack([torch.ones_like(confidences), confidences, correct.double()])
-    bins = totals(bin_of(confidences, edges).expand(3, -1), counted, BINS)
-    return weighted_gap(confidences, correct, edges), torch.cat(nll).mean(), bins
+    edges = equal_width_edges(BINS, confidences.device)
+    return totals(bin_of(confidences, edges).expand(3, -1), counted, BINS)
 
 
 def _score(logits: Tensor, labels: Tensor, temperature: float) -> dict[str, float]:

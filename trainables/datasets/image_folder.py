@@ -14,6 +14,7 @@ from trainables.content import files_in
 from trainables.datasets.decoding import decode, in_threads
 from trainables.datasets.images import ImageDataset, ImageSplit, Normalisation
 from trainables.datasets.parts import (
+    NAMES,
     PARTS,
     TEST,
     TRAIN,
@@ -128,7 +129,10 @@ def found(folder: Path) -> Pictures:
         raise DataError(f"{folder} is not a folder: expected a folder with a folder per class.")
     inside = _folders(folder)
     # A class may be called `train` too: then it has pictures instead of folders.
-    divided = part_of(inside, folder) if any(_folders(folder / name) for name in inside) else {}
+    by_part = any(name.lower() in NAMES for name in inside) and any(
+        _folders(folder / name) for name in inside
+    )
+    divided = part_of(inside, folder) if by_part else {}
     places = {part: folder / name for name, part in divided.items()} or {TRAIN: folder}
     names = {part: set(_folders(place)) for part, place in places.items()}
     if not names[TRAIN]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.content import absent
 from trainables.datasets.base import Split
 from trainables.datasets.parts import (
     PARTS,
@@ -107,7 +108,7 @@ def files(place: Path) -> dict[str, Path]:
     if place.is_file():
         return {TRAIN: place}
     if not place.is_dir():
-        raise DataError(f"{place} does not exist.")
+        raise absent(place)
     listed = {path.stem: path for path in sorted(place.iterdir()) if path.suffix.lower() in ENDINGS}
     found = {part: listed[name] for name, part in part_of(list(listed), place).items()}
     if not found:

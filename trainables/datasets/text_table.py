@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import torch
-from torch import Tensor
 
 from trainables.datasets import text_rows
 from trainables.datasets.base import Dataset
 from trainables.datasets.parts import PARTS, TRAIN
-from trainables.datasets.twenty_newsgroups import PADDING, SEPARATORS
-from trainables.datasets.word_vectors import WordVectors, word_vectors
+from trainables.datasets.twenty_newsgroups import PADDING, SEPARATORS, numbered, with_padding
+from trainables.datasets.word_vectors import word_vectors
 from trainables.errors import ConfigurationError
 from trainables.registry import register
 
@@ -89,23 +85,10 @@ class TextTable(Dataset):
             tested,
             num_classes=len(texts.classes),
             input_shape=(length,),
-            word_vectors=WordVectors(
-                torch.cat([torch.zeros(1, found.dimensions), found.vectors]),
-                torch.cat([torch.ones(1, dtype=torch.bool), found.known]),
-                found.spread,
-            ),
+            word_vectors=with_padding(found),
             measurements=found.coverage([counted[word] for word in frequent]) if frequent else None,
         )
 
 
 def words_of(text: str) -> list[str]:
     return text.translate(SEPARATORS).lower().split()
-
-
-def numbered(texts: Sequence[list[str]], numbers: Mapping[str, int], length: int) -> Tensor:
-    """The last known words of each text, int32 [N, length], padded at the front."""
-    inputs = torch.full((len(texts), length), PADDING, dtype=torch.int32)
-    for row, text in zip(inputs, texts, strict=True):
-        known = [numbers[word] for word in text if word in numbers][-length:]
-        row[length - len(known) :] = torch.tensor(known, dtype=torch.int32)
-    return inputs

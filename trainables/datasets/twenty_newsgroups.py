@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from trainables.datasets import newsgroups
 from trainables.datasets.base import Dataset
@@ -47,15 +49,11 @@ class TwentyNewsgroups(Dataset):
         frequent = sorted(counted, key=lambda word: -counted[word])[: WORDS - 1]
         found = word_vectors(root, vectors, words, frequent, lambda word: [word])
         numbers = {word: number for number, word in enumerate(frequent, PADDING + 1)}
-        inputs = torch.full((len(split), LENGTH), PADDING, dtype=torch.int32)
-        for row, text in zip(inputs, split, strict=True):
-            known = [numbers[word] for word in text if word in numbers][-LENGTH:]
-            row[LENGTH - len(known) :] = torch.tensor(known, dtype=torch.int32)
         super().__init__(
-            *newsgroups.parts(inputs, posts.labels),
+            *newsgroups.parts(numbered(split, numbers, LENGTH), posts.labels),
             num_classes=len(newsgroups.GROUPS),
             input_shape=(LENGTH,),
-            word_vectors=_with_padding(found),
+            word_vectors=with_padding(found),
             measurements=found.coverage([counted[word] for word in frequent]),
         )
 
@@ -64,7 +62,16 @@ class TwentyNewsgroups(Dataset):
         return newsgroups.prepare(root, progress)
 
 
-def _with_padding(found: WordVectors) -> WordVectors:
+def numbered(texts: Sequence[list[str]], numbers: Mapping[str, int], length: int) -> Tensor:
+    """The last known words of each text, int32 [N, length], padded at the front."""
+    inputs = torch.full((len(texts), length), PADDING, dtype=torch.int32)
+    for row, text in zip(inputs, texts, strict=True):
+        known = [numbers[word] for word in text if word in numbers][-length:]
+        row[length - len(known) :] = torch.tensor(known, dtype=torch.int32)
+    return inputs
+
+
+def with_padding(found: WordVectors) -> WordVectors:
     """Prepends the vector of the padding, which is zero."""
     return WordVectors(
         torch.cat([torch.zeros(1, found.dimensions), found.vectors]),

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from trainables import datasets
+from trainables.catalogue import DATASETS
 from trainables.datasets import text_rows
 from trainables.errors import CalibsweepError, ConfigurationError, DataError
 from trainables.resolve import resolve
@@ -145,3 +146,8 @@ def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
     write(tmp_path / "t.csv", [(long, "1"), ("c", "2")])
     texts, labels = text_rows.read(tmp_path / "t.csv", "text", "label").parts["train"]
     assert texts == [long, "c"] and np.array_equal(labels, [0, 1])
+
+
+@pytest.mark.parametrize("name", ["text_table", "text_table_bert"])
+def test_the_digest_covers_the_files_that_are_read(name: str) -> None:
+    assert DATASETS[name].spec.endings == text_rows.ENDINGS
