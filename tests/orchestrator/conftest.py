@@ -66,10 +66,10 @@ class Command:
         return output
 
 
-def printed(*arguments: str) -> str:
-    """The output of a command that succeeds in this process, where Python need not start."""
-    done = CliRunner().invoke(app, [*arguments], env={"COLUMNS": "160"}, catch_exceptions=False)
-    assert done.exit_code == 0, done.output
+def printed(*arguments: str, code: int = 0, columns: int = 160) -> str:
+    """The output of a command in this process, where Python need not start; fails on another exit code."""
+    done = CliRunner().invoke(app, arguments, env={"COLUMNS": str(columns)}, catch_exceptions=False)
+    assert done.exit_code == code, (arguments, done.output)
     return done.output
 
 

@@ -17,6 +17,7 @@ from results.scoring.scores import known_metrics
 from results.tables.origin import split
 from trainables.errors import ConfigurationError
 
+from . import conftest
 from .conftest import REPOSITORY
 
 GOLDEN = REPOSITORY / "tests" / "golden"
@@ -30,11 +31,7 @@ def lines_of(*arguments: str) -> list[dict[str, str]]:
 
 
 def printed(*arguments: str, columns: int = 160) -> str:
-    result = CliRunner().invoke(app, ["tables", "--store", STORE, *arguments], env={"COLUMNS": str(columns)})
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.output
+    return conftest.printed("tables", "--store", STORE, *arguments, columns=columns)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +163,6 @@ def test_a_network_without_a_trial_has_its_row(
         """,
         encoding="utf-8",
     )
-    done = CliRunner().invoke(app, [*view, "sweep.yaml", "--store", STORE], catch_exceptions=False)
-    assert done.exit_code == 0
-    shown = Path("page.html").read_text(encoding="utf-8") if view[0] == "report" else done.output
+    output = conftest.printed(*view, "sweep.yaml", "--store", STORE)
+    shown = Path("page.html").read_text(encoding="utf-8") if view[0] == "report" else output
     assert "mlp(hidden=99)" in shown

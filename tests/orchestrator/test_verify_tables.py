@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from orchestrator.cli import app
 from trainables.errors import ConfigurationError
 
-from .conftest import REPOSITORY
+from .conftest import REPOSITORY, printed
 
 GOLDEN = REPOSITORY / "tests" / "golden"
 
-
-def tables(*arguments: str, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, ["tables", *arguments], env={"COLUMNS": "160"})
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result
+tables = partial(printed, "tables")
 
 
 @pytest.fixture
@@ -44,7 +37,7 @@ def test_a_file_follows_until_it_or_the_store_changes(store: Path, tmp_path: Pat
     line = text.splitlines()[2].split(",")
     line[8] = "0.5"
     file.write_text(text.replace(text.splitlines()[2], ",".join(line)), encoding="utf-8")
-    found = json.loads(tables("--verify", str(file), "--json", code=1).output)
+    found = json.loads(tables("--verify", str(file), "--json", code=1))
     (difference,) = found["differences"]
     assert (difference["file"], found["changes"], found["same_inputs"]) == ("0.5", [], True)
     assert difference["where"].startswith("line 3 (digits")
@@ -52,7 +45,7 @@ def test_a_file_follows_until_it_or_the_store_changes(store: Path, tmp_path: Pat
     file.write_text(text, encoding="utf-8")
     gone = sorted(store.glob("trials/*/*/brier/*.parquet"))[0]
     moved = gone.rename(tmp_path / gone.name)
-    (change,) = json.loads(tables("--verify", str(file), "--json", code=1).output)["changes"]
+    (change,) = json.loads(tables("--verify", str(file), "--json", code=1))["changes"]
     assert (change["before"], change["now"]) == (3, 2) and change["name"].endswith("/ mlp / brier")
     moved.rename(gone)
     # In another place it is the same store.
