@@ -28,10 +28,19 @@ SECRETS = ("api_key", "tracking_token")
 Watch = tuple[str, dict[str, Any]]
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def mapping(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise ValueError(f"must be a mapping of names to values, not {value!r}.")
     return value
+
+
+def several_values(given: Any, annotation: str) -> bool:
+    """Whether a value stands for several, of a parameter with this annotation.
+
+    If the parameter is itself a list, only a list of lists does.
+    """
+    takes_list = "tuple[" in annotation
+    return isinstance(given, list) and (not takes_list or any(isinstance(one, list) for one in given))
 
 
 def selected(registry: Registry[Any], value: Any) -> tuple[Selection, ...]:
@@ -40,13 +49,11 @@ def selected(registry: Registry[Any], value: Any) -> tuple[Selection, ...]:
         value = {value: {}}
     if not isinstance(value, dict) or len(value) != 1:
         raise ValueError(f"must be a name, or one name with its parameters in braces, not {value!r}.")
-    ((name, params),) = _mapping(value).items()
+    ((name, params),) = mapping(value).items()
     known = registry[name].parameters
     choices: list[list[Any]] = []
-    for key, given in _mapping(params).items():
-        # If a parameter is itself a list, only a list of lists means several values.
-        takes_list = key in known and "tuple[" in known[key].annotation
-        several = isinstance(given, list) and (not takes_list or any(isinstance(one, list) for one in given))
+    for key, given in mapping(params).items():
+        several = several_values(given, known[key].annotation if key in known else "")
         if several and not given:
             raise ValueError(f"{name}.{key} must not be an empty list.")
         choices.append(given if several else [given])
@@ -84,7 +91,7 @@ def _protocol(value: Any) -> str:
 def _training(value: Any) -> dict[str, Any]:
     checked: dict[str, Any] = {}
     problems: list[str] = []
-    for name, setting in _mapping(value).items():
+    for name, setting in mapping(value).items():
         try:
             checked[name] = TrainingSettings.checked(name, setting)
         except ConfigurationError as error:
@@ -111,7 +118,7 @@ def _watch(value: Any) -> tuple[Watch, ...]:
         )
         if not isinstance(name, str) or name not in WATCHERS:
             raise ValueError(f"unknown tracker {name!r}.{closest(str(name), WATCHERS)}")
-        for option in _mapping(options):
+        for option in mapping(options):
             if option in SECRETS:
                 raise ValueError(
                     f"{name}.{option}: put secrets into environment variables, not into a sweep file."

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, Field, PlainValidator
 
 from sweeps import own_files, space
-from sweeps.fields import Losses, Name, ProtocolName, Seeds, selected
+from sweeps.fields import Losses, Name, ProtocolName, Seeds, mapping, selected
 from sweeps.space import Dimension
 from sweeps.spec import Part, Run, raw_file, refusal, validated
 from trainables import tasks
@@ -79,9 +79,7 @@ def _candidate(value: Any) -> Candidate:
 
 
 def _training(value: Any) -> tuple[dict[str, Any], dict[str, Dimension]]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise ValueError(f"must be a mapping of names to values, not {value!r}.")
-    fixed, dimensions = space.split(value, TrainingSettings.__annotations__)
+    fixed, dimensions = space.split(mapping(value), TrainingSettings.__annotations__)
     for corner in space.corners(dimensions):
         for name, setting in (fixed | corner).items():
             TrainingSettings.checked(name, setting)
@@ -105,10 +103,6 @@ def _objective(value: Any) -> Objective:
 
 def _name_of(selection: Selection) -> str:
     return selection if isinstance(selection, str) else selection[0]
-
-
-def _seed(value: Any) -> int:
-    return checked_seed(value)
 
 
 class Halving(Part):
@@ -161,7 +155,7 @@ class SearchFile(Part):
     training: Annotated[tuple[dict[str, Any], dict[str, Dimension]], PlainValidator(_training)] = Field(
         default=({}, {})
     )
-    seed: Annotated[int, PlainValidator(_seed)] = 0
+    seed: Annotated[int, PlainValidator(checked_seed)] = 0
     objectives: list[Annotated[Objective, PlainValidator(_objective)]] = Field(
         default=[Objective("nll_after_nll", "lower")], min_length=1
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sweeps.fields import several_values
 from trainables.errors import ConfigurationError
 from trainables.registry import Parameter, closest
 from trainables.trial import canonical_json
@@ -81,9 +82,7 @@ def split(values: Mapping[str, Any], types: Mapping[str, str]) -> tuple[dict[str
     dimensions: dict[str, Dimension] = {}
     problems: list[str] = []
     for name, value in values.items():
-        several = isinstance(value, list) and (
-            "tuple[" not in types.get(name, "") or any(isinstance(each, list) for each in value)
-        )
+        several = several_values(value, types.get(name, ""))
         try:
             if isinstance(value, dict) and name in types:
                 dimensions[name] = _range(value, types[name])

@@ -92,7 +92,7 @@ def verified(file: Path, store: str | None, json: bool) -> int:
             raise ConfigurationError(
                 f"--verify takes {name} from the file: give only --store and --plugin beside it."
             )
-    _, origin = read(file)
+    text, origin = read(file)
     try:
         typed = parsed("tables", origin.command)
         format = "json" if typed.get("json") else typed.get("format") or ENDINGS[Path(typed["output"]).suffix]
@@ -118,7 +118,7 @@ def verified(file: Path, store: str | None, json: bool) -> int:
         raise ConfigurationError(f"{error} {file} was made by: {origin.command}") from error
     standalone = typed.get("standalone", False)
     again = text_of(made, "json", False) if format == "json" else made.render(format, standalone=standalone)
-    found = verify_tables(file, format, made.made_from, again)
+    found = verify_tables(file, text, origin, format, made.made_from, again)
     if json:
         click.echo(as_json(found), nl=False)
     else:

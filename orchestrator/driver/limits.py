@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,10 +37,5 @@ class Limits:
 
 def values_of(curves: Sequence[Mapping[str, object]], name: str) -> list[float | None]:
     """The values of a curve, one per epoch; None where it is missing."""
-    return list(_numbers(curves, name))
-
-
-def _numbers(curves: Sequence[Mapping[str, object]], name: str) -> Iterator[float | None]:
-    for epoch in curves:
-        value = epoch.get(name)
-        yield float(value) if isinstance(value, int | float) else None
+    values = (epoch.get(name) for epoch in curves)
+    return [float(value) if isinstance(value, int | float) else None for value in values]

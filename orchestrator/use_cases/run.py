@@ -13,7 +13,6 @@ from pathlib import Path
 
 from orchestrator.cluster.estimates import longest_first
 from orchestrator.driver.assignment import Assignment
-from orchestrator.driver.errors import StartError
 from orchestrator.driver.outcome import Outcome
 from orchestrator.driver.progress import Progress, unseen
 from orchestrator.driver.run import run_trials
@@ -30,7 +29,6 @@ from results.store.survey import State
 from results.wording import counted
 from sweeps.expand import load
 from trainables.datasets import default_root
-from trainables.errors import CalibsweepError
 from trainables.trial import Trial
 
 
@@ -184,8 +182,8 @@ def run(
         outcome = run_trials(assignment, progress, request, address)
         standing.read_again()
     done = opening.done + outcome.done
-    if outcome.store_error or outcome.worker_error:
-        raise _stopped(standing, outcome, done)
+    if outcome.aborted:
+        raise outcome.error(_kept(standing, done))
     built = tables.built(standing) if done else None
     written = tables.write(standing, built, tables_again) if built else None
     place.copy_loose(standing.snapshot)
@@ -229,17 +227,14 @@ def _report(
         return None
 
 
-def _stopped(standing: Standing, outcome: Outcome, counted_done: int) -> CalibsweepError:
-    """The error of a run that was aborted."""
+def _kept(standing: Standing, counted_done: int) -> str:
+    """How many trials an aborted run leaves in the store."""
     try:
         # Some trials ended after the driver had stopped listening.
         done = len(standing.finished)
     except StoreError:
         done = counted_done
-    kept = f"{done} of {counted(len(standing.sweep.trials), 'trial')} are kept."
-    if outcome.store_error:
-        return StoreError(f"{outcome.store_error} {kept}")
-    return StartError(f"a worker cannot start: {outcome.worker_error}. {kept}")
+    return f"{done} of {counted(len(standing.sweep.trials), 'trial')} are kept."
 
 
 def _tidy(standing: Standing, checkpoints: StoredCheckpoints) -> None:

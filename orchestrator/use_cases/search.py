@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.driver.assignment import Assignment
-from orchestrator.driver.errors import StartError
 from orchestrator.driver.outcome import Outcome
 from orchestrator.driver.run import run_trials
 from orchestrator.driver.stop_request import StopRequest
 from orchestrator.search.source import SearchedTrials
 from orchestrator.use_cases import run as runs
 from results.store import running
-from results.store.errors import StoreError
 from results.store.store import Store
 from results.whole_file import write_whole
 from results.wording import counted
@@ -146,8 +144,8 @@ def search(
         root = data or default_root()
         assignment = Assignment(checked.file.name, source, checked.file.run, place, root)
         outcome = run_trials(assignment, progress, request, address)
-        if outcome.store_error or outcome.worker_error:
-            raise _stopped(outcome)
+        if outcome.aborted:
+            raise outcome.error(f"{counted(outcome.done, 'trial')} of this run are kept.")
         place.tidying.attempt(lambda: _tidy(place))
     source.tell(checked.file.trials)
     best = tuple(_found(source, number) for number in source.study.best())
@@ -213,13 +211,6 @@ def _refuse_other_file(path: Path) -> None:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
     if not text.startswith(MARK):
         raise ConfigurationError(f"{path} exists and was not written by a search: choose another --output.")
-
-
-def _stopped(outcome: Outcome) -> Exception:
-    kept = f"{counted(outcome.done, 'trial')} of this run are kept."
-    if outcome.store_error:
-        return StoreError(f"{outcome.store_error} {kept}")
-    return StartError(f"a worker cannot start: {outcome.worker_error}. {kept}")
 
 
 def _tidy(store: Store) -> None:

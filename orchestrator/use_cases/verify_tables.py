@@ -45,18 +45,17 @@ def read(file: Path) -> tuple[str, Origin]:
         raise ConfigurationError(f"{file}: {reason}") from error
 
 
-def verify_tables(file: Path, format: str, now: Origin, again: str) -> VerifiedTables:
+def verify_tables(
+    file: Path, text: str, made_from: Origin, format: str, now: Origin, again: str
+) -> VerifiedTables:
     """Compares a file of tables with those made again. Their dates may differ.
 
     Args:
+        text, made_from: Of the file, from `read`.
         format: 'md', 'latex', 'html', 'csv' or 'json'.
         now: The origin of the tables made again.
         again: Their text in that format, without its origin (JSON: with it).
-
-    Raises:
-        ConfigurationError: The file cannot be read, or has no origin.
     """
-    text, made_from = read(file)
     found = differences(text, again, format)
     changed = changes(made_from, now)
     same = made_from.inputs == now.inputs

@@ -44,14 +44,23 @@ def numbers(
     cells = [cell for row in rows for cell in row.cells if cell is not None]
     if metric.changed_by(calibrator):
         yield scaling(calibrator, any(not math.isnan(cell.temperature) for cell in cells))
-    if seeds > 1:
-        fewer = ", of n seeds where n is given" if any(0 < cell.seeds < seeds for cell in cells) else ""
-        yield f"Mean ± standard deviation (n-1) over {seeds} seeds{fewer}."
-    else:
-        yield "One seed."
+    yield over_seeds(seeds, (cell.seeds for cell in cells))
     if any(floor is not None for each in known for floor in each.floors):
         yield ON_FLOORS
     yield from warning_sentences(rows)
+
+
+def over_seeds(seeds: int, of_cells: Iterable[int]) -> str:
+    """How numbers follow from seeds.
+
+    Args:
+        seeds: The usual number of seeds of a cell.
+        of_cells: That of each cell.
+    """
+    if seeds <= 1:
+        return "One seed."
+    fewer = ", of n seeds where n is given" if any(0 < each < seeds for each in of_cells) else ""
+    return f"Mean ± standard deviation (n-1) over {seeds} seeds{fewer}."
 
 
 def scaling(calibrator: str, with_temperatures: bool) -> str:

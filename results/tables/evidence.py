@@ -6,6 +6,7 @@ trial's predictions are read once, and not at all where the evidence is kept in 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import time
@@ -258,6 +259,10 @@ class Evidence:
                     self._note(places, scored, kept)
         return wanted
 
+    @functools.cached_property
+    def _calibrator_code(self) -> str:
+        return Scorer(self.metrics[0].name, self.calibrator).folder
+
     def _digests(
         self,
         places: tuple[Place, ...],
@@ -272,7 +277,7 @@ class Evidence:
             names.append(f"temperature_{criterion}")
         elif after:
             # It is fitted again, by its present code.
-            by = Scorer(self.metrics[0].name, calibrator).folder
+            by = self._calibrator_code
         columns = [self._column(name) for name in names]
         trials = [
             [None if position is None else [column[position] for column in columns] for position in of_loss]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from results.scoring.scores import UNCALIBRATED
-from results.tables import grid, names
+from results.tables import captions, grid, names
 from results.tables.gaps import Line, Matrix, Number
 from results.tables.grid import Grid, Group, Names, Printed
 from results.tables.layout import LEVEL, MISSING, MIXED, UNDEFINED, Row, Table
@@ -113,13 +113,7 @@ def _reading(matrix: Matrix) -> Iterator[str]:
         f"Refinement: the part of the {metric.title} as trained that the best temperature for the test set "
         "itself would leave, and calibration: the part that it would remove. Error in percent."
     )
-    if matrix.seeds > 1:
-        fewer = (
-            ", of n seeds where n is given" if any(0 < e.seeds < matrix.seeds for e in matrix.lines) else ""
-        )
-        yield f"Mean ± standard deviation (n-1) over {matrix.seeds} seeds{fewer}."
-    else:
-        yield "One seed."
+    yield captions.over_seeds(matrix.seeds, (line.seeds for line in matrix.lines))
     if any(number.best for line in matrix.lines for number in line.gains):
         yield (
             f"Bold: the calibrators of which one is the best for its loss with {LEVEL:.0%} confidence, "

@@ -20,7 +20,7 @@ from results.tables import captions
 from results.tables.evidence import Predictions
 from results.tables.grid import Grid, Group, Line, Printed, divided, slug
 from results.tables.kept_evidence import KeptEvidence
-from results.tables.layout import CALIBRATED, LEVEL, Cell, Row, Table
+from results.tables.layout import CALIBRATED, Cell, Row, Table
 from results.tables.notes import NOT_PLANNED
 from results.tables.published import PAPERS, published, published_tables, unknown_table
 from results.tables.statistics import CELL
@@ -308,7 +308,7 @@ def _reading(layout: Layout, table: Table, rows: Sequence[Row]) -> Iterable[str]
     if any(cell.calibrated for cell in cells):
         yield (
             f"{CALIBRATED}: no more than the error of calibrated networks with the same confidences, so "
-            f"calibration is not rejected at {1 - LEVEL:.0%}."
+            f"calibration is not rejected at {captions.REJECTED}."
         )
     yield from captions.warning_sentences(rows, temperatures=bool(layout.digits))
 
