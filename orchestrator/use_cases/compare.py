@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.use_cases.tables import evaluations
+from orchestrator.use_cases.finished import check_overrides, finished
 from results.comparison.rendering import render
 from results.comparison.verdicts import Counts, Row, counts
 from results.comparison.verdicts import compare as judged
@@ -14,8 +14,6 @@ from results.scoring.layer import filled
 from results.store.store import Store
 from results.tables.evaluations import on_test_set
 from results.tables.published import published
-from sweeps.expand import expected_frame, load
-from trainables.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,17 +63,11 @@ def compare(
         ConfigurationError: A table, sweep or setting is unknown, or no trial is finished.
         StoreError: The store does not exist, or cannot be read.
     """
-    if overrides and not sweep:
-        raise ConfigurationError(f"--set {overrides[0]} needs a sweep: name it before the options.")
+    check_overrides(sweep, overrides)
     printed = published(tuple(tables))
-    loaded = load(sweep, list(overrides)) if sweep else None
-    opened = Store(store)
-    opened.check_place()
-    snapshot = opened.snapshot(loaded.trials if loaded else None)
-    evaluated = evaluations(opened, snapshot)
-    rows = judged_in(opened, evaluated, expected_frame(loaded.trials) if loaded else None, printed)
-    damaged = tuple(opened.folder.name(path) for path in evaluated.attrs["damaged"])
-    return Comparison(store, counts(rows), tuple(rows), damaged)
+    done = finished(store, sweep, overrides)
+    rows = judged_in(done.store, done.frame, done.expected, printed)
+    return Comparison(store, counts(rows), tuple(rows), done.damaged)
 
 
 def judged_in(

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestrator.use_cases.finished import finished
 from orchestrator.use_cases.rescore import MissingScoresError
-from orchestrator.use_cases.tables import command_of, evaluations
+from orchestrator.use_cases.tables import command_of
 from results.scoring.layer import filled
 from results.scoring.scores import UNCALIBRATED
-from results.store.store import Store
 from results.tables.evaluations import on_test_set
 from results.tables.gap_grids import Arranger, tidy_csv
 from results.tables.gaps import Matrix, build, known_calibrators, needed, of_calibrator
 from results.tables.origin import Origin, document, origin_of
 from results.tables.rendering import render
 from results.tables.table import only
-from sweeps.expand import expected_frame, load
 from trainables import tasks
 from trainables.errors import ConfigurationError
 
@@ -70,37 +69,29 @@ def gaps(store: str, sweep: str | None = None, *, overrides: Sequence[str] = ())
             refinement parts are missing (with the command that computes them).
         StoreError: The store does not exist, or cannot be read.
     """
-    if overrides and not sweep:
-        raise ConfigurationError(f"--set {overrides[0]} needs a sweep: name it before the options.")
     # Before the sweep is loaded, with plug-ins of its own.
     command = command_of(store, sweep, overrides=overrides, gaps=True)
-    loaded = load(sweep, list(overrides)) if sweep else None
-    opened = Store(store)
-    opened.check_place()
-    snapshot = opened.snapshot(loaded.trials if loaded else None)
-    frame = evaluations(opened, snapshot)
-    damaged = tuple(opened.folder.name(path) for path in frame.attrs["damaged"])
-    own = only(on_test_set(frame), tasks.DEFAULT).reset_index(drop=True)
+    done = finished(store, sweep, overrides)
+    own = only(on_test_set(done.frame), tasks.DEFAULT).reset_index(drop=True)
     if own.empty:
         raise ConfigurationError(f"no finished trial in the store {store} is for classification.")
-    expected = only(on_test_set(expected_frame(loaded.trials)), tasks.DEFAULT) if loaded else None
+    expected = None if done.expected is None else only(on_test_set(done.expected), tasks.DEFAULT)
     keys = set(own["key"]) if expected is None else set(own["key"]) & set(expected["key"])
     calibrators = known_calibrators()
     wanted = [*needed(), *(score for name in calibrators for score in of_calibrator(name))]
-    found = filled(opened.folder, own, wanted, keys)
+    found = filled(done.store.folder, own, wanted, keys)
     if missing := {scorer: n for scorer, n in found.missing.items() if scorer.calibrator == UNCALIBRATED}:
         raise MissingScoresError(missing)
     left_out = {scorer.calibrator for scorer in found.missing}
     rows = own[[key in keys for key in own["key"]]]
     scores = [score for score in wanted if score.calibrator not in left_out]
-    named = loaded.name if loaded else ""
     there = [name for name in calibrators if name not in left_out]
     return Gaps(
         store,
-        named,
+        done.name,
         tuple(build(found.frame, expected, there)),
         tuple(name for name in calibrators if name in left_out),
-        damaged,
-        snapshot.loose,
-        origin_of(store, named, rows, expected, scores, command),
+        done.damaged,
+        done.snapshot.loose,
+        origin_of(store, done.name, rows, expected, scores, command),
     )

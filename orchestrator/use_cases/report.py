@@ -11,8 +11,9 @@ from pathlib import Path
 import pandas as pd
 
 from orchestrator.use_cases.compare import judged_in
+from orchestrator.use_cases.finished import check_overrides, finished
 from orchestrator.use_cases.standing import Standing
-from orchestrator.use_cases.tables import BuiltTables, evaluations
+from orchestrator.use_cases.tables import BuiltTables, command_of
 from results.comparison import rendering as comparison
 from results.comparison.places import PLACES
 from results.comparison.verdicts import Row, counts
@@ -36,11 +37,10 @@ from results.tables.statistics import with_current_names
 from results.tables.table import build as build_tables
 from results.tables.table import default_metrics
 from results.whole_file import write_whole
-from sweeps.expand import Sweep, expected_frame, load
+from sweeps.expand import Sweep
 from trainables.catalogue import CALIBRATORS
 from trainables.errors import ConfigurationError, DataError
 from trainables.registry.plugins import PLUGINS
-from trainables.shell import quoted
 
 PUBLISHED = {*PLACES.values()}
 
@@ -86,18 +86,15 @@ def report(
         StoreError: The store does not exist, or cannot be read.
         DataError: The file cannot be written.
     """
-    if overrides and not sweep:
-        raise ConfigurationError(f"--set {overrides[0]} needs a sweep: name it before the options.")
+    check_overrides(sweep, overrides)
     path = Path(output)
     if not path.parent.is_dir():
         raise DataError(f"cannot write {path}: there is no folder {path.parent}.")
-    loaded = load(sweep, list(overrides)) if sweep else None
-    opened = Store(store)
-    opened.check_place()
-    snapshot = opened.snapshot(loaded.trials if loaded else None)
-    frame = evaluations(opened, snapshot)
-    expected = expected_frame(loaded.trials) if loaded else None
-    calibrator = temperature_by(loaded.temperature_criterion if loaded else "ece")
+    # Before the sweep is loaded, with plug-ins of its own.
+    command = command_of(store, sweep, overrides=overrides, epoch=epoch, name="report")
+    done = finished(store, sweep, overrides)
+    opened, frame, expected = done.store, done.frame, done.expected
+    calibrator = temperature_by(done.sweep.temperature_criterion if done.sweep else "ece")
     kept = KeptEvidence(opened.folder, writes=opened.folder.is_local)
     predictions = predictions_in(opened, frame)
     tables = build_tables(frame, expected, calibrator, default_metrics(frame), (), predictions, kept)
@@ -107,15 +104,14 @@ def report(
         shown = at.metrics((), default_metrics(frame))
         beside = at.beside([table for table in tables if table.metric.name in shown], expected, calibrator)
     made = BuiltTables(tables, frame, expected)
-    page = page_of(opened, snapshot, loaded, made, _command(sweep, store, overrides, epoch), beside)
+    page = page_of(opened, done.snapshot, done.sweep, made, command, beside)
     content = render(page).encode()
     try:
         write_whole(path, content)
     except ConfigurationError as error:
         raise DataError(str(error)) from error
     failed = sum(len(each.trials) for each in page.failures)
-    damaged = tuple(opened.folder.name(each) for each in frame.attrs["damaged"])
-    return Reported(path, len(content), page.done, failed, damaged)
+    return Reported(path, len(content), page.done, failed, done.damaged)
 
 
 def path_of(sweep: Sweep) -> str:
@@ -123,30 +119,22 @@ def path_of(sweep: Sweep) -> str:
     return f"{FOLDER}/{sweep.name}.html"
 
 
-def write(standing: Standing, built: BuiltTables, sweep: str, overrides: Sequence[str] = ()) -> str:
+def write(standing: Standing, built: BuiltTables, command: str) -> str:
     """Writes the report of a sweep to its store, under reports/. Returns its full name.
 
     Args:
         built: The tables of the sweep.
-        sweep: Its file, or the name of a bundled one.
-        overrides: As for `--set`.
+        command: Makes the page again.
 
     Raises:
         ConfigurationError: No trial is finished.
         StoreError: The store cannot be read or written.
     """
     store = standing.store
-    command = _command(sweep, store.uri, overrides)
     page = page_of(store, standing.snapshot, standing.sweep, built, command)
     path = path_of(standing.sweep)
     store.folder.write(path, render(page).encode())
     return store.folder.name(path)
-
-
-def _command(sweep: str | None, store: str, overrides: Sequence[str], epoch: int | None = None) -> str:
-    words = ["calibsweep", "report", *([sweep] if sweep else []), "--store", redacted(store)]
-    words += [] if epoch is None else ["--epoch", str(epoch)]
-    return quoted(*words, *(word for each in overrides for word in ("--set", each)))
 
 
 def page_of(

@@ -143,7 +143,9 @@ def run(
     observer, request = observer or Observer(), request or StopRequest()
     data = data or default_root()
     # Before the sweep is loaded, with plug-ins of its own.
-    tables_again = tables.command_of(store, sweep, overrides=overrides)
+    tables_again, report_again = (
+        tables.command_of(store, sweep, overrides=overrides, name=name) for name in ("tables", "report")
+    )
     standing = Standing(load(sweep, overrides), Store(store))
     place = standing.store
     place.tidying.warn = observer.warn
@@ -187,7 +189,7 @@ def run(
     built = tables.built(standing) if done else None
     written = tables.write(standing, built, tables_again) if built else None
     place.copy_loose(standing.snapshot)
-    page = _report(standing, built, sweep, overrides, bool(to_run), observer) if built else None
+    page = _report(standing, built, report_again, bool(to_run), observer) if built else None
     # After the tables, since they are also files of the store.
     if to_run or standing.survey.leftover or place.folder.has_markers:
         place.tidying.attempt(lambda: _tidy(standing, checkpoints))
@@ -206,8 +208,7 @@ def run(
 def _report(
     standing: Standing,
     built: tables.BuiltTables,
-    sweep: str,
-    overrides: Sequence[str],
+    command: str,
     ran: bool,
     observer: Observer,
 ) -> str | None:
@@ -220,7 +221,7 @@ def _report(
         if not ran and any(info.path == path for info in standing.snapshot.listed(report.FOLDER)):
             return standing.store.folder.name(path)
         with observer.busy("making the report"):
-            return report.write(standing, built, sweep, overrides)
+            return report.write(standing, built, command)
     except Exception as error:
         why = f"{type(error).__name__}: {error}".splitlines()[0]
         observer.warn(f"the report cannot be made: {why}")

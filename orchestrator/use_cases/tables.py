@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.use_cases.finished import check_overrides, evaluations, finished
 from orchestrator.use_cases.rescore import with_scores
 from results.scoring.scores import DEFAULT_ELSEWHERE, UNCALIBRATED, chosen, criterion_of, temperature_by
 from results.store.place import redacted
-from results.store.snapshot import Snapshot, side_by_side
-from results.store.store import Store
+from results.store.snapshot import side_by_side
 from results.tables import papers
 from results.tables.at_epoch import Epoch
 from results.tables.evaluations import Part, is_against_test, on_test_set
@@ -25,8 +25,7 @@ from results.tables.origin import Origin, document, origin_of, with_origin
 from results.tables.rendering import render
 from results.tables.screen import ON_SCREEN
 from results.tables.table import build, by_task, default_metrics, needed, split
-from results.wording import counted
-from sweeps.expand import expected_frame, load
+from sweeps.expand import expected_frame
 from trainables import tasks
 from trainables.errors import ConfigurationError
 from trainables.registry.plugins import PLUGINS
@@ -123,8 +122,7 @@ def tables(
             a metric.
         StoreError: The store does not exist, or cannot be read.
     """
-    if overrides and not sweep:
-        raise ConfigurationError(f"--set {overrides[0]} needs a sweep: name it before the options.")
+    check_overrides(sweep, overrides)
     if calibrator and criterion:
         raise ConfigurationError(
             "--calibrator and --criterion exclude each other: a criterion chooses a temperature."
@@ -137,14 +135,9 @@ def tables(
     asked = tuple(dict.fromkeys(metric.name for metric in chosen(metrics)))
     # Before the sweep is loaded, with plug-ins of its own.
     command = command_of(store, sweep, metrics, criterion, calibrator, overrides, epoch, table)
-    loaded = load(sweep, list(overrides)) if sweep else None
-    opened = Store(store)
-    opened.check_place()
-    snapshot = opened.snapshot(loaded.trials if loaded else None)
-    frame = evaluations(opened, snapshot)
-    expected = expected_frame(loaded.trials) if loaded else None
-    damaged = tuple(opened.folder.name(path) for path in frame.attrs["damaged"])
-    named = loaded.name if loaded else ""
+    done = finished(store, sweep, overrides)
+    opened, snapshot, frame = done.store, done.snapshot, done.frame
+    loaded, named, expected, damaged = done.sweep, done.name, done.expected, done.damaged
     # An object store may refuse to be written, or charge for it: there, runs and `store rescore` write.
     kept = KeptEvidence(opened.folder, writes=opened.folder.is_local)
     loose = opened.copy_loose(snapshot) if opened.folder.is_local else snapshot.loose
@@ -192,10 +185,14 @@ def command_of(
     epoch: int | None = None,
     table: str | None = None,
     gaps: bool = False,
+    name: str = "tables",
 ) -> str:
     """The command line of `tables`, or of the gap matrices; arguments as there.
 
     Its plug-ins are those of this process.
+
+    Args:
+        name: Another command with some of these options: 'report'.
     """
     options = [
         ("--store", redacted(store)),
@@ -209,7 +206,7 @@ def command_of(
     ]
     flags = ["--gaps"] * gaps
     words = [word for name, value in options if value for word in (name, value)]
-    return shlex.join(["calibsweep", "tables", *([sweep] if sweep else []), *words, *flags])
+    return shlex.join(["calibsweep", name, *([sweep] if sweep else []), *words, *flags])
 
 
 def _keys(part: Part) -> set[str]:
@@ -323,15 +320,3 @@ def write(standing: Standing, built: BuiltTables, command: str) -> Written:
     shown = default_metrics(frame, ON_SCREEN)
     by_metric = {table.metric.name: table for table in built.tables if table.data == TEST_SET}
     return Written(tuple(by_metric[name] for name in shown), files)
-
-
-def evaluations(store: Store, snapshot: Snapshot) -> pd.DataFrame:
-    """The evaluations of the finished trials. Raises ConfigurationError if there are none."""
-    frame = snapshot.evaluations()
-    if on_test_set(frame).empty:
-        damaged = frame.attrs["damaged"]
-        also = f", and {counted(len(damaged), 'damaged row')} (`store verify` lists them)" if damaged else ""
-        raise ConfigurationError(
-            f"no finished trial in the store {store.uri}{also}: run a sweep first, or choose another --store."
-        )
-    return frame
