@@ -14,6 +14,8 @@ import pytest
 
 # Commands name one another by the command line, which tests may go past.
 import orchestrator.cli  # noqa: F401
+from orchestrator.command_line.base import given_plugins
+from trainables.registry.plugins import PLUGINS
 
 from .s3_proxy import CREDENTIALS, Proxy, moto_server, proxy_before
 
@@ -33,6 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with the most slow tests come first: one that began last would keep everything waiting."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
+
+
+@pytest.fixture(autouse=True)
+def no_plugins_left() -> Iterator[None]:
+    """A command that runs in this process adds its plug-ins to every registry of it."""
+    before = PLUGINS._files
+    yield
+    PLUGINS._files = before
+    given_plugins.clear()
 
 
 @pytest.fixture(scope="session")

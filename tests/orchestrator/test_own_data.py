@@ -18,7 +18,6 @@ from orchestrator.use_cases.data import SHARES, SPLIT_SEED
 from sweeps.expand import load
 from trainables.catalogue import DATASETS
 from trainables.errors import ConfigurationError, DataError
-from trainables.registry.plugins import PLUGINS
 
 from .conftest import REPOSITORY, Command, printed
 from .test_documents import blocks
@@ -117,16 +116,12 @@ def test_mistakes_are_one_line(
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["loss", "dataset"])
 def test_a_new_file_runs_as_it_stands(folder: Path, kind: str) -> None:
-    before = PLUGINS.files
-    try:
-        written = json.loads(typed("new", kind, "2nd-one", "--json").stdout)
-        text = (folder / written["path"]).read_text()
-        with pytest.raises(ConfigurationError):
-            api.new(kind, "2nd-one")  # type: ignore[arg-type]
-        assert (folder / written["path"]).read_text() == text
-        printed(*shlex.split(written["next"])[1:])
-    finally:
-        PLUGINS.install(before)
+    written = json.loads(typed("new", kind, "2nd-one", "--json").stdout)
+    text = (folder / written["path"]).read_text()
+    with pytest.raises(ConfigurationError):
+        api.new(kind, "2nd-one")  # type: ignore[arg-type]
+    assert (folder / written["path"]).read_text() == text
+    printed(*shlex.split(written["next"])[1:])
 
 
 def absolute(folder: Path, line: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +46,8 @@ TRAINING = {"epochs": 5, "milestones": [3], "batch_size": 32, "reported_epoch": 
 
 
 @pytest.fixture(autouse=True)
-def plugin() -> Iterator[None]:
-    before = PLUGINS.files
+def plugin() -> None:
     PLUGINS.add([PLUGIN])
-    yield
-    PLUGINS._files = before
 
 
 def trial_of(loss: str, seed: int = 2) -> Trial:
