@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -73,20 +74,30 @@ def printed(*arguments: str, code: int = 0, columns: int = 160) -> str:
     return done.output
 
 
+ALONE = """
+import json, sys
+from orchestrator import api
+
+store, epochs, trials = json.loads(sys.argv[1])
+for loss, seed in trials:
+    api.trial("digits", "small_cnn", loss, seed, overrides=[f"training.epochs={epochs}"], store=store)
+"""
+
+
 def trained_alone(command: Command, store: Path, epochs: int, *trials: tuple[str, int]) -> pd.DataFrame:
-    """The numbers of trials of `small_cnn` on the digits that nothing disturbs: each without Ray.
+    """The numbers of trials of `small_cnn` on the digits that nothing disturbs: one by one, without Ray.
 
     Args:
         trials: Loss and seed of each.
     """
-    what = ("--dataset", "digits", "--model", "small_cnn", "--set", f"training.epochs={epochs}")
-    started = [
-        command.start("trial", *what, "--loss", loss, "--seed", str(seed), "--store", str(store))
-        for loss, seed in trials
-    ]
-    for process in started:
-        output, _ = process.communicate(timeout=DEADLINE)
-        assert process.returncode == 0, output
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, json.dumps([str(store), epochs, trials])],
+        cwd=command.source,
+        env=command.environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
     return numbers(store)
 
 

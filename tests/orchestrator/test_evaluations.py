@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from orchestrator.api import add_plugins, trial
 from results.store.store import Store
 from trainables.calibration.scores import all_probabilities
+from trainables.errors import ConfigurationError
 from trainables.metrics import compute
 
-from .conftest import REPOSITORY, Command
+from .conftest import Command, printed
 
 DATASET = '''
 """The digits' test images, corrupted, and noise."""
@@ -62,27 +64,26 @@ EVALUATIONS = "evaluations: [noise, digits_c: {corruption: [dust, rain, sun], se
 def test_evaluations_are_stored_and_printed(
     calibsweep: Command, tmp_path: Path, sweep_file: Callable[..., str]
 ) -> None:
-    source, folder = tmp_path / "source", tmp_path / "store"
-    for package in ("orchestrator", "results", "sweeps", "trainables"):
-        shutil.copytree(REPOSITORY / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
-    (source / "trainables" / "datasets" / "elsewhere.py").write_text(DATASET, encoding="utf-8")
-    calibsweep.source = source
+    folder, plugin = tmp_path / "store", tmp_path / "elsewhere.py"
+    plugin.write_text(DATASET, encoding="utf-8")
+    add_plugins(plugin)
     plain = sweep_file(SWEEP.format(evaluations=""))
-    calibsweep("run", plain, "--store", str(folder))
+    for loss, seed in itertools.product(("cross_entropy", "focal_3"), (0, 1)):
+        trial("digits", "mlp", loss, seed, overrides=["training.epochs=6"], store=str(folder))
     store = Store(str(folder))
     rows = {path: path.stat().st_ino for path in (folder / "trials").rglob("*.parquet")}
     assert len(rows) == 4 and set(store.snapshot().evaluations()["evaluation"]) == {"test"}
-    assert "against" not in calibsweep("tables", plain, "--store", str(folder), "--format", "md")
+    assert "against" not in printed("tables", plain, "--store", str(folder), "--format", "md")
 
     # A network is not kept: with a missing evaluation a trial is trained again, and ends as before.
     more = sweep_file(SWEEP.format(evaluations=EVALUATIONS), "more.yaml")
-    assert "4 trials, 4 missing" in calibsweep("plan", more, "--store", str(folder))
-    calibsweep("run", more, "--store", str(folder))
+    assert "4 trials, 4 missing" in printed("plan", more, "--store", str(folder))
+    calibsweep("run", more, "--plugin", str(plugin), "--store", str(folder))
     assert {path: path.stat().st_ino for path in (folder / "trials").rglob("*.parquet")} == rows
     frame = store.snapshot().evaluations()
     assert len(frame) == 4 * 8 and not frame.attrs["damaged"]
-    assert "4 trials, 4 done" in calibsweep("plan", more, "--store", str(folder))
-    assert "0 differ" in calibsweep("store", "verify", "--store", str(folder))
+    assert "4 trials, 4 done" in printed("plan", more, "--store", str(folder))
+    assert "0 differ" in printed("store", "verify", "--store", str(folder))
 
     # The numbers follow from the stored logits.
     row = frame[(frame["evaluation"] == "noise") & (frame["loss"] == "focal_3")].iloc[0]
@@ -92,14 +93,14 @@ def test_evaluations_are_stored_and_printed(
         table = pq.read_table(path).to_pandas()
         both.append(torch.from_numpy(np.stack(table[table["split"] == "test"]["logits"].to_list())))
     assert both[1].shape == (100, 10)
-    trial = store.trials().set_index("key").loc[row["trial_key"]]
-    test, noise = (all_probabilities(logits, trial["temperature_nll"]) for logits in both)
+    committed = store.trials().set_index("key").loc[row["trial_key"]]
+    test, noise = (all_probabilities(logits, committed["temperature_nll"]) for logits in both)
     expected = compute("auroc_entropy", noise, torch.full((100,), -1), test_probabilities=test)
     assert row["test_auroc_entropy_after_nll"] == pytest.approx(expected)
     assert np.isnan(row["test_ece"])
 
     # Tables: against each data set, and ECE by severity as the mean over corruptions.
-    text = calibsweep("tables", more, "--store", str(folder), "--format", "md")
+    text = printed("tables", more, "--store", str(folder), "--format", "md")
     assert "AUROC by entropy, the test set against other data" in text
     for label in (
         "Digits against noise",
@@ -114,18 +115,19 @@ def test_evaluations_are_stored_and_printed(
 
     # On the screen, where they are asked for.
     asked = ["--metric", "auroc_entropy", "--metric", "error"]
-    view = calibsweep("tables", more, "--store", str(folder), *asked).splitlines()
+    view = printed("tables", more, "--store", str(folder), *asked).splitlines()
     (heading,) = {view[number + 1] for number, line in enumerate(view) if line.startswith("Digits against ")}
     assert heading.split() == ["AUROC", "by", "entropy"] and "Error" in view[1]
     assert any(line.startswith("digits_c, severity 1, trained on ") for line in view)
-    assert "against" not in calibsweep("tables", more, "--store", str(folder))
+    assert "against" not in printed("tables", more, "--store", str(folder))
 
     # Metrics that the rows lack are computed for every evaluation.
     asked = ["--metric", "ks", "--metric", "ece", "--format", "csv"]
-    assert "store rescore" in calibsweep("tables", more, "--store", str(folder), *asked, code=2)
+    with pytest.raises(ConfigurationError, match="store rescore"):
+        printed("tables", more, "--store", str(folder), *asked)
     rescore = ["--metric", "ks", "--calibrator", "none", "--calibrator", "temperature_ece"]
-    calibsweep("store", "rescore", more, *rescore, "--store", str(folder))
-    assert '"digits_c, severity 3, trained on Digits"' in calibsweep(
+    printed("store", "rescore", more, *rescore, "--store", str(folder))
+    assert '"digits_c, severity 3, trained on Digits"' in printed(
         "tables", more, "--store", str(folder), *asked
     )
 
@@ -133,7 +135,7 @@ def test_evaluations_are_stored_and_printed(
     (victim,) = (folder / "predictions").rglob(f"{row['key']}-*.parquet")
     content = victim.read_bytes()
     victim.write_bytes(content[:-1])
-    output = calibsweep("run", more, "--store", str(folder))
+    output = calibsweep("run", more, "--plugin", str(plugin), "--store", str(folder))
     assert "3 done before, 1 to run" in output and victim.name in output
     assert victim.read_bytes() == content
     assert len(store.snapshot().evaluations()) == 32
