@@ -107,10 +107,10 @@ def test_plan_and_status_print_what_their_use_cases_return(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_run_has_standard_output_to_itself(calibsweep: Command, tmp_path: Path) -> None:
-    sweep, store = tmp_path / "mixed.yaml", str(tmp_path / "store")
-    sweep.write_text(SWEEP.partition("  - {datasets: [cifar10]")[0])
-    process = calibsweep.start("run", str(sweep), "--store", store, "--json", stderr=subprocess.PIPE)
+def test_a_run_has_standard_output_to_itself_and_writes_curves(calibsweep: Command, tmp_path: Path) -> None:
+    sweep, store = tmp_path / "mixed.yaml", tmp_path / "store"
+    sweep.write_text(SWEEP.partition("  - {datasets: [cifar10]")[0].replace("[]", "[tensorboard]"))
+    process = calibsweep.start("run", str(sweep), "--store", str(store), "--json", stderr=subprocess.PIPE)
     printed, view = process.communicate(timeout=240)
     assert process.returncode == 0, view
     message = json.loads(printed)
@@ -122,3 +122,8 @@ def test_a_run_has_standard_output_to_itself(calibsweep: Command, tmp_path: Path
         ".csv",
     }
     assert "[6/6] digits / mlp / mmce" in view
+    assert f"Live curves: tensorboard --logdir {store}/tensorboard/mixed" in view
+    assert len(list(store.glob("tensorboard/mixed/digits/mlp/brier/seed-*/events.*"))) == 3
+    # Nothing else is left.
+    folders = {path.name for path in store.iterdir()}
+    assert folders == {"trials", "predictions", "epochs", "reports", "tables", "tensorboard"}

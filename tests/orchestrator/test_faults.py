@@ -20,7 +20,7 @@ from ray.cluster_utils import Cluster
 
 from results.store.store import Store
 
-from .conftest import Command, cluster, is_training, source_with, wait_until
+from .conftest import Command, cluster, is_training, printed, source_with, wait_until
 from .test_recovery import assert_as_undisturbed, checkpoints, commits
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -193,8 +193,7 @@ def test_nodes_that_die_and_are_replaced(
     # Those that died lost at most what came after their last checkpoint; no other noticed anything.
     assert len(gone_on) == ended and set(gone_on.index) <= set(under_way)
     assert all(epoch >= under_way[key] for key, epoch in gone_on.items())
-    told = calibsweep("plan", str(sweep), "--store", str(tmp_path))
-    assert "4 done" in told
+    assert "4 done" in printed("plan", str(sweep), "--store", str(tmp_path))
 
 
 def test_a_driver_and_a_head_that_die_with_everything(

@@ -10,11 +10,12 @@ import pandas as pd
 import psutil
 import pytest
 
+from orchestrator.api import trial
 from results.store import rows
 from results.store.store import Store
 from sweeps.expand import load
 
-from .conftest import Command, family, numbers, wait_until, workers
+from .conftest import Command, family, numbers, printed, wait_until, workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -118,8 +119,8 @@ def test_only_what_is_new_runs_and_damage_is_made_again(
             losses: {losses}
     """
     store = tmp_path / "store"
-    first = sweep_file(small.format(seeds="[0]", models="[mlp]", losses="[brier]"))
-    calibsweep("run", first, "--store", str(store))
+    # The trial of another command.
+    trial("digits", "mlp", "brier", overrides=["training.epochs=4"], store=str(store))
     grown = sweep_file(small.format(seeds="[0, 1]", models="[mlp, small_cnn]", losses="[brier, focal_1]"))
     before = commits(store)
     assert "1 done before, 7 to run" in calibsweep("run", grown, "--store", str(store))
@@ -135,12 +136,12 @@ def test_only_what_is_new_runs_and_damage_is_made_again(
     false, other = [p for p in (store / "trials").rglob("*.parquet") if p.stem not in victim.name][:2]
     scores = rows.from_parquet(other.read_bytes())["scores"][0].as_py()
     false.write_bytes(rows.to_parquet(rows.rescored(rows.from_parquet(false.read_bytes()), dict(scores), {})))
-    told = calibsweep("store", "verify", "--store", str(store), code=1)
+    told = printed("store", "verify", "--store", str(store), code=1)
     assert victim.name in told and false.name in told
-    told = calibsweep("plan", grown, "--store", str(store))
+    told = printed("plan", grown, "--store", str(store))
     assert "7 done, 1 missing" in told and victim.name in told and false.name in told
     output = calibsweep("run", grown, "--store", str(store))
     assert "7 done before, 1 to run" in output and victim.name in output and false.name in output
     assert any((store / "damaged").rglob(victim.name)) and any((store / "damaged").rglob(false.name))
     pd.testing.assert_frame_equal(numbers(store), expected, check_exact=True)
-    calibsweep("store", "verify", "--store", str(store))
+    printed("store", "verify", "--store", str(store))

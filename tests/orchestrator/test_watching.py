@@ -148,16 +148,6 @@ def test_nothing_is_written_where_nobody_watches(sweep_file: Callable[[str], str
 
 
 @pytest.mark.slow
-def test_a_run_writes_curves_and_prints_their_place(
-    calibsweep: Command, sweep_file: Callable[[str], str], tmp_path: Path
-) -> None:
-    sweep, store = sweep_file(SWEEP.format(watch="[tensorboard]")), tmp_path / "store"
-    output = calibsweep("run", sweep, "--store", str(store))
-    assert f"Live curves: tensorboard --logdir {store}/tensorboard/watched" in output
-    assert len(list(store.glob("tensorboard/watched/digits/mlp/brier/seed-*/events.*"))) == 5
-
-
-@pytest.mark.slow
 def test_mlflow_has_each_trial_by_name(
     calibsweep: Command, sweep_file: Callable[[str], str], tmp_path: Path
 ) -> None:
