@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,8 +78,10 @@ def test_evaluations_are_stored_and_printed(
 
     # A network is not kept: with a missing evaluation a trial is trained again, and ends as before.
     more = sweep_file(SWEEP.format(evaluations=EVALUATIONS), "more.yaml")
+    # Relative to the folder that the command runs in.
+    option = ("--plugin", os.path.relpath(plugin, calibsweep.source))
     assert "4 trials, 4 missing" in printed("plan", more, "--store", str(folder))
-    calibsweep("run", more, "--plugin", str(plugin), "--store", str(folder))
+    calibsweep("run", more, *option, "--store", str(folder))
     assert {path: path.stat().st_ino for path in (folder / "trials").rglob("*.parquet")} == rows
     frame = store.snapshot().evaluations()
     assert len(frame) == 4 * 8 and not frame.attrs["damaged"]
@@ -135,7 +138,7 @@ def test_evaluations_are_stored_and_printed(
     (victim,) = (folder / "predictions").rglob(f"{row['key']}-*.parquet")
     content = victim.read_bytes()
     victim.write_bytes(content[:-1])
-    output = calibsweep("run", more, "--plugin", str(plugin), "--store", str(folder))
+    output = calibsweep("run", more, *option, "--store", str(folder))
     assert "3 done before, 1 to run" in output and victim.name in output
     assert victim.read_bytes() == content
     assert len(store.snapshot().evaluations()) == 32

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 from pathlib import Path
 
@@ -16,7 +14,6 @@ from orchestrator.command_line.base import app
 from orchestrator.driver.provided import difference, provided
 from orchestrator.use_cases.check_loss import check_loss
 from orchestrator.use_cases.plugins import add_plugins
-from results.store.store import Store
 from sweeps.expand import load
 from trainables import source
 from trainables.catalogue import LOSSES
@@ -25,7 +22,7 @@ from trainables.registry import sources
 from trainables.registry.plugins import PLUGINS
 from trainables.resolve import resolve
 
-from .conftest import Command, installed_package
+from .conftest import installed_package
 
 LOSS = '''
 from torch.nn import functional
@@ -182,19 +179,3 @@ def test_a_worker_compares_the_components_that_packages_provide(
         found = difference([tuple(needed)])
         assert all(part in found for part in named), found
     installed(None)
-
-
-@pytest.mark.slow
-def test_a_sweep_with_plugins_runs_through_ray(sweep: Path, tmp_path: Path, calibsweep: Command) -> None:
-    store = tmp_path / "store"
-    # Relative to the folder that the command runs in.
-    model = os.path.relpath(tmp_path / "one_layer.py", calibsweep.source)
-    printed = calibsweep("run", str(sweep), "--store", str(store), "--plugin", model)
-    assert "halved" in printed
-    frame = Store(str(store)).trials()
-    assert len(frame) == 4 and set(frame["model"]) == {"one_layer"}
-    of_plugin = frame[frame["loss"] == "halved"]
-    assert set(of_plugin["source_loss"]) == {hashlib.sha256(LOSS.encode()).hexdigest()}
-    assert set(frame["source_model"]) == {hashlib.sha256(MODEL.encode()).hexdigest()}
-    # Tables need no plug-in: the rows have all names.
-    assert "halved" in calibsweep("tables", "--store", str(store), "--format", "csv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
 from pathlib import Path
@@ -38,7 +39,7 @@ from trainables.training.checkpoint import decode, encode
 from trainables.training.run import TrialRun, load_dataset
 from trainables.trial import Trial
 
-from .conftest import Command
+from .conftest import Command, printed
 
 CPU = torch.device("cpu")
 PLUGIN = Path(__file__).parents[1] / "plugins" / "multi_label.py"
@@ -196,5 +197,8 @@ blocks:
     assert "hamming" in output and "Hamming loss" in output and f"Report: {store}/reports/tags.html" in output
     frame = Store(store).trials().set_index("loss")
     assert frame.loc["sigmoid", "key"] == trial_of("sigmoid").key
-    assert "Subset error" in calibsweep("tables", str(sweep), "--store", store, "--format", "md")
-    calibsweep("store", "verify", "--store", store, "--plugin", str(PLUGIN))
+    # Workers had the very file.
+    digest = hashlib.sha256(PLUGIN.read_bytes()).hexdigest()
+    assert set(frame["source_loss"]) == set(frame["source_dataset"]) == {digest}
+    assert "Subset error" in printed("tables", str(sweep), "--store", store, "--format", "md")
+    printed("store", "verify", "--store", store)
