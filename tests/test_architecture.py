@@ -86,6 +86,7 @@ def test_no_file_asks_for_a_second_room(repository: Path, floor: str) -> None:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST, path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("floor", ["sweeps", "results"])
 def test_sweeps_and_results_load_neither_torch_nor_ray(repository: Path, floor: str) -> None:
     modules = [

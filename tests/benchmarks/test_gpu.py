@@ -341,6 +341,7 @@ def test_a_gpu_trace_is_summarised_by_groups(profiling: ModuleType) -> None:
     assert message["longest"][0] == {"name": "sm90_xmma_fprop", "milliseconds": pytest.approx(0.1)}
 
 
+@pytest.mark.slow
 def test_a_mismatched_torchvision_is_one_line(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from trainables.resolve import resolve
 DIGITS, CIFAR = resolve("digits", "mlp", "brier", 0), resolve("cifar10", "mlp", "brier", 0)
 
 
+@pytest.mark.slow
 def test_data_that_is_there_passes_and_the_current_folder_is_no_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -26,6 +27,7 @@ def test_data_that_is_there_passes_and_the_current_folder_is_no_source(
         check.wait()
 
 
+@pytest.mark.slow
 def test_a_missing_file_is_the_error_of_loading_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with (
         DataCheck(Needed.by([DIGITS, CIFAR]), tmp_path, StopRequest()) as check,

@@ -117,6 +117,7 @@ def dashboard() -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_launch_prints_its_own_lines_alone(dashboard: str, tmp_path: Path) -> None:
     output = Command()("launch", "quickstart", "--store", str(tmp_path), "--address", dashboard)
     assert output.startswith("quickstart: 130 trials, launched as calibsweep-quickstart-1.")

@@ -24,6 +24,7 @@ SLOW_TO_LOAD = {
 ONE_EPOCH = "trial --dataset digits --model mlp --loss brier --set training.epochs=1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "loaded"),
     [

@@ -128,6 +128,7 @@ def test_every_metric_is_listed() -> None:
     assert names == [*known_metrics()]
 
 
+@pytest.mark.slow
 def test_files_are_utf_8_whatever_the_locale() -> None:
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON"))

@@ -159,6 +159,7 @@ OTHER_COLUMNS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 def test_a_copy_of_rows_with_other_columns_is_not_read(store: Store) -> None:
     commit(store, FINISHED, trial_of(2))
     expected = read_all(store)

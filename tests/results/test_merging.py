@@ -38,6 +38,7 @@ def everything(store: Path | str) -> pd.DataFrame:
     return frame.sort_values("key", ignore_index=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [GOLDEN / "store", EVALUATED], ids=["trials", "evaluations"])
 def test_two_halves_are_the_whole(source: Path, tmp_path: Path) -> None:
     first, second = split(source, tmp_path, shared=2)

@@ -197,6 +197,7 @@ def test_any_text_is_a_component_or_refused(text: str) -> None:
             assert str(error)
 
 
+@pytest.mark.slow
 def test_the_command_tells_in_one_line_of_bounded_length(write: Callable[[str | bytes], Path]) -> None:
     path = write(RIGHT.replace("[brier]", f"[{'x' * 100_000}]"))
     for command in (

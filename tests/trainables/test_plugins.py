@@ -158,6 +158,7 @@ def test_an_edited_plugin_is_other_code_by_the_same_names(tmp_path: Path) -> Non
     assert {after.module, "trainables.losses.base"} <= source.modules(after.module).keys()
 
 
+@pytest.mark.slow
 def test_a_plugin_is_imported_where_its_file_is_not(tmp_path: Path) -> None:
     path = tmp_path / "elsewhere" / "poly.py"
     code = f"""

@@ -75,6 +75,7 @@ def test_posts_are_cut_into_pieces(root: Path) -> None:
     assert [len(part) for part in (dataset.train, dataset.validation, dataset.test)] == [108, 20, 32]
 
 
+@pytest.mark.slow
 def test_a_trial_fine_tunes_and_goes_on_bit_for_bit(root: Path) -> None:
     expected = result_of(root)
     assert expected.test.logits.shape == (32, 20)

@@ -58,6 +58,7 @@ def test_unusual_ones_are_counted_on_the_meta_device(name: str) -> None:
         assert network.train()(torch.empty(2, 3, 64, 64)).shape == (2, CLASSES)
 
 
+@pytest.mark.slow
 def test_all_layers_but_the_last_have_the_weights_of_the_file(tmp_path: Path) -> None:
     from torchvision.models import resnet18
 
@@ -81,6 +82,7 @@ def test_the_key_follows_from_the_weights_not_their_place(tmp_path: Path) -> Non
     assert keys[0] == keys[1] and len(set(keys)) == 3
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="Did you mean 'resnet18'"):
         resolve("cifar10", ("torchvision", {"name": "resnet81"}), "brier", 0)
