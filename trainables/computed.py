@@ -78,6 +78,7 @@ def _small(settings: TrainingSettings) -> TrainingSettings:
     return replace(
         settings,
         epochs=2,
+        warmup_epochs=min(settings.warmup_epochs, 1),
         milestones=(1,),
         batch_size=SAMPLES,
         precision="float32",

@@ -57,6 +57,11 @@ def of_cell(
         raise ConfigurationError(
             f"training.embedding_learning_rate is set, but {network.label!r} has no trainable embedding."
         )
+    if settings.mixup and DATASETS[data.name].spec.input not in ("image", ""):
+        raise ConfigurationError(
+            f"training.mixup is set, but data set {data.label!r} has {DATASETS[data.name].spec.input} input, "
+            "which cannot be mixed: it needs images."
+        )
     checked_seed(seed)
     others = in_order(Component.resolve(DATASETS, selection) for selection in evaluations)
     for other in others:

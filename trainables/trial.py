@@ -54,6 +54,19 @@ class TrainingSettings:
             without weight decay; None if `optimizer` trains them like the rest.
         compile: Whether training uses torch.compile: the same mathematics in fewer, larger kernels, with
             different rounding.
+        schedule: Decay of the learning rate: at the milestones, or along a half cosine from epoch to epoch,
+            from `learning_rate` after the warm-up to 0 after the last epoch.
+        warmup_epochs: Epochs in which the learning rate rises linearly, step by step, to that of the
+            schedule.
+        mixup: alpha of the distribution Beta(alpha, alpha) from which the share of a sample and its partner
+            in a mixed sample is drawn, once for each batch; 0 for no mixup.
+        ema_decay: Factor of the exponential moving average of the weights in each step; the averaged network
+            is evaluated and stored. None for no average.
+        swa_start: Share of the epochs after which stochastic weight averaging (SWA) starts: the mean of the
+            weights after each further epoch is evaluated and stored. None for no average.
+        swa_learning_rate: Constant learning rate of the averaged epochs; None for that of the schedule.
+        sam: rho of sharpness-aware minimisation (SAM): distance in weight space at which the gradient of each
+            step is taken; 0 for the usual gradient.
     """
 
     epochs: int = 350
@@ -71,6 +84,13 @@ class TrainingSettings:
     precision: Literal["float32", "bfloat16"] = "float32"
     embedding_learning_rate: float | None = None
     compile: bool = False
+    schedule: Literal["steps", "cosine"] = "steps"
+    warmup_epochs: int = 0
+    mixup: float = 0.0
+    ema_decay: float | None = None
+    swa_start: float | None = None
+    swa_learning_rate: float | None = None
+    sam: float = 0.0
 
     def __post_init__(self) -> None:
         # Settings are part of the key: 1 and 1.0, or a list and a tuple, must not give two trials.
@@ -79,14 +99,30 @@ class TrainingSettings:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"training.{name} must be at least 1, not {getattr(self, name)}.")
-        for name in ("learning_rate", "milestone_factor", "gradient_clip_norm", "embedding_learning_rate"):
+        for name in POSITIVE:
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise ConfigurationError(f"training.{name} must be positive, not {getattr(self, name)}.")
-        for name in ("momentum", "weight_decay"):
+        for name in ("momentum", "weight_decay", "warmup_epochs", "mixup", "sam"):
             if getattr(self, name) < 0:
                 raise ConfigurationError(
                     f"training.{name} must not be negative, but is {getattr(self, name)}."
                 )
+        for name in ("ema_decay", "swa_start"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise ConfigurationError(f"training.{name} must be at least 0 and below 1, not {value}.")
+        if self.ema_decay is not None and self.swa_start is not None:
+            raise ConfigurationError("training.ema_decay and training.swa_start exclude each other.")
+        if self.swa_learning_rate is not None and self.swa_start is None:
+            raise ConfigurationError("training.swa_learning_rate needs training.swa_start.")
+        if self.warmup_epochs >= self.epochs:
+            raise ConfigurationError(
+                f"training.warmup_epochs must be below training.epochs ({self.epochs}), not "
+                f"{self.warmup_epochs}."
+            )
+        if self.schedule == "cosine":
+            # Without effect, so they must not give several trials.
+            object.__setattr__(self, "milestones", ())
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ConfigurationError(f"training.milestones must be increasing, not {list(self.milestones)}.")
         if self.milestones and not 0 < self.milestones[0] <= self.milestones[-1] <= self.epochs:
@@ -98,14 +134,15 @@ class TrainingSettings:
     def identity(self) -> dict[str, Any]:
         """The settings as digested by a trial's key.
 
-        Settings added after trials had been stored are omitted at their default, so that stored keys stay
-        valid.
+        `ADDED` settings are omitted at their default, so that stored keys stay valid.
         """
         settings = {name: getattr(self, name) for name in _annotations()}
-        for name in ("embedding_learning_rate", "compile"):
-            if settings[name] == TrainingSettings.__dataclass_fields__[name].default:
-                del settings[name]
-        return settings
+        return {name: value for name, value in settings.items() if ADDED.get(name, ...) != value}
+
+    @property
+    def averages(self) -> bool:
+        """Whether an average of the weights is evaluated and stored."""
+        return self.ema_decay is not None or self.swa_start is not None
 
     def override(self, changes: Mapping[str, Any]) -> TrainingSettings:
         """These settings with some changes by name. Milestones scale with `epochs` unless they are given too.
@@ -115,6 +152,8 @@ class TrainingSettings:
         if not changes:
             return self
         checked = {name: TrainingSettings.checked(name, value) for name, value in changes.items()}
+        if checked.get("milestones") and checked.get("schedule", self.schedule) == "cosine":
+            raise ConfigurationError("training.milestones has no effect with training.schedule: cosine.")
         if "epochs" in checked and "milestones" not in checked and checked["epochs"] >= 1:
             scaled = (round(milestone * checked["epochs"] / self.epochs) for milestone in self.milestones)
             # In very short runs milestones may coincide or become zero: each epoch has at most one drop.
@@ -134,6 +173,22 @@ class TrainingSettings:
         if name in ("epochs", "batch_size") and setting > MOST:
             raise ConfigurationError(f"training.{name} must be at most {MOST}, not {setting}.")
         return setting
+
+
+POSITIVE = (
+    *("learning_rate", "milestone_factor", "gradient_clip_norm", "embedding_learning_rate"),
+    "swa_learning_rate",
+)
+"""Settings that must be positive if they are given."""
+
+ADDED: Mapping[str, Any] = {
+    name: TrainingSettings.__dataclass_fields__[name].default
+    for name in (
+        *("embedding_learning_rate", "compile", "schedule", "warmup_epochs", "mixup"),
+        *("ema_decay", "swa_start", "swa_learning_rate", "sam"),
+    )
+}
+"""Settings added after trials had been stored, with their defaults."""
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from results.gpu_records import GpuRecord
 from results.store.pilots import Pilot
@@ -83,7 +83,8 @@ class Estimates:
                 *(finished.assign(training_seconds=work)[name] for name in columns), strict=True
             ):
                 training = json.loads(identity)["training"]
-                seen[dataset, model, training["precision"]].append(seconds / training["epochs"])
+                passes = training["epochs"] * _passes(training)
+                seen[dataset, model, training["precision"]].append(seconds / passes)
         self.finished: Mapping[Cell, float] = {cell: statistics.mean(each) for cell, each in seen.items()}
         self.piloted: dict[Cell, float] = {}
         for pilot in pilots:
@@ -98,7 +99,8 @@ class Estimates:
     def __call__(self, trial: Trial) -> Estimate | None:
         """Estimates a trial; None if there is no source at all."""
         cell = _cell(trial)
-        epochs = trial.training.epochs / max(1.0, self.gpus.get(trial.key, 1.0))
+        passes = trial.training.epochs * _passes(trial.training.identity())
+        epochs = passes / max(1.0, self.gpus.get(trial.key, 1.0))
         for source, seconds in (("finished trials", self.finished), ("pilot", self.piloted)):
             if cell in seconds:
                 return Estimate(epochs * seconds[cell], source)
@@ -138,6 +140,11 @@ class Estimates:
         return self._flops[cell]
 
 
+def _passes(training: Mapping[str, Any]) -> int:
+    """How many passes over the training part an epoch takes: two with SAM. Its evaluation is neglected."""
+    return 2 if training.get("sam") else 1
+
+
 def _cell(trial: Trial) -> Cell:
     return trial.dataset.label, trial.model.label, trial.training.precision
 
@@ -148,7 +155,10 @@ def longest_first(trials: Iterable[Trial], estimates: Estimates) -> list[Trial]:
     Trials without an estimate come first, since they may be long.
     """
     trials = list(trials)
-    sizes = {(_cell(t), t.training.epochs, t.training.compile, estimates.gpus.get(t.key)) for t in trials}
+    sizes = {
+        (_cell(t), t.training.epochs, bool(t.training.sam), t.training.compile, estimates.gpus.get(t.key))
+        for t in trials
+    }
     if len(sizes) == 1:
         # All are equal: skip counting the operations of a network, which takes seconds.
         return trials

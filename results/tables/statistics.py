@@ -17,7 +17,7 @@ import pandas as pd
 from results.statistics.seeds import means_and_deviations
 from trainables.errors import ConfigurationError
 from trainables.texts import visible
-from trainables.trial import NATURAL
+from trainables.trial import ADDED, NATURAL
 
 CELL = ["dataset", "model", "loss", "variant"]
 """The columns that identify a cell of a table. `variant` digests the training settings."""
@@ -135,7 +135,8 @@ def settings_of_variants(*frames: pd.DataFrame | None) -> dict[str, Settings]:
             parts = ("dataset", "model", "loss")
             versions = {f"{part} version": identity[part]["version"] for part in parts}
             sampler = _of_sampler(identity.get("sampler"))
-            settings[str(row.variant)] = {**identity["training"], **versions, "sampler": sampler}
+            training = dict(sorted({**ADDED, **identity["training"]}.items()))
+            settings[str(row.variant)] = {**training, **versions, "sampler": sampler}
     return settings
 
 
@@ -208,7 +209,10 @@ def _rows_of_model(
     for variant in every:
         if settings := known.get(variant):
             names = [name for name in settings if name in split]
-            rows[variant] = tuple(_sortable(settings[name]) for name in names), described(settings, names)
+            # Of settings that most trials leave off, only those are named that are on.
+            unusual = [name for name in names if name not in ADDED or settings[name] != ADDED[name]]
+            text = described(settings, unusual) or ("plain" if names else "")
+            rows[variant] = tuple(_sortable(settings[name]) for name in names), text
     return rows
 
 

@@ -120,6 +120,10 @@ def test_rows_are_named_by_the_settings_that_differ() -> None:
     ]
     milestones = summarise(pd.DataFrame([trial("mmce", 0), trial("mmce", 0, milestones=[])]), COLUMNS)
     assert [*milestones["settings"]] == ["milestones=none", "milestones=20-40"]
+    # Settings that rows of older versions lack, and that are off in most.
+    methods: list[dict[str, Any]] = [{}, {"mixup": 0.2}, {"mixup": 0.2, "ema_decay": 0.9}, {"sam": 0.05}]
+    added = summarise(pd.DataFrame([trial("mmce", 0, **each) for each in methods]), COLUMNS)
+    assert [*added["settings"]] == ["plain", "sam=0.05", "mixup=0.2", "ema_decay=0.9, mixup=0.2"]
     versions = summarise(pd.DataFrame([trial("mmce", 0), trial("mmce", 0, version=2)]), COLUMNS)
     assert [*versions["settings"]] == ["loss version=1", "loss version=2"]
 

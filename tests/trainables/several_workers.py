@@ -32,6 +32,8 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "mean": ("small_cnn", "mmce", {"loss_reduction": "mean"}),
     "tiny last batch": ("small_cnn", "adafocal", {"batch_size": 37}),
     "best epoch": ("small_cnn", "cross_entropy", {"reported_epoch": "best_validation_accuracy"}),
+    "mixup and SAM": ("small_cnn", "mmce", {"mixup": 0.5, "sam": 0.1, "ema_decay": 0.7, "warmup_epochs": 1}),
+    "SWA": ("small_cnn", "cross_entropy", {"swa_start": 0.4, "batch_size": 37}),
     "augmented": ("small_cnn", "cross_entropy", {"gradient_clip_norm": None, "learning_rate": 0.001}),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,10 +119,15 @@ def refused_while(mode: Refusing, name: str) -> Any:
     return read
 
 
-@pytest.mark.parametrize("loss", LOSS_NAMES)
-def test_no_value_is_read_within_an_epoch(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = run_trial_on(dataset_of(40), trial_of(loss))
-    training = TrialRun(trial_of(loss), dataset_of(40), CPU)
+METHODS = {"mixup": 0.4, "sam": 0.1, "ema_decay": 0.9, "warmup_epochs": 1}
+
+
+@pytest.mark.parametrize(("loss", "methods"), [*((loss, {}) for loss in LOSS_NAMES), ("adafocal", METHODS)])
+def test_no_value_is_read_within_an_epoch(
+    loss: str, methods: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = run_trial_on(dataset_of(40), trial_of(loss, **methods))
+    training = TrialRun(trial_of(loss, **methods), dataset_of(40), CPU)
     with refusing(training, monkeypatch) as mode:
         while not training.done:
             training.advance()
@@ -181,10 +187,10 @@ def test_a_loss_that_reads_nothing_is_not_refused(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="on a CPU torch.compile needs a C++ compiler")
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_compiled_step_is_the_eager_step_and_compiled_once(precision: str) -> None:
+@pytest.mark.parametrize(("precision", "rho"), [("float32", 0.0), ("bfloat16", 0.0), ("float32", 0.1)])
+def test_a_compiled_step_is_the_eager_step_and_compiled_once(precision: str, rho: float) -> None:
     """In the memory format of a GPU too, and although each epoch ends with a smaller batch."""
-    trial = trial_of(precision=precision)
+    trial = trial_of(precision=precision, sam=rho)
     eager, fast = TrialRun(trial, dataset_of(40), CPU), TrialRun(trial, dataset_of(40), CPU)
     fast.trainer.execution.channels_last = precision == "bfloat16"
     if fast.trainer.execution.channels_last:
@@ -205,7 +211,7 @@ def test_a_compiled_step_is_the_eager_step_and_compiled_once(precision: str) -> 
         expected, found = eager.advance(), fast.advance()
         for name in ("train_loss", "gradient_norm", "test_nll"):
             assert found[name] == pytest.approx(expected[name], rel=tolerance), name
-    assert sizes == [16, 16] * trial.training.epochs
+    assert sizes == [16, 16] * trial.training.epochs * (2 if rho else 1)
     assert counters["stats"]["unique_graphs"] == 1
     assert eager.trainer.execution.description == "eager, contiguous"
     assert fast.trainer.execution.description.startswith("compiled, ")
@@ -285,26 +291,36 @@ def test_a_network_marked_so_does_the_same_at_each_call(name: str) -> None:
     assert torch.equal(first, second)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "training", [{"precision": "float32"}, {"precision": "bfloat16"}, {"sam": 0.1, "mixup": 0.4}], ids=str
+)
 def test_recording_a_step_leaves_no_trace_and_the_replayed_step_is_the_eager_one(
-    precision: str, monkeypatch: pytest.MonkeyPatch
+    training: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With what torch does to record a step, but for the recording."""
     recorded: list[int] = []
+    last: list[Tensor] = []
 
-    def warm_up(module: nn.Module, arguments: tuple[Tensor, ...]) -> nn.Module:
+    def replayed(inputs: Tensor, module: nn.Module) -> Tensor:
+        """Each replay overwrites the logits of the one before."""
+        for former in last:
+            former.data.fill_(torch.nan)
+        last[:] = [module(inputs)]
+        return last[0]
+
+    def warm_up(module: nn.Module, arguments: tuple[Tensor, ...]) -> Any:
         (inputs,) = arguments
         for _ in range(3):
             torch.rand(3)
             logits = module(inputs)
             torch.autograd.grad(logits.sum(), [each for each in module.parameters() if each.requires_grad])
         recorded.append(len(inputs))
-        return module
+        return functools.partial(replayed, module=module)
 
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", warm_up)
     monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: torch.get_rng_state())
     monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: torch.set_rng_state(state))
-    trial = trial_of(precision=precision)
+    trial = trial_of(**training)
     eager = TrialRun(trial, dataset_of(40), CPU)
     expected = [eager.advance() for _ in range(trial.training.epochs)]
     expected_state = torch.get_rng_state()

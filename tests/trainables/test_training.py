@@ -135,16 +135,38 @@ class Shaken(Dataset):
         return inputs * (1 + 0.5 * torch.randn(len(inputs), 1, 1, 1, generator=generator))
 
 
-@pytest.mark.parametrize("loss", ["flsc_531", "adafocal", "mmce"])
-def test_resuming_within_an_epoch_is_as_if_undisturbed(loss: str, noisy: str) -> None:
-    trial = trial_of(noisy, loss, reported_epoch="best_validation_accuracy")
+SWA = {"swa_start": 0.4, "swa_learning_rate": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("loss", "training"),
+    [
+        *((loss, {}) for loss in ("flsc_531", "adafocal", "mmce")),
+        ("cross_entropy", {"mixup": 0.4}),
+        ("cross_entropy", {"ema_decay": 0.9}),
+        ("cross_entropy", {"swa_start": 0.4}),
+        ("cross_entropy", {"sam": 0.1}),
+        ("cross_entropy", {"warmup_epochs": 2}),
+        ("cross_entropy", {"schedule": "cosine", "milestones": []}),
+        (
+            "adafocal",
+            {**SWA, "mixup": 0.4, "sam": 0.1, "warmup_epochs": 2, "schedule": "cosine", "milestones": []},
+        ),
+    ],
+    ids=str,
+)
+def test_resuming_within_an_epoch_is_as_if_undisturbed(
+    loss: str, training: dict[str, Any], noisy: str
+) -> None:
+    trial = trial_of(noisy, loss, reported_epoch="best_validation_accuracy", **training)
     dataset = Shaken(load_dataset(trial, None, CPU))
     undisturbed = TrialRun(trial, dataset, CPU)
     while not undisturbed.done:
         undisturbed.advance()
     resumed = killed_after_each_batch(trial, dataset)
     assert_equal(resumed.result(), undisturbed.result())
-    for part in ("model", "loss", "optimizer", "schedule"):
+    assert {"averaging"} <= set(undisturbed.state()) or not trial.training.averages
+    for part in {"model", "loss", "optimizer", "schedule", "averaging"} & set(undisturbed.state()):
         assert repr(resumed.state()[part]) == repr(undisturbed.state()[part])
     # Without the state of an epoch's augmentation it would be another run.
     plain = TrialRun(trial, load_dataset(trial, None, CPU), CPU)
@@ -192,7 +214,9 @@ class Noisy(nn.Module):
 
     def __init__(self, num_classes: int, input_shape: tuple[int, ...]):
         super().__init__()
-        self.layers = nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(64, num_classes))
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Dropout(0.3), nn.BatchNorm1d(64), nn.Linear(64, num_classes)
+        )
 
     def forward(self, images):
         if self.training:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from trainables.errors import ConfigurationError
 from trainables.resolve import resolve
-from trainables.trial import Component, TrainingSettings, Trial, canonical_json
+from trainables.trial import ADDED, Component, TrainingSettings, Trial, canonical_json
 
 # Built by hand, not resolved: what is recorded below may not change with any component's defaults.
 PLAIN = Trial(
@@ -42,6 +42,9 @@ def values(name: str) -> st.SearchStrategy[Any]:
         "compile": st.booleans(),
         "milestones": st.sets(st.integers(1, 350), max_size=4).map(lambda found: tuple(sorted(found))),
         "gradient_clip_norm": st.none() | st.floats(1e-6, 1e6),
+        "warmup_epochs": st.integers(0, 349),
+        "ema_decay": st.none() | st.floats(0, 1, exclude_max=True),
+        "swa_start": st.none() | st.floats(0, 1, exclude_max=True),
     }.get(name, st.floats(1e-9, 10.0))
 
 
@@ -49,9 +52,12 @@ def values(name: str) -> st.SearchStrategy[Any]:
 def test_key_changes_with_each_setting_and_only_with_it(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(HINTS)))
     value = data.draw(values(name))
-    changed = dataclasses.replace(PLAIN, training=dataclasses.replace(PLAIN.training, **{name: value}))
-    same = getattr(PLAIN.training, name) == value
-    assert (changed.key == PLAIN.key) is (changed.variant == PLAIN.variant) is (changed == PLAIN) is same
+    # One setting needs another.
+    start = {"swa_start": 0.5} if name == "swa_learning_rate" else {}
+    plain = dataclasses.replace(PLAIN, training=dataclasses.replace(PLAIN.training, **start))
+    changed = dataclasses.replace(plain, training=dataclasses.replace(plain.training, **{name: value}))
+    same = getattr(plain.training, name) == value
+    assert (changed.key == plain.key) is (changed.variant == plain.variant) is (changed == plain) is same
 
 
 @pytest.mark.parametrize(
@@ -108,6 +114,15 @@ def test_equal_trials_are_one() -> None:
     assert other.key != by_name.key and other.variant == by_name.variant
 
 
+def test_settings_without_effect_are_not_in_the_key() -> None:
+    added = set(ADDED) - {"schedule"}
+    assert not added & set(PLAIN.identity()["training"])
+    cosine = TrainingSettings(schedule="cosine")
+    assert cosine == TrainingSettings(schedule="cosine", milestones=())
+    assert cosine.override({"epochs": 60}).milestones == cosine.milestones == ()
+    assert TrainingSettings().override({"schedule": "cosine"}) == cosine
+
+
 def test_settings_are_in_one_form_however_they_are_made() -> None:
     written = TrainingSettings(learning_rate=1, gradient_clip_norm=2, milestones=[150, 250])  # type: ignore[arg-type]
     assert canonical_json(dataclasses.asdict(written)) == canonical_json(
@@ -149,6 +164,26 @@ def test_milestones_scale_with_epochs_unless_given(
         ({"learning_rate": float("nan")}, "training.learning_rate must be finite, not nan."),
         ({"gradient_clip_norm": 0}, "training.gradient_clip_norm must be positive, not 0.0."),
         ({"momentum": -1}, "training.momentum must not be negative, but is -1.0."),
+        ({"mixup": -0.2}, "training.mixup must not be negative, but is -0.2."),
+        ({"sam": -1}, "training.sam must not be negative, but is -1.0."),
+        ({"ema_decay": 1}, "training.ema_decay must be at least 0 and below 1, not 1.0."),
+        ({"swa_start": -0.1}, "training.swa_start must be at least 0 and below 1, not -0.1."),
+        (
+            {"swa_start": 0.5, "ema_decay": 0.9},
+            "training.ema_decay and training.swa_start exclude each other.",
+        ),
+        ({"swa_learning_rate": 0.1}, "training.swa_learning_rate needs training.swa_start."),
+        ({"swa_start": 0.5, "swa_learning_rate": 0}, "training.swa_learning_rate must be positive, not 0.0."),
+        ({"warmup_epochs": -1}, "training.warmup_epochs must not be negative, but is -1."),
+        (
+            {"epochs": 5, "warmup_epochs": 5},
+            "training.warmup_epochs must be below training.epochs (5), not 5.",
+        ),
+        ({"schedule": "cosin"}, "training.schedule must be 'steps' or 'cosine', not 'cosin'."),
+        (
+            {"schedule": "cosine", "milestones": [3]},
+            "training.milestones has no effect with training.schedule: cosine.",
+        ),
         ({"milestones": 5}, "training.milestones must be a list of whole numbers, not 5."),
         ({"milestones": [9, 5]}, "training.milestones must be increasing, not [9, 5]."),
         (

@@ -24,7 +24,6 @@ class EpochUnderWay:
     """A partly trained epoch.
 
     Attributes:
-        learning_rate: Learning rate of the whole epoch.
         measured: The task's measures of the batches so far.
         augmentation: Generator of the augmentations, used batch after batch.
         loss_sum: Sum of the loss over samples, float64, on the device.
@@ -34,7 +33,6 @@ class EpochUnderWay:
         batches: Number of trained batches.
     """
 
-    learning_rate: float
     augmentation: torch.Generator
     measured: Measures
     loss_sum: Tensor
@@ -55,7 +53,6 @@ class EpochUnderWay:
 
     def state(self) -> dict[str, Any]:
         return {
-            "learning_rate": self.learning_rate,
             "augmentation": self.augmentation.get_state(),
             "measured": self.measured.sums,
             "loss_sum": self.loss_sum,
@@ -80,7 +77,6 @@ class EpochUnderWay:
         augmentation.set_state(state["augmentation"])
         measured.sums = state["measured"].to(device)
         return cls(
-            state["learning_rate"],
             augmentation,
             measured,
             state["loss_sum"].to(device),

@@ -23,6 +23,7 @@ from trainables.training.synchronised import synchronise
 
 if TYPE_CHECKING:
     from trainables.datasets.base import Dataset
+    from trainables.training.mixup import Mixing
 
 TIMEOUT = datetime.timedelta(minutes=10)
 """How long a worker waits for the others to connect."""
@@ -52,10 +53,13 @@ class ProcessGroup:
         """Wraps a network for joint training; its parameters and state are kept."""
         return model
 
-    def batch(self, dataset: Dataset, indices: Tensor, generator: torch.Generator) -> tuple[Any, Tensor]:
-        """Augmented inputs and labels of this worker's slice of a training batch."""
+    def batch(
+        self, dataset: Dataset, indices: Tensor, generator: torch.Generator, mixing: Mixing | None = None
+    ) -> tuple[Any, Tensor]:
+        """Augmented and mixed inputs, and labels, of this worker's slice of a training batch."""
         inputs, labels = dataset.train.batch(indices)
-        return dataset.augment(inputs, generator), labels
+        inputs = dataset.augment(inputs, generator)
+        return (inputs if mixing is None else mixing.inputs(inputs)), labels
 
     def gather_batch(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Gathers outputs and targets [M, ...] of the whole batch from the slices, differentiably."""
@@ -146,14 +150,22 @@ class DistributedGroup(ProcessGroup):
     def synchronised(self, model: nn.Module) -> nn.Module:
         return synchronise(model, self)
 
-    def batch(self, dataset: Dataset, indices: Tensor, generator: torch.Generator) -> tuple[Any, Tensor]:
+    def batch(
+        self, dataset: Dataset, indices: Tensor, generator: torch.Generator, mixing: Mixing | None = None
+    ) -> tuple[Any, Tensor]:
         # If a batch is too small to give each worker a sample, all train the whole batch: some networks do
         # not accept an empty one.
         self.sharing = len(indices) >= self.size
         if not self.sharing:
-            return super().batch(dataset, indices, generator)
+            return super().batch(dataset, indices, generator, mixing)
         bounds = self._bounds(len(indices))
-        inputs, labels = dataset.training_share(indices, generator, slice(*bounds[self.rank]))
+        share = slice(*bounds[self.rank])
+        if mixing is None:
+            inputs, labels = dataset.training_share(indices, generator, share)
+        else:
+            # Partners may lie in the slices of other workers.
+            inputs, labels = super().batch(dataset, indices, generator, mixing)
+            inputs, labels = inputs[share], labels[share]
         if isinstance(inputs, Tensor):
             self.rows = [end - start for start, end in bounds]
         else:

@@ -32,7 +32,8 @@ class Reported:
 
     @property
     def keeps_model(self) -> bool:
-        return bool(self.trial.evaluations) and self.trial.training.reported_epoch != "last"
+        settings = self.trial.training
+        return bool(self.trial.evaluations) and (settings.reported_epoch != "last" or settings.averages)
 
     def consider(self, epoch: int, selection: float, outputs: Mapping[str, Tensor], model: nn.Module) -> None:
         """Replaces the reported epoch if this one is better, or if the last is to be reported.

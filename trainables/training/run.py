@@ -167,6 +167,16 @@ class TrialRun:
         if trained is None:
             self.seconds += time.monotonic() - started
             return None
+        with self.trainer.evaluated():
+            curves = {"epoch": self.epoch, **trained, **self._evaluate()}
+        self.trainer.schedule.step()
+        self.epochs.append(curves)
+        self.epoch += 1
+        self.seconds += time.monotonic() - started
+        return curves
+
+    def _evaluate(self) -> Curves:
+        """Measures both parts, passes the validation outputs to the loss, and considers the epoch."""
         outputs, targets = self._outputs(self.dataset.validation, "validation", self.group)
         validation = self.task.evaluated(outputs, targets, "validation")
         self.trainer.loss.on_validation(outputs, targets)
@@ -176,21 +186,10 @@ class TrialRun:
         test = self.task.evaluated(test_outputs, test_targets, "test")
         feature_norm.sums = self.group.all_reduce(feature_norm.sums)
         calibrated = self.task.calibrated((outputs, targets), (test_outputs, test_targets))
-        curves = {
-            "epoch": self.epoch,
-            **trained,
-            **validation,
-            **test,
-            **feature_norm.read(),
-            **calibrated,
-        }
-        both = dict(zip(PARTS, (outputs, test_outputs), strict=True))
-        self.reported.consider(self.epoch, self.task.selection(validation), both, self.model)
-        self.trainer.schedule.step()
-        self.epochs.append(curves)
-        self.epoch += 1
-        self.seconds += time.monotonic() - started
-        return curves
+        if self.trainer.reportable:
+            both = dict(zip(PARTS, (outputs, test_outputs), strict=True))
+            self.reported.consider(self.epoch, self.task.selection(validation), both, self.model)
+        return {**validation, **test, **feature_norm.read(), **calibrated}
 
     def train_epoch(self, pause: Callable[[], bool] = never) -> Curves | None:
         """Trains an epoch without evaluating, as `Trainer.epoch` does."""

@@ -1,8 +1,8 @@
 """Sources of randomness: one seed per purpose, derived from the inputs it may depend on.
 
-Initialisation depends on (data set, model, seed), batch order and augmentation on (data set, seed, epoch).
-Neither depends on the loss, so two losses with the same seed form a matched pair: they start from the same
-weights and see the same batches.
+Initialisation depends on (data set, model, seed); batch order, augmentation and mixup on (data set, seed,
+epoch). None depends on the loss, so two losses with the same seed form a matched pair: they start from the
+same weights and see the same batches.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ def batch_order(trial: Trial, epoch: int) -> int:
 
 def augmentation(trial: Trial, epoch: int) -> int:
     return derive("augmentation", trial.dataset.identity(), trial.seed, epoch)
+
+
+def mixing(trial: Trial, epoch: int) -> int:
+    return derive("mixup", trial.dataset.identity(), trial.seed, epoch)
 
 
 def seed_everything(seed: int) -> None:
