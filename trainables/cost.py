@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,9 @@ def pilot(trial: Trial, root: Path | str | None, device: torch.device) -> Measur
     """Trains some steps of a trial and estimates the duration of a whole epoch.
 
     All three parts are cut in the same proportion, so that a shortened epoch has its share of each. The first
-    epoch is a warm-up and does not count.
+    epoch is a warm-up and does not count. SAM is left out, since estimates count its second pass.
     """
+    trial = replace(trial, training=replace(trial.training, sam=0.0))
     dataset = load_dataset(trial, root, device)
     share = min(1.0, PILOT_STEPS * trial.training.batch_size / len(dataset.train))
     _cut(dataset, share)

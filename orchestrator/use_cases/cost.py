@@ -6,7 +6,7 @@ import datetime
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.cluster.estimates import (
@@ -204,9 +204,7 @@ def pilots(
     for trial in loaded.trials:
         first.setdefault((trial.dataset.label, trial.model.label, trial.training.precision), trial)
     for cell, trial in first.items():
-        # Estimates themselves count the second pass of SAM.
-        once = replace(trial, training=replace(trial.training, sam=0.0))
-        measured = pilot(once, data, device)
+        measured = pilot(trial, data, device)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         made = Pilot(
             *cell, measured.seconds_per_epoch, measured.device, measured.peak_memory_gib, occurred=now

@@ -89,6 +89,11 @@ def test_finished_trials_come_before_a_pilot_before_a_guess() -> None:
     # Of another loss and other epochs: what counts is the time of an epoch.
     assert estimate(finished(other, 14.0), pilot(trial, 3.0)) == (epochs * 2.0, "finished trials")
     assert estimate(pd.DataFrame(), pilot(trial, 3.0), slower) == (epochs * 3.0, "pilot")
+    # With SAM an epoch has two passes.
+    twice = resolve("cifar10", "small_cnn", "focal_1", 3, training={"epochs": 7, "sam": 0.05})
+    assert estimate(finished(twice, 14.0)) == (epochs * 1.0, "finished trials")
+    of_sam = Estimates(pd.DataFrame(), [pilot(trial, 3.0)], on_gpu=False)(twice)
+    assert of_sam and of_sam.seconds == 7 * 2 * 3.0
     assert estimate(finished(resolve("digits", "small_cnn", "brier", 0), 1.0))[1] == "guess"
     bfloat16 = resolve("cifar10", "small_cnn", "brier", 0, training={"precision": "bfloat16"})
     assert estimate(finished(bfloat16, 1.0))[1] == "guess"
@@ -248,13 +253,15 @@ def test_a_pilot_takes_its_share_of_all_parts(monkeypatch: pytest.MonkeyPatch) -
 
     class Run(cost.TrialRun):
         def advance(self) -> dict[str, float | None]:
+            assert self.trial.training.sam == 0
             seen[:] = [len(part) for part in (self.dataset.train, self.dataset.validation, self.dataset.test)]
             clock[0] += 1000.0 if self.epoch == 0 else 0.25
             return super().advance()
 
     monkeypatch.setattr(cost, "TrialRun", Run)
     monkeypatch.setattr(cost.time, "perf_counter", lambda: clock[0])
-    trial = resolve(("digits", {"training_samples": 1200}), "mlp", "brier", 0, training={"batch_size": 10})
+    settings = {"batch_size": 10, "sam": 0.05}
+    trial = resolve(("digits", {"training_samples": 1200}), "mlp", "brier", 0, training=settings)
     measured = cost.pilot(trial, None, torch.device("cpu"))
     # 12 steps of 10 are a tenth of 1,200.
     assert seen == [120, 30, 30]
