@@ -210,9 +210,9 @@ def _rows_of_model(
         if settings := known.get(variant):
             names = [name for name in settings if name in split]
             # Of settings that most trials leave off, only those are named that are on.
-            unusual = [name for name in names if name not in ADDED or settings[name] != ADDED[name]]
+            unusual = [name for name in names if settings[name] != ADDED.get(name, ...)]
             text = described(settings, unusual) or ("plain" if names else "")
-            rows[variant] = tuple(_sortable(settings[name]) for name in names), text
+            rows[variant] = tuple((name in unusual, _sortable(settings[name])) for name in names), text
     return rows
 
 

@@ -16,10 +16,12 @@ from torch.optim import lr_scheduler, swa_utils
 from trainables.computed import numbers
 from trainables.datasets.base import Dataset, Split
 from trainables.errors import ConfigurationError
+from trainables.losses.base import Loss
 from trainables.resolve import resolve
 from trainables.training import sam
 from trainables.training.mixup import mixings
 from trainables.training.run import TrialRun, load_dataset
+from trainables.training.trainer import batch_context_of
 from trainables.trial import Component, Trial
 
 CPU = torch.device("cpu")
@@ -213,6 +215,32 @@ def test_mixup_is_cross_entropy_with_soft_labels_on_mixed_images() -> None:
     # Errors are counted against the label with the greater share.
     wrong = logits.argmax(1) != soft.argmax(1)
     assert curves["train_error"] == pytest.approx(wrong.double().mean().item())
+
+
+class Noting(Loss):
+    """Notes the samples and labels of each call."""
+
+    def __init__(self) -> None:
+        super().__init__("sum")
+        self.calls: list[tuple[list[int], list[int]]] = []
+
+    def per_sample(self, logits: Tensor, labels: Tensor, sample_ids: Tensor) -> Tensor:
+        self.calls.append((sample_ids.tolist(), labels.tolist()))
+        return functional.cross_entropy(logits, labels, reduction="none")
+
+
+def test_a_loss_that_takes_samples_has_those_of_its_labels() -> None:
+    run = started(trial_of(mixup=0.7, **ONE_STEP))
+    run.trainer.loss = loss = Noting()
+    run.trainer.batch_context = batch_context_of(loss)
+    (order,) = run.trainer._batches(0)
+    (mixing,) = mixings(run.trial, 0, [order])
+    run.advance()
+    train = run.dataset.train
+    assert loss.calls == [
+        (train.sample_ids[each].tolist(), train.labels[each].tolist())
+        for each in (order, order[mixing.partners])
+    ]
 
 
 def test_shares_are_of_the_beta_distribution_and_depend_on_seed_and_epoch_alone() -> None:
