@@ -181,12 +181,12 @@ POSITIVE = (
 )
 """Settings that must be positive if they are given."""
 
+METHODS = ("schedule", "warmup_epochs", "mixup", "ema_decay", "swa_start", "swa_learning_rate", "sam")
+"""Settings that are off by default, and named where they are on."""
+
 ADDED: Mapping[str, Any] = {
     name: TrainingSettings.__dataclass_fields__[name].default
-    for name in (
-        *("embedding_learning_rate", "compile", "schedule", "warmup_epochs", "mixup"),
-        *("ema_decay", "swa_start", "swa_learning_rate", "sam"),
-    )
+    for name in ("embedding_learning_rate", "compile", *METHODS)
 }
 """Settings added after trials had been stored, with their defaults."""
 
@@ -300,8 +300,12 @@ class Trial:
         return digest({"training": training, "versions": versions, **self._unusual()})[:KEY_LENGTH]
 
     def __str__(self) -> str:
-        sampler = "" if self.sampler == NATURAL else f" / {self.sampler.label}"
-        return f"{self.dataset.label} / {self.model.label} / {self.loss.label}{sampler} / seed {self.seed}"
+        parts = [self.dataset.label, self.model.label, self.loss.label]
+        if self.sampler != NATURAL:
+            parts.append(self.sampler.label)
+        training = self.training.identity()
+        parts += [f"{name}={training[name]}" for name in METHODS if name in training]
+        return " / ".join([*parts, f"seed {self.seed}"])
 
 
 def canonical_json(value: Any) -> str:

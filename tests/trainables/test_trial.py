@@ -123,6 +123,13 @@ def test_settings_without_effect_are_not_in_the_key() -> None:
     assert TrainingSettings().override({"schedule": "cosine"}) == cosine
 
 
+def test_a_trial_is_called_by_its_parts_and_methods() -> None:
+    settings = {"mixup": 0.2, "schedule": "cosine", "epochs": 9}
+    assert str(resolve("digits", "mlp", "focal_1", 7)) == "digits / mlp / focal_1 / seed 7"
+    resampled = resolve("digits", "mlp", "focal_1", 7, training=settings, sampler="class_balanced")
+    assert str(resampled) == "digits / mlp / focal_1 / class_balanced / schedule=cosine / mixup=0.2 / seed 7"
+
+
 def test_settings_are_in_one_form_however_they_are_made() -> None:
     written = TrainingSettings(learning_rate=1, gradient_clip_norm=2, milestones=[150, 250])  # type: ignore[arg-type]
     assert canonical_json(dataclasses.asdict(written)) == canonical_json(
