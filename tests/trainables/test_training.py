@@ -142,12 +142,8 @@ SWA = {"swa_start": 0.4, "swa_learning_rate": 0.05}
     ("loss", "training"),
     [
         *((loss, {}) for loss in ("flsc_531", "adafocal", "mmce")),
-        ("cross_entropy", {"mixup": 0.4}),
-        ("cross_entropy", {"ema_decay": 0.9}),
-        ("cross_entropy", {"swa_start": 0.4}),
-        ("cross_entropy", {"sam": 0.1}),
-        ("cross_entropy", {"warmup_epochs": 2}),
-        ("cross_entropy", {"schedule": "cosine", "milestones": []}),
+        ("cross_entropy", {"mixup": 0.4, "ema_decay": 0.9, "schedule": "cosine", "milestones": []}),
+        ("cross_entropy", {"sam": 0.1, "warmup_epochs": 2}),
         (
             "adafocal",
             {**SWA, "mixup": 0.4, "sam": 0.1, "warmup_epochs": 2, "schedule": "cosine", "milestones": []},
