@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,13 @@ def trial_of(loss: str = "cross_entropy", model: str = "small_cnn", **training: 
     return resolve(DIGITS, (model, params), loss, 0, training={**TRAINING, **training})
 
 
+@functools.cache
+def digits() -> Dataset:
+    return load_dataset(trial_of(), None, CPU)
+
+
 def started(trial: Trial) -> TrialRun:
-    return TrialRun(trial, load_dataset(trial, None, CPU), CPU)
+    return TrialRun(trial, digits(), CPU)
 
 
 def trained(trial: Trial) -> TrialRun:
@@ -273,7 +279,7 @@ def test_inputs_that_cannot_be_mixed_are_refused() -> None:
             resolve(dataset, model, "focal_1", 0, training={"mixup": 0.2})
     trial = trial_of(model="mlp", mixup=0.2)
     with pytest.raises(ConfigurationError, match=r"training.mixup .* are torch.int64"):
-        TrialRun(trial, Tokens(load_dataset(trial, None, CPU)), CPU)
+        TrialRun(trial, Tokens(digits()), CPU)
 
 
 @pytest.mark.parametrize(
