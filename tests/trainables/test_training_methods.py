@@ -21,6 +21,7 @@ from trainables.losses.base import Loss
 from trainables.resolve import resolve
 from trainables.training import sam
 from trainables.training.mixup import mixings
+from trainables.training.optimizers import SGD
 from trainables.training.run import TrialRun, load_dataset
 from trainables.training.trainer import batch_context_of
 from trainables.trial import Component, Trial
@@ -70,7 +71,7 @@ def rates(trial: Trial) -> list[float]:
 
 def of_torch(kind: Any, steps: int, rate: float = 0.05, **options: Any) -> list[float]:
     """The learning rates of a schedule of torch's."""
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], rate)
+    optimizer = SGD([nn.Parameter(torch.zeros(1))], rate)
     schedule = kind(optimizer, **options)
     found = []
     for _ in range(steps):
