@@ -70,7 +70,9 @@ def text_of(made: Tables | Gaps, format: str, standalone: bool, output: str | No
         return made.document(format, standalone=standalone, output=output)
     from orchestrator.screen.as_json import as_json
 
-    return as_json(dataclasses.replace(made, made_from=made.made_from.of_file("json", output=output)))
+    members = {each.name: getattr(made, each.name) for each in dataclasses.fields(made)}
+    public = {name: value for name, value in members.items() if not name.startswith("_")}
+    return as_json({**public, "made_from": made.made_from.of_file("json", output=output)})
 
 
 def verified(file: Path, store: str | None, json: bool) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -11,8 +12,10 @@ from results.store.snapshot import Snapshot
 from results.store.store import Store
 from results.tables.evaluations import on_test_set
 from results.wording import counted
-from sweeps.expand import Sweep, expected_frame, load
 from trainables.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sweeps.expand import Sweep
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,18 @@ def finished(store: str, sweep: str | None, overrides: Sequence[str]) -> Finishe
         StoreError: The store does not exist, or cannot be read.
     """
     check_overrides(sweep, overrides)
-    loaded = load(sweep, list(overrides)) if sweep else None
+    loaded = expected = None
+    if sweep:
+        # It takes as long to load as a store of a thousand trials.
+        from sweeps.expand import expected_frame, load
+
+        loaded = load(sweep, list(overrides))
+        expected = expected_frame(loaded.trials)
     opened = Store(store)
     opened.check_place()
     snapshot = opened.snapshot(loaded.trials if loaded else None)
     frame = evaluations(opened, snapshot)
     damaged = tuple(opened.folder.name(path) for path in frame.attrs["damaged"])
-    expected = expected_frame(loaded.trials) if loaded else None
     return Finished(loaded, opened, snapshot, frame, expected, damaged)
 
 

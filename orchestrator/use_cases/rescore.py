@@ -19,7 +19,6 @@ from results.tables.evidence import predictions_in
 from results.tables.kept_evidence import KeptEvidence
 from results.tables.table import keep_evidence, needed, only
 from results.wording import counted
-from sweeps.expand import expected_frame, load
 from trainables import tasks
 from trainables.catalogue import CALIBRATORS, METRICS
 from trainables.errors import ConfigurationError
@@ -95,6 +94,9 @@ def rescore(
         ConfigurationError: A name does not exist.
         StoreError: The store cannot be read or written, or has no finished trial.
     """
+    # `tables` imports this file, mostly without a sweep.
+    from sweeps.expand import expected_frame, load
+
     # A sweep file may name plug-ins.
     loaded = load(sweep) if sweep else None
     trials = loaded.trials if loaded else None

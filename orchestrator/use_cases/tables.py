@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.use_cases.finished import check_overrides, evaluations, finished
@@ -25,7 +25,6 @@ from results.tables.origin import Origin, document, origin_of, with_origin
 from results.tables.rendering import render
 from results.tables.screen import ON_SCREEN
 from results.tables.table import build, by_task, default_metrics, needed, split
-from sweeps.expand import expected_frame
 from trainables import tasks
 from trainables.errors import ConfigurationError
 from trainables.registry.plugins import PLUGINS
@@ -49,7 +48,6 @@ class Tables:
     damaged: Full names of damaged rows, which are omitted.
     loose_rows: Number of rows outside the compacted copy, read one by one.
     table: The published table whose layout they have, such as 'mukhoti2020/5'; '' for none.
-    made_from: The origin of their numbers.
     """
 
     store: str
@@ -59,7 +57,12 @@ class Tables:
     damaged: tuple[str, ...]
     loose_rows: int
     table: str
-    made_from: Origin
+    _origin: Callable[[], Origin] = field(repr=False, compare=False)
+
+    @functools.cached_property
+    def made_from(self) -> Origin:
+        """The origin of their numbers, made on first use: the screen shows none."""
+        return self._origin()
 
     def render(self, format: str, *, standalone: bool = False) -> str:
         """Renders all tables as one text.
@@ -146,8 +149,8 @@ def tables(
         read = predictions_in(opened, frame)
         laid, keys = papers.filled(layout, tested, expected, complete, read, kept)
         rows = tested[[key in keys for key in tested["key"]]]
-        made_from = origin_of(store, named, rows, expected, layout.scores, command)
-        return Tables(store, named, laid, (), damaged, loose, layout.name, made_from)
+        origin = functools.partial(origin_of, store, named, rows, expected, layout.scores, command)
+        return Tables(store, named, laid, (), damaged, loose, layout.name, origin)
     by = calibrator or temperature_by(criterion or (loaded.temperature_criterion if loaded else "ece"))
     if epoch is not None and not (by == UNCALIBRATED or criterion_of(by)):
         raise ConfigurationError(
@@ -171,8 +174,8 @@ def tables(
     own = [table for table in built if table.data == TEST_SET]
     other = tuple(built[len(own) :])
     own = at.beside(own, expected, by) if at else own
-    made_from = _origin(store, named, committed, expected, parts, by, command)
-    return Tables(store, named, tuple(own), other, damaged, loose, "", made_from)
+    origin = functools.partial(_origin, store, named, committed, expected, parts, by, command)
+    return Tables(store, named, tuple(own), other, damaged, loose, "", origin)
 
 
 def command_of(
@@ -284,6 +287,8 @@ def built(standing: Standing) -> BuiltTables:
         ConfigurationError: No trial is finished.
         StoreError: The store cannot be read.
     """
+    from sweeps.expand import expected_frame
+
     sweep, store = standing.sweep, standing.store
     frame, expected = evaluations(store, standing.snapshot), expected_frame(sweep.trials)
     calibrator = temperature_by(sweep.temperature_criterion)

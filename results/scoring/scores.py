@@ -38,7 +38,8 @@ class Metric(MetricSpec):
 
     @classmethod
     def of(cls, entry: Entry[MetricSpec]) -> Metric:
-        return cls(name=entry.name, **dataclasses.asdict(entry.spec))
+        # Without `asdict`, which copies deeply: a command asks for all metrics many times.
+        return cls(name=entry.name, **vars(entry.spec))
 
     @property
     def printed_unit(self) -> str:

@@ -6,6 +6,7 @@ set, so all differences here are paired. They are first minus second, in the uni
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,13 +85,19 @@ class Pairs:
         Args:
             scores: [L, S]; NaN for a missing trial.
         """
-        first, second, gaps, there = _all_gaps(np.asarray(scores, dtype=float))
+        return cls.of_each_over_seeds(np.asarray(scores, dtype=float)[None])[0]
+
+    @classmethod
+    def of_each_over_seeds(cls, tables: ArrayLike) -> list[Pairs]:
+        """`over_seeds` of M tables at once, [M, L, S]: the small ones of a store are thousands."""
+        first, second, gaps, there = _all_gaps(np.asarray(tables, dtype=float))
         seeds, estimates, between = _over_seeds(gaps, there)
         with np.errstate(divide="ignore", invalid="ignore"):
             errors = np.sqrt(between)
             p_values = _two_sided(-np.abs(estimates) / errors, degrees := seeds.astype(float) - 1)
         p_values[errors == 0] = estimates[errors == 0] == 0
-        return cls(first, second, estimates, errors, degrees, p_values, seeds)
+        of_each = zip(estimates, errors, degrees, p_values, seeds, strict=True)
+        return [cls(first, second, *found) for found in of_each]
 
     @classmethod
     def over_seeds_and_samples(cls, scores: ArrayLike, resampled: ArrayLike) -> Pairs:
@@ -154,23 +161,33 @@ def _two_sided(below: Floats, degrees: Floats) -> Floats:
     return np.asarray(2 * np.where(np.isinf(degrees), normal, student), dtype=float)
 
 
+@functools.cache
+def positions_of_pairs(losses: int) -> tuple[Ints, Ints]:
+    """Positions of both losses of each pair, the smaller first: read-only, since they are shared."""
+    first, second = np.triu_indices(losses, 1)
+    first.flags.writeable = second.flags.writeable = False
+    return first, second
+
+
 def _all_gaps(table: Floats) -> tuple[Ints, Ints, Floats, NDArray[np.bool_]]:
-    """Of scores [L, S] each pair's losses [P], differences [P, S], 0 without both, and where both are."""
-    first, second = np.triu_indices(len(table), 1)
+    """Of scores [..., L, S] each pair's losses [P], differences [..., P, S], 0 without both, and where both
+    are.
+    """
+    first, second = positions_of_pairs(table.shape[-2])
     # Infinite less infinite is no difference.
     with np.errstate(invalid="ignore"):
-        gaps = table[first] - table[second]
+        gaps = table[..., first, :] - table[..., second, :]
     there = np.isfinite(gaps)
     return first, second, np.where(there, gaps, 0), there
 
 
 def _over_seeds(gaps: Floats, there: NDArray[np.bool_]) -> tuple[Ints, Floats, Floats]:
-    """Number of matched seeds, mean and its variance over seeds, NaN below two; each [P]."""
-    seeds = there.sum(axis=1)
-    estimates = gaps.sum(axis=1) / np.maximum(seeds, 1)
-    squares = np.where(there, gaps - estimates[:, None], 0) ** 2
+    """Number of matched seeds, mean and its variance over seeds, NaN below two; each [..., P]."""
+    seeds = there.sum(axis=-1)
+    estimates = gaps.sum(axis=-1) / np.maximum(seeds, 1)
+    squares = np.where(there, gaps - estimates[..., None], 0) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
-        between = squares.sum(axis=1) / (seeds - 1) / seeds
+        between = squares.sum(axis=-1) / (seeds - 1) / seeds
     between[seeds < 2] = np.nan
     return seeds, estimates, between
 

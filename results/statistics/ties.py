@@ -21,20 +21,26 @@ class Comparison:
         tied: Which losses may be the best, bool [L]: the truly best one is among them with probability
             `level`. All False if nothing is known about any difference from the best.
         known: Which losses were compared with the best, bool [L]; the best itself, if any other was.
-        p_values: Of each pair, adjusted by Holm over the row, symmetric [L, L]; NaN where unknown.
     """
 
     best: int | None
     tied: NDArray[np.bool_]
     known: NDArray[np.bool_]
-    p_values: Floats
-    _pairs: Pairs
+    _tests: Tests
     _level: float
+
+    @property
+    def p_values(self) -> Floats:
+        """Of each pair, adjusted by Holm over the row, symmetric [L, L]; NaN where unknown."""
+        pairs, losses = self._tests.pairs, len(self.known)
+        adjusted = np.full((losses, losses), np.nan)
+        adjusted[pairs.first, pairs.second] = adjusted[pairs.second, pairs.first] = holm(self._tests.p_values)
+        return adjusted
 
     @property
     def differences(self) -> dict[tuple[int, int], Difference]:
         """Of each pair (i, j) with i < j and a common seed."""
-        return self._pairs.differences(self._level)
+        return self._tests.pairs.differences(self._level)
 
 
 def compare(
@@ -94,6 +100,11 @@ def tested(scores: ArrayLike, resampled: ArrayLike | None = None) -> Tests:
     return Tests(both, np.fmax(pairs.p_values, both.p_values))
 
 
+def each_tested(tables: ArrayLike) -> list[Tests]:
+    """`tested` of M tables over seeds alone, [M, L, S]."""
+    return [Tests(pairs, pairs.p_values) for pairs in Pairs.of_each_over_seeds(tables)]
+
+
 def concluded(scores: ArrayLike, tests: Tests, direction: str = "lower", level: float = 0.95) -> Comparison:
     """The conclusion of `compare` from the tests of all pairs.
 
@@ -104,28 +115,27 @@ def concluded(scores: ArrayLike, tests: Tests, direction: str = "lower", level: 
         raise ValueError(f"direction must be 'lower' or 'higher', not {direction!r}.")
     table = np.asarray(scores, dtype=float)
     present, pairs, raw = np.isfinite(table), tests.pairs, tests.p_values
-    adjusted = np.full((len(table), len(table)), np.nan)
-    adjusted[pairs.first, pairs.second] = adjusted[pairs.second, pairs.first] = holm(raw)
     best = _best(table, present, direction)
     known = np.zeros(len(table), dtype=bool)
     tied = known.copy()
     if best is not None:
-        known = ~np.isnan(adjusted[best])
+        compared = ~np.isnan(raw)
+        known[pairs.second[compared & (pairs.first == best)]] = True
+        known[pairs.first[compared & (pairs.second == best)]] = True
         known[best] = known.any()
         tied = known & (_being_best(pairs, raw, len(table), direction) > 1 - level)
         # A mark on the best says that it was compared.
         tied[best] = known[best]
-    return Comparison(best, tied, known, adjusted, pairs, level)
+    return Comparison(best, tied, known, tests, level)
 
 
 def _being_best(pairs: Pairs, raw: Floats, losses: int, direction: str) -> Floats:
     """The p-value of each loss being the best, [L]: the least of its one-sided ones, times their number."""
     compared = ~np.isnan(raw)
     behind = np.where((pairs.estimates > 0) == (direction == "lower"), pairs.first, pairs.second)
-    least, number = np.ones(losses), np.zeros(losses)
+    least = np.ones(losses)
     np.minimum.at(least, behind[compared], raw[compared] / 2)
-    for side in (pairs.first, pairs.second):
-        np.add.at(number, side[compared], 1)
+    number = sum(np.bincount(side[compared], minlength=losses) for side in (pairs.first, pairs.second))
     return least * number
 
 

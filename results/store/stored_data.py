@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -30,12 +31,15 @@ def data_in(
     Returns:
         A function from keys to results, without those of unknown keys and of data that cannot be read.
     """
-    names = ("dataset", "model", "loss", "key", f"{kind}_digest")
-    lines = zip(*(trials[name].tolist() for name in names), strict=True)
-    places = {line[3]: (Address(*line[:4]).row, line[4]) for line in lines}
+
+    @functools.cache
+    def lines() -> dict[str, tuple[str, ...]]:
+        names = ("key", "dataset", "model", "loss", f"{kind}_digest")
+        return {line[0]: line for line in zip(*(trials[name].tolist() for name in names), strict=True)}
 
     def read(key: str) -> tuple[R] | None:
-        path, digest = places[key]
+        _, dataset, model, loss, digest = lines()[key]
+        path = Address(dataset, model, loss, key).row
         try:
             content = data_files.content_of(folder, path, kind, digest)
             return (of(rows.from_parquet(content)),)
@@ -43,7 +47,7 @@ def data_in(
             return None
 
     def read_all(keys: Sequence[str]) -> dict[str, R]:
-        known = [key for key in keys if key in places]
+        known = [key for key in keys if key in lines()]
         found = zip(known, side_by_side(folder, read, known), strict=True)
         return {key: one[0] for key, one in found if one is not None}
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from results.scoring.layer import Scorer
 from results.scoring.rescoring import cores
@@ -52,6 +53,9 @@ AT_ONCE = 64
 KEPT_FROM = 50
 """Trials whose logits are read faster than tables are printed: their evidence is not kept."""
 
+
+NONE = -1
+"""The position of a trial that is missing."""
 
 MOST_THREADS = 8
 """Threads that compute side by side: each takes up to 200 MB."""
@@ -172,6 +176,7 @@ class Evidence:
             self._positions[Place(*cell)][int(seed)] = position
         self._position_of = {str(key): position for position, key in enumerate(trials["key"])}
         self._columns: dict[str, list[Any]] = {}
+        self._numbers: dict[str, NDArray[np.float64]] = {}
         self._known: dict[tuple[tuple[Place, ...], str, bool], tuple[Scored, RowEvidence]] = {}
 
     def _column(self, name: str) -> list[Any]:
@@ -218,8 +223,9 @@ class Evidence:
                     waiting = []
             elif wanted:
                 self.unread = True
-                for each in wanted:
-                    self._note(places, each.scored, over_seeds_alone(each.scored))
+                scored = [each.scored for each in wanted]
+                for one, found in zip(scored, over_seeds_alone(scored), strict=True):
+                    self._note(places, one, found)
             done += sum(len(self._positions[place]) for place in places)
             self._progress(done)
             if time.monotonic() - saved > KEPT_SECONDS:
@@ -240,24 +246,32 @@ class Evidence:
         """Takes the kept evidence on a row, and returns what is not kept."""
         wanted = []
         seeds = sorted({seed for place in places for seed in self._positions[place]})
-        positions = [[self._positions[place].get(seed) for seed in seeds] for place in places]
+        positions = np.array(
+            [[self._positions[place].get(seed, NONE) for seed in seeds] for place in places], dtype=int
+        ).reshape(len(places), len(seeds))
+        keys = self._keys(positions)
         for after in (False, True):
             metrics = [
                 each for each in self.metrics if not after or "after" in scalings(each, self.calibrator)
             ]
-            bases = self._digests(places, seeds, positions, after) if metrics and self.kept else ("", "")
+            bases = self._digests(places, seeds, positions, after) if metrics and self._keeps else None
             for metric in metrics:
-                scored = self._scored(positions, metric, after)
-                place, of = (
-                    _digest(base, metric.name, *extra)
-                    for base, extra in zip(bases, ([], [scored.scores.tobytes().hex()]), strict=True)
-                )
-                kept = self.kept.get(of) if self.kept else None
+                scored = self._scored(positions, keys, metric, after)
+                place, of = "", ""
+                if bases:
+                    place = _digest(bases[0], metric.name)
+                    of = _digest(bases[1], metric.name, scored.scores.tobytes().hex())
+                kept = self.kept.get(of) if self.kept and of else None
                 if kept is None:
                     wanted.append(_Wanted(scored, place, of))
                 else:
                     self._note(places, scored, kept)
         return wanted
+
+    @functools.cached_property
+    def _keeps(self) -> bool:
+        """Whether evidence is looked up or kept: digesting thousands of trials takes long."""
+        return self.kept is not None and (self._readable or not self.kept.is_empty)
 
     @functools.cached_property
     def _calibrator_code(self) -> str:
@@ -267,7 +281,7 @@ class Evidence:
         self,
         places: tuple[Place, ...],
         seeds: Sequence[int],
-        positions: Sequence[Sequence[int | None]],
+        positions: NDArray[np.int64],
         after: bool,
     ) -> tuple[str, str]:
         """Digests of a row, and of its trials with all that their calibrated samples follow from."""
@@ -280,23 +294,33 @@ class Evidence:
             by = self._calibrator_code
         columns = [self._column(name) for name in names]
         trials = [
-            [None if position is None else [column[position] for column in columns] for position in of_loss]
-            for of_loss in positions
+            [None if position == NONE else [column[position] for column in columns] for position in of_loss]
+            for of_loss in positions.tolist()
         ]
         return _digest(places, calibrator), _digest(trials, seeds, by)
 
-    def _scored(self, positions: Sequence[Sequence[int | None]], metric: Metric, after: bool) -> Scored:
-        values = self._column(Score("test", metric.name, self.calibrator if after else UNCALIBRATED).column)
-        every_key = self._column("key")
-        scores = np.array(
-            [[math.nan if each is None else values[each] for each in of_loss] for of_loss in positions],
-            dtype=float,
-        ).reshape(len(positions), len(positions[0]) if positions else 0)
-        keys = [
-            [str(every_key[each]) for each in of_loss if each is not None and not math.isnan(values[each])]
-            for of_loss in positions
+    def _scored(
+        self, positions: NDArray[np.int64], keys: Sequence[Sequence[str]], metric: Metric, after: bool
+    ) -> Scored:
+        """The trials of a row, which have these keys, with one of their scores."""
+        name = Score("test", metric.name, self.calibrator if after else UNCALIBRATED).column
+        if name not in self._numbers:
+            self._numbers[name] = np.array(self._column(name), dtype=float)
+        there = positions != NONE
+        scores = np.where(there, self._numbers[name][positions], math.nan)
+        without = np.isnan(scores)
+        return Scored(
+            metric, after, scores, self._keys(positions, ~without) if (there & without).any() else keys
+        )
+
+    def _keys(self, positions: NDArray[np.int64], scored: NDArray[np.bool_] | None = None) -> list[list[str]]:
+        """Of each loss the keys of its trials; of those with a score alone, if they are given."""
+        keys = self._column("key")
+        there = positions != NONE if scored is None else scored
+        return [
+            [str(keys[position]) for position in positions[loss][there[loss]].tolist()]
+            for loss in range(len(positions))
         ]
-        return Scored(metric, after, scores, keys)
 
     def _compute(self, waiting: Sequence[tuple[tuple[Place, ...], Sequence[_Wanted]]]) -> None:
         """Computes the evidence on rows together, and keeps it."""
@@ -315,7 +339,7 @@ class Evidence:
                 if evidence is not None and self.kept:
                     self.kept.add(each.place, each.of, evidence)
                 self._note(
-                    places, each.scored, over_seeds_alone(each.scored) if evidence is None else evidence
+                    places, each.scored, over_seeds_alone([each.scored])[0] if evidence is None else evidence
                 )
 
     def _both(self, key: str, predictions: pa.Table) -> tuple[Samples, Samples]:

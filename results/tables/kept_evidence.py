@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from results.scoring.layer import FOLDER
-from results.statistics.differences import Pairs
+from results.statistics.differences import Pairs, positions_of_pairs
 from results.statistics.noise_floor import Floor
 from results.statistics.ties import Tests
 from results.store import rows
@@ -89,13 +89,18 @@ class KeptEvidence:
             sha.update(ROOT.joinpath(path).read_bytes())
         return f"{FOLDER}/evidence-{sha.hexdigest()[:DIGEST_LENGTH]}"
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is none."""
+        return not self._lines
+
     def get(self, of: str) -> RowEvidence | None:
         """The evidence that follows from something, by its digest; None if there is none."""
         if (found := self._lines.get(of)) is None:
             return None
         over_samples, samples, near_chance, standard_errors, *numbers = found
         floors, (*pairs, seeds, tests) = numbers[: len(OF_FLOORS)], numbers[len(OF_FLOORS) :]
-        first, second = np.triu_indices(len(floors[0]), 1)
+        first, second = positions_of_pairs(len(floors[0]))
         estimates, errors, degrees, p_values = pairs
         return RowEvidence(
             [

@@ -69,17 +69,21 @@ class RowEvidence:
     standard_errors: Sequence[float]
 
 
-def over_seeds_alone(scored: Scored) -> RowEvidence:
-    """The evidence without test samples."""
-    losses = len(scored.keys)
-    return RowEvidence(
-        floors=[None] * losses,
-        tests=ties.tested(scored.scores),
-        over_samples=False,
-        samples=None,
-        near_chance=[False] * losses,
-        standard_errors=[math.nan] * losses,
-    )
+def over_seeds_alone(all_scored: Sequence[Scored]) -> list[RowEvidence]:
+    """The evidence on one row by several metrics, without test samples."""
+    return [
+        RowEvidence(
+            floors=[None] * len(scored.keys),
+            tests=tests,
+            over_samples=False,
+            samples=None,
+            near_chance=[False] * len(scored.keys),
+            standard_errors=[math.nan] * len(scored.keys),
+        )
+        for scored, tests in zip(
+            all_scored, ties.each_tested([scored.scores for scored in all_scored]), strict=True
+        )
+    ]
 
 
 def of_row(

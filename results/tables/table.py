@@ -231,12 +231,18 @@ def _temperature(part: Part, calibrator: str) -> str | None:
 
 
 def _summary(part: Part, calibrator: str) -> pd.DataFrame:
-    """The means of a part over seeds, sorted as in the papers."""
+    """The means of a part over seeds, sorted as in the papers, and whether a temperature is at an edge."""
     columns = sorted({score.column for score in needed(part.metrics, calibrator)})
     temperature = _temperature(part, calibrator)
-    return in_print_order(
+    summary = in_print_order(
         summarise(part.frame, [*([temperature] if temperature else []), *columns], part.expected)
     )
+    if temperature:
+        by_seed = zip(summary["seeds"].tolist(), summary[f"{temperature}_by_seed"].tolist(), strict=True)
+        summary[f"{temperature}_at_edge"] = [
+            bool(seeds) and warnings.at_edge(found.values()) for seeds, found in by_seed
+        ]
+    return summary
 
 
 def marked(
@@ -308,8 +314,11 @@ def _cells(
     values = [summary[name].tolist() for name in ("variant", *numbers, f"{column}_by_seed")]
     means: list[float] = [math.nan] * len(summary)
     by_seed: list[Mapping[int, float]] = [{}] * len(summary)
+    at_edge = [False] * len(summary)
     if temperature:
-        means, by_seed = (summary[f"{temperature}_{name}"].tolist() for name in ("mean", "by_seed"))
+        means, by_seed, at_edge = (
+            summary[f"{temperature}_{name}"].tolist() for name in ("mean", "by_seed", "at_edge")
+        )
     places = zip(*(summary[name].tolist() for name in CELL), strict=True)
     return [
         Cell(
@@ -323,9 +332,18 @@ def _cells(
             by_seed=scores if seeds else {},
             temperatures=temperatures if seeds else {},
             standard_error=deviation / math.sqrt(seeds) if seeds else math.nan,
-            at_edge=bool(seeds) and warnings.at_edge(temperatures.values()),
+            at_edge=edge,
         )
-        for place, variant, mean, deviation, seeds, missing, scores, mean_temperature, temperatures in zip(
-            places, *values, means, by_seed, strict=True
-        )
+        for (
+            place,
+            variant,
+            mean,
+            deviation,
+            seeds,
+            missing,
+            scores,
+            mean_temperature,
+            temperatures,
+            edge,
+        ) in zip(places, *values, means, by_seed, at_edge, strict=True)
     ]
