@@ -97,11 +97,12 @@ def report(
     calibrator = temperature_by(done.sweep.temperature_criterion if done.sweep else "ece")
     kept = KeptEvidence(opened.folder, writes=opened.folder.is_local)
     predictions = predictions_in(opened, frame)
-    tables = build_tables(frame, expected, calibrator, default_metrics(frame), (), predictions, kept)
+    metrics = default_metrics(frame, predictions)
+    tables = build_tables(frame, expected, calibrator, metrics, (), predictions, kept)
     beside = None
     if epoch is not None:
         at = Epoch.read(opened, frame, expected, epoch)
-        shown = at.metrics((), default_metrics(frame))
+        shown = at.metrics((), metrics)
         beside = at.beside([table for table in tables if table.metric.name in shown], expected, calibrator)
     made = BuiltTables(tables, frame, expected)
     page = page_of(opened, done.snapshot, done.sweep, made, command, beside)

@@ -157,7 +157,8 @@ def tables(
             f"--calibrator {by} and --epoch exclude each other: curves have scores at temperatures alone."
         )
     at = Epoch.read(opened, frame, expected, epoch) if epoch is not None else None
-    shown = at.metrics(asked, default_metrics(frame)) if at else asked or default_metrics(frame)
+    usual = () if asked else default_metrics(frame, predictions_in(opened, frame))
+    shown = at.metrics(asked, usual) if at else asked or usual
     _check_tasks(frame, shown)
     others = (asked or DEFAULT_ELSEWHERE) if elsewhere and not at else ()
     parts = split(frame, expected, shown, others)
@@ -294,7 +295,7 @@ def built(standing: Standing) -> BuiltTables:
     calibrator = temperature_by(sweep.temperature_criterion)
     predictions = predictions_in(store, frame)
     kept = KeptEvidence(store.folder)
-    shown = default_metrics(frame)
+    shown = default_metrics(frame, predictions)
     made = build(frame, expected, calibrator, shown, DEFAULT_ELSEWHERE, predictions, kept)
     return BuiltTables(made, frame, expected)
 
@@ -312,7 +313,8 @@ def write(standing: Standing, built: BuiltTables, command: str) -> Written:
     sweep, store = standing.sweep, standing.store
     frame, expected = built.frame, built.expected
     calibrator = temperature_by(sweep.temperature_criterion)
-    parts = split(frame, expected, default_metrics(frame), DEFAULT_ELSEWHERE)
+    by_metric = {table.metric.name: table for table in built.tables if table.data == TEST_SET}
+    parts = split(frame, expected, [*by_metric], DEFAULT_ELSEWHERE)
     made_from = _origin(store.uri, sweep.name, frame, expected, parts, calibrator, command)
     paths = {format: f"tables/{sweep.name}.{ending}" for format, ending in FILES.items()}
 
@@ -322,6 +324,5 @@ def write(standing: Standing, built: BuiltTables, command: str) -> Written:
 
     side_by_side(store.folder, put, list(FILES))
     files = {format: store.folder.name(path) for format, path in paths.items()}
-    shown = default_metrics(frame, ON_SCREEN)
-    by_metric = {table.metric.name: table for table in built.tables if table.data == TEST_SET}
+    shown = default_metrics(frame, lambda keys: {}, ON_SCREEN)
     return Written(tuple(by_metric[name] for name in shown), files)

@@ -199,7 +199,7 @@ class _Building:
                 if (row.dataset, row.model, row.settings) != place:
                     continue
                 for position, cell in enumerate(row.cells):
-                    if cell is None or (not cell.seeds and not cell.missing):
+                    if cell is None or cell.says_nothing or (not cell.seeds and not cell.missing):
                         continue
                     loss = self.labels.index(table.losses[position // width])
                     _, cells = found.setdefault(loss, (cell.variant, [None] * len(self.columns)))

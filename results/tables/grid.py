@@ -242,6 +242,7 @@ def _of_network(tables: Sequence[Table], place: int, shown: Names) -> Grid:
     ]
     groups: list[Group] = []
     with_temperatures: set[int | None] = set()
+    tables = [table for table in tables if not _says_nothing(table.rows[place])] or tables
     for table in tables:
         columns = list(_columns(table, place, losses))
         last = _cells(table, place, losses, len(table.scalings) - 1)
@@ -263,6 +264,10 @@ def _of_network(tables: Sequence[Table], place: int, shown: Names) -> Grid:
         tuple(groups),
         tuple(dict.fromkeys([*shown.notes([row]), *(note for table in tables for note in table.notes)])),
     )
+
+
+def _says_nothing(row: Row) -> bool:
+    return any(cell is not None and cell.says_nothing for cell in row.cells)
 
 
 def _columns(table: Table, place: int, losses: Sequence[int]) -> Iterator[tuple[str, tuple[Printed, ...]]]:

@@ -36,7 +36,8 @@ class Cell:
     `by_seed`: the score of each seed; `temperatures`: that of each seed, if there is scaling.
     `standard_error`: of the mean over the seeds, deviation / sqrt(seeds). `standard_error_samples`: of the
     mean over the test samples, with these seeds; NaN if unknown. `samples`: number of test samples; None if
-    unknown. `near_chance` and `at_edge`: see `results.tables.warnings`.
+    unknown. `near_chance` and `at_edge`: see `results.tables.warnings`. `says_nothing`: whether the score is
+    left out, since it is the same for all networks on a data set with so few classes.
     """
 
     variant: str
@@ -55,6 +56,7 @@ class Cell:
     samples: int | None = None
     near_chance: bool = False
     at_edge: bool = False
+    says_nothing: bool = False
 
     @property
     def calibrated(self) -> bool:
@@ -162,6 +164,8 @@ class Table:
             return Pieces("")
         if not cell.seeds:
             return Pieces(MISSING)
+        if cell.says_nothing:
+            return Pieces(UNDEFINED)
         return Pieces(
             (UNDEFINED if math.isnan(cell.mean) else self.metric.printed(cell.mean))
             + CALIBRATED * cell.calibrated

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from results.scoring.scores import Metric
 from results.tables import names
 from results.tables.layout import MISSING, MIXED, UNDEFINED, Row
 from results.tables.statistics import Settings, described, differing
@@ -84,8 +85,17 @@ def notes_on_training(summary: pd.DataFrame, known: Mapping[str, Settings]) -> l
 def notes_on_undefined(rows: Iterable[Row]) -> list[str]:
     """A note on scores without a value."""
     cells = [cell for row in rows for cell in row.cells if cell is not None and cell.seeds]
-    undefined = any(math.isnan(cell.mean) for cell in cells)
+    undefined = any(math.isnan(cell.mean) and not cell.says_nothing for cell in cells)
     return [f"{UNDEFINED}: the score has no value for at least one of the seeds."] if undefined else []
+
+
+def notes_on_few_classes(rows: Iterable[Row], metric: Metric) -> list[str]:
+    """A note on scores that are left out, since all networks have the same."""
+    if not any(cell is not None and cell.says_nothing for row in rows for cell in row.cells):
+        return []
+    return [
+        f"{UNDEFINED} in {metric.title}: the same for all networks with {metric.same_up_to} classes or fewer."
+    ]
 
 
 def notes_on_code(mixed: Mapping[tuple[Any, ...], list[str]]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,11 +25,18 @@ from results.scoring.scores import (
 )
 from results.store import code
 from results.tables import captions, names, warnings
-from results.tables.evaluations import Part, grouped, named, parts
+from results.tables.classes import classes_of, says_nothing
+from results.tables.evaluations import Part, grouped, named, on_test_set, parts
 from results.tables.evidence import MOST_TRIALS, Evidence, Known, Predictions, compared_in
 from results.tables.kept_evidence import KeptEvidence
 from results.tables.layout import TEST_SET, Cell, Row, Table, scalings
-from results.tables.notes import notes_on_code, notes_on_holes, notes_on_training, notes_on_undefined
+from results.tables.notes import (
+    notes_on_code,
+    notes_on_few_classes,
+    notes_on_holes,
+    notes_on_training,
+    notes_on_undefined,
+)
 from results.tables.rendering import FORMATS, render
 from results.tables.statistics import CELL, settings_of_variants, summarise, with_current_names
 from trainables import tasks
@@ -40,8 +47,6 @@ UNREAD = (
     f"Of more than {MOST_TRIALS:,} trials the logits are not read: no noise floors, and losses are compared "
     "over seeds alone. `calibsweep store rescore` computes both, and keeps them."
 )
-
-TOP_5 = "top_5_accuracy"
 
 
 def build(
@@ -113,21 +118,29 @@ def by_task(metrics: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def default_metrics(trials: pd.DataFrame, usual: Sequence[str] = DEFAULT) -> list[str]:
-    """The default metrics of tables, for each task of the trials.
+def default_metrics(
+    trials: pd.DataFrame, predictions: Predictions, usual: Sequence[str] = DEFAULT
+) -> list[str]:
+    """The default metrics of tables, for each task of the trials, without those that say nothing of any.
 
     Args:
+        predictions: As for `build`.
         usual: Those for classification.
     """
     found = trials["task"].fillna(tasks.DEFAULT) if "task" in trials.columns else [tasks.DEFAULT]
-    metrics = [name for task in dict.fromkeys(sorted(found)) for name in shown_of(task, usual)]
-    return [name for name in metrics if name != TOP_5 or not _all_one(trials)]
+    metrics = chosen(name for task in dict.fromkeys(sorted(found)) for name in shown_of(task, usual))
+    own = on_test_set(only(trials, tasks.DEFAULT))
+    classes, datasets = _classes(own, metrics, predictions), set(own["dataset"])
+    return [
+        metric.name
+        for metric in metrics
+        if metric.task != tasks.DEFAULT or not all(says_nothing(metric, classes, each) for each in datasets)
+    ]
 
 
-def _all_one(trials: pd.DataFrame) -> bool:
-    """Whether each network finds the true class among its first five, as with five classes or fewer."""
-    column = f"test_{TOP_5}"
-    return column in trials.columns and bool((trials[column] == 1).all())
+def _classes(trials: pd.DataFrame, metrics: Iterable[Metric], predictions: Predictions) -> Mapping[str, int]:
+    """The number of classes of each data set, if one of the metrics needs it."""
+    return classes_of(trials, predictions) if any(metric.same_up_to > 1 for metric in metrics) else {}
 
 
 def only(frame: pd.DataFrame, task: str) -> pd.DataFrame:
@@ -152,9 +165,11 @@ def _built(part: Part, calibrator: str, predictions: Predictions, kept: KeptEvid
     mixed = code.mixed(trials, expected)
     absent = None if expected is not None else Cell("", math.nan, math.nan, 0, (), math.nan)
 
+    named_now = with_current_names(trials, expected)
+    classes = _classes(named_now, chosen_metrics, predictions)
     compared = compared_in(summary)
     evidence = Evidence(
-        with_current_names(trials, expected),
+        named_now,
         predictions,
         calibrator,
         chosen_metrics,
@@ -176,13 +191,17 @@ def _built(part: Part, calibrator: str, predictions: Predictions, kept: KeptEvid
             by_scaling = []
             for of_scaling, scaling in zip(cells, scalings(metric, calibrator), strict=True):
                 row = {loss: of_scaling.get((dataset, model, settings, loss), absent) for loss in losses}
+                if says_nothing(metric, classes, dataset):
+                    by_scaling.append([*map(_left_out, row.values())])
+                    continue
                 there = compared[dataset, model, settings]
                 found = evidence.of_row(there, metric, scaling == "after")
                 known.append(found)
                 by_scaling.append(marked(row, [place.loss for place in there], found, metric))
             ordered = tuple(cell for loss in zip(*by_scaling, strict=True) for cell in loss)
             rows.append(Row(dataset, model, settings, ordered))
-        notes = (*holes, *training, *notes_on_undefined(rows), *notes_on_code(mixed), *unread)
+        undefined = (*notes_on_undefined(rows), *notes_on_few_classes(rows, metric))
+        notes = (*holes, *training, *undefined, *notes_on_code(mixed), *unread)
         tables.append(
             Table(
                 metric,
@@ -278,6 +297,13 @@ def marked(
             )
         )
     return cells
+
+
+def _left_out(cell: Cell | None) -> Cell | None:
+    """A cell whose score says nothing, without the score."""
+    if cell is None:
+        return None
+    return Cell(cell.variant, math.nan, math.nan, cell.seeds, cell.missing, math.nan, says_nothing=True)
 
 
 def needed(metrics: Sequence[str], calibrator: str) -> list[Score]:

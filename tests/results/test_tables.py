@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import shutil
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from markdown_it import MarkdownIt
 from scipy import stats
 
 from results.tables import table as tables
+from results.tables.grid import arrange
 from trainables.errors import CalibsweepError
 from trainables.texts import visible
 
@@ -171,9 +176,42 @@ def test_each_criterion_has_its_own_temperatures(trials: pd.DataFrame) -> None:
     assert cell.temperature == pytest.approx(statistics.fmean(temperatures))
 
 
-def test_top_5_accuracy_is_left_out_where_all_networks_have_it(trials: pd.DataFrame) -> None:
-    assert tables.TOP_5 in tables.default_metrics(trials)
-    assert tables.TOP_5 not in tables.default_metrics(trials.assign(test_top_5_accuracy=1.0))
+def test_top_5_accuracy_is_left_out_of_data_sets_with_five_classes_or_fewer(trials: pd.DataFrame) -> None:
+    """By the mark of a data set, or else by the logits of a trial, and never by the scores."""
+    score = "top_5_accuracy"
+    own = trials.assign(
+        identity=trials["identity"].str.replace('"name":"digits"', '"name":"of_a_user"'),
+        test_top_5_accuracy=trials["test_top_5_accuracy"].fillna(1.0),
+    )
+    alone = own[own["dataset"] == "digits"]
+
+    def with_classes(number: int) -> Callable[[Sequence[str]], dict[str, pa.Table]]:
+        return lambda keys: {key: pa.table({"logits": [[0.5] * number] * 3}) for key in keys}
+
+    assert score not in tables.default_metrics(alone, with_classes(5))
+    assert score in tables.default_metrics(alone, with_classes(6))
+    assert score in tables.default_metrics(alone, lambda keys: {})
+    assert score in tables.default_metrics(own, with_classes(5))
+    assert score in tables.default_metrics(trials.assign(test_top_5_accuracy=1.0), with_classes(5))
+
+    digits = {"cifar10": False, "digits": True}
+    (table,) = tables.build(
+        own, metrics=[score], predictions=lambda keys: {} if len(keys) > 1 else with_classes(5)(keys)
+    )
+    for row in table.rows:
+        finished = [cell for cell in row.cells if cell is not None and cell.seeds]
+        assert {cell.says_nothing for cell in finished} == {digits[row.dataset]}
+        assert {table.pieces(cell).mean == "n/a" for cell in finished} == {digits[row.dataset]}
+        assert {math.isnan(cell.mean) for cell in finished} == {digits[row.dataset]}
+    assert [note for note in table.notes if note.startswith("n/a")] == [
+        "n/a in Top-5: the same for all networks with 5 classes or fewer."
+    ]
+    (error,) = tables.build(own, metrics=["error"])
+    of_few = [
+        replace(each, rows=[r for r in each.rows if r.dataset == "digits"][:1]) for each in (error, table)
+    ]
+    (grid,) = arrange(of_few, 160)
+    assert [group.heading for group in grid.groups] == ["Error"]
 
 
 def test_without_a_sweep_holes_are_cells_that_others_of_the_row_have(trials: pd.DataFrame) -> None:

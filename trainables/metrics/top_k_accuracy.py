@@ -32,6 +32,7 @@ from trainables.registry import register
         "direction": "higher",
         "order_only": True,
         "at_commit": True,
+        "same_up_to": 5,
     },
 )
 def top_k_accuracy(probabilities: Tensor, labels: Tensor, k: int = 5) -> float:

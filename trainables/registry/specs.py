@@ -118,6 +118,8 @@ class MetricSpec:
         against_test: Whether it compares the predictions of an evaluation with those on the test set, which
             its function takes as `test_probabilities` [M, K]. It needs no labels, and the test set has none.
         task: The task whose predictions it measures. Only predictions of classification can be calibrated.
+        same_up_to: The number of classes up to which it is the same for all networks, as Top-5 accuracy is
+            for five: tables leave it out there.
     """
 
     title: str
@@ -129,6 +131,7 @@ class MetricSpec:
     at_commit: bool = False
     against_test: bool = False
     task: str = "classification"
+    same_up_to: int = 1
 
 
 @dataclass(frozen=True)
