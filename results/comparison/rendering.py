@@ -5,9 +5,7 @@ Settings may come from a foreign store. A text is shown, and never interpreted.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +15,7 @@ from itertools import compress, groupby
 from results.comparison.places import LOSSES, REMARKS, TITLES
 from results.comparison.verdicts import Counts, Outcome, Reason, Row, Verdict, counts
 from results.tables.published import PAPERS
-from results.tables.rendering import html_environment, markdown_text, no_formula
+from results.tables.rendering import csv_text, html_environment, markdown_text
 from results.wording import counted
 from trainables.errors import ConfigurationError
 from trainables.registry import closest
@@ -243,13 +241,9 @@ def _grid(head: Sequence[str], lines: Sequence[Sequence[str]], texts: Sequence[i
 
 def tidy_csv(rows: Sequence[Row]) -> str:
     """One line for each published number, with the fields of `Verdict`."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     fields = [field.name for field in dataclasses.fields(Verdict)]
-    writer.writerow(fields)
-    for row in rows:
-        writer.writerows([_field(getattr(number, name)) for name in fields] for number in row.numbers)
-    return text.getvalue()
+    numbers = (number for row in rows for number in row.numbers)
+    return csv_text(fields, ([_field(getattr(number, name)) for name in fields] for number in numbers))
 
 
 def _field(value: object) -> object:
@@ -257,9 +251,7 @@ def _field(value: object) -> object:
         return value.value
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    if isinstance(value, tuple):
-        value = "; ".join(value)
-    return no_formula(value) if isinstance(value, str) else value
+    return "; ".join(value) if isinstance(value, tuple) else value
 
 
 FORMATS: dict[str, Callable[[Sequence[Row]], str]] = {"md": markdown, "html": html, "csv": tidy_csv}

@@ -7,10 +7,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from results.report.page import Failure
-from results.store import rows
-from results.store.address import stem
-from results.store.snapshot import Snapshot, side_by_side
-from results.store.survey import FAILURE_NAME
+from results.store.snapshot import Snapshot
+from results.store.survey import latest_failures
 
 
 def failures(
@@ -22,28 +20,12 @@ def failures(
         finished: Keys of finished trials: their earlier failures do not count.
         expected: Keys of the trials of a sweep; None for all trials of the store.
     """
-    last: dict[str, tuple[int, str]] = {}
-    for info in snapshot.files("failures"):
-        if not (name := FAILURE_NAME.fullmatch(f"{stem(info.path)}.parquet")):
-            continue
-        key = name[1]
-        if key not in finished and (expected is None or key in expected):
-            last[key] = max(last.get(key, (0, "")), (int(name[2]), info.path))
-
-    def read(path: str) -> Mapping[str, Any] | None:
-        try:
-            content = snapshot.folder.read(path)
-            rows.failure_fields(content)
-            (row,) = rows.from_parquet(content).to_pylist()
-            return dict(row)
-        except (FileNotFoundError, rows.DamagedFileError):
-            return None
-
-    paths = [path for _, path in last.values()]
+    records, _ = latest_failures(
+        snapshot, lambda key: key not in finished and (expected is None or key in expected)
+    )
     alike: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
-    for row in side_by_side(snapshot.folder, read, paths):
-        if row is not None:
-            alike[row["failure_class"], row["message"]].append(row)
+    for row in records.values():
+        alike[row["failure_class"], row["message"]].append(row)
     found = [
         Failure(
             *kind,

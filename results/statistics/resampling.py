@@ -11,7 +11,7 @@ changes the standard error by a few percent.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,14 +156,6 @@ class _ReweightedTotals:
     @functools.cached_property
     def hits(self) -> Floats:
         return self._sums.times(self._weights, "hits")
-
-
-def any_score(score: Callable[[Ints], float], resamples: Resamples) -> Floats:
-    """Any function of the drawn samples' positions [N], resampled, [draws]; one call per draw."""
-    found = np.empty(resamples.draws)
-    for where, places in resamples.places():
-        found[where] = [score(row) for row in places]
-    return found
 
 
 def _check(values: Floats, resamples: Resamples) -> None:

@@ -270,7 +270,7 @@ def failure_row(
 
 
 def failure_fields(content: bytes) -> dict[str, Any]:
-    """Raises DamagedFileError for anything but a failure's row."""
+    """The columns of a failure's row. Raises DamagedFileError for anything else."""
     table, row = _only_row(content)
     if any(row.get(name) is None for name in FAILURE_SCHEMA.names):
         raise DamagedFileError("a value is missing")
@@ -278,7 +278,7 @@ def failure_fields(content: bytes) -> dict[str, Any]:
         fitted(table, FAILURE_SCHEMA)
     except pa.ArrowException as error:
         raise DamagedFileError(str(error)) from error
-    return {name: row[name] for name in ("key", "attempt", "failure_class", "message", "traceback")}
+    return row
 
 
 def frame(tables: Sequence[pa.Table]) -> pd.DataFrame:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
 
 from results.store import copies, rows
 from results.store.address import stem
@@ -37,6 +38,11 @@ class Failure:
     failure_class: str
     message: str
     traceback: str
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Failure:
+        """From the columns of its row."""
+        return cls(**{field.name: record[field.name] for field in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -97,9 +103,11 @@ def survey(snapshot: Snapshot, trials: Iterable[Trial]) -> Survey:
     }
     # Failures before a result do not count, even if that result must be recomputed.
     never = [key for key in asked if key not in finished and key not in by_row]
-    failures, damaged_records = _failures(snapshot, never)
-    for key, paths in damaged_records.items():
-        damaged[key] = (*damaged.get(key, ()), *paths)
+    records, damaged_records = latest_failures(snapshot, set(never).__contains__)
+    failures = {key: Failure.of(records[key]) for key in never if key in records}
+    for key in never:
+        if paths := damaged_records.get(key, ()):
+            damaged[key] = (*damaged.get(key, ()), *paths)
     states: dict[str, State] = {}
     for key, rows_of in asked.items():
         own_fault = key in failures and failures[key].failure_class != "preempted"
@@ -171,33 +179,40 @@ def _bad_data(snapshot: Snapshot, committed: Sequence[_Row], folders: Sequence[s
     return bad
 
 
-def _failures(
-    snapshot: Snapshot, keys: Iterable[str]
-) -> tuple[dict[str, Failure], dict[str, tuple[str, ...]]]:
-    """The latest failed attempt at each failed trial, and the damaged records after it."""
+def latest_failures(
+    snapshot: Snapshot, is_wanted: Callable[[str], bool]
+) -> tuple[dict[str, Mapping[str, Any]], dict[str, tuple[str, ...]]]:
+    """The latest failed attempt at each failed trial, and the files of damaged records after it, by key.
+
+    Args:
+        is_wanted: Whether the trial with this key counts.
+
+    Returns:
+        The columns of `rows.FAILURE_SCHEMA` of each attempt, and paths.
+    """
     attempts: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for info in snapshot.files("failures"):
         name = FAILURE_NAME.fullmatch(info.path.rsplit("/", 1)[1])
         if name:
             attempts[name[1]].append((int(name[2]), info.path))
-    failed = [key for key in keys if key in attempts]
+    failed = [key for key in attempts if is_wanted(key)]
 
-    def read(key: str) -> tuple[Failure | None, tuple[str, ...]]:
+    def read(key: str) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         damaged: list[str] = []
         for attempt, path in sorted(attempts[key], reverse=True):
             try:
-                fields = rows.failure_fields(snapshot.folder.read(path))
+                record = rows.failure_fields(snapshot.folder.read(path))
             except FileNotFoundError:
                 continue
             except rows.DamagedFileError:
-                fields = {}
-            if (fields.get("key"), fields.get("attempt")) == (key, attempt):
-                return Failure(**fields), tuple(damaged)
+                record = {}
+            if (record.get("key"), record.get("attempt")) == (key, attempt):
+                return record, tuple(damaged)
             damaged.append(path)
-        return None, tuple(damaged)
+        return {}, tuple(damaged)
 
     found = dict(zip(failed, side_by_side(snapshot.folder, read, failed), strict=True))
     return (
-        {key: failure for key, (failure, _) in found.items() if failure},
+        {key: record for key, (record, _) in found.items() if record},
         {key: paths for key, (_, paths) in found.items() if paths},
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from results.tables import captions, grid, names
 from results.tables.gaps import Line, Matrix, Number
 from results.tables.grid import Grid, Group, Names, Printed
 from results.tables.layout import LEVEL, MISSING, MIXED, UNDEFINED, Row, Table
-from results.tables.rendering import by_seed, no_formula
+from results.tables.rendering import by_seed, csv_text
 
 WORDS = {"ece": "ECE", "nll": "NLL", "abers": "Abers"}
 """Words in names of calibrators that are printed otherwise."""
@@ -149,9 +147,10 @@ def tidy_csv(matrices: Sequence[Matrix]) -> str:
 
     `quantity` is error, score, refinement, calibration or gain; a calibrator has only a gain.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    return csv_text(CSV_COLUMNS, _csv_lines(matrices))
+
+
+def _csv_lines(matrices: Sequence[Matrix]) -> Iterator[list[object]]:
     for matrix in matrices:
         for line in matrix.lines:
             for quantity, calibrator, number in _numbers(matrix, line):
@@ -167,8 +166,7 @@ def tidy_csv(matrices: Sequence[Matrix]) -> str:
                     int(number.best),
                     int(line.mixed),
                 ]
-                writer.writerow([*map(no_formula, fields), *values])
-    return text.getvalue()
+                yield [*fields, *values]
 
 
 def _numbers(matrix: Matrix, line: Line) -> Iterable[tuple[str, str, Number]]:

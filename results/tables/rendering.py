@@ -9,7 +9,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from results.scoring.scores import criterion_of
@@ -159,22 +159,35 @@ def tidy_csv(tables: Sequence[Table], arranged: Arranged = arrange) -> str:
     scores after a fixed epoch, a last column `epoch` has it; it is empty for the reported epoch.
     """
     mixed = any(cell is not None and cell.mixed for t in tables for row in t.rows for cell in row.cells)
+    of_epochs = any(table.epoch for table in tables)
+    return csv_text(
+        [*CSV_COLUMNS, *["mixed_code"] * mixed, *["epoch"] * of_epochs],
+        (
+            [
+                *_csv_line(table, row, loss, scaling, cell),
+                *[int(cell.mixed)] * mixed,
+                *[table.epoch or ""] * of_epochs,
+            ]
+            for table in tables
+            for row in table.rows
+            for (loss, scaling), cell in zip(table.columns, row.cells, strict=True)
+            if cell is not None
+        ),
+    )
+
+
+def csv_text(head: Sequence[str], lines: Iterable[Iterable[object]]) -> str:
+    """CSV, with texts that no spreadsheet takes for a formula."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    of_epochs = any(table.epoch for table in tables)
-    writer.writerow([*CSV_COLUMNS, *["mixed_code"] * mixed, *["epoch"] * of_epochs])
-    for table in tables:
-        for row in table.rows:
-            for (loss, scaling), cell in zip(table.columns, row.cells, strict=True):
-                if cell is not None:
-                    line = _csv_line(table, row, loss, scaling, cell)
-                    line = [no_formula(field) if isinstance(field, str) else field for field in line]
-                    writer.writerow([*line, *[int(cell.mixed)] * mixed, *[table.epoch or ""] * of_epochs])
+    writer.writerow(head)
+    writer.writerows(
+        [_no_formula(each) if isinstance(each, str) else each for each in line] for line in lines
+    )
     return text.getvalue()
 
 
-def no_formula(text: str) -> str:
-    """A field that no spreadsheet takes for a formula."""
+def _no_formula(text: str) -> str:
     text = visible(text)
     return f"'{text}" if re.match(r"\s*[=+@\-\uff1d\uff0b\uff20\uff0d]", text) else text
 
