@@ -80,6 +80,7 @@ class KeptEvidence:
         self.folder, self.writes = folder, writes
         self.outdated = 0
         self._new: dict[str, tuple[Any, ...]] = {}
+        self._read: dict[str, pa.Table] = {}
 
     @functools.cached_property
     def name(self) -> str:
@@ -141,9 +142,10 @@ class KeptEvidence:
             for table in there.values():
                 earlier = [place not in self._new for place in table["place"].to_pylist()]
                 tables.append(table.filter(pa.array(earlier, pa.bool_())))
-            content = rows.to_parquet(pa.concat_tables(tables))
+            content = rows.to_parquet(whole := pa.concat_tables(tables))
             self.folder.write(path := f"{self.name}/{sha256(content)}.parquet", content)
             self._new.clear()
+            self._read = {path: whole}
             for earlier_path in there.keys() - {path}:
                 self.folder.delete(earlier_path)
             if self.folder.is_local:
@@ -179,10 +181,16 @@ class KeptEvidence:
     def _files(self) -> Iterator[tuple[str, pa.Table]]:
         """The files and their tables, without damaged ones. Raises StoreError."""
         for info in list(self.folder.list(self.name)):
-            with contextlib.suppress(FileNotFoundError, rows.DamagedFileError, pa.ArrowException, ValueError):
-                content = self.folder.read(info.path)
-                if info.path.endswith(f"/{sha256(content)}.parquet"):
-                    yield info.path, rows.fitted(rows.from_parquet(content), SCHEMA)
+            # Its name has its digest: it is read once.
+            if info.path not in self._read:
+                with contextlib.suppress(
+                    FileNotFoundError, rows.DamagedFileError, pa.ArrowException, ValueError
+                ):
+                    content = self.folder.read(info.path)
+                    if info.path.endswith(f"/{sha256(content)}.parquet"):
+                        self._read[info.path] = rows.fitted(rows.from_parquet(content), SCHEMA)
+            if info.path in self._read:
+                yield info.path, self._read[info.path]
 
 
 def _lists(column: pa.ChunkedArray) -> list[np.ndarray[Any, np.dtype[np.float64]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -39,9 +40,8 @@ def notes_on_holes(summary: pd.DataFrame, cells: int, planned: bool) -> list[str
         parts = []
         for row in gaps[:MOST_LISTED]:
             seeds = "seeds" if len(row.missing) > 1 else "seed"
-            parts.append(
-                f"{_place(row)} / {names.loss(row.loss)}: {seeds} {', '.join(map(str, row.missing))}"
-            )
+            cell = f"{_place(row.dataset, row.model, row.settings)} / {names.loss(row.loss)}"
+            parts.append(f"{cell}: {seeds} {', '.join(map(str, row.missing))}")
         if len(gaps) > MOST_LISTED:
             parts.append(f"and {len(gaps) - MOST_LISTED} more cells")
         missing = sum(len(row.missing) for row in gaps)
@@ -55,27 +55,29 @@ def notes_on_holes(summary: pd.DataFrame, cells: int, planned: bool) -> list[str
 
 def notes_on_training(summary: pd.DataFrame, known: Mapping[str, Settings]) -> list[str]:
     """Notes on losses that share a row but were trained differently."""
-    rows: dict[str, list[Any]] = defaultdict(list)
-    for row in summary.itertuples():
-        rows[_place(row)].append(row)
+    place_of = functools.cache(_place)
+    rows: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    columns = (summary[name].tolist() for name in ("dataset", "model", "settings", "loss", "variant"))
+    for dataset, model, settings, loss, variant in zip(*columns, strict=True):
+        rows[place_of(dataset, model, settings)].append((loss, variant))
     notes: dict[str, list[str]] = defaultdict(list)
     for place, cells in rows.items():
-        if len({cell.variant for cell in cells}) == 1:
+        if len({variant for _, variant in cells}) == 1:
             continue
         # Each loss has its own versions, so a difference between them means nothing.
         trained = {
-            cell.loss: {name: value for name, value in known[cell.variant].items() if name != "loss version"}
-            for cell in cells
-            if cell.variant in known
+            loss: {name: value for name, value in known[variant].items() if name != "loss version"}
+            for loss, variant in cells
+            if variant in known
         }
         if not trained:
             continue
         (usual_text, _), *_ = Counter(map(repr, trained.values())).most_common(1)
         usual = next(settings for settings in trained.values() if repr(settings) == usual_text)
-        for loss, settings in trained.items():
-            if settings != usual:
-                changed = differing([usual, settings])
-                here, elsewhere = described(settings, changed), described(usual, changed)
+        for loss, own in trained.items():
+            if own != usual:
+                changed = differing([usual, own])
+                here, elsewhere = described(own, changed), described(usual, changed)
                 notes[f"{names.loss(loss)} with {here} (else {elsewhere})"].append(place)
     return [
         f"Trained unlike the rest of its row: {text}: {'; '.join(where)}." for text, where in notes.items()
@@ -113,6 +115,5 @@ def notes_on_code(mixed: Mapping[tuple[Any, ...], list[str]]) -> list[str]:
     ]
 
 
-def _place(row: Any) -> str:
-    settings = f" ({row.settings})" if row.settings else ""
-    return f"{names.dataset(row.dataset)} / {names.model(row.model)}{settings}"
+def _place(dataset: str, model: str, settings: str) -> str:
+    return f"{names.dataset(dataset)} / {names.model(model)}" + (f" ({settings})" if settings else "")
