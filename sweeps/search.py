@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -171,18 +170,19 @@ class SearchFile(Part):
 
 @dataclass(frozen=True)
 class Search:
-    """A checked search.
-
-    Attributes:
-        candidates: Losses, by name.
-        training: Fixed training settings.
-        searched: Searched training settings.
-    """
+    """A checked search."""
 
     file: SearchFile
-    candidates: Mapping[str, Candidate]
-    training: Mapping[str, Any]
-    searched: Mapping[str, Dimension]
+
+    @functools.cached_property
+    def candidates(self) -> Mapping[str, Candidate]:
+        """The losses, by name."""
+        return {candidate.name: candidate for candidate in self.file.losses}
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """The fixed training settings."""
+        return self.file.training[0]
 
     @property
     def objectives(self) -> Sequence[Objective]:
@@ -191,7 +191,7 @@ class Search:
     def dimensions(self, loss: str) -> dict[str, Dimension]:
         """The dimensions of the search for a loss, by the full names of the parameters."""
         of_loss = {f"{loss}.{name}": each for name, each in self.candidates[loss].dimensions.items()}
-        return of_loss | {f"training.{name}": each for name, each in self.searched.items()}
+        return of_loss | {f"training.{name}": each for name, each in self.file.training[1].items()}
 
     def settings(self, loss: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The parameters of a loss and the training settings, from values by full name."""
@@ -235,19 +235,18 @@ def load(path: Path | str) -> Search:
         raise ConfigurationError(f"{path}: is a sweep file, for `calibsweep run`, and not a search file.")
     file = validated(SearchFile, raw, f"{path}: ")
     folder = Path(path).parent
-    own = {
+    own: dict[str, Any] = {
         "dataset": own_files.one(DATASETS, file.dataset, folder),
         "model": own_files.one(MODELS, file.model, folder),
     }
-    file = file.model_copy(update=own)
-    fixed, searched = file.training
-    candidates = {candidate.name: candidate for candidate in file.losses}
-    if len(candidates) < len(file.losses):
+    if not file.final_seeds:
+        own["final_seeds"] = tuple([seed for seed in range(6) if seed != file.seed][:5])
+    search = Search(file := file.model_copy(update=own))
+    if len(search.candidates) < len(file.losses):
         raise ConfigurationError(f"{path}: losses: names a loss twice: give one loss lists of values.")
-    if "training" in candidates:
+    if "training" in search.candidates:
         raise ConfigurationError(f"{path}: losses: a searched loss cannot be named 'training'.")
-    search = Search(file, candidates, fixed, searched)
-    if not any(search.dimensions(loss) for loss in candidates) and len(candidates) < 2:
+    if not any(search.dimensions(loss) for loss in search.candidates) and len(search.candidates) < 2:
         raise ConfigurationError(
             f"{path}: nothing to search: give a parameter a range, as in gamma: {{low: 0, high: 5}}."
         )
@@ -262,7 +261,9 @@ def load(path: Path | str) -> Search:
     baselines = [baseline for each in file.baselines for baseline in each]
     checks = [functools.partial(search.trial, loss, corner) for loss, corner in search.corners()]
     checks += [
-        functools.partial(resolve, file.dataset, file.model, baseline, file.seed, file.protocol, fixed)
+        functools.partial(
+            resolve, file.dataset, file.model, baseline, file.seed, file.protocol, search.training
+        )
         for baseline in baselines
     ]
     for check in checks:
@@ -272,8 +273,4 @@ def load(path: Path | str) -> Search:
             problems += [f"{path}: {line}" for line in error.lines]
     if problems:
         raise refusal(problems)
-    if not file.final_seeds:
-        others = [seed for seed in range(6) if seed != file.seed][:5]
-        file = file.model_copy(update={"final_seeds": tuple(others)})
-        search = dataclasses.replace(search, file=file)
     return search

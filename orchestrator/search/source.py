@@ -13,7 +13,7 @@ from orchestrator.search.study import FAILED, Result, Scores, Study, Suggestion
 from results.store import data_files, pruned, rows
 from results.store.address import Address
 from results.store.store import Store
-from results.store.survey import State
+from results.store.survey import State, attempted
 from results.store.survey import survey as take_survey
 from sweeps.search import Search
 from trainables.trial import Trial
@@ -52,6 +52,7 @@ class SearchedTrials:
             key: (Address(dataset, model, loss, key), tuple(scores))
             for dataset, model, loss, key, *scores in frame.itertuples(index=False)
         }
+        self._attempted = attempted(self._snapshot)
         self._stopped = pruned.paths(self._snapshot) if search.file.halving else {}
 
     def representatives(self) -> Sequence[Trial]:
@@ -91,9 +92,14 @@ class SearchedTrials:
             self.results[key] = self._finished(key, *self._rows[key])
         elif stopped := self._stopped_early(key):
             self.results[key] = stopped
-        elif take_survey(self._snapshot, [trial]).states[key] == State.FAILED:
+        elif self._failed(trial):
             self.results[key] = FAILED
         return key in self.results
+
+    def _failed(self, trial: Trial) -> bool:
+        """Whether the store has a failure of a trial without a row, by its own fault."""
+        attempted = trial.key in self._attempted
+        return attempted and take_survey(self._snapshot, [trial]).states[trial.key] == State.FAILED
 
     def limits(self, trial: Trial) -> Limits | None:
         return self._limits[trial.key]

@@ -121,6 +121,12 @@ def survey(snapshot: Snapshot, trials: Iterable[Trial]) -> Survey:
     return Survey(states, failures, damaged, leftover)
 
 
+def attempted(snapshot: Snapshot) -> set[str]:
+    """Keys of the trials with a failed attempt, whatever became of them."""
+    names = (FAILURE_NAME.fullmatch(info.path.rsplit("/", 1)[1]) for info in snapshot.files("failures"))
+    return {name[1] for name in names if name}
+
+
 def _committed(
     snapshot: Snapshot, of: RowFolder, keys: Set[str]
 ) -> tuple[set[str], dict[str, tuple[str, ...]]]:
