@@ -42,6 +42,10 @@ class Range:
             return int(suggested)
         return min(max(float(f"{suggested:.{DIGITS}g}"), self.low), self.high)
 
+    def __str__(self) -> str:
+        more = ", logarithm" if self.log else f", step {self.step:g}" if self.step else ""
+        return f"{self.low:g} to {self.high:g}{more}"
+
     @property
     def ends(self) -> Iterator[float | int]:
         yield from (int(end) if self.whole else end for end in (self.low, self.high))
@@ -60,6 +64,9 @@ class Choice:
     def value(self, suggested: str) -> Any:
         """The value with a suggested text."""
         return self.values[suggested]
+
+    def __str__(self) -> str:
+        return ", ".join(self.values)
 
     @property
     def ends(self) -> Iterator[Any]:

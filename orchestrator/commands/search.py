@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     "--figure",
     type=FILE,
     metavar="FILE",
-    help="Also draw the search as an SVG file: its history, and the importance of its parameters or the "
-    "front of its scores.",
+    help="Also write the figure of the report as an SVG file: the history, the importance of the parameters, "
+    "and the front.",
 )
 @address_option
 @data_option
@@ -53,6 +53,8 @@ def search(
     json: bool,
 ) -> int:
     """Search parameters of losses and training settings by validation scores, then write a sweep file.
+
+    A report of the search is in the store, under reports/.
 
     To recover from anything, run the same command again: the same search continues, and no trial runs twice.
     Exit code 1 if the search is incomplete, or no trial succeeded.

@@ -53,6 +53,12 @@ class Shown(Observer):
         return Progress(trials, done, self.console, expected)
 
 
+def print_report(page: str, console: Console) -> None:
+    """Prints the full name of a page in a store."""
+    where = "download it, and open it" if "://" in page else "open it"
+    console.print(f"Report: {page} ({where} in a browser)", highlight=False, soft_wrap=True)
+
+
 def print_ran(ran: Ran, given: Mapping[str, Any], console: Console) -> None:
     """Prints the tables, the number of remaining trials, and the next commands that are already possible.
 
@@ -62,8 +68,7 @@ def print_ran(ran: Ran, given: Mapping[str, Any], console: Console) -> None:
     if ran.tables:
         print_written(ran.tables, console)
     if ran.report:
-        where = "download it, and open it" if "://" in ran.report else "open it"
-        console.print(f"Report: {ran.report} ({where} in a browser)", highlight=False, soft_wrap=True)
+        print_report(ran.report, console)
     if ran.left:
         line = f"Interrupted with {counted(ran.left, 'trial')} left. To resume:"
         console.print(line, style="warning")

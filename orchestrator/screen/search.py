@@ -12,8 +12,8 @@ from orchestrator.command_line import copied
 from orchestrator.screen import run
 from orchestrator.screen.grid import Grid
 from orchestrator.use_cases.search import Found, Observer, Opening, Searched
+from results.searched import score_text
 from results.wording import counted
-from trainables.catalogue import METRICS
 
 
 class Shown(run.Shown, Observer):
@@ -46,6 +46,8 @@ def print_searched(searched: Searched, given: Mapping[str, Any], console: Consol
         line = f"Interrupted with {counted(searched.left, 'trial')} left. To resume:"
         console.print(line, style="warning")
         copied.show(console, copied.typed("search", given))
+    if searched.report:
+        run.print_report(searched.report, console)
     if searched.sweep:
         console.print("\nNext:", style="bold")
         line = copied.typed("run", given, sweep=searched.sweep)
@@ -62,10 +64,5 @@ def _heading(best: tuple[Found, ...]) -> list[str]:
 
 def _cells(found: Found, best: tuple[Found, ...]) -> list[Text]:
     values = [str(found.values.get(name, "-")) for name in _names(best)]
-    scores = [_score(name, value) for name, value in found.scores.items()]
+    scores = [score_text(name, value) for name, value in found.scores.items()]
     return [Text(text) for text in (found.loss, *values, *scores, str(found.number))]
-
-
-def _score(name: str, value: float) -> str:
-    metric = name.partition("_after_")[0]
-    return f"{value:.2%}" if METRICS[metric].spec.unit == "percent" else f"{value:.4f}"

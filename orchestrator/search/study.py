@@ -128,16 +128,25 @@ class Study:
         """The numbers of the best suggestions: one, or with several objectives the Pareto front."""
         return [each.number for each in self.study.best_trials][: None if self._several else 1]
 
-    def importance(self) -> dict[str, float]:
-        """The share of each parameter in the variance of the only objective, greatest first.
+    def importance(self) -> dict[str, dict[str, float]]:
+        """The share of each parameter in the variance of each objective, greatest first, by objective.
 
-        By fANOVA (Hutter et al., ICML 2014). Empty with several objectives, or if the results do not suffice.
+        By fANOVA (Hutter et al., ICML 2014), from the trials that have all parameters. An objective whose
+        results do not suffice has none.
         """
         finished = self.study.get_trials(states=[TrialState.COMPLETE])
-        if self._several or len({trial.value for trial in finished}) < 2:
-            return {}
+        found: dict[str, dict[str, float]] = {}
+        for place, objective in enumerate(self.search.objectives):
+            values = {trial.number: trial.values[place] for trial in finished}
+            found[objective.name] = self._shares(values) if len(set(values.values())) > 1 else {}
+        return found
+
+    def _shares(self, values: Mapping[int, float]) -> dict[str, float]:
+        """The share of each parameter in the variance of some values, by number of the trial."""
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-        return dict(optuna.importance.get_param_importances(self.study, evaluator=evaluator))
+        return optuna.importance.get_param_importances(
+            self.study, evaluator=evaluator, target=lambda trial: values[trial.number]
+        )
 
     def write(self, path: Path) -> None:
         """Writes the study as an SQLite file, for optuna-dashboard and other tools of Optuna.

@@ -193,7 +193,6 @@ def page_of(
 def _made_of(page: Built, address: str, command: str) -> dict[str, str]:
     """Facts on the page as a whole."""
     times = Counter(trial.origin for cell in page.cells for trial in cell.trials)
-    today = datetime.datetime.now(datetime.UTC)
     shared = {
         name: shared_facts(page.origins, times, fact)
         for name, fact in (
@@ -205,9 +204,15 @@ def _made_of(page: Built, address: str, command: str) -> dict[str, str]:
     return {
         "Store": address,
         **{name: text for name, text in shared.items() if text},
-        "Page made": f"{today:%Y-%m-%d %H:%M} UTC by commit {provenance.source_commit() or 'unknown'}",
+        "Page made": made(),
         "Command": command,
     }
+
+
+def made() -> str:
+    """When a page is made, and by which commit."""
+    today = datetime.datetime.now(datetime.UTC)
+    return f"{today:%Y-%m-%d %H:%M} UTC by commit {provenance.source_commit() or 'unknown'}"
 
 
 def _reading(tables: Sequence[Table]) -> list[str]:

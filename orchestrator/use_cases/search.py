@@ -6,7 +6,7 @@ command again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,18 @@ from orchestrator.driver.assignment import Assignment
 from orchestrator.driver.outcome import Outcome
 from orchestrator.driver.run import run_trials
 from orchestrator.driver.stop_request import StopRequest
+from orchestrator.search.record import record_of
 from orchestrator.search.source import SearchedTrials
+from orchestrator.use_cases import report, tables
 from orchestrator.use_cases import run as runs
+from results.searched import Record, Suggested
 from results.store import running
+from results.store.place import redacted
 from results.store.store import Store
 from results.whole_file import write_whole
 from results.wording import counted
 from sweeps.found import MARK, sweep_text
-from sweeps.search import load
+from sweeps.search import Objective, Search, load
 from trainables.datasets import default_root
 from trainables.errors import ConfigurationError
 
@@ -74,6 +78,7 @@ class Searched:
         ran: Number of trials that this command trained.
         best: One suggestion, or with several objectives the Pareto front.
         sweep: The sweep file of the best; None unless the search is complete.
+        report: Full name of the page of the search; None without scores, or if it cannot be made.
     """
 
     search: str
@@ -86,6 +91,7 @@ class Searched:
     ran: int
     best: tuple[Found, ...]
     sweep: Path | None
+    report: str | None
 
 
 class Observer(runs.Observer):
@@ -107,14 +113,14 @@ def search(
     observer: Observer | None = None,
     request: StopRequest | None = None,
 ) -> Searched:
-    """Runs a search to its end, or continues it, and writes a sweep file of the best.
+    """Runs or continues a search; writes a sweep file of the best and a page of the search.
 
     Args:
         file: A search file.
         output: The sweep file to write (default: NAME-best.yaml).
         study: A file for the study as an SQLite database of Optuna. Nothing reads it; it may be deleted.
-        figure: A file for the figure of the search (SVG): its history, and the importance of its parameters
-            or the front of its scores.
+        figure: A file for the figure of the search (SVG): its history, the importance of its parameters,
+            and the front of its scores.
         data: Folder of the data sets, on the machines that train.
         address: A Ray cluster ('auto', 'ray://...'); None to start Ray on this machine.
         request: Ends the search early, with a checkpoint of every running trial.
@@ -127,6 +133,8 @@ def search(
         StoreError: The store can no longer be read or written.
     """
     observer, request = observer or Observer(), request or StopRequest()
+    # Before the search is loaded, with plug-ins of its own.
+    again = tables.command_of(store, str(file), name="search")
     checked, place = load(file), Store(store)
     path = Path(output or f"{checked.file.name}-best.yaml")
     _refuse_other_file(path)
@@ -148,59 +156,65 @@ def search(
             raise outcome.error(f"{counted(outcome.done, 'trial')} of this run are kept.")
         place.tidying.attempt(lambda: _tidy(place))
     source.tell(checked.file.trials)
-    best = tuple(_found(source, number) for number in source.study.best())
-    if source.complete and best:
+    record = record_of(source)
+    best = tuple(_found(each, record.objectives) for each in record.best)
+    sweep = path if source.complete and best else None
+    if sweep:
         text = sweep_text(checked, [(each.loss, each.values) for each in best], Path(file), path)
         write_whole(path, text.encode())
     if study:
         source.study.write(Path(study))
     if figure and best:
-        write_whole(Path(figure), _drawn(source))
-    results = [source.result(suggestion) for suggestion in source.suggested[: source.told]]
-    stopped = sum(result.stopped for result in results)
-    done = sum(result.scores is not None for result in results)
+        from results.figures.search import svg
+
+        write_whole(Path(figure), svg(record))
+    then = tables.command_of(store, str(sweep), name="run") if sweep else ""
+    page = _page(checked, place, record, (again, then), observer) if best else None
+    stopped = sum(each.stopped for each in record.suggested)
     return Searched(
         search=checked.file.name,
         store=store,
         trials=checked.file.trials,
-        done=done,
+        done=len(record.scored),
         stopped=stopped,
-        failed=len(results) - done - stopped,
-        left=checked.file.trials - len(results),
+        failed=len(record.suggested) - len(record.scored) - stopped,
+        left=checked.file.trials - len(record.suggested),
         ran=outcome.done,
         best=best,
-        sweep=path if source.complete and best else None,
+        sweep=sweep,
+        report=page,
     )
 
 
-def _found(source: SearchedTrials, number: int) -> Found:
-    suggestion = source.suggested[number]
-    assert suggestion.trial is not None
-    scores = source.results[suggestion.trial.key].scores
-    assert scores is not None
-    names = [objective.name for objective in source.search.objectives]
-    by_name = dict(zip(names, scores, strict=True))
-    return Found(number, suggestion.trial.key, suggestion.loss, suggestion.values, by_name)
+def _found(best: Suggested, objectives: Sequence[Objective]) -> Found:
+    assert best.scores is not None
+    scores = dict(zip([objective.name for objective in objectives], best.scores, strict=True))
+    return Found(best.number, best.key, best.loss, best.values, scores)
 
 
-def _drawn(source: SearchedTrials) -> bytes:
-    from results.figures.search import Point, svg
+def _page(
+    search: Search, store: Store, record: Record, commands: tuple[str, str], observer: Observer
+) -> str | None:
+    """Writes the page of a search to its store, under reports/. Returns its full name; None if it fails.
 
-    told = source.suggested[: source.told]
-    best, results = source.study.best(), [source.result(suggestion) for suggestion in told]
-    points = [
-        Point(number, result.scores, number in best)
-        for number, result in enumerate(results)
-        if result.scores is not None
-    ]
-    return svg(
-        f"Search {source.search.file.name}",
-        points,
-        [number for number, result in enumerate(results) if result.stopped],
-        [objective.name for objective in source.search.objectives],
-        source.search.objectives[0].direction == "lower",
-        source.study.importance(),
-    )
+    The results are safe by now, so no error of the page ends the search.
+
+    Args:
+        commands: Makes the page again, and evaluates the best.
+    """
+    try:
+        with observer.busy("making the report"):
+            from results.report.search import page_of, render
+
+            again, then = commands
+            made_of = {"Store": redacted(store.uri), "Page made": report.made(), "Command": again}
+            path = f"{report.FOLDER}/{record.name}-search.html"
+            store.folder.write(path, render(page_of(search, record, then, made_of)).encode())
+            return store.folder.name(path)
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        observer.warn(f"the report cannot be made: {why}")
+        return None
 
 
 def _refuse_other_file(path: Path) -> None:

@@ -14,10 +14,13 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from results.report.page import Cell, Curves, Page, Trial, Value
+from results.report.page import Cell, Curves, Loss, Page, Trial, Value
 from trainables.texts import visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 SCRIPTS = ("elements.js", "charts.js", "table.js", "details.js", "report.js")
 """Parts of the script, in their order."""
@@ -28,23 +31,11 @@ HEADLINE = "ece"
 
 def render(page: Page) -> str:
     """The page as HTML, with `visible` texts."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("results.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: (
-            value if not isinstance(value, str) or isinstance(value, Markup) else visible(value, "\n")
-        ),
-    )
+    environment = templates_of_pages()
     widths = [sum(column.metric == number for column in page.columns) for number in range(len(page.metrics))]
-    # Digests are of bytes: nothing is escaped, and nothing but colours and numbers is filled in.
-    plain = environment.overlay(autoescape=False)
-    style = plain.get_template("report.css").render(page=page, widths=widths)
+    style = style_of(environment, page.losses, widths)
     templates = files("results.report") / "templates"
     script = "".join((templates / name).read_text(encoding="utf-8") for name in SCRIPTS)
     script = f'(() => {{\n"use strict";\n{script}}})();\n'
@@ -56,16 +47,50 @@ def render(page: Page) -> str:
         style=Markup(style),
         script=Markup(script),
         data=Markup(escaped(json.dumps(data(page), separators=(",", ":"), allow_nan=False))),
-        policy="; ".join(
-            (
-                "default-src 'none'",
-                f"script-src '{_digest(script)}'",
-                f"style-src '{_digest(style)}'",
-                "img-src data:",
-                "base-uri 'none'",
-                "form-action 'none'",
-            )
+        policy=policy(style, script),
+    )
+
+
+def templates_of_pages() -> Environment:
+    """The templates of pages. They escape texts, and show them with `visible`."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    return Environment(
+        loader=PackageLoader("results.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: (
+            value if not isinstance(value, str) or isinstance(value, Markup) else visible(value, "\n")
         ),
+    )
+
+
+def style_of(environment: Environment, losses: Sequence[Loss] = (), widths: Sequence[int] = ()) -> str:
+    """The style of a page.
+
+    Args:
+        widths: Number of columns of each metric.
+    """
+    # Digests are of bytes: nothing is escaped, and nothing but colours and numbers is filled in.
+    plain = environment.overlay(autoescape=False)
+    return plain.get_template("report.css").render(losses=losses, widths=widths)
+
+
+def policy(style: str, script: str = "") -> str:
+    """The content security policy of a page with this style and script alone, and pictures within it."""
+    allowed = [f"script-src '{_digest(script)}'"] if script else []
+    return "; ".join(
+        (
+            "default-src 'none'",
+            *allowed,
+            f"style-src '{_digest(style)}'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
     )
 
 

@@ -209,6 +209,8 @@ def test_the_command_prints_the_best_and_writes_its_sweep(
     file_of(tmp_path, FILE + "baselines: [cross_entropy, focal_3]\n")
     ended = CliRunner().invoke(app, ["search", "gamma.yaml", "--store", str(store)])
     assert ended.exit_code == 0 and "calibsweep run gamma-best.yaml" in ended.output, ended.output
+    page = (store / "reports" / "gamma-search.html").read_text(encoding="utf-8")
+    assert all(key in page for key in expected) and "calibsweep run gamma-best.yaml" in page
     sweep = load_sweep("gamma-best.yaml")
     best = [trial for trial in sweep.trials if trial.loss.label not in ("cross_entropy", "focal_3")]
     assert len(sweep.trials) == 15 and {trial.seed for trial in best} == {1, 2, 3, 4, 5}
@@ -329,8 +331,8 @@ def test_the_figure_draws_each_trial(
     text = FILE.replace("trials: 14", "trials: 10") + f"objectives: {objectives}\n"
     found = run_search(file_of(tmp_path, text), str(store), tmp_path / "best.yaml", figure=tmp_path / "f.svg")
     drawn = (tmp_path / "f.svg").read_text(encoding="utf-8")
-    # A marker for each trial, in the history and on the front.
-    assert found.done == 10 and drawn.count("<use ") >= (10 if objectives == "[nll_after_nll]" else 20)
+    # A marker for each trial, in the history of each objective and on the front.
+    assert found.done == 10 and drawn.count("<use ") >= (10 if objectives == "[nll_after_nll]" else 30)
 
 
 @pytest.mark.slow
