@@ -19,6 +19,7 @@ class Suggested:
         loss: Its name in the search file.
         values: The searched parameters and settings, by full name, such as 'focal.gamma'.
         key: Of its trial; '' if the combination of values is impossible.
+        calibrator: With which its scores are; '' for objectives without one.
         scores: In the order of the objectives, as stored: fractions, and nats for NLL. None without scores.
         end: 'finished', 'stopped after 5 epochs', 'failed', or why the combination is impossible.
         stopped: Whether it stopped early.
@@ -29,6 +30,7 @@ class Suggested:
     loss: str
     values: Mapping[str, Any]
     key: str
+    calibrator: str
     scores: tuple[float, ...] | None
     end: str
     stopped: bool

@@ -24,19 +24,19 @@ class _Dumper(yaml.SafeDumper):
 
 
 def sweep_text(
-    search: Search, best: Sequence[tuple[str, Mapping[str, Any]]], source: Path, path: Path
+    search: Search, best: Sequence[tuple[str, Mapping[str, Any], str]], source: Path, path: Path
 ) -> str:
     """The text of the sweep file.
 
     Args:
-        best: Loss and values of each of the best.
+        best: Loss, values and calibrator of each of the best.
         source: The search file.
         path: Where the text will be written: plug-ins are named relative to it.
     """
     file = search.file
     cell = {"datasets": [_plain(file.dataset)], "models": [_plain(file.model)]}
     blocks = []
-    for loss, values in best:
+    for loss, values, _ in best:
         params, training = search.settings(loss, values)
         block = {**cell, "losses": [_plain((loss, params))]}
         blocks.append({**block, "training": _values(training)} if training else block)
@@ -57,6 +57,8 @@ def sweep_text(
         content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None
     )
     note = f"# The search used seed {file.seed}. It chose by scores on the validation part alone.\n"
+    for calibrator in dict.fromkeys(calibrator for *_, calibrator in best if calibrator):
+        note += f"# Its tables: calibsweep tables {path.name} --calibrator {calibrator}\n"
     return f"{MARK}\n{note}{dumped}"
 
 

@@ -15,7 +15,7 @@ from sweeps.fields import Losses, Name, ProtocolName, Seeds, mapping, selected
 from sweeps.space import Dimension
 from sweeps.spec import Part, Run, raw_file, refusal, validated
 from trainables import tasks
-from trainables.catalogue import DATASETS, LOSSES, METRICS, MODELS
+from trainables.catalogue import CALIBRATORS, DATASETS, LOSSES, METRICS, MODELS
 from trainables.errors import ConfigurationError
 from trainables.registry import Registry, closest
 from trainables.resolve import checked_seed, resolve
@@ -28,6 +28,10 @@ AFTER = ("nll", "ece", "adaptive_ece")
 
 CURVES = ("error", "nll", "ece", *(f"{name}_after_{by}" for name in ("nll", "ece") for by in AFTER))
 """Objectives with a learning curve on the validation part."""
+
+
+CALIBRATED = "_after_calibration"
+"""Ending of objectives after the best of the calibrators of a search."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Objective:
     """A score on the validation part. The test part plays no role in a search.
 
     Attributes:
-        name: As in the file: a metric, or METRIC_after_CRITERION.
+        name: As in the file: a metric, METRIC_after_CRITERION, or METRIC_after_calibration.
         direction: Which of two values is better.
     """
 
@@ -55,6 +59,15 @@ class Objective:
     def column(self) -> str:
         """Its column in the rows of the store, and its name in learning curves."""
         return f"validation_{self.name}"
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether it is after one of the calibrators of the search: rows and learning curves lack it."""
+        return self.name.endswith(CALIBRATED)
+
+    @property
+    def metric(self) -> str:
+        return self.name.partition("_after_")[0]
 
 
 def _one(registry: Registry[Any], value: Any) -> Selection:
@@ -92,12 +105,18 @@ def _objective(value: Any) -> Objective:
         name: direction
         for metric in METRICS.names()
         if METRICS[metric].spec.at_commit and not METRICS[metric].spec.against_test
-        for name in (metric, *(f"{metric}_after_{criterion}" for criterion in AFTER))
+        for name in (metric, *(f"{metric}_after_{criterion}" for criterion in AFTER), metric + CALIBRATED)
         if (direction := METRICS[metric].spec.direction)
     }
     if value not in names:
         raise ValueError(f"unknown objective {value!r}.{closest(value, names)}")
     return Objective(value, names[value])
+
+
+def _calibrator(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"must be the name of a calibrator, not {value!r}.")
+    return CALIBRATORS[value].name
 
 
 def _name_of(selection: Selection) -> str:
@@ -130,8 +149,10 @@ class SearchFile(Part):
         losses: Each with fixed values, ranges ({low, high, log, step}) or lists of values of its parameters.
             With several losses, the loss is searched too.
         training: Settings: fixed values, ranges or lists, as for losses.
+        calibrators: Each trained network has that of them with which the first objective after calibration is
+            best. No network is trained for it.
         seed: Of all trials of the search.
-        objectives: Scores on the validation part.
+        objectives: Scores on the validation part. The default with calibrators is the NLL after calibration.
         trials: Number of suggestions. Equal ones are trained once.
         at_once: Most trials at once. A suggestion takes into account all but the latest `at_once - 1`
             trials, so that the suggestions do not depend on which trial ends first.
@@ -154,6 +175,7 @@ class SearchFile(Part):
     training: Annotated[tuple[dict[str, Any], dict[str, Dimension]], PlainValidator(_training)] = Field(
         default=({}, {})
     )
+    calibrators: list[Annotated[str, PlainValidator(_calibrator)]] = Field(default=[])
     seed: Annotated[int, PlainValidator(checked_seed)] = 0
     objectives: list[Annotated[Objective, PlainValidator(_objective)]] = Field(
         default=[Objective("nll_after_nll", "lower")], min_length=1
@@ -241,6 +263,8 @@ def load(path: Path | str) -> Search:
     }
     if not file.final_seeds:
         own["final_seeds"] = tuple([seed for seed in range(6) if seed != file.seed][:5])
+    if file.calibrators and "objectives" not in file.model_fields_set:
+        own["objectives"] = [Objective(f"nll{CALIBRATED}", "lower")]
     search = Search(file := file.model_copy(update=own))
     if len(search.candidates) < len(file.losses):
         raise ConfigurationError(f"{path}: losses: names a loss twice: give one loss lists of values.")
@@ -255,6 +279,15 @@ def load(path: Path | str) -> Search:
     problems = []
     if file.halving and (len(file.objectives) > 1 or file.objectives[0].name not in CURVES):
         problems.append(f"{path}: halving: needs one objective, of {', '.join(CURVES)}.")
+    calibrated = [objective.name for objective in file.objectives if objective.calibrated]
+    if calibrated and not file.calibrators:
+        problems.append(f"{path}: objectives: {calibrated[0]} needs calibrators: [temperature_nll, ...].")
+    if file.calibrators and not calibrated:
+        problems.append(
+            f"{path}: calibrators: needs an objective after calibration, such as nll{CALIBRATED}."
+        )
+    if len(set(file.calibrators)) < len(file.calibrators):
+        problems.append(f"{path}: calibrators: names a calibrator twice.")
     task = tasks.name_of(_name_of(file.dataset))
     if task != tasks.DEFAULT:
         problems.append(f"{path}: objectives: networks of the task {task!r} have none of these scores.")

@@ -52,7 +52,7 @@ def search(
     data: Path | None,
     json: bool,
 ) -> int:
-    """Search parameters of losses and training settings by validation scores, then write a sweep file.
+    """Search losses, calibrators and training settings by validation scores, then write a sweep file.
 
     A report of the search is in the store, under reports/.
 

@@ -52,6 +52,11 @@ def print_searched(searched: Searched, given: Mapping[str, Any], console: Consol
         console.print("\nNext:", style="bold")
         line = copied.typed("run", given, sweep=searched.sweep)
         copied.show(console, line, "the best beside its baselines, with several seeds, on the test set")
+        for calibrator in dict.fromkeys(each.calibrator for each in searched.best if each.calibrator):
+            of_best = {"sweep": searched.sweep, "calibrator": calibrator}
+            line = copied.typed("store rescore", given, **of_best | {"calibrator": [calibrator]})
+            copied.show(console, line, f"then, the scores after {calibrator}")
+            copied.show(console, copied.typed("tables", given, **of_best), "and their tables")
 
 
 def _names(best: tuple[Found, ...]) -> list[str]:
@@ -59,10 +64,16 @@ def _names(best: tuple[Found, ...]) -> list[str]:
 
 
 def _heading(best: tuple[Found, ...]) -> list[str]:
-    return ["Loss", *_names(best), *best[0].scores, "Trial"]
+    return ["Loss", *_names(best), *_calibrator(best[0], "Calibrator"), *best[0].scores, "Trial"]
+
+
+def _calibrator(found: Found, text: str) -> list[str]:
+    """The text alone if the search has calibrators, else nothing."""
+    return [text] if found.calibrator else []
 
 
 def _cells(found: Found, best: tuple[Found, ...]) -> list[Text]:
     values = [str(found.values.get(name, "-")) for name in _names(best)]
     scores = [score_text(name, value) for name, value in found.scores.items()]
-    return [Text(text) for text in (found.loss, *values, *scores, str(found.number))]
+    cells = (found.loss, *values, *_calibrator(found, found.calibrator), *scores, str(found.number))
+    return [Text(text) for text in cells]

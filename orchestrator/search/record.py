@@ -35,6 +35,7 @@ def _suggested(suggestion: Suggestion, result: Result, best: bool) -> Suggested:
         suggestion.loss,
         suggestion.values,
         suggestion.trial.key if suggestion.trial else "",
+        result.calibrator,
         result.scores,
         end,
         result.stopped,

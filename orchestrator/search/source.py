@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from orchestrator.cluster.placement import Needs
 from orchestrator.driver.limits import Limits, values_of
 from orchestrator.driver.reports import Done, Failed, Pruned
 from orchestrator.search.halving import Rungs
-from orchestrator.search.study import FAILED, Result, Scores, Study, Suggestion
+from orchestrator.search.study import FAILED, Result, Study, Suggestion
+from results.scoring.held_out import HeldOut
 from results.store import data_files, pruned, rows
 from results.store.address import Address
 from results.store.store import Store
@@ -17,6 +21,8 @@ from results.store.survey import State, attempted
 from results.store.survey import survey as take_survey
 from sweeps.search import Search
 from trainables.trial import Trial
+
+DIGEST = data_files.digest_column("predictions")
 
 
 class SearchedTrials:
@@ -46,12 +52,14 @@ class SearchedTrials:
         self._returned: list[Trial] = []
         self._representatives = search.representatives()
         self._snapshot = store.snapshot(self._representatives, thorough=True)
-        columns = [objective.column for objective in search.objectives]
-        frame = self._snapshot.trials().reindex(columns=["dataset", "model", "loss", "key", *columns])
+        columns = [objective.column for objective in search.objectives if not objective.calibrated]
+        names = ["dataset", "model", "loss", "key", DIGEST, *columns]
         self._rows = {
-            key: (Address(dataset, model, loss, key), tuple(scores))
-            for dataset, model, loss, key, *scores in frame.itertuples(index=False)
+            str(row["key"]): {str(name): value for name, value in row.items()}
+            for row in self._snapshot.trials().reindex(columns=names).to_dict("records")
         }
+        metrics = [objective.metric for objective in search.objectives if objective.calibrated]
+        self._held_out = HeldOut(store, metrics, search.file.calibrators) if metrics else None
         self._attempted = attempted(self._snapshot)
         self._stopped = pruned.paths(self._snapshot) if search.file.halving else {}
 
@@ -89,7 +97,9 @@ class SearchedTrials:
         if key in self.results:
             return True
         if key in self._rows:
-            self.results[key] = self._finished(key, *self._rows[key])
+            row = self._rows[key]
+            address = Address(*(str(row[name]) for name in ("dataset", "model", "loss", "key")))
+            self.results[key] = self._finished(address, row)
         elif stopped := self._stopped_early(key):
             self.results[key] = stopped
         elif self._failed(trial):
@@ -113,15 +123,45 @@ class SearchedTrials:
                 self.results[trial.key] = self._on_the_way(trial.key, values)
             case Done():
                 address = Address.of(trial)
-                self.results[trial.key] = self._finished(trial.key, address, self._committed(address))
+                self.results[trial.key] = self._finished(address, self._committed(address))
 
-    def _finished(self, key: str, address: Address, scores: Scores) -> Result:
-        """The result of a trial with a row. The limits hold for it too, as if it had been trained now."""
+    def _finished(self, address: Address, row: Mapping[str, Any]) -> Result:
+        """The result of a trial with a row. The limits hold for it too, as if it had been trained now.
+
+        Args:
+            row: The objectives that it has, and the digest of its predictions.
+        """
+        key = address.key
         if not self._limits[key]:
-            return Result(scores)
+            return self._scored(address, row)
         values = values_of(self.store.epochs(address).to_pylist(), self._column)
         on_the_way = self._on_the_way(key, values)
-        return on_the_way if on_the_way.stopped else Result(scores, on_the_way.rungs)
+        if on_the_way.stopped:
+            return on_the_way
+        return dataclasses.replace(self._scored(address, row), rungs=on_the_way.rungs)
+
+    def _scored(self, address: Address, row: Mapping[str, Any]) -> Result:
+        """The scores of a trial, with the calibrator that is best in the first objective after one."""
+        objectives = self.search.objectives
+        if self._held_out is None:
+            return Result(tuple(row[each.column] for each in objectives))
+        first = next(each for each in objectives if each.calibrated)
+        found = {
+            name: scores
+            for name, scores in self._held_out.scores(address, row[DIGEST]).items()
+            if math.isfinite(scores[first.metric])
+        }
+        if not found:
+            return FAILED
+        sign = 1 if first.direction == "lower" else -1
+        best = min(found, key=lambda name: sign * found[name][first.metric])
+        scores = (found[best][each.metric] if each.calibrated else row[each.column] for each in objectives)
+        return Result(tuple(scores), calibrator=best)
+
+    def keep(self) -> None:
+        """Writes what was derived from logits to the store: it need not be computed again."""
+        if self._held_out:
+            self._held_out.keep()
 
     def _stopped_early(self, key: str) -> Result | None:
         """The result of a trial whose curves in the store break its limits; None if there are none."""
@@ -149,11 +189,10 @@ class SearchedTrials:
         """The objective of early stopping."""
         return self.search.objectives[0].column
 
-    def _committed(self, address: Address) -> Scores:
-        """The scores of a trial that was just committed."""
+    def _committed(self, address: Address) -> dict[str, Any]:
+        """The scores of a trial that was just committed, and the digest of its predictions."""
         row = data_files.committed_row(self.store.folder, address)[1]
-        scores = dict(row["scores"][0].as_py())
-        return tuple(scores[objective.column] for objective in self.search.objectives)
+        return {**dict(row["scores"][0].as_py()), DIGEST: row[DIGEST][0].as_py()}
 
     def result(self, suggestion: Suggestion) -> Result:
         """The result of a suggestion whose trial is settled."""

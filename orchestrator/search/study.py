@@ -27,6 +27,9 @@ LOSS = "loss"
 KEY = "key"
 """Attribute of Optuna's trials: the key of ours."""
 
+CALIBRATOR = "calibrator"
+"""Attribute of Optuna's trials: the calibrator of the scores."""
+
 Scores = tuple[float, ...]
 """The values of the objectives, in their order."""
 
@@ -39,11 +42,13 @@ class Result:
         scores: None if it failed or stopped early.
         rungs: With early stopping: the values of its curve at the rungs that it reached, by number of epochs.
         stopped: Whether it stopped early, after the last of `rungs`.
+        calibrator: With which the scores are; '' for objectives without one.
     """
 
     scores: Scores | None = None
     rungs: Mapping[int, float] = field(default_factory=dict)
     stopped: bool = False
+    calibrator: str = ""
 
 
 FAILED = Result()
@@ -117,6 +122,8 @@ class Study:
         asked = self.asked[number]
         for epochs, value in result.rungs.items():
             asked.report(value, epochs)
+        if result.calibrator:
+            asked.set_user_attr(CALIBRATOR, result.calibrator)
         if result.stopped:
             self.study.tell(asked, state=TrialState.PRUNED)
         elif result.scores is None or not all(map(math.isfinite, result.scores)):

@@ -1,4 +1,4 @@
-"""Searches parameters of losses and training settings, and writes a sweep file of the best.
+"""Searches parameters of losses, calibrators and training settings, and writes a sweep file of the best.
 
 The study is not stored: it is repeated from the rows in the store. To recover from any crash, run the same
 command again.
@@ -21,6 +21,7 @@ from orchestrator.use_cases import report, tables
 from orchestrator.use_cases import run as runs
 from results.searched import Record, Suggested
 from results.store import running
+from results.store.errors import StoreError
 from results.store.place import redacted
 from results.store.store import Store
 from results.whole_file import write_whole
@@ -56,6 +57,7 @@ class Found:
         loss: Its name in the search file.
         values: The searched parameters and settings, by full name, such as 'focal.gamma'.
         scores: On the validation part, by objective: fractions, and nats for NLL.
+        calibrator: With which the scores after calibration are; '' without such a score.
     """
 
     number: int
@@ -63,6 +65,7 @@ class Found:
     loss: str
     values: Mapping[str, Any]
     scores: Mapping[str, float]
+    calibrator: str
 
 
 @dataclass(frozen=True)
@@ -156,11 +159,17 @@ def search(
             raise outcome.error(f"{counted(outcome.done, 'trial')} of this run are kept.")
         place.tidying.attempt(lambda: _tidy(place))
     source.tell(checked.file.trials)
+    try:
+        source.keep()
+    except StoreError as error:
+        observer.warn(f"{error} The scores after calibration are not kept, and are computed again next time.")
     record = record_of(source)
     best = tuple(_found(each, record.objectives) for each in record.best)
     sweep = path if source.complete and best else None
     if sweep:
-        text = sweep_text(checked, [(each.loss, each.values) for each in best], Path(file), path)
+        text = sweep_text(
+            checked, [(each.loss, each.values, each.calibrator) for each in best], Path(file), path
+        )
         write_whole(path, text.encode())
     if study:
         source.study.write(Path(study))
@@ -189,7 +198,7 @@ def search(
 def _found(best: Suggested, objectives: Sequence[Objective]) -> Found:
     assert best.scores is not None
     scores = dict(zip([objective.name for objective in objectives], best.scores, strict=True))
-    return Found(best.number, best.key, best.loss, best.values, scores)
+    return Found(best.number, best.key, best.loss, best.values, scores, best.calibrator)
 
 
 def _page(

@@ -99,6 +99,14 @@ def _notes(record: Record) -> list[str]:
         f"{counted(len(record.scored), 'trial')}, so that they flatter it: a new network with the same "
         "settings has worse ones on average. The sweep file of the best has other seeds.",
         *(
+            [
+                "Scores after calibration are cross-validated: each sample is calibrated by a fit to others. "
+                "Each network has the best of the calibrators."
+            ]
+            if any(each.calibrated for each in record.objectives)
+            else []
+        ),
+        *(
             ["The front: no other trial is at least as good in all scores and better in one."]
             if len(record.objectives) > 1
             else []
@@ -110,6 +118,8 @@ def _space(search: Search, record: Record) -> Grid:
     several = len(record.objectives) > 1
     heads = [f"Importance for {each.name}" if several else "Importance" for each in record.objectives]
     lines = []
+    if search.file.calibrators:
+        lines.append(["calibrator", ", ".join(search.file.calibrators), *[""] * len(heads)])
     if len(search.candidates) > 1:
         lines.append(["loss", ", ".join(search.candidates), *_shares(record, "loss")])
     for loss in search.candidates:
@@ -140,14 +150,16 @@ def _trials(record: Record, parameters: Sequence[str]) -> Grid:
 
 def _grid(title: str, record: Record, parameters: Sequence[str], lines: Sequence[Suggested]) -> Grid:
     objectives = [each.name for each in record.objectives]
+    calibrated = any(each.calibrated for each in record.objectives)
     return Grid(
         title,
-        ("Trial", "Loss", *parameters, *objectives, "End", "Key"),
+        ("Trial", "Loss", *parameters, *["Calibrator"] * calibrated, *objectives, "End", "Key"),
         tuple(
             (
                 str(each.number),
                 each.loss,
                 *(str(each.values.get(name, "")) for name in parameters),
+                *[each.calibrator] * calibrated,
                 *(
                     "" if each.scores is None else score_text(name, each.scores[place])
                     for place, name in enumerate(objectives)

@@ -158,7 +158,7 @@ def _all_scores(store: Store, trials: Sequence[Incomplete], processes: int) -> I
     """Yields the scores of each trial, in the order of completion."""
     begun = time.monotonic()
     rest = list(trials)
-    with _one_thread():
+    with one_thread():
         while rest and (processes < 2 or len(rest) < 2 or time.monotonic() - begun < ALONE_SECONDS):
             yield scores(store, rest.pop(0))
     if not rest:
@@ -179,7 +179,7 @@ def _all_scores(store: Store, trials: Sequence[Incomplete], processes: int) -> I
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Uses one thread, like the processes of the pool, so that sums have the same last digit everywhere."""
     import torch
 

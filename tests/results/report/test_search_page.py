@@ -42,6 +42,7 @@ def record_of(search: Search) -> Record:
             HOSTILE,
             {"focal.gamma": HOSTILE},
             f"key{number}",
+            "",
             each,
             "finished" if each else f"stopped {HOSTILE}",
             number == 2,
