@@ -132,8 +132,14 @@ class Study:
             self.study.tell(asked, result.scores)
 
     def best(self) -> Sequence[int]:
-        """The numbers of the best suggestions: one, or with several objectives the Pareto front."""
-        return [each.number for each in self.study.best_trials][: None if self._several else 1]
+        """The numbers of the best suggestions: one, or with several objectives the Pareto front.
+
+        Of equal suggestions, the first.
+        """
+        first: dict[str, int] = {}
+        for each in self.study.best_trials:
+            first.setdefault(each.user_attrs[KEY], each.number)
+        return list(first.values())[: None if len(self.search.objectives) > 1 else 1]
 
     def importance(self) -> dict[str, dict[str, float]]:
         """The share of each parameter in the variance of each objective, greatest first, by objective.
@@ -168,10 +174,6 @@ class Study:
             optuna.copy_study(from_study_name=name, from_storage=self.storage, to_storage=storage)
             storage.engine.dispose()
             write_whole(path, copy.read_bytes())
-
-    @property
-    def _several(self) -> bool:
-        return len(self.search.objectives) > 1
 
 
 def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
