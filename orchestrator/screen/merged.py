@@ -23,9 +23,10 @@ def print_merged(merged: Merged, target: str, console: Console) -> None:
             console.print(f"  {origin.store}: made on {made}", highlight=False, soft_wrap=True)
     for name in merged.unreadable:
         console.print(f"not copied, damaged: {name}", style="warning", highlight=False, soft_wrap=True)
+    stopped = f" and curves of {counted(merged.stopped, 'stopped trial')}" if merged.stopped else ""
     console.print(
-        f"{counted(merged.copied, 'evaluation')} copied to {target}, {merged.present} already there, "
-        f"{counted(len(merged.conflicts), 'conflict')}.",
+        f"{counted(merged.copied, 'evaluation')}{stopped} copied to {target}, "
+        f"{merged.present} already there, {counted(len(merged.conflicts), 'conflict')}.",
         highlight=False,
         soft_wrap=True,
     )

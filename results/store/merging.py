@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from results.store import data_files
+from results.store import data_files, pruned, rows
 from results.store.address import DATA, Address, trial_key
 from results.store.errors import StoreError
 from results.store.snapshot import side_by_side
@@ -48,12 +48,14 @@ class Conflict:
 class Merged:
     """Attributes:
     copied: Number of copied evaluations: of trials on the test set, and their further ones.
+    stopped: Number of copied curves of trials that a search stopped early.
     present: Number that the target had before, with the same numbers.
     conflicts: Those with different numbers.
-    unreadable: Full names of rows that are damaged or lack their data, which were not copied.
+    unreadable: Full names of files that were not copied: damaged ones, and rows that lack their data.
     """
 
     copied: int
+    stopped: int
     present: int
     conflicts: tuple[Conflict, ...]
     unreadable: tuple[str, ...]
@@ -80,8 +82,8 @@ class _Found:
 def merge(sources: Sequence[Store], target: Store, progress: Callable[[int, int], object]) -> Merged:
     """Copies the finished trials of some stores, with their further evaluations, into another.
 
-    Each is written like any commit, its row last; rerun after an interruption. Failures, checkpoints and
-    derived scores are not copied.
+    Each is written like any commit, its row last; rerun after an interruption. The curves of trials that a
+    search stopped early are copied too; failures, checkpoints and derived scores are not.
 
     Args:
         progress: Called with the number of evaluations copied and that to copy.
@@ -91,8 +93,12 @@ def merge(sources: Sequence[Store], target: Store, progress: Callable[[int, int]
     """
     by_key: dict[str, list[_Found]] = defaultdict(list)
     unreadable: list[str] = []
+    curves: dict[str, Store] = {}
     for store in (target, *sources):
-        frame = store.snapshot().evaluations()
+        snapshot = store.snapshot()
+        for paths in pruned.paths(snapshot).values():
+            curves |= {path: store for path in paths if path not in curves}
+        frame = snapshot.evaluations()
         unreadable += [store.folder.name(path) for path in frame.attrs["damaged"]]
         for row in frame.to_dict("records"):
             by_key[str(row["key"])].append(_Found(store, {str(name): value for name, value in row.items()}))
@@ -108,11 +114,15 @@ def merge(sources: Sequence[Store], target: Store, progress: Callable[[int, int]
         part = to_copy[start : start + AT_ONCE]
         lost += [name for name in side_by_side(target.folder, lambda each: _copy(each, target), part) if name]
     progress(len(to_copy), len(to_copy))
+    new_curves = [(store, path) for path, store in curves.items() if store is not target]
+    lost_curves = side_by_side(target.folder, lambda each: _copy_curves(*each, target), new_curves)
+    lost_curves = [name for name in lost_curves if name]
     return Merged(
         copied=len(to_copy) - len(lost),
+        stopped=len(new_curves) - len(lost_curves),
         present=sum(found[0].store is target for key, found in by_key.items() if key not in conflicts),
         conflicts=tuple(_conflict(key, found) for key, found in sorted(conflicts.items())),
-        unreadable=tuple(dict.fromkeys([*unreadable, *lost])),
+        unreadable=tuple(dict.fromkeys([*unreadable, *lost, *lost_curves])),
     )
 
 
@@ -131,6 +141,17 @@ def _copy(found: _Found, target: Store) -> str:
     except StoreError:
         return source.name(address.row)
     data_files.commit(target.folder, row_path, content, data)
+    return ""
+
+
+def _copy_curves(store: Store, path: str, target: Store) -> str:
+    """Copies the curves of a stopped trial. Returns their name if they cannot be read; else ''."""
+    try:
+        content = store.folder.read(path)
+        pruned.checked(path, content)
+    except (rows.DamagedFileError, FileNotFoundError):
+        return store.folder.name(path)
+    target.folder.write(path, content)
     return ""
 
 

@@ -12,8 +12,9 @@ import pytest
 from orchestrator.use_cases.merge import merge
 from orchestrator.use_cases.tables import tables
 from orchestrator.use_cases.verify import verify
-from results.store import data_files, rows
+from results.store import data_files, pruned, rows
 from results.store.store import Store
+from sweeps.expand import load
 from trainables.errors import ConfigurationError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -84,6 +85,31 @@ def test_damage_is_left_out_and_named(tmp_path: Path) -> None:
     assert victim.stem.partition("-")[0] in name
     assert merged.copied == len(Store(str(GOLDEN / "store")).trials()) - 1
     assert not verify(str(tmp_path / "both")).wrong
+
+
+def test_curves_of_trials_that_a_search_stopped_are_merged_too(tmp_path: Path) -> None:
+    trials = load(GOLDEN / "store.yaml").trials
+    sites = [Store(str(tmp_path / name)) for name in ("a", "b")]
+    # The second site has one of the first's, and a longer one of the same trial.
+    kept = [
+        pruned.keep(store, trial, pa.table({"validation_error": curve}))
+        for store, trial, curve in (
+            (sites[0], trials[0], [0.5]),
+            (sites[0], trials[1], [0.25, 0.5]),
+            (sites[1], trials[0], [0.5]),
+            (sites[1], trials[0], [0.5, 0.75]),
+            (sites[1], trials[2], [0.125]),
+        )
+    ]
+    (tmp_path / "b" / kept[4]).write_bytes(b"damaged")
+    both = Store(str(tmp_path / "both"))
+    merged = merge([store.uri for store in sites], both.uri)
+    assert (merged.copied, merged.stopped) == (0, 3) and [kept[4] in name for name in merged.unreadable] == [
+        True
+    ]
+    assert {info.path for info in both.folder.list("pruned")} == set(kept[:4])
+    assert pruned.read(both.folder, kept[3])["validation_error"].to_pylist() == [0.5, 0.75]
+    assert merge([store.uri for store in sites], both.uri).stopped == 0
 
 
 def test_a_target_among_the_sources_is_refused(tmp_path: Path) -> None:
