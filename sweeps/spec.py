@@ -181,7 +181,12 @@ def read(path_or_name: Path | str) -> SweepFile:
         ConfigurationError: The file does not exist or is invalid. One line per problem: the file, the place
             in it, the problem and the nearest valid name.
     """
-    file = validated(SweepFile, raw_file(path_or_name), f"{path_or_name}: ")
+    raw = raw_file(path_or_name)
+    if isinstance(raw, dict) and "trials" in raw and "blocks" not in raw:
+        raise ConfigurationError(
+            f"{path_or_name}: is a search file, for `calibsweep search`, and not a sweep file."
+        )
+    file = validated(SweepFile, raw, f"{path_or_name}: ")
     folder = located(str(path_or_name)).parent
     return file.model_copy(update={"blocks": [own_files.placed(each, folder) for each in file.blocks]})
 

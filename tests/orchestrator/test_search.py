@@ -34,7 +34,7 @@ from trainables.errors import ConfigurationError
 from trainables.training.run import run_trial
 from trainables.trial import Trial
 
-from .conftest import REPOSITORY, Command
+from .conftest import REPOSITORY, Command, cluster
 
 FILE = """
 name: gamma
@@ -245,6 +245,13 @@ def test_mistakes_in_the_file_are_named(tmp_path: Path, old: str, new: str, said
     assert said in line and "gamma.yaml" in line
 
 
+def test_a_search_file_is_no_sweep(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load_sweep(file_of(tmp_path))
+    (line,) = refused.value.lines
+    assert "`calibsweep search`" in line
+
+
 def worker_on(store: Store) -> Callable[[SearchedTrials, Trial], Done | Failed | Pruned]:
     """Trains as on a cluster, in this process."""
     settings = WorkerSettings(store.uri, "", 1, 10.0, None, 30.0, 1, "", "")
@@ -336,7 +343,7 @@ def test_the_figure_draws_each_trial(
 
 
 @pytest.mark.slow
-def test_a_killed_driver_is_followed_by_the_same_search(
+def test_a_killed_driver_on_a_cluster_is_followed_by_the_same_search(
     done: tuple[Search, Path, list[str]], calibsweep: Command, tmp_path: Path
 ) -> None:
     _, _, expected = done
@@ -344,15 +351,17 @@ def test_a_killed_driver_is_followed_by_the_same_search(
     expected = expected[:6]
     file = file_of(tmp_path, FILE.replace("trials: 14", "trials: 6"))
     store = tmp_path / "store"
-    arguments = ("search", str(file), "--store", str(store), "--output", str(tmp_path / "best.yaml"))
-    process = calibsweep.start(*arguments)
-    while len(found := list(store.rglob("trials/**/*.parquet"))) < 2:
-        assert process.poll() is None and time.sleep(0.05) is None
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    before = {path: path.stat().st_mtime_ns for path in found}
-    assert len(before) < len(expected)
-    calibsweep(*arguments)
+    with cluster(calibsweep, 2) as nodes:
+        arguments = ("search", str(file), "--store", str(store), "--output", str(tmp_path / "best.yaml"))
+        arguments = (*arguments, "--address", nodes.address)
+        process = calibsweep.start(*arguments)
+        while len(found := list(store.rglob("trials/**/*.parquet"))) < 2:
+            assert process.poll() is None and time.sleep(0.05) is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        before = {path: path.stat().st_mtime_ns for path in found}
+        assert len(before) < len(expected)
+        calibsweep(*arguments)
     after = {path.stem: path.stat().st_mtime_ns for path in store.rglob("trials/**/*.parquet")}
     assert sorted(after) == sorted(expected)
     assert all(after[path.stem] == modified for path, modified in before.items())
