@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from orchestrator.search.source import SearchedTrials
 from orchestrator.search.study import Result, Suggestion
 from results.searched import Record, Suggested
@@ -24,19 +26,23 @@ def record_of(source: SearchedTrials) -> Record:
 
 
 def _suggested(suggestion: Suggestion, result: Result, best: bool) -> Suggested:
+    scores = result.scores
+    if scores is not None and not all(map(math.isfinite, scores)):
+        # As the study takes it.
+        scores = None
     if suggestion.trial is None:
         end = f"impossible: {suggestion.problem}"
     elif result.stopped:
         end = f"stopped after {counted(max(result.rungs), 'epoch')}"
     else:
-        end = "failed" if result.scores is None else "finished"
+        end = "failed" if result.scores is None else "score undefined" if scores is None else "finished"
     return Suggested(
         suggestion.number,
         suggestion.loss,
         suggestion.values,
         suggestion.trial.key if suggestion.trial else "",
         result.calibrator,
-        result.scores,
+        scores,
         end,
         result.stopped,
         best,
