@@ -21,7 +21,8 @@ class Suggested:
         key: Of its trial; '' if the combination of values is impossible.
         calibrator: With which its scores are; '' for objectives without one.
         scores: In the order of the objectives, as stored: fractions, and nats for NLL. None without scores.
-        end: 'finished', 'score undefined', 'stopped after 5 epochs', 'failed', or why the combination is impossible.
+        end: 'finished', 'score undefined', 'stopped after 5 epochs', 'failed', or why the combination of
+            values is impossible.
         stopped: Whether it stopped early.
         best: Whether it is the best, or on the front.
     """
