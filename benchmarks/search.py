@@ -12,9 +12,9 @@ twice the slots. Each case runs in its own process, one after the other, and rep
 first.
 
 Durations are log-normal with mean `--seconds` and the spread as standard deviation of the logarithm, a
-function of the searched value. Prints for each: the seconds until the first sleep; the trials per hour
-from then on; the overhead (a slot's time per trial beyond its sleep, idle slots included); the seconds of
-the whole process.
+function of the searched value. Prints for each: the seconds until each slot has a process, for which
+all trials wait; the trials per hour from then on; the overhead (a slot's time per trial beyond its sleep,
+idle slots included); the seconds of the whole process.
 """
 
 from __future__ import annotations
@@ -57,9 +57,13 @@ class Sleeping(Loss):
         self.seconds = float(os.environ["SEARCH_SECONDS"]) * drawn
 
     def per_sample(self, logits, labels):
-        if self.seconds:
-            began, self.seconds = time.time(), time.sleep(self.seconds)
-            with Path(os.environ["SEARCH_FOLDER"], f"{os.getpid()}.notes").open("a") as notes:
+        # Other batches are those with which a worker compares the code of machines.
+        if self.seconds and len(labels) == 75:
+            folder = Path(os.environ["SEARCH_FOLDER"])
+            with (folder / f"{os.getpid()}.notes").open("a") as notes:
+                while len(list(folder.glob("*.notes"))) < int(os.environ["SEARCH_SLOTS"]):
+                    time.sleep(0.05)
+                began, self.seconds = time.time(), time.sleep(self.seconds)
                 notes.write(f"{began} {time.time()}\\n")
         return functional.cross_entropy(logits, labels, reduction="none")
 '''
@@ -162,6 +166,7 @@ def measured(
             "SEARCH_FOLDER": made,
             "SEARCH_SECONDS": str(seconds),
             "SEARCH_SPREAD": str(spread),
+            "SEARCH_SLOTS": str(slots),
             "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
             "OMP_NUM_THREADS": "1",
         }

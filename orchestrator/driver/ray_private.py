@@ -227,6 +227,31 @@ def actors_ended_unless(reusable: Callable[[dict[str, Any]], bool]) -> Iterator[
 
 
 @contextlib.contextmanager
+def idle_actors_kept(most: Callable[[], int]) -> Iterator[None]:
+    """Inside this context, Tune keeps so many idle actors although no trial waits for them.
+
+    Otherwise it keeps one: each process that ends a trial before the next is chosen would be started again,
+    which takes seconds. Tune has no public option for that.
+    """
+    from ray.tune.execution import tune_controller
+
+    class Keeping(tune_controller._ObjectCache):
+        def cache_object(self, key: Any, obj: Any) -> bool:
+            if self._num_cached_objects >= most():
+                return bool(super().cache_object(key, obj))
+            self._cached_objects[key].append(obj)
+            self._num_cached_objects += 1
+            return True
+
+        def flush_cached_objects(self, force_all: bool = False) -> Iterator[Any]:
+            if force_all or self._num_cached_objects > most():
+                yield from super().flush_cached_objects(force_all)
+
+    with mock.patch.object(tune_controller, "_ObjectCache", Keeping):
+        yield
+
+
+@contextlib.contextmanager
 def no_cleanup_when(ended: Callable[[], bool]) -> Iterator[None]:
     """Inside this context, Tune ends without waiting for its actors if `ended` then returns True.
 

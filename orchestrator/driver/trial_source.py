@@ -31,6 +31,12 @@ class TrialSource(Protocol):
         trials are settled is exhausted.
         """
 
+    def coming(self) -> int:
+        """The most trials that may be available later, though `next` has none now.
+
+        So many processes wait for them, with the resources that they reserve.
+        """
+
     def limits(self, trial: Trial) -> Limits | None:
         """The limits at which a trial stops early; None to train each to its end."""
 
@@ -65,6 +71,9 @@ class ListedTrials:
 
     def next(self) -> Trial | None:
         return next(self._rest, None)
+
+    def coming(self) -> int:
+        return 0
 
     def limits(self, trial: Trial) -> None:
         return None

@@ -66,6 +66,7 @@ def fit(assignment: Assignment, progress: Progress, scratch: Path, request: Stop
             heartbeat(store, settings.run, progress.standing),
             _through_client(scratch, progress),
             ray_private.actors_ended_unless(lambda last: last.get("reusable", True)),
+            ray_private.idle_actors_kept(assignment.source.coming),
             # By then checkpoints are saved, and the actors end with their Ray.
             ray_private.no_cleanup_when(lambda: request.requested_at is not None),
         ):

@@ -85,6 +85,9 @@ class SearchedTrials:
                 return trial
         return None
 
+    def coming(self) -> int:
+        return self.search.file.trials - len(self.suggested)
+
     def give_back(self, trial: Trial) -> None:
         """Returns a trial that was handed out and not started: `next` hands it out again."""
         self._returned.append(trial)

@@ -120,6 +120,9 @@ def test_a_source_that_depends_on_results_runs_until_it_is_exhausted() -> None:
         def next(self) -> Trial | None:
             return self.open.pop(0) if self.open else None
 
+        def coming(self) -> int:
+            return 0
+
         def limits(self, trial: Trial) -> None:
             return None
 

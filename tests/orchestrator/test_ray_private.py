@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import ray
+from ray.tune.execution import tune_controller
 
 from orchestrator.driver import ray_private
 
@@ -44,6 +45,8 @@ PARTS = {
     "ray.tune.execution.tune_controller": {
         "TuneController._maybe_cache_trial_actor": "(self, trial)",
         "TuneController._cleanup_trials": "(self)",
+        "_ObjectCache.cache_object": "(self, key, obj)",
+        "_ObjectCache.flush_cached_objects": "(self, force_all)",
     },
     "ray.tune.experiment": {
         "Trial.handle_error": "(self, exc)",
@@ -82,12 +85,27 @@ def test_replaced_functions_are_restored(tmp_path: Path) -> None:
             ray_private.signals_and_output_left_alone(),
             ray_private.session_folder(tmp_path),
             ray_private.actors_ended_unless(lambda last: True),
+            ray_private.idle_actors_kept(lambda: 0),
             ray_private.no_cleanup_when(lambda: False),
             ray_private.errors_of_trials(lambda error, actor: error),
         ):
             stack.enter_context(patch)
-        assert sum(part(*each) is not then for each, then in zip(names, before, strict=True)) == 12
+        assert sum(part(*each) is not then for each, then in zip(names, before, strict=True)) == 14
     assert all(part(*each) is then for each, then in zip(names, before, strict=True))
+
+
+def test_idle_actors_are_kept_while_trials_may_come() -> None:
+    coming = 3
+    with ray_private.idle_actors_kept(lambda: coming):
+        cache = tune_controller._ObjectCache(may_keep_one=True)
+    kept = [cache.cache_object("needs", actor) for actor in range(4)]
+    assert kept == [True, True, True, False] and not list(cache.flush_cached_objects())
+    assert cache.pop_cached_object("needs") == 0
+    # The last trials have been chosen: what is idle then ends, but for the one that Tune itself keeps.
+    coming = 0
+    assert list(cache.flush_cached_objects()) == [1, 2]
+    cache.cache_object("needs", 4)
+    assert list(cache.flush_cached_objects(force_all=True)) == [4]
 
 
 def private_parts(path: Path) -> set[str]:
