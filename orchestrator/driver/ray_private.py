@@ -235,7 +235,7 @@ def idle_actors_kept(most: Callable[[], int]) -> Iterator[None]:
     """
     from ray.tune.execution import tune_controller
 
-    class Keeping(tune_controller._ObjectCache):
+    class Keeping(tune_controller._ObjectCache):  # type: ignore[name-defined, misc]
         def cache_object(self, key: Any, obj: Any) -> bool:
             if self._num_cached_objects >= most():
                 return bool(super().cache_object(key, obj))
