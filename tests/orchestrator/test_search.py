@@ -311,10 +311,14 @@ def files(store: Store, kind: str) -> list[Path]:
     return [Path(store.folder.root) / info.path for info in store.folder.list(kind)]
 
 
-def test_the_file_in_the_document_is_valid(tmp_path: Path) -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs/search.md").read_text("utf-8"), re.DOTALL)
-    search = load(file_of(tmp_path, text))
-    assert list(search.candidates) == ["focal", "label_smoothing"] and search.file.trials == 30
+def test_the_files_in_the_document_are_valid(tmp_path: Path) -> None:
+    texts = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs/search.md").read_text("utf-8"), re.DOTALL)
+    searches = [load(file_of(tmp_path, text)) for text in texts]
+    assert [(list(each.candidates), each.file.trials) for each in searches] == [
+        (["focal", "label_smoothing"], 30),
+        (["focal"], 25),
+        (["adafocal"], 25),
+    ]
 
 
 @pytest.mark.slow
