@@ -6,7 +6,7 @@ The store is synthetic: identities of real trials with random logits and their s
 `Store.commit` as a sweep's workers do. An existing store is reused, without copies of rows and scores.
 
 Timed are `calibsweep tables` and its file with all metrics (`--format md`): at first, when each row's file is
-read and the rows are copied; later; and once `calibsweep store rescore` has computed noise floors and
+read and the rows are copied, as `run` does at its end; later; and once `calibsweep store rescore` has computed noise floors and
 comparisons from the logits.
 
 The rival is plain `pyarrow.dataset`, which reads the same one-row files into one data frame, without checks
@@ -94,6 +94,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="calibsweep-benchmark-") as temporary:
         store = Store(str(arguments.store or temporary))
         fill(store, arguments.trials)
+        # Losses added since leave an older store with trials of its own.
+        if (number := sum(1 for _ in store.folder.list("trials"))) != arguments.trials:
+            raise SystemExit(
+                f"{store.uri} has {number} trials instead of {arguments.trials}: name a new folder"
+            )
         rival: list[float] = []
         tables = (TABLES, "tables", "--store", store.uri)
         of_all_metrics = (*tables, "--format", "md")
