@@ -6,7 +6,7 @@ The store is synthetic: identities of real trials with random logits and their s
 `Store.commit` as a sweep's workers do. An existing store is reused, without copies of rows and scores.
 
 Timed are `calibsweep tables` and its file with all metrics (`--format md`): at first, when each row's file is
-read and the rows are copied, as `run` does at its end; later; and once `calibsweep store rescore` has computed
+read and the rows are copied, as `run` does at its end; later; and once `calibsweep store rescore` has made
 noise floors and comparisons from the logits.
 
 The rival is plain `pyarrow.dataset`, which reads the same one-row files into one data frame, without checks
