@@ -86,12 +86,15 @@ class Listener(Callback):
             case Running(latest, patience):
                 error = latest.curves.get("validation_error")
                 self.progress.epoch(key, latest.epoch, patience, latest.seconds_per_epoch, error)
-            case Done(summary=summary, left=left):
+            case Done(summaries=summaries, left=left):
                 if left:
                     self._report_left(started, ", ".join(left))
                 numbers = "but another result was committed first and is kept"
-                if summary is not None:
-                    numbers = ", ".join(f"{name} {value:.2%}" for name, value in summary.items())
+                if summaries is not None:
+                    part = self.queue.source.part
+                    place = "" if part == "test" else f"{part} "
+                    shown = summaries[part].items()
+                    numbers = ", ".join(f"{place}{name} {value:.2%}" for name, value in shown)
                 self._settle(started, report, f"done, {numbers}")
             case Pruned(latest=latest, left=left):
                 if left:

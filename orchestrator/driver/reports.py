@@ -68,13 +68,14 @@ class Done(_Report):
     """The result of the trial is committed.
 
     Attributes:
-        summary: The task's summary of the reported epoch on the test part; None if an earlier result stands.
+        summaries: The task's summaries of the reported epoch on 'validation' and 'test'; None if an earlier
+            result stands.
         left: Lasting state that the trial left behind in its processes, as text. Such a process trains no
             further trial.
     """
 
     latest: Latest
-    summary: Mapping[str, float] | None = None
+    summaries: Mapping[str, Mapping[str, float]] | None = None
     left: tuple[str, ...] = ()
 
 

@@ -12,7 +12,13 @@ from trainables.trial import Trial
 
 
 class TrialSource(Protocol):
-    """Hands out trials, and receives the result of each. A search chooses later trials by earlier results."""
+    """Hands out trials, and receives the result of each. A search chooses later trials by earlier results.
+
+    Attributes:
+        part: Where the scores are that are shown as trials end: 'test' or 'validation'.
+    """
+
+    part: str
 
     def representatives(self) -> Sequence[Trial]:
         """Trials that together have all data sets, models and needs of the source, and at least one.
@@ -56,6 +62,8 @@ class ListedTrials:
         gpus: Number of GPUs that each reserves, by its key.
         cpus: Number of CPU cores that each of its workers reserves.
     """
+
+    part = "test"
 
     def __init__(self, trials: Sequence[Trial], gpus: Mapping[str, float], cpus: float):
         self._trials = trials

@@ -221,7 +221,8 @@ class TrialWorker:
             if not self._commit(self.run, result):
                 return Done(_latest(self.run))
         counts = self.run.epochs[self.run.reported.epoch]
-        return Done(_latest(self.run), self.run.task.summary(counts, "test"))
+        summaries = {part: self.run.task.summary(counts, part) for part in ("validation", "test")}
+        return Done(_latest(self.run), summaries)
 
     def _pruned(self, run: TrialRun) -> Pruned | None:
         """Stops a trial that has broken a limit: stores its curves and deletes its checkpoints."""

@@ -39,6 +39,8 @@ class SearchedTrials:
         StoreError: In each method: the store cannot be read.
     """
 
+    part = "validation"
+
     def __init__(self, search: Search, store: Store):
         self.search = search
         self.store = store

@@ -107,6 +107,8 @@ def test_a_source_that_depends_on_results_runs_until_it_is_exhausted() -> None:
     class Halving:
         """Gives two trials of each round, and a further round while the last one had no failure."""
 
+        part = "test"
+
         def __init__(self) -> None:
             self.open = of([0, 1])
             self.heard: list[tuple[Trial, Done | Failed | Pruned]] = []

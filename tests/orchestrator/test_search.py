@@ -365,7 +365,8 @@ def test_a_killed_driver_on_a_cluster_is_followed_by_the_same_search(
         process.wait()
         before = {path: path.stat().st_mtime_ns for path in found}
         assert len(before) < len(expected)
-        calibsweep(*arguments)
+        output = calibsweep(*arguments)
+    assert "done, validation error " in output and ", error" not in output
     after = {path.stem: path.stat().st_mtime_ns for path in store.rglob("trials/**/*.parquet")}
     assert sorted(after) == sorted(expected)
     assert all(after[path.stem] == modified for path, modified in before.items())

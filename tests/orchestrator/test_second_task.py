@@ -106,7 +106,9 @@ def test_its_trials_are_committed_verified_and_printed_beside_those_of_classific
     digits = ("digits", {"training_samples": 75, "validation_samples": 60})
     plain = resolve(digits, "mlp", "brier", 0, training={"epochs": 1, "milestones": []})
     reports = [trained(worker, trial) for trial in (*tagged, plain)]
-    assert [sorted(report.summary or {}) for report in reports] == [["hamming"]] * 3 + [["ECE", "error"]]
+    assert [sorted((report.summaries or {})["test"]) for report in reports] == [["hamming"]] * 3 + [
+        ["ECE", "error"]
+    ]
 
     store = Store(uri)
     assert set(store.survey([*tagged, plain]).states.values()) == {State.DONE}
@@ -118,7 +120,7 @@ def test_its_trials_are_committed_verified_and_printed_beside_those_of_classific
     row = store.trials().set_index("key").loc[tagged[0].key]
     hamming = ((test.probabilities > 0.5) != test.relevant).double().mean().item()
     assert row["test_hamming"] == hamming and row["task"] == "multi_label"
-    assert reports[0].summary == {"hamming": pytest.approx(hamming)}
+    assert (reports[0].summaries or {})["test"] == {"hamming": pytest.approx(hamming)}
 
     made = inspection(store)
     for step in made.steps:

@@ -174,10 +174,14 @@ def test_the_trial_after_one_that_left_a_mess(
 
 def test_an_earlier_result_is_not_reported_as_this_one(worker: TrialWorker) -> None:
     first = train(worker, "brier")
-    assert isinstance(first, Done) and first.summary is not None and first.summary["error"] > 0
+    assert isinstance(first, Done) and first.summaries is not None
+    assert {part: summary["error"] > 0 for part, summary in first.summaries.items()} == {
+        "validation": True,
+        "test": True,
+    }
     expected = scores(worker, "brier")
     report = train(worker, "brier")
-    assert isinstance(report, Done) and report.summary is None
+    assert isinstance(report, Done) and report.summaries is None
     pd.testing.assert_series_equal(scores(worker, "brier"), expected)
 
 
