@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 import shlex
 import subprocess
@@ -9,8 +11,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from mkdocs.commands.build import build
@@ -159,3 +163,23 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path, monkeypatch: pytest
     build(load_config("mkdocs.yml", site_dir=str(tmp_path), strict=True))
     page = (tmp_path / "reference/commands/index.html").read_text(encoding="utf-8")
     assert page.count("<h2") >= 20 and "tables --verify" not in page.partition("<h2")[0]
+
+
+@pytest.mark.slow
+def test_the_notebook_shows_the_numbers_that_it_computes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    notebook = json.loads((REPOSITORY / "docs/own-logits.ipynb").read_text(encoding="utf-8"))
+    names: dict[str, Any] = {}
+    shown = []
+    for cell in notebook["cells"]:
+        text = "".join(cell["source"])
+        # IPython, which shows figures, is not among the dependencies.
+        if cell["cell_type"] == "code" and "SVG" not in text:
+            exec(text, names)
+            shown += [output["data"]["text/plain"] for output in cell["outputs"]]
+    recorded = pd.read_csv(io.StringIO("".join(shown[1])), sep=r"\s{2,}", engine="python")
+    pd.testing.assert_frame_equal(recorded, names["table"], atol=0.01, rtol=0.1)
+    assert [path.stem for path in names["scored"].figures] == ["reliability-logits", "temperature-logits"]
+    assert all(path.exists() for path in names["scored"].figures)
