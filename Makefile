@@ -16,8 +16,9 @@ test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/pytest -n $(WORKERS)
+	# Types are checked while tests wait for Ray.
+	$(BIN)/mypy & types=$$!; $(BIN)/pytest -n $(WORKERS); tests=$$?; \
+		wait $$types || { echo 'mypy failed: its findings are above the tests'; exit 1; }; exit $$tests
 
 # The documentation site, in site/. Any warning is an error.
 docs: export NO_MKDOCS_2_WARNING = 1

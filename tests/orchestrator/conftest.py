@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,20 +78,23 @@ ALONE = """
 import json, sys
 from orchestrator import api
 
-store, epochs, trials = json.loads(sys.argv[1])
+store, epochs, trials, plugins = json.loads(sys.argv[1])
+api.add_plugins(*plugins)
 for loss, seed in trials:
     api.trial("digits", "small_cnn", loss, seed, overrides=[f"training.epochs={epochs}"], store=store)
 """
 
 
-def trained_alone(command: Command, store: Path, epochs: int, *trials: tuple[str, int]) -> pd.DataFrame:
+def trained_alone(
+    command: Command, store: Path, epochs: int, *trials: tuple[str, int], plugins: Sequence[str] = ()
+) -> pd.DataFrame:
     """The numbers of trials of `small_cnn` on the digits that nothing disturbs: one by one, without Ray.
 
     Args:
         trials: Loss and seed of each.
     """
     done = subprocess.run(
-        [sys.executable, "-c", ALONE, json.dumps([str(store), epochs, trials])],
+        [sys.executable, "-c", ALONE, json.dumps([str(store), epochs, trials, plugins])],
         cwd=command.source,
         env=command.environment(),
         capture_output=True,

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,26 +19,17 @@ from results.store.store import Store
 from trainables.errors import ConfigurationError
 
 from .conftest import Command, cluster, halved, numbers, source_with, trained_alone, wait_until
-from .test_plugins import LOSS, MODEL
 from .test_recovery import checkpoints
 from .test_surroundings import OURS, Installed, hostile
 
 SWEEP = """
 name: launched
+plugins: [halved.py]
 seeds: [0, 1]
 training: {epochs: 12}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [halved]}
 run: {watch: [], checkpoint_every: 2, gpus_per_trial: 1, cpus_per_trial: 0.5}
-"""
-
-
-PLUGGED = """
-name: plugged
-plugins: [loss.py]
-training: {epochs: 1}
-blocks:
-  - {datasets: [digits], models: [one_layer], losses: [plugged]}
 """
 
 
@@ -68,12 +60,13 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
     tmp_path = tmp_path_factory.mktemp("launched")
     slow = tmp_path / "slow"
     slow.touch()
-    source = source_with(tmp_path / "source", "losses", halved=halved(slow))
+    source, loss = source_with(tmp_path / "source"), textwrap.dedent(halved(slow))
+    (tmp_path / "halved.py").write_text(loss, encoding="utf-8")
     git = ["git", "-C", str(source), "-c", "user.name=someone", "-c", "user.email=someone@example.org"]
     (source / ".gitignore").write_text("__pycache__/\n", encoding="utf-8")
     subprocess.run([*git, "init", "--quiet"], check=True)
     subprocess.run([*git, "add", "."], check=True)
-    subprocess.run([*git, "commit", "--quiet", "-m", "a plug-in"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "-m", "all"], check=True)
     commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
     sweep = tmp_path / "launched.yaml"
     sweep.write_text(SWEEP, encoding="utf-8")
@@ -93,8 +86,6 @@ def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, t
     output = launched("launch")
     assert "launched: 2 trials, launched as calibsweep-launched-" in output
     assert "is already running" in launched("launch", code=2)
-    assert "halved" in (launched.command.source / "trainables" / "losses" / "halved.py").read_text()
-
     wait_until(
         lambda: len({path.parent for path in checkpoints(launched.store)}) == 2, "two trials that train"
     )
@@ -120,29 +111,12 @@ def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, t
     frame = Store(str(launched.store)).trials().set_index("key")
     assert frame["resumed_from_epoch"].to_dict() == kept
     assert set(frame["source_commit"]) == {launched.commit}
+    plugin = launched.sweep.with_name("halved.py")
+    assert set(frame["source_loss"]) == {hashlib.sha256(plugin.read_bytes()).hexdigest()}
     # The same as on the machine of the one who launched it.
-    here = trained_alone(launched.command, tmp_path / "here", 12, ("halved", 0), ("halved", 1))
+    trials = [("halved", 0), ("halved", 1)]
+    here = trained_alone(launched.command, tmp_path / "here", 12, *trials, plugins=[str(plugin)])
     assert here.equals(numbers(launched.store))
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_launched_job_trains_with_plugins_that_no_machine_has(launched: Launched, tmp_path: Path) -> None:
-    mine, store = tmp_path / "mine", tmp_path / "store"
-    mine.mkdir()
-    loss, model = LOSS.replace('"halved"', '"plugged"'), MODEL
-    (mine / "loss.py").write_text(loss, encoding="utf-8")
-    (mine / "model.py").write_text(model, encoding="utf-8")
-    sweep = mine / "plugged.yaml"
-    sweep.write_text(PLUGGED, encoding="utf-8")
-    options = ("--plugin", str(mine / "model.py"), *launched.options)
-    launched.command("launch", str(sweep), "--store", str(store), *options)
-    mine.rename(tmp_path / "gone")
-    wait_until(lambda: list(store.glob("trials/**/*.parquet")), "a trial of the job")
-    (row,) = Store(str(store)).trials().to_dict("records")
-    assert (row["model"], row["loss"]) == ("one_layer", "plugged")
-    assert row["source_loss"] == hashlib.sha256(loss.encode()).hexdigest()
-    assert row["source_model"] == hashlib.sha256(model.encode()).hexdigest()
 
 
 def test_what_is_shipped_is_the_code_and_nothing_else() -> None:

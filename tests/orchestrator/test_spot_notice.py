@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import ray
+from ray.cluster_utils import Cluster
 
 from .conftest import Command, cluster, program, wait_until
 
@@ -75,39 +76,45 @@ def test_script_is_sound() -> None:
     subprocess.run([program("shellcheck"), str(SCRIPT)], check=True)
 
 
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Cluster]:
+    """A head, and a node for the notice of each cloud."""
+    with cluster(Command(), 0, 1, 1) as found:
+        yield found
+
+
 @pytest.mark.slow
-def test_a_notice_drains_the_node(metadata: Metadata, calibsweep: Command, tmp_path: Path) -> None:
-    with cluster(calibsweep, 0, 1) as nodes:
-        (node,) = nodes.worker_nodes
-        # All nodes are on this machine: which one is meant has to be said.
-        real = f"{sys.executable} -m ray.scripts.scripts"
-        (tmp_path / "ray").write_text(f'#!/bin/sh\necho "$@"\n{real} "$@" --node-id {node.node_id}\n')
-        (tmp_path / "ray").chmod(0o755)
-        environment = {
-            **os.environ,
-            "METADATA_SERVER": metadata.address,
-            "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        }
-        before = time.time()
-        waiting = subprocess.Popen(
-            ["bash", str(SCRIPT), nodes.address], env=environment, stdout=subprocess.PIPE, text=True
-        )
-        try:
-            wait_until(lambda: metadata.asked > 4, "questions without a notice")
-            assert waiting.poll() is None
-            metadata.taken_away = True
-            output, _ = waiting.communicate(timeout=60)
-        finally:
-            waiting.kill()
-        assert waiting.returncode == 0
-        seconds = {"amazon": 110, "google": 25}[metadata.cloud]
-        assert f"drain-node --address {nodes.address} --reason DRAIN_NODE_REASON_PREEMPTION" in output
-        assert output.endswith(f"--deadline-remaining-seconds {seconds}\n")
-        ray.init(nodes.address, logging_level="ERROR")
-        try:
-            draining = ray._private.state.state.get_draining_nodes()
-            gone = {each["NodeID"] for each in ray.nodes() if not each["Alive"]}
-        finally:
-            ray.shutdown()
-        assert node.node_id in gone or before < draining[node.node_id] / 1000 < time.time() + seconds
-        assert nodes.head_node.node_id not in {*draining, *gone}
+def test_a_notice_drains_the_node(metadata: Metadata, nodes: Cluster, tmp_path: Path) -> None:
+    node = sorted(nodes.worker_nodes, key=lambda node: node.node_id)[metadata.cloud == "google"]
+    # All nodes are on this machine: which one is meant has to be said.
+    real = f"{sys.executable} -m ray.scripts.scripts"
+    (tmp_path / "ray").write_text(f'#!/bin/sh\necho "$@"\n{real} "$@" --node-id {node.node_id}\n')
+    (tmp_path / "ray").chmod(0o755)
+    environment = {
+        **os.environ,
+        "METADATA_SERVER": metadata.address,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+    }
+    before = time.time()
+    waiting = subprocess.Popen(
+        ["bash", str(SCRIPT), nodes.address], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        wait_until(lambda: metadata.asked > 4, "questions without a notice")
+        assert waiting.poll() is None
+        metadata.taken_away = True
+        output, _ = waiting.communicate(timeout=60)
+    finally:
+        waiting.kill()
+    assert waiting.returncode == 0
+    seconds = {"amazon": 110, "google": 25}[metadata.cloud]
+    assert f"drain-node --address {nodes.address} --reason DRAIN_NODE_REASON_PREEMPTION" in output
+    assert output.endswith(f"--deadline-remaining-seconds {seconds}\n")
+    ray.init(nodes.address, logging_level="ERROR")
+    try:
+        draining = ray._private.state.state.get_draining_nodes()
+        gone = {each["NodeID"] for each in ray.nodes() if not each["Alive"]}
+    finally:
+        ray.shutdown()
+    assert node.node_id in gone or before < draining[node.node_id] / 1000 < time.time() + seconds
+    assert nodes.head_node.node_id not in {*draining, *gone}
