@@ -43,8 +43,12 @@ METRICS = Registry(
     "trainables.metrics",
     "builtins:float",
     MetricSpec,
-    context=["probabilities", "labels", "bins", "test_probabilities"],
+    context=["probabilities", "labels", "bins", "test_probabilities", "class_counts"],
 )
 CALIBRATORS = Registry(
-    "calibrator", "trainables.calibrators", "trainables.calibrators.base:Calibrator", CalibratorSpec
+    "calibrator",
+    "trainables.calibrators",
+    "trainables.calibrators.base:Calibrator",
+    CalibratorSpec,
+    context=["class_counts"],
 )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from results.figures.arithmetic import log_softmax
 from results.figures.errors import NothingToDrawError
+from results.scoring.class_counts import class_counts
 from results.statistics.binned import Floats, Ints
 from results.tables import names
 from results.wording import counted
@@ -31,11 +32,16 @@ None if its data set has none."""
 
 @dataclass(frozen=True)
 class Part:
-    """Predictions on N samples: logits [N, K] in their stored precision, labels [N] and sample ids [N]."""
+    """Predictions on N samples: logits [N, K] in their stored precision, labels [N] and sample ids [N].
+
+    Attributes:
+        class_counts: Number of training labels of each class, [K]; None if unknown.
+    """
 
     logits: Logits
     labels: Ints
     sample_ids: Ints
+    class_counts: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, table: pa.Table) -> Part:
@@ -52,6 +58,7 @@ class Part:
             logits.flatten().to_numpy(zero_copy_only=False).reshape(-1, width).copy(),
             table["label"].to_numpy().copy(),
             table["sample_id"].to_numpy().copy(),
+            class_counts(table),
         )
 
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute
 import torch
 
+from results.scoring.class_counts import with_class_counts
 from results.store import data_files, rows
 from results.store.address import EARLIER, EVALUATIONS, TEST, TRIALS, Address, stem, trial_key
 from results.store.errors import StoreError
@@ -226,7 +227,8 @@ def commit_result(store: Store, result: TrialResult, provenance: dict[str, str])
 
 
 def _own_predictions(result: TrialResult) -> pa.Table:
-    return predictions_table(tasks.name_of(result.trial.dataset.name), result.validation, result.test)
+    table = predictions_table(tasks.name_of(result.trial.dataset.name), result.validation, result.test)
+    return table if result.class_counts is None else with_class_counts(table, result.class_counts)
 
 
 def _facts(trial: Trial) -> dict[str, str]:

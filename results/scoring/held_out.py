@@ -75,24 +75,29 @@ class HeldOut:
         self._new.clear()
 
     def _compute(self, address: Address, place: tuple[str, str, str], calibrators: Sequence[str]) -> None:
+        from results.scoring.class_counts import class_counts
         from results.scoring.commit import tensors
         from results.scoring.rescoring import one_thread
         from trainables.metrics import compute
 
-        logits, labels = tensors(self.store.predictions(address), "validation")
+        predictions = self.store.predictions(address)
+        logits, labels = tensors(predictions, "validation")
+        counts = class_counts(predictions)
         with one_thread():
             for name in calibrators:
-                probabilities = cross_validated(name, logits, labels)
+                probabilities = cross_validated(name, logits, labels, counts)
                 for scorer in self.scorers[name]:
                     value = float("nan")
                     if probabilities is not None:
                         with contextlib.suppress(InputError):
-                            value = compute(scorer.metric, probabilities, labels)
+                            value = compute(scorer.metric, probabilities, labels, class_counts=counts)
                     self._kept[scorer][place] = value
                     self._new[scorer].append(Line(*place, value))
 
 
-def cross_validated(calibrator: str, logits: Tensor, labels: Tensor) -> Tensor | None:
+def cross_validated(
+    calibrator: str, logits: Tensor, labels: Tensor, class_counts: Sequence[int] | None = None
+) -> Tensor | None:
     """Calibrated probabilities, float64 [N, K], of logits [N, K] with labels [N].
 
     Those of each fold come from a fit to the others. The samples of each class are spread over the folds in
@@ -113,7 +118,8 @@ def cross_validated(calibrator: str, logits: Tensor, labels: Tensor) -> Tensor |
                 with torch.random.fork_rng(devices=[]):
                     # Fits that use random numbers must be reproducible.
                     torch.manual_seed(0)
-                    fitted = calibrators.fit(calibrator, logits[~inside], labels[~inside])
+                    others = logits[~inside], labels[~inside]
+                    fitted = calibrators.fit(calibrator, *others, class_counts=class_counts)
                 found[inside] = fitted.log_probabilities(logits[inside]).exp()
         return found
     return None
@@ -126,4 +132,5 @@ def _check(calibrator: str) -> None:
     from trainables import calibrators
 
     with contextlib.suppress(InputError):
-        calibrators.fit(calibrator, torch.eye(3).repeat(4, 1), torch.arange(12) % 3)
+        labels = torch.arange(12) % 3
+        calibrators.fit(calibrator, torch.eye(3).repeat(4, 1), labels, class_counts=labels.bincount())

@@ -214,6 +214,7 @@ def scores(store: Store, trial: Incomplete) -> Found:
 
     Without the trial's own predictions, none of its evaluations can be scored.
     """
+    from results.scoring.class_counts import class_counts
     from results.scoring.commit import tensors
 
     found = Found()
@@ -223,7 +224,7 @@ def scores(store: Store, trial: Incomplete) -> Found:
         found.failed = {each.address.key: str(error) for each in trial.missing}
         return found
     parts = {each: tensors(own, each) for each in OWN}
-    calibrators = _Calibrators(*parts["validation"], parts[TEST][0])
+    calibrators = _Calibrators(*parts["validation"], parts[TEST][0], class_counts(own))
     for each in trial.missing:
         if each.evaluation == TEST:
             for evaluation, (logits, labels) in parts.items():
@@ -256,7 +257,13 @@ def _add(
             value = float("nan")
             if probabilities is not None:
                 with contextlib.suppress(InputError):
-                    value = compute(scorer.metric, probabilities, labels, test_probabilities=test)
+                    value = compute(
+                        scorer.metric,
+                        probabilities,
+                        labels,
+                        test_probabilities=test,
+                        class_counts=calibrators.class_counts,
+                    )
             found.lines[scorer].append(Line(missing.address.key, missing.digest, evaluation, value))
 
 
@@ -266,10 +273,14 @@ class _Calibrators:
     Args:
         logits: [N, K], on the validation part, with labels [N].
         test_logits: [M, K], on the test set.
+        class_counts: Of its training part, [K]; None if unknown.
     """
 
-    def __init__(self, logits: Tensor, labels: Tensor, test_logits: Tensor):
+    def __init__(
+        self, logits: Tensor, labels: Tensor, test_logits: Tensor, class_counts: Sequence[int] | None
+    ):
         self.validation, self.test_logits = (logits, labels), test_logits
+        self.class_counts = class_counts
         self._fitted: dict[str, Any] = {}
         self._on_test_set: dict[str, Tensor | None] = {}
 
@@ -294,7 +305,7 @@ class _Calibrators:
         with contextlib.suppress(InputError), torch.random.fork_rng(devices=[]):
             # Fits that use random numbers must be reproducible.
             torch.manual_seed(0)
-            return fit(calibrator, *self.validation)
+            return fit(calibrator, *self.validation, class_counts=self.class_counts)
         return None
 
 

@@ -101,11 +101,12 @@ def of_test_set(
 def _calibrated(predictions: pa.Table, calibrator: str, logits: Floats) -> Floats:
     import torch
 
+    from results.scoring.class_counts import class_counts
     from trainables import calibrators
 
     _, fitting, labels = _part(predictions, "validation")
-    fitted = calibrators.build(calibrator)
-    fitted.fit(torch.from_numpy(fitting), torch.from_numpy(labels))
+    validation = torch.from_numpy(fitting), torch.from_numpy(labels)
+    fitted = calibrators.fit(calibrator, *validation, class_counts=class_counts(predictions))
     return np.asarray(fitted.log_probabilities(torch.from_numpy(logits)), dtype=np.float64)
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from trainables.catalogue import CALIBRATORS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from trainables.calibrators.base import Calibrator
@@ -25,15 +27,29 @@ def build(name: str, **params: Any) -> Calibrator:
     return calibrator
 
 
-def fit(name: str, logits: Tensor, labels: Tensor, **params: Any) -> Calibrator:
+def fit(
+    name: str,
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    class_counts: Sequence[int] | Tensor | None = None,
+    **params: Any,
+) -> Calibrator:
     """The calibrator called `name`, fitted to validation logits [N, K] and labels [N].
+
+    Args:
+        class_counts: Number of training labels of each class, [K], for a calibrator marked
+            `class_counts`.
 
     Raises:
         ConfigurationError: As in `build`.
         InputError: The calibrator cannot be fitted to these logits or labels.
     """
-    from trainables.metrics.checks import checked_logits
+    from trainables.metrics.checks import checked_class_counts, checked_logits
 
+    logits, labels = checked_logits(logits, labels)
+    if CALIBRATORS[name].spec.class_counts:
+        params = {**params, "class_counts": checked_class_counts(class_counts, logits, name)}
     calibrator = build(name, **params)
-    calibrator.fit(*checked_logits(logits, labels))
+    calibrator.fit(logits, labels)
     return calibrator

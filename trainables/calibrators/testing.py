@@ -18,8 +18,8 @@ class CalibratorConformance(Conformance):
 
     def fitted(self) -> Tensor:
         """log p from a new calibrator, on other logits than those it was fitted to."""
-        calibrator = self.build()
         logits, labels = random_logits(FITTED, seed=1)
+        calibrator = self.build(class_counts=torch.arange(1, logits.shape[1] + 1) * 10)
         before = logits.clone(), labels.clone()
         calibrator.fit(logits, labels)
         assert torch.equal(logits, before[0]) and torch.equal(labels, before[1]), "fit changes its inputs"

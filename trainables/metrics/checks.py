@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -45,6 +46,26 @@ def checked_probabilities(probabilities: Tensor, labels: Tensor) -> tuple[Tensor
     if not worst <= SUM_TOLERANCE:
         raise InputError(f"probabilities must sum to 1 in each row, but one sum is off by {worst:.4g}.")
     return probabilities, labels
+
+
+def checked_class_counts(counts: Sequence[int] | Tensor | None, scores: Tensor, name: str) -> Tensor:
+    """Returns the class counts as int64 [K], on the device of the scores [N, K].
+
+    Args:
+        name: The component that needs them, for messages.
+
+    Raises:
+        InputError: They are unknown (None), or of another number of classes.
+    """
+    if counts is None:
+        raise InputError(f"{name!r} needs class_counts: the number of training labels of each class.")
+    found = torch.as_tensor(counts, dtype=torch.int64, device=scores.device)
+    if scores.ndim != 2 or found.shape != scores.shape[1:]:
+        raise InputError(
+            f"class_counts must have one number per class, but have shape {list(found.shape)} with scores "
+            f"of shape {list(scores.shape)}."
+        )
+    return found
 
 
 def checked_bins(bins: int) -> int:

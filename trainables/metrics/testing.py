@@ -27,7 +27,13 @@ class MetricConformance(Conformance):
         check_task(self.entry)
         test = random_logits(90)[0].softmax(dim=1)
         return compute(
-            self.entry.name, probabilities, labels, test_probabilities=test, **self.params, **params
+            self.entry.name,
+            probabilities,
+            labels,
+            test_probabilities=test,
+            class_counts=torch.arange(1, probabilities.shape[1] + 1) * 10,
+            **self.params,
+            **params,
         )
 
     def test_value(self) -> None:

@@ -117,6 +117,8 @@ class MetricSpec:
         at_commit: Whether the rows of the store contain it.
         against_test: Whether it compares the predictions of an evaluation with those on the test set, which
             its function takes as `test_probabilities` [M, K]. It needs no labels, and the test set has none.
+        class_counts: Whether its function takes `class_counts`, the number of training labels of each class,
+            int64 [K]. It is undefined for predictions of unknown training data.
         task: The task whose predictions it measures. Only predictions of classification can be calibrated.
         same_up_to: The number of classes up to which it is the same for all networks, as Top-5 accuracy is
             for five: tables leave it out there.
@@ -130,6 +132,7 @@ class MetricSpec:
     bins: bool = False
     at_commit: bool = False
     against_test: bool = False
+    class_counts: bool = False
     task: str = "classification"
     same_up_to: int = 1
 
@@ -143,12 +146,15 @@ class CalibratorSpec:
         symbol: Its short name in headings, such as T in 'pre T' and 'post T'.
         keeps_order: Whether it keeps the order of the classes of each sample, and so the accuracy.
         requires: The extra of calibsweep that it needs; '' for none.
+        class_counts: Whether its `__init__` takes `class_counts`, the number of training labels of each
+            class, int64 [K]. It cannot be fitted to predictions of unknown training data.
     """
 
     title: str
     keeps_order: bool
     symbol: str = "cal."
     requires: str = ""
+    class_counts: bool = False
 
 
 @dataclass(frozen=True)

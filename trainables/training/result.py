@@ -18,6 +18,7 @@ class TrialResult:
         epochs: The learning curves, one dictionary per epoch.
         reported_epoch: The epoch (from 0) of the predictions.
         measurements: Cost and environment of the run; differs between runs.
+        class_counts: Number of training labels of each class, [K]; None for a task without classes.
     """
 
     trial: Trial
@@ -27,3 +28,4 @@ class TrialResult:
     reported_epoch: int
     dataset_fingerprint: str
     measurements: dict[str, Any] = field(default_factory=dict)
+    class_counts: tuple[int, ...] | None = None

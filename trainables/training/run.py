@@ -268,6 +268,7 @@ class TrialRun:
             outputs = self.reported.outputs[part].cpu()
             return self.task.predictions(outputs, split.labels.cpu(), split.sample_ids.cpu())
 
+        counts = self.task.loss_context(self.dataset).get("class_counts")
         return TrialResult(
             trial=self.trial,
             validation=predictions("validation", self.dataset.validation),
@@ -285,4 +286,5 @@ class TrialRun:
                 **self.dataset.measurements,
                 "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
             },
+            class_counts=None if counts is None else tuple(counts.tolist()),
         )
