@@ -29,6 +29,9 @@ from trainables.registry.plugins import PLUGINS
 
 SAMPLES, CLASSES = 24, 7
 
+CLASS_COUNTS = (19, 7, 400, 20, 101, 100, 150)
+"""Number of training labels of each class: at the edges of the groups of `metrics.per_class`, and between."""
+
 
 class Conformance:
     """The requirements on components of one kind.

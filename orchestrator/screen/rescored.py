@@ -24,6 +24,13 @@ def print_rescored(rescored: Rescored, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if rescored.without_class_counts:
+        console.print(
+            f"{counted(rescored.without_class_counts, 'trial')} of an earlier version without class counts: "
+            "scores that need them have no value. Train in a new store to have them.",
+            highlight=False,
+            soft_wrap=True,
+        )
     if rescored.outdated:
         line = f"Outdated scores, of other code: {counted(rescored.outdated, 'folder')} deleted."
         console.print(line, highlight=False)

@@ -52,6 +52,7 @@ class Rescored:
     complete: Number of those that lacked nothing.
     scores: Number of computed values, each for one trial, evaluation, metric and calibrator.
     undefined: Number of those for which the metric is undefined.
+    without_class_counts: Number of trials, of earlier versions, without the class counts that scores need.
     failed: Reasons why evaluations could not be scored, by key.
     folder: Folder of the values.
     outdated: Number of its folders with scores or evidence of other code that were deleted.
@@ -62,6 +63,7 @@ class Rescored:
     complete: int
     scores: int
     undefined: int
+    without_class_counts: int
     failed: Mapping[str, str]
     folder: str
     outdated: int
@@ -154,6 +156,7 @@ def rescore(
         number - len(missing),
         done.scores,
         done.undefined,
+        done.without_class_counts,
         done.failed,
         opened.folder.name(FOLDER),
         delete_outdated(opened.folder, scorers) + kept.outdated,

@@ -87,6 +87,12 @@ class Scorer:
         """Whether it compares other data with the test set."""
         return METRICS[parsed(self.metric)[0]].spec.against_test
 
+    @property
+    def needs_class_counts(self) -> bool:
+        """Whether it depends on the class counts of the training part."""
+        metric, calibrator = METRICS[parsed(self.metric)[0]], CALIBRATORS[self.calibrator]
+        return metric.spec.class_counts or calibrator.spec.class_counts
+
     def score(self, evaluation: str) -> Score:
         return Score(evaluation, self.metric, self.calibrator)
 

@@ -66,11 +66,13 @@ class Computed:
     Attributes:
         scores: Number of computed values, each for one trial, scorer and evaluation.
         undefined: How many of them are NaN.
+        without_class_counts: Number of trials without the class counts that some of their scores need.
         failed: Why an evaluation could not be scored, by key.
     """
 
     scores: int = 0
     undefined: int = 0
+    without_class_counts: int = 0
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -131,6 +133,7 @@ def rescore(
     try:
         for number, found in enumerate(_all_scores(store, trials, processes), 1):
             done.failed |= found.failed
+            done.without_class_counts += found.without_class_counts
             for scorer, lines in found.lines.items():
                 waiting[scorer] += lines
                 done.scores += len(lines)
@@ -148,9 +151,14 @@ def rescore(
 
 @dataclass
 class Found:
-    """The scores of a trial by scorer, and reasons for their absence by the key of an evaluation."""
+    """The scores of a trial by scorer, and reasons for their absence by the key of an evaluation.
+
+    Attributes:
+        without_class_counts: Whether some of them need class counts that the trial lacks.
+    """
 
     lines: dict[Scorer, list[Line]] = field(default_factory=lambda: defaultdict(list))
+    without_class_counts: bool = False
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -224,7 +232,10 @@ def scores(store: Store, trial: Incomplete) -> Found:
         found.failed = {each.address.key: str(error) for each in trial.missing}
         return found
     parts = {each: tensors(own, each) for each in OWN}
-    calibrators = _Calibrators(*parts["validation"], parts[TEST][0], class_counts(own))
+    counts = class_counts(own)
+    calibrators = _Calibrators(*parts["validation"], parts[TEST][0], counts)
+    scorers = (scorer for each in trial.missing for scorer in each.scorers)
+    found.without_class_counts = counts is None and any(scorer.needs_class_counts for scorer in scorers)
     for each in trial.missing:
         if each.evaluation == TEST:
             for evaluation, (logits, labels) in parts.items():

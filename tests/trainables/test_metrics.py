@@ -21,7 +21,8 @@ from trainables.registry.plugins import PLUGINS
 
 from .record_metrics import CASES, TARGET, drawn
 
-OF_ONE_SET = [name for name in METRICS.names() if not METRICS[name].spec.against_test]
+SPECS = {name: METRICS[name].spec for name in METRICS.names()}
+OF_ONE_SET = [n for n, spec in SPECS.items() if not (spec.against_test or spec.class_counts or spec.classes)]
 
 RECORDED = json.loads(TARGET.read_text(encoding="utf-8"))["cases"]
 

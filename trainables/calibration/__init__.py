@@ -4,7 +4,7 @@ Everything takes torch tensors on any device and returns Python floats, as fract
 `trainables.metrics` and the search for a temperature in `trainables.calibrators`, one file each.
 """
 
-from trainables.calibration.reliability import ReliabilityBins, reliability_bins
+from trainables.calibration.reliability import ReliabilityBins, classwise_reliability_bins, reliability_bins
 from trainables.calibration.scores import evaluate, score
 from trainables.calibrators.grid import TEMPERATURES
 from trainables.calibrators.temperature import fit_temperature
@@ -23,6 +23,7 @@ __all__ = [
     "adaptive_ece",
     "brier",
     "classwise_ece",
+    "classwise_reliability_bins",
     "ece",
     "error",
     "evaluate",

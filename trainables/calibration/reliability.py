@@ -31,7 +31,22 @@ class ReliabilityBins:
 
 def reliability_bins(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> ReliabilityBins:
     """Counts, mean confidence and accuracy of the bins of `ece`. Guo et al. 2017, section 2."""
-    confidences, correct = top_label(*checked_probabilities(probabilities, labels))
+    return _binned(*top_label(*checked_probabilities(probabilities, labels)), bins)
+
+
+def classwise_reliability_bins(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> ReliabilityBins:
+    """The bins of `classwise_ece`: those of each class's probability, on all samples.
+
+    Returns:
+        Counts, mean probability and share of the class in each bin, each [K, bins].
+    """
+    probabilities, labels = checked_probabilities(probabilities, labels)
+    classes = torch.arange(probabilities.shape[1], device=labels.device)
+    return _binned(probabilities.T.contiguous(), labels == classes[:, None], bins)
+
+
+def _binned(confidences: Tensor, correct: Tensor, bins: int) -> ReliabilityBins:
+    """From [..., N] each."""
     edges = equal_width_edges(checked_bins(bins), correct.device)
     chosen = bin_of(confidences, edges)
     counts = totals(chosen, torch.ones_like(confidences), bins)

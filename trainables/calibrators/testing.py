@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from trainables.catalogue import CALIBRATORS
-from trainables.testing import Conformance, random_logits
+from trainables.testing import CLASS_COUNTS, Conformance, random_logits
 
 FITTED, APPLIED = 400, 24
 
@@ -19,7 +19,7 @@ class CalibratorConformance(Conformance):
     def fitted(self) -> Tensor:
         """log p from a new calibrator, on other logits than those it was fitted to."""
         logits, labels = random_logits(FITTED, seed=1)
-        calibrator = self.build(class_counts=torch.arange(1, logits.shape[1] + 1) * 10)
+        calibrator = self.build(class_counts=torch.tensor(CLASS_COUNTS))
         before = logits.clone(), labels.clone()
         calibrator.fit(logits, labels)
         assert torch.equal(logits, before[0]) and torch.equal(labels, before[1]), "fit changes its inputs"

@@ -48,6 +48,21 @@ def checked_probabilities(probabilities: Tensor, labels: Tensor) -> tuple[Tensor
     return probabilities, labels
 
 
+def checked_binary(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the probabilities of the second of two classes, float64 [N], and which samples are of it, [N].
+
+    Args:
+        probabilities: [N, 2].
+
+    Raises:
+        InputError: As `checked_probabilities`, or there are not two classes.
+    """
+    probabilities, labels = checked_probabilities(probabilities, labels)
+    if probabilities.shape[1] != 2:
+        raise InputError(f"it is defined for 2 classes, but there are {probabilities.shape[1]}.")
+    return probabilities[:, 1].double().contiguous(), labels == 1
+
+
 def checked_class_counts(counts: Sequence[int] | Tensor | None, scores: Tensor, name: str) -> Tensor:
     """Returns the class counts as int64 [K], on the device of the scores [N, K].
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainables.catalogue import METRICS
 from trainables.metrics import compute
-from trainables.testing import Conformance, check_task, random_logits
+from trainables.testing import CLASS_COUNTS, Conformance, check_task, random_logits
 
 
 def sharp() -> tuple[Tensor, Tensor]:
@@ -26,12 +26,15 @@ class MetricConformance(Conformance):
     def value(self, probabilities: Tensor, labels: Tensor, **params: int) -> float:
         check_task(self.entry)
         test = random_logits(90)[0].softmax(dim=1)
+        if classes := self.entry.spec.classes:
+            probabilities = probabilities[:, :classes] / probabilities[:, :classes].sum(dim=1, keepdim=True)
+            labels = labels % classes
         return compute(
             self.entry.name,
             probabilities,
             labels,
             test_probabilities=test,
-            class_counts=torch.arange(1, probabilities.shape[1] + 1) * 10,
+            class_counts=CLASS_COUNTS,
             **self.params,
             **params,
         )

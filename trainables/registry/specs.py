@@ -119,6 +119,7 @@ class MetricSpec:
             its function takes as `test_probabilities` [M, K]. It needs no labels, and the test set has none.
         class_counts: Whether its function takes `class_counts`, the number of training labels of each class,
             int64 [K]. It is undefined for predictions of unknown training data.
+        classes: The only number of classes with which it is defined; 0 for any.
         task: The task whose predictions it measures. Only predictions of classification can be calibrated.
         same_up_to: The number of classes up to which it is the same for all networks, as Top-5 accuracy is
             for five: tables leave it out there.
@@ -133,6 +134,7 @@ class MetricSpec:
     at_commit: bool = False
     against_test: bool = False
     class_counts: bool = False
+    classes: int = 0
     task: str = "classification"
     same_up_to: int = 1
 
