@@ -30,6 +30,7 @@ DATASETS = {
 MODELS = {
     "mlp": "MLP",
     "small_cnn": "Small CNN",
+    "resnet32": "ResNet-32",
     "resnet50": "ResNet-50",
     "resnet50_tiny": "ResNet-50",
     "resnet110": "ResNet-110",

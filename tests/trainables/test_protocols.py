@@ -34,6 +34,16 @@ CIFAR = {
     "embedding_learning_rate": None,
     "compile": False,
 }
+LONG_TAIL = {
+    **CIFAR,
+    "epochs": 200,
+    "weight_decay": 2e-4,
+    "milestones": (160, 180),
+    "milestone_factor": 0.01,
+    "gradient_clip_norm": None,
+    "loss_reduction": "mean",
+    "warmup_epochs": 5,
+}
 TINY = {**CIFAR, "epochs": 100, "batch_size": 64, "milestones": (40, 60)}
 IMAGENET = {
     **CIFAR,
@@ -130,6 +140,8 @@ def documents(monkeypatch: pytest.MonkeyPatch) -> str:
         ("adafocal2022", "tiny_imagenet", "resnet110_tiny", "cross_entropy", TINY),
         ("adafocal2022", "imagenet", "resnet50_imagenet", "adafocal", IMAGENET),
         ("adafocal2022", "imagenet", "densenet121_imagenet", "brier", IMAGENET),
+        ("longtail", "cifar10", "resnet32", "cross_entropy", LONG_TAIL),
+        ("longtail", "cifar100", "resnet32", "brier", LONG_TAIL),
         ("mukhoti2020", "letters", "text_cnn", "brier", DOCUMENTS),
         ("mukhoti2020-released", "letters", "text_cnn", "flsd_53", DOCUMENTS),
         ("adafocal2022", "letters", "text_cnn", "label_smoothing", DOCUMENTS | {"loss_reduction": "sum"}),
@@ -143,7 +155,7 @@ def documents(monkeypatch: pytest.MonkeyPatch) -> str:
 def test_settings_of_a_cell(
     protocol: Protocol, dataset: str, model: str, loss: str, expected: dict[str, Any], documents: str
 ) -> None:
-    assert dataclasses.asdict(protocol.training(dataset, model, loss)) == expected
+    assert protocol.training(dataset, model, loss) == TrainingSettings(**expected)
 
 
 @pytest.mark.parametrize(
@@ -265,6 +277,7 @@ def test_temperature_criteria() -> None:
         "mukhoti2020": "ece",
         "mukhoti2020-released": "ece",
         "adafocal2022": "adaptive_ece",
+        "longtail": "ece",
     }
 
 

@@ -18,13 +18,14 @@ from trainables.models.wide_resnet import BasicBlock
 from trainables.training.curves import last_linear
 
 # Of the released code, instantiated: parameters by classes, layers of each kind, operations (2 for a multiply
-# and add) of one image. Those without released code are by hand: 'resnet20' from the paper, 'resnet110_tiny'
-# from resnet110, and the ImageNet ones from torchvision's documentation.
+# and add) of one image. Those without released code are by hand: 'resnet20' and 'resnet32' from the paper,
+# 'resnet110_tiny' from resnet110, and the ImageNet ones from torchvision's documentation.
 SIZES = [
     ("resnet50", 32, {10: 23_520_842, 100: 23_705_252, 200: 23_910_152}, (53, 53, 1), 2.596e9),
     ("resnet110", 32, {10: 45_864_522, 100: 46_048_932}, (113, 113, 1), 5.448e9),
     ("wide_resnet_26_10", 32, {10: 36_481_434, 100: 36_539_124}, (28, 28, 1), 1.0487e10),
     ("resnet20", 32, {10: 272_474}, (21, 21, 1), 8.163e7),
+    ("resnet32", 32, {10: 464_154, 100: 470_004}, (31, 31, 1), 1.3773e8),
     ("densenet121", 32, {10: 6_956_298, 100: 7_048_548}, (120, 120, 1), 1.777e9),
     ("resnet50_tiny", 64, {200: 25_138_952}, (53, 53, 1), 1.0386e10),
     ("resnet110_tiny", 64, {200: 25_138_952 + 20 * 1_117_184}, (113, 113, 1), None),
@@ -164,3 +165,19 @@ def test_dense_layers_put_new_channels_first() -> None:
 def test_networks_for_32_pixels_take_no_others() -> None:
     with torch.device("meta"), pytest.raises(RuntimeError):
         models.build("resnet50", 200)(torch.empty(2, 3, 64, 64))
+
+
+def test_shortcuts_of_resnet32_have_no_parameters() -> None:
+    network = models.build("resnet32", 10)
+    for conv in layers(network, nn.Conv2d):
+        # He et al. 2015, equation 10; 432 weights as above.
+        std = math.sqrt(2 / (conv.in_channels * 9))
+        assert conv.kernel_size == (3, 3)
+        assert conv.weight.std().item() == pytest.approx(std, rel=4 / math.sqrt(2 * conv.weight.numel()))
+    block = next(module for module in network.blocks if module.padding)
+    nn.init.zeros_(block.residual[-1].weight)
+    images = torch.rand(BATCH, 16, 8, 6)
+    found = block.eval()(images)
+    assert found.shape == (BATCH, 32, 4, 3)
+    assert torch.equal(found[:, 8:24], images[:, :, ::2, ::2])
+    assert not found[:, :8].any() and not found[:, 24:].any()
