@@ -40,13 +40,18 @@ METRICS = {
     "Top-5": "top_5_accuracy",
     "S99_share": "confident_share",
     "S99_accuracy": "confident_accuracy",
+    "Balanced accuracy": "top_1_accuracy",
 }
-"""ECE_EM is the equal-mass ECE, AdaECE by another name."""
+"""ECE_EM is the equal-mass ECE, AdaECE by another name. The balanced accuracy is on balanced test sets."""
 
 PROTOCOLS = ("mukhoti2020", "mukhoti2020-released", "adafocal2022")
 """A loss with the parameters of one of these is the published one: a paper's text and code differ."""
 
-TITLES = {"S99_share": "|S99|/|S|", "S99_accuracy": "Accuracy in S99"}
+TITLES = {
+    "S99_share": "|S99|/|S|",
+    "S99_accuracy": "Accuracy in S99",
+    "Balanced accuracy": "Balanced accuracy",
+}
 """Printed names of metrics, if they are not those of the published data."""
 
 REMARKS = {

@@ -77,7 +77,10 @@ def by_place(rows: Iterable[Row]) -> list[tuple[str, tuple[str, str], list[Row]]
     return [(*key, [*group]) for key, group in groupby(shown, key=place)]
 
 
-METRICS = ("Error", "Top-1", "Top-5", "ECE", "AdaECE", "ECE_EM", "NLL", "MCE", "S99_share", "S99_accuracy")
+METRICS = (
+    *("Error", "Top-1", "Balanced accuracy", "Top-5", "ECE", "AdaECE", "ECE_EM", "NLL", "MCE"),
+    *("S99_share", "S99_accuracy"),
+)
 """Their order."""
 
 

@@ -257,6 +257,8 @@ def _verdict(printed: Mapping[Any, Any], ours: Ours, trials: pd.DataFrame) -> Ve
         absent = Reason.AMBIGUOUS if found else Reason.NOT_PLANNED if ours.planned else Reason.NOT_TRAINED
         return replace(blank, reason=blank.reason or absent)
     ((trained, differences),) = found
+    if printed["doubted"] == "epoch":
+        differences = (*differences, f"the last epoch (published: {printed['doubt']})")
     values = _values(trials, score_of(blank.paper, blank.metric, blank.scaling), [*trained.rows.values()])
     mine = replace(blank, seeds=len(values), differences=differences)
     if len(values) and np.isfinite(values).all():

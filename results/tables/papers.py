@@ -26,6 +26,7 @@ from results.tables.published import PAPERS, published, published_tables, unknow
 from results.tables.statistics import CELL
 from results.tables.table import build, needed
 from results.tables.warnings import AT_EDGE, FEW
+from results.wording import counted
 from trainables.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Layout:
             tuple(dict.fromkeys(map(Column, cells["loss"], cells["metric"], cells["scaling"]))),
             tuple(cells["loss"].unique()),
             tuple(cells["metric"].unique()),
-            tuple(cells["scaling"].unique()),
+            tuple(each for each in cells["scaling"].unique() if each != "none") or ("none",),
             max((len(f"{number:g}".partition(".")[2]) for number in temperatures), default=0),
         )
 
@@ -374,6 +375,6 @@ def listed() -> list[tuple[str, str]]:
         metrics = " and ".join(TITLES.get(m, titles[METRICS[m]]) for m in layout.metrics)
         several = len(layout.scalings) > 1
         when = ", before and after temperature scaling" if several else WHEN[layout.scalings[0]]
-        size = f"{len(layout.rows)} networks, {len(layout.losses)} losses"
+        size = f"{len(layout.rows)} networks, {counted(len(layout.losses), 'loss')}"
         found.append((name, f"{metrics}{when}: {size}"))
     return found

@@ -1,4 +1,4 @@
-"""The numbers printed in the two papers, for comparison."""
+"""The numbers printed in papers and their code, for comparison."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ class Paper:
     short: Its first author and year.
     protocol: The protocol that follows it.
     criterion: The metric on validation data that chose its printed temperatures.
-    runs: Number of training runs that a printed number averages. Neither paper prints their deviation.
+    runs: Number of training runs that a printed number averages; 1 if nothing is said of it. No paper prints
+        their deviation.
     """
 
     title: str
@@ -43,6 +44,29 @@ PAPERS = {
         "adaptive_ece",
         5,
     ),
+    "bagoftricks2021": Paper(
+        "Zhang et al., 'Bag of Tricks for Long-Tailed Visual Recognition with Deep Convolutional Neural "
+        "Networks' (AAAI 2021), the trick gallery of its released code",
+        "Zhang et al. (2021)",
+        "longtail",
+        "ece",
+        1,
+    ),
+    "mislas2021": Paper(
+        "Zhong et al., 'Improving Calibration for Long-Tailed Recognition' (CVPR 2021), as its code "
+        "prints them, by stage of training",
+        "Zhong et al. (2021)",
+        "longtail",
+        "ece",
+        1,
+    ),
+    "menon2021": Paper(
+        "Menon et al., 'Long-Tail Learning via Logit Adjustment' (ICLR 2021), as its code prints them",
+        "Menon et al. (2021)",
+        "longtail",
+        "ece",
+        1,
+    ),
 }
 
 SCALINGS = {"pre": "before", "post": "after", "none": "none"}
@@ -60,7 +84,8 @@ def published(tables: tuple[str, ...] = ()) -> pd.DataFrame:
         `paper`, one of `PAPERS`; `table`, its number in the paper; `dataset`, `model`, `loss` and `metric` as
         in print ('SST Binary', 'Tree-LSTM', 'FLSD-53', 'AdaECE'); `scaling`, 'none', 'before' or 'after';
         `value` in percent, NLL in 100 x nats, NaN if unreadable; `temperature`, NaN if none was printed;
-        `doubt`, why not to trust it, or ''; and `doubted`, the part in doubt: 'value', 'temperature' or ''.
+        `doubt`, why not to trust it, or ''; and `doubted`, the part in doubt: 'value', 'temperature', 'epoch'
+        (the number is right, of a network after another choice of epochs) or ''.
 
     Raises:
         ConfigurationError: There is no such table.
@@ -97,7 +122,6 @@ def _of(paper: str) -> pd.DataFrame:
 
 
 def _doubted(doubt: str) -> str:
-    """A remark on the temperature alone begins with that word."""
-    if not doubt:
-        return ""
-    return "temperature" if doubt.startswith("temperature ") else "value"
+    """A remark on the temperature or the epoch alone begins with that word."""
+    first = doubt.partition(" ")[0]
+    return first if first in ("", "temperature", "epoch") else "value"
