@@ -50,7 +50,7 @@ def selected(registry: Registry[Any], value: Any) -> tuple[Selection, ...]:
     if not isinstance(value, dict) or len(value) != 1:
         raise ValueError(f"must be a name, or one name with its parameters in braces, not {value!r}.")
     ((name, params),) = mapping(value).items()
-    known = registry[name].parameters
+    known = registry[name].settable
     choices: list[list[Any]] = []
     for key, given in mapping(params).items():
         several = several_values(given, known[key].annotation if key in known else "")

@@ -1,5 +1,6 @@
 """The kinds of component behind a trial and its scores. Importing this loads no torch."""
 
+from trainables.imbalance import COMMON
 from trainables.registry import Registry
 from trainables.registry.specs import (
     CalibratorSpec,
@@ -13,7 +14,12 @@ from trainables.registry.specs import (
 )
 
 DATASETS = Registry(
-    "data set", "trainables.datasets", "trainables.datasets.base:Dataset", DatasetSpec, context=["root"]
+    "data set",
+    "trainables.datasets",
+    "trainables.datasets.base:Dataset",
+    DatasetSpec,
+    context=["root"],
+    common=COMMON,
 )
 MODELS = Registry(
     "model",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trainables import imbalance
 from trainables.catalogue import DATASETS
-from trainables.trial import Trial
+from trainables.trial import Component, Trial
 
 BACKWARD = 2
 """Operations of a backward pass relative to a forward pass."""
@@ -60,19 +61,30 @@ def are_recorded(trial: Trial) -> bool:
     return trial.model.label in FORWARD.get(trial.dataset.name, {})
 
 
+def part_sizes(dataset: Component) -> tuple[int, int, int] | None:
+    """Samples of the training, validation and test part; None if the data set's mark does not state them.
+
+    Those of a long-tailed form are those of equally frequent classes.
+    """
+    spec, params = DATASETS[dataset.name].spec, dict(dataset.params)
+    if spec.samples is None or spec.classes is None or not params.get("imbalance"):
+        return spec.samples
+    return imbalance.part_sizes(spec.samples, spec.classes, params)
+
+
 def flops_per_epoch(trial: Trial) -> float | None:
     """Floating-point operations of one epoch: training, and one pass over the validation and test part.
 
     A multiplication and an addition count as two. None if the data set's mark does not state the shape and
     number of its samples: those of documents vary.
     """
-    spec = DATASETS[trial.dataset.name].spec
-    if spec.image_shape is None or spec.samples is None or spec.classes is None:
+    spec, sizes = DATASETS[trial.dataset.name].spec, part_sizes(trial.dataset)
+    if spec.image_shape is None or sizes is None or spec.classes is None:
         return None
     forward = FORWARD.get(trial.dataset.name, {}).get(trial.model.label)
     if forward is None:
         from trainables.cost import forward_flops
 
         forward = forward_flops(trial.dataset.name, trial.model.name, trial.model.arguments().items())
-    training, validation, test = spec.samples
+    training, validation, test = sizes
     return float(forward * ((1 + BACKWARD) * training + validation + test))

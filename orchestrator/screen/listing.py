@@ -37,6 +37,11 @@ def print_listing(
         # Omit the parameters: they are many, and set by a paper.
         rows = [(name, summary) for name, _, summary in rows]
     _print(heading, rows, console)
+    if kind == "datasets":
+        console.print(
+            "\nEach data set with one class per sample also takes imbalance, factor and validation_form "
+            "(docs/imbalance.md)."
+        )
     if kind == "settings":
         note = "These training defaults apply where a protocol sets nothing for a data set and model"
         console.print(f"\n{note} (docs/protocol.md). A sweep file overrides both, and --set overrides all.")

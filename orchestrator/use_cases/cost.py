@@ -24,6 +24,7 @@ from sweeps.expand import Sweep, load
 from trainables import tasks
 from trainables.catalogue import DATASETS
 from trainables.errors import ConfigurationError
+from trainables.operations import part_sizes
 from trainables.trial import Trial
 
 HOUR = 3600.0
@@ -173,10 +174,10 @@ def _schedule(longest: str, jobs: Sequence[tuple[float, float]], capacity: float
 
 
 def _stored_bytes(trial: Trial) -> float | None:
-    spec = DATASETS[trial.dataset.name].spec
-    if spec.samples is None or spec.classes is None or spec.task != tasks.DEFAULT:
+    spec, sizes = DATASETS[trial.dataset.name].spec, part_sizes(trial.dataset)
+    if sizes is None or spec.classes is None or spec.task != tasks.DEFAULT:
         return None
-    _, validation, test = spec.samples
+    _, validation, test = sizes
     # float32 logits, an id and a label.
     logits = (validation + test) * (4 * spec.classes + 16)
     return float(logits + ROW_BYTES + EPOCH_BYTES * trial.training.epochs)

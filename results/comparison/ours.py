@@ -53,7 +53,10 @@ class Ours:
         self._closest: dict[tuple[str, str, str, str], list[Found]] = {}
         self._by_place: dict[tuple[str, str], list[Trained]] = defaultdict(list)
         for trained in _trained(trials, expected):
-            place = trained.identity["dataset"]["name"], trained.identity["model"]["name"]
+            dataset = trained.identity["dataset"]
+            if "imbalance" in dataset["params"]:
+                continue  # The papers have the whole data set.
+            place = dataset["name"], trained.identity["model"]["name"]
             self._by_place[place].append(trained)
 
     def trained(self, dataset: str, model: str) -> bool:

@@ -6,6 +6,7 @@ needs no edit here. Labels in foreign rows may be any text, which is made visibl
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 
@@ -69,7 +70,15 @@ LOSSES = {
 }
 
 
+LONG_TAILED = re.compile(r"(\w+)\(imbalance=(\w+),factor=([^,()]+)(,validation_form=balanced)?\)")
+
+
 def dataset(label: str) -> str:
+    """'CIFAR-10-LT (exponential, 100)' of 'cifar10(imbalance=exponential,factor=100)'."""
+    if found := LONG_TAILED.fullmatch(label):
+        name, form, factor, balanced = found.groups()
+        known = DATASETS.get(name) or name
+        return f"{known}-LT ({form}, {factor}{', balanced validation' if balanced else ''})"
     return DATASETS.get(label) or visible(label)
 
 
@@ -84,7 +93,8 @@ def loss(label: str) -> str:
 def short(labels: Iterable[str], name: Callable[[str], str]) -> dict[str, str]:
     """Printed names of data sets or models, without parameters where they distinguish nothing.
 
-    'sst(vectors=glove.6B.50d,words=22329)' is 'SST Binary', unless another of the labels is one too.
+    'sst(vectors=glove.6B.50d,words=22329)' is 'SST Binary', unless another of the labels is one too. The
+    long-tailed form is always told.
 
     Args:
         name: `dataset` or `model`.
@@ -94,7 +104,9 @@ def short(labels: Iterable[str], name: Callable[[str], str]) -> dict[str, str]:
     known = {*DATASETS.values(), *MODELS.values()}
     times = Counter(plain.values())
     return {
-        label: plain[label] if plain[label] in known and times[plain[label]] == 1 else name(label)
+        label: plain[label]
+        if plain[label] in known and times[plain[label]] == 1 and "imbalance=" not in label
+        else name(label)
         for label in labels
     }
 

@@ -20,6 +20,7 @@ import pytest
 from markdown_it import MarkdownIt
 from scipy import stats
 
+from results.tables import names
 from results.tables import table as tables
 from results.tables.grid import arrange
 from trainables.errors import CalibsweepError
@@ -227,6 +228,16 @@ def test_unknown_names_are_refused_with_the_nearest(trials: pd.DataFrame) -> Non
         tables.build(trials, metrics=["accuracy"])
     with pytest.raises(CalibsweepError, match=r"'htm'.* Did you mean 'html'\?"):
         tables.render([], "htm")
+
+
+def test_the_long_tailed_form_is_always_told() -> None:
+    label = "cifar10(imbalance=exponential,factor=100)"
+    even = "digits(imbalance=step,factor=3,validation_form=balanced)"
+    assert names.short([label, even], names.dataset) == {
+        label: "CIFAR-10-LT (exponential, 100)",
+        even: "Digits-LT (step, 3, balanced validation)",
+    }
+    assert names.short(["digits(training_samples=1200)"], names.dataset).popitem()[1] == "Digits"
 
 
 def wide(trials: pd.DataFrame) -> list[tables.Table]:

@@ -60,6 +60,24 @@ class Split:
             sample_ids=self.sample_ids[:number],
         )
 
+    def chosen(self, indices: Tensor) -> Split:
+        """The samples at `indices`, int64 [M], in this order."""
+        return dataclasses.replace(
+            self,
+            inputs=self.inputs[indices],
+            labels=self.labels[indices],
+            sample_ids=self.sample_ids[indices],
+        )
+
+    def followed_by(self, other: Split) -> Split:
+        """The samples of this part, then those of another part of the same data set."""
+        return dataclasses.replace(
+            self,
+            inputs=torch.cat([self.inputs, other.inputs]),
+            labels=torch.cat([self.labels, other.labels]),
+            sample_ids=torch.cat([self.sample_ids, other.sample_ids]),
+        )
+
     def content(self) -> list[Tensor]:
         """All data of this part, for the fingerprint."""
         return [self.inputs, self.labels, self.sample_ids]
@@ -75,7 +93,11 @@ class Dataset:
         word_vectors: Initial values of embeddings, for models that need them; None without words.
         pretrained: Folder of the pretrained network for these inputs, for models that need it; else None.
         measurements: Properties of the data to store in a trial's row.
+        held_out: Whether the validation part was drawn from the training samples, and has their form, so that
+            the two can be joined and divided anew.
     """
+
+    held_out = True
 
     def __init__(
         self,
@@ -99,6 +121,13 @@ class Dataset:
         self.word_vectors = word_vectors
         self.pretrained = pretrained
         self.measurements = dict(measurements or {})
+
+    def redivide(self, train: Split, validation: Split) -> None:
+        """Replaces the two parts by a choice of their samples.
+
+        Data sets that scale or number their inputs by the training part do this anew.
+        """
+        self.train, self.validation = train, validation
 
     @classmethod
     def prepare(cls, root: Path, progress: Progress = silent) -> Path | None:

@@ -112,6 +112,7 @@ class ImageNet(Dataset):
     """
 
     train: TrainingFiles
+    held_out = False
 
     def __init__(self, root: Path):
         folder = root / FOLDER

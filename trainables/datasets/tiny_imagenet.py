@@ -93,6 +93,7 @@ class TinyImageNet(ImageDataset):
         super().__init__(
             train, validation, official, CLASSES, padding=PADDING if augmentation == "live" else None
         )
+        self.held_out = split == "held_out" and augmentation == "live"
 
     @classmethod
     def prepare(cls, root: Path, progress: Progress = silent) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic
 
@@ -35,6 +35,7 @@ class Entry(Generic[Spec]):
         attribute: The class or function in the file.
         source_digest: SHA-256 of the file, recorded with each trial.
         origin: '' for calibsweep's own, 'plug-in', or name and version of the package that provides it.
+        common: Parameters of many components of its kind, which it does not declare.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Entry(Generic[Spec]):
     attribute: str
     source_digest: str
     origin: str = ""
+    common: Mapping[str, Parameter] = field(default_factory=dict)
 
     @functools.cached_property
     def usual(self) -> Mapping[str, Any]:
@@ -62,10 +64,16 @@ class Entry(Generic[Spec]):
         """Presets alone, normalised."""
         return self.in_one_form(self.preset)
 
+    @property
+    def settable(self) -> Mapping[str, Parameter]:
+        """All parameters that a sweep file may give."""
+        return {**self.parameters, **self.common}
+
     def in_one_form(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values of parameters, normalised by their annotations.
 
         Raises ConfigurationError if one has the wrong type.
         """
         where = f"{self.kind} {self.name!r}"
-        return {k: coerced(v, self.parameters[k].annotation, f"{where}: {k}") for k, v in values.items()}
+        known = self.settable
+        return {k: coerced(v, known[k].annotation, f"{where}: {k}") for k, v in values.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import inspect
@@ -10,6 +11,7 @@ from typing import Any, Generic
 
 from trainables.errors import ConfigurationError
 from trainables.registry import sources
+from trainables.registry.common import Common
 from trainables.registry.entries import Entry
 from trainables.registry.marks import entries_of
 from trainables.registry.plugins import PLUGINS
@@ -28,14 +30,24 @@ class Registry(Generic[Spec]):
         spec: The dataclass of a component's spec.
         context: Parameters supplied by the code that builds the component (the protocol, the data set), and
             so absent from sweep files and from a trial's identity.
+        common: Parameters of many components, which these do not declare.
     """
 
-    def __init__(self, kind: str, package: str, base: str, spec: type[Spec], context: Iterable[str] = ()):
+    def __init__(
+        self,
+        kind: str,
+        package: str,
+        base: str,
+        spec: type[Spec],
+        context: Iterable[str] = (),
+        common: Common[Spec] | None = None,
+    ):
         self.kind = kind
         self.package = package
         self.base = base
         self.spec = spec
         self.context = frozenset(context)
+        self.common = common
         self._entries: dict[str, Entry[Spec]] | None = None
         # The base entries, the plug-ins, and their merged entries.
         self._plugged: tuple[Any, Any, dict[str, Entry[Spec]]] | None = None
@@ -68,8 +80,8 @@ class Registry(Generic[Spec]):
         """
         entry, params = self[name], params or {}
         for key in params:
-            if key not in entry.parameters:
-                hint = closest(key, entry.parameters) if entry.parameters else " It has no parameters."
+            if key not in entry.settable:
+                hint = closest(key, entry.settable) if entry.settable else " It has no parameters."
                 raise ConfigurationError(f"{self.kind} {name!r} has no parameter {key!r}.{hint}")
         given, fixed = entry.in_one_form(params), entry.fixed
         for key in given.keys() & fixed.keys():
@@ -81,6 +93,8 @@ class Registry(Generic[Spec]):
     def resolve(self, name: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """All parameters of `name`: given ones over presets over defaults, checked and normalised.
 
+        Common parameters are among them only if they are in use.
+
         Raises ConfigurationError for a parameter that is unknown, missing, fixed by the name, or of the
         wrong type.
         """
@@ -89,7 +103,11 @@ class Registry(Generic[Spec]):
         for key in entry.parameters:
             if key not in resolved:
                 raise ConfigurationError(f"{self.kind} {name!r} needs a value for {key!r}.")
-        return {key: resolved[key] for key in entry.parameters}
+        own = {key: resolved[key] for key in entry.parameters}
+        common = {key: resolved[key] for key in entry.common if key in resolved}
+        if common and self.common:
+            common = self.common.in_use(f"{self.kind} {name!r}", common)
+        return {**own, **common}
 
     def label(self, component: str, params: Mapping[str, Any]) -> str:
         """The shortest name of a component with these resolved parameters: 'focal_1', 'focal(gamma=4)'.
@@ -103,6 +121,7 @@ class Registry(Generic[Spec]):
                 return entry.name
         usual = self[component].usual
         unusual = [k for k in self[component].parameters if k not in usual or params[k] != usual[k]]
+        unusual += self.common.unusual(params) if self.common else []
         return self.described(component, {key: params[key] for key in unusual})
 
     def described(self, name: str, params: Mapping[str, Any]) -> str:
@@ -124,7 +143,8 @@ class Registry(Generic[Spec]):
                 f"{self.kind} {name!r} needs {missing!r}, which is not provided. Available: "
                 f"{', '.join(sorted(context)) or 'nothing'}."
             )
-        built = target(**chosen, **{k: v for k, v in context.items() if k in accepted})
+        own = {key: chosen[key] for key in entry.parameters}
+        built = target(**own, **{k: v for k, v in context.items() if k in accepted})
         module, _, attribute = self.base.partition(":")
         base = getattr(importlib.import_module(module), attribute)
         if not isinstance(built, base):
@@ -132,6 +152,8 @@ class Registry(Generic[Spec]):
                 f"{self.kind} {name!r} in {entry.path.name} is not a {attribute}: "
                 f"make it a subclass of {self.base}."
             )
+        if self.common and chosen.keys() > own.keys():
+            return self.common.apply(built, f"{self.kind} {name!r}", chosen)
         return built
 
     def _read(self) -> dict[str, Entry[Spec]]:
@@ -153,7 +175,8 @@ class Registry(Generic[Spec]):
                         f"two components are registered as {self.kind} {entry.name!r}, in {_place(other)} "
                         f"and in {_place(entry)}: rename one."
                     )
-                entries[entry.name] = entry
+                common = self.common.of(entry.spec, entry.parameters) if self.common else {}
+                entries[entry.name] = dataclasses.replace(entry, common=common)
 
 
 @functools.cache
