@@ -47,7 +47,7 @@ def test_a_floor_imports_only_what_is_below_it(repository: Path, floor: str) -> 
             assert library not in used or floor in allowed, f"{path} imports {library}"
         if floor == "trainables":
             # A user's own Parquet file is the only use of Arrow, imported when it is read.
-            own = {"pyarrow"} if path.name == "text_rows.py" else set()
+            own = {"pyarrow"} if path.name == "rows.py" else set()
             assert not used & {"pyarrow", "pandas", "rich"} - own, path
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from trainables.catalogue import DATASETS
 from trainables.content import PREFIX, absent, digest_of
-from trainables.datasets import image_folder, text_rows
+from trainables.datasets import image_folder, rows, text_rows
 from trainables.datasets import prepare as of_files
 from trainables.datasets.decoding import in_threads
 from trainables.datasets.files import Progress, silent
@@ -104,7 +104,7 @@ def check_data(path: Path | str, *, text: str = "text", label: str = "label") ->
     place = Path(path).expanduser().absolute()
     if not place.exists():
         raise absent(place)
-    of_table = place.is_file() or any(each.suffix.lower() in text_rows.ENDINGS for each in _inside(place))
+    of_table = place.is_file() or any(each.suffix.lower() in rows.ENDINGS for each in _inside(place))
     if of_table:
         texts = text_rows.read(place, text, label)
         labels = {part: numbers for part, (_, numbers) in texts.parts.items()}

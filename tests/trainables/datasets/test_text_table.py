@@ -15,6 +15,7 @@ import torch
 from trainables import datasets
 from trainables.catalogue import DATASETS
 from trainables.datasets import text_rows
+from trainables.datasets.rows import ENDINGS
 from trainables.errors import CalibsweepError, ConfigurationError, DataError
 from trainables.resolve import resolve
 from trainables.training.run import load_dataset, run_trial
@@ -42,7 +43,7 @@ def write(path: Path, rows: list[tuple[str, str]] = ROWS, names: tuple[str, str]
 def test_formats_agree_and_parts_are_drawn_by_class(tmp_path: Path) -> None:
     loaded = [
         datasets.load("text_table", path=str(write(tmp_path / f"t{ending}")), length=23, split_seed=3)
-        for ending in text_rows.ENDINGS
+        for ending in ENDINGS
     ]
     first, *others = loaded
     assert {each.fingerprint for each in others} == {first.fingerprint}
@@ -150,4 +151,4 @@ def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["text_table", "text_table_bert"])
 def test_the_digest_covers_the_files_that_are_read(name: str) -> None:
-    assert DATASETS[name].spec.endings == text_rows.ENDINGS
+    assert DATASETS[name].spec.endings == ENDINGS
