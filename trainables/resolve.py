@@ -57,10 +57,10 @@ def of_cell(
         raise ConfigurationError(
             f"training.embedding_learning_rate is set, but {network.label!r} has no trainable embedding."
         )
-    if settings.mixup and DATASETS[data.name].spec.input not in ("image", ""):
+    if settings.mixup and not DATASETS[data.name].spec.is_vector:
         raise ConfigurationError(
             f"training.mixup is set, but data set {data.label!r} has {DATASETS[data.name].spec.input} input, "
-            "which cannot be mixed: it needs images."
+            "which cannot be mixed: it needs images or tables."
         )
     checked_seed(seed)
     others = in_order(Component.resolve(DATASETS, selection) for selection in evaluations)
@@ -163,10 +163,11 @@ def _refuse_impossible(dataset: Component, model: Component, loss: Component) ->
         raise ConfigurationError(
             f"data set {dataset.label!r} has no training part: it is only for `evaluations` in a sweep file."
         )
-    offered, taken = data.input, network.input
-    if offered and taken and offered != taken:
+    offered, taken = data.input, (network.input,) if isinstance(network.input, str) else network.input
+    if offered and offered not in taken and "" not in taken:
         raise ConfigurationError(
-            f"model {model.label!r} takes {taken} input, but data set {dataset.label!r} has {offered} input."
+            f"model {model.label!r} takes {' or '.join(taken)} input, but data set {dataset.label!r} has "
+            f"{offered} input."
         )
     size, accepted = _image_size(dataset), network.image_sizes
     if size and accepted and size not in accepted:

@@ -45,19 +45,30 @@ def prepare(name: str, data: Path | None, json: bool) -> None:
 @click.argument(
     "path",
     type=click.Path(path_type=Path),
-    help="A folder with a folder of pictures per class; or a CSV, TSV or Parquet file of texts and labels. "
-    "Both with or without train, validation and test.",
+    help="A folder with a folder of pictures per class; or a CSV, TSV or Parquet file of texts and labels, "
+    "or with --target of numbers and categories. With or without train, validation and test.",
 )
 @click.option("--text", default="text", show_default=True, metavar="NAME", help="The column of texts.")
 @click.option("--label", default="label", show_default=True, metavar="NAME", help="The column of classes.")
+@click.option("--target", default="", metavar="NAME", help="The column of classes of numbers and categories.")
+@click.option("--category", multiple=True, metavar="NAME", help="A column of numbers that is a category.")
+@click.option("--ignored", multiple=True, metavar="NAME", help="A column that is no input.")
 @json_option
-def check(path: Path, text: str, label: str, json: bool) -> None:
-    """Read pictures or texts of your own as a trial would: parts, classes, counts and sizes."""
+def check(
+    path: Path,
+    text: str,
+    label: str,
+    target: str,
+    category: tuple[str, ...],
+    ignored: tuple[str, ...],
+    json: bool,
+) -> None:
+    """Read pictures, texts or a table of your own as a trial would: parts, classes, counts and sizes."""
     from orchestrator.screen.as_json import as_json
     from orchestrator.screen.own_data import print_own_data
     from orchestrator.use_cases.data import check_data
 
-    found = check_data(path, text=text, label=label)
+    found = check_data(path, text=text, label=label, target=target, categories=category, ignored=ignored)
     if json:
         click.echo(as_json(found), nl=False)
     else:

@@ -17,7 +17,7 @@ MOST_CLASSES = 40
 def print_own_data(found: OwnData, screen: Console) -> None:
     """Prints the number of samples of each class and part, and the line of a sweep file that reads them."""
     totals = [sum(part.counts.values()) for part in found.parts]
-    samples = "pictures" if found.component == "image_folder" else "texts"
+    samples = {"image_folder": "pictures", "text_table": "texts"}.get(found.component, "rows")
     screen.print(
         f"{sum(totals):,} {samples} of {counted(len(found.classes), 'class')} in {found.path}",
         soft_wrap=True,
@@ -35,14 +35,19 @@ def print_own_data(found: OwnData, screen: Console) -> None:
     table.add_row("all", *(f"{total:,}" for total in totals), style="bold")
     screen.print(table)
     side = " of the shorter side" if found.unit == "pixels" else ""
+    sizes = f"{found.least_size:,} to {found.greatest_size:,}, median {found.median_size:,g}"
     screen.print(
-        f"{found.unit}{side}: {found.least_size:,} to {found.greatest_size:,}, median {found.median_size:,g}",
+        f"columns of inputs: {found.least_size:,}"
+        if found.unit == "columns"
+        else f"{found.unit}{side}: {sizes}",
         highlight=False,
         soft_wrap=True,
     )
     screen.print("In a sweep file:", style="quiet")
+    params = {"path": str(found.path), **found.columns}
+    written = ", ".join(f"{name}: {json.dumps(value)}" for name, value in params.items())
     screen.print(
-        f"  datasets: [{{{found.component}: {{path: {json.dumps(str(found.path))}}}}}]",
+        f"  datasets: [{{{found.component}: {{{written}}}}}]",
         highlight=False,
         markup=False,
         soft_wrap=True,

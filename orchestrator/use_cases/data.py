@@ -11,17 +11,17 @@ import numpy as np
 
 from trainables.catalogue import DATASETS
 from trainables.content import PREFIX, absent, digest_of
-from trainables.datasets import image_folder, rows, text_rows
+from trainables.datasets import image_folder, rows, table, text_rows
 from trainables.datasets import prepare as of_files
 from trainables.datasets.decoding import in_threads
 from trainables.datasets.files import Progress, silent
 from trainables.datasets.parts import PARTS, TEST, VALIDATION, completed
-from trainables.errors import DataError
+from trainables.errors import ConfigurationError, DataError
 from trainables.texts import visible
 
 SHARES = {VALIDATION: 0.1, TEST: 0.2}
 SPLIT_SEED = 1
-"""The defaults of both components."""
+"""The defaults of all three components."""
 MOST_NAMED = 10
 """Of damaged pictures."""
 
@@ -54,15 +54,17 @@ class Part:
 class OwnData:
     """Attributes:
     path: Absolute path.
-    component: The data set that reads it, 'image_folder' or 'text_table'.
+    component: The data set that reads it, 'image_folder', 'text_table' or 'table'.
+    columns: Its parameters that name columns, where they differ from the defaults.
     digest: The value that stands for the path in a trial's identity.
     parts: With the default fractions where parts are drawn.
-    unit: Of the sizes: pixels of the shorter side, or words.
+    unit: Of the sizes: pixels of the shorter side, words, or columns of inputs.
     least_size, median_size, greatest_size: Over all samples.
     """
 
     path: Path
     component: str
+    columns: Mapping[str, str | tuple[str, ...]]
     digest: str
     parts: tuple[Part, ...]
     unit: str
@@ -89,13 +91,24 @@ def prepare(dataset: str, root: Path | str | None = None, *, progress: Progress 
     return Prepared(dataset, of_files.prepare(dataset, root, progress))
 
 
-def check_data(path: Path | str, *, text: str = "text", label: str = "label") -> OwnData:
-    """Reads pictures or texts of your own as a trial would, every one of them.
+def check_data(
+    path: Path | str,
+    *,
+    text: str = "text",
+    label: str = "label",
+    target: str = "",
+    categories: Sequence[str] = (),
+    ignored: Sequence[str] = (),
+) -> OwnData:
+    """Reads pictures, texts or a table of your own as a trial would, every one of them.
 
     Args:
-        path: A folder of pictures, a table of texts, or a folder of such tables.
+        path: A folder of pictures, a table, or a folder of tables.
         text: Column of a table that has the texts.
-        label: Column of a table that has the classes.
+        label: Column of a table of texts that has the classes.
+        target: Column of a table of numbers and categories that has the classes; '' for a table of texts.
+        categories: Columns of numbers that are categories.
+        ignored: Columns that are no inputs.
 
     Raises:
         ConfigurationError: A column does not exist.
@@ -105,17 +118,32 @@ def check_data(path: Path | str, *, text: str = "text", label: str = "label") ->
     if not place.exists():
         raise absent(place)
     of_table = place.is_file() or any(each.suffix.lower() in rows.ENDINGS for each in _inside(place))
-    if of_table:
-        texts = text_rows.read(place, text, label)
+    if not target and (categories or ignored):
+        raise ConfigurationError("categories and ignored need target, the column of classes of a table.")
+    given: dict[str, str | tuple[str, ...]]
+    sizes: Sequence[int]
+    if target:
+        found = table.read(place, target, categories, ignored)
+        labels, sizes = found.labels, [len(found.names)]
+        component, classes, unit = "table", found.classes, "columns"
+        given = {"target": target, "categories": tuple(categories), "ignored": tuple(ignored)}
+    elif of_table:
+        try:
+            texts = text_rows.read(place, text, label)
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"{error} If its columns are numbers or categories, give target."
+            ) from error
         labels = {part: numbers for part, (_, numbers) in texts.parts.items()}
-        sizes: Sequence[int] = [len(one.split()) for of, _ in texts.parts.values() for one in of]
+        sizes = [len(one.split()) for of, _ in texts.parts.values() for one in of]
         component, classes, unit = "text_table", texts.classes, "words"
+        given = {"text": text, "label": label}
     else:
         pictures = image_folder.found(place)
         labels = {part: np.array([label for _, label in of]) for part, of in pictures.parts.items()}
         paths = [picture for of in pictures.parts.values() for picture, _ in of]
         sizes = _shorter_sides(paths, place)
-        component, classes, unit = "image_folder", pictures.classes, "pixels"
+        component, classes, unit, given = "image_folder", pictures.classes, "pixels", {}
     divided = completed(labels, SHARES, SPLIT_SEED, classes, place)
     parts = []
     for part in PARTS:
@@ -123,10 +151,12 @@ def check_data(path: Path | str, *, text: str = "text", label: str = "label") ->
         counts = np.bincount(labels[source][at], minlength=len(classes)).tolist()
         parts.append(Part(part, part not in labels, dict(zip(classes, counts, strict=True))))
     ordered = np.sort(sizes)
+    entry = DATASETS[component]
     return OwnData(
         place,
         component,
-        PREFIX + digest_of(place, DATASETS[component].spec.endings),
+        {name: value for name, value in given.items() if value != entry.usual[name]},
+        PREFIX + digest_of(place, entry.spec.endings),
         tuple(parts),
         unit,
         int(ordered[0]),

@@ -26,10 +26,14 @@ DATASETS = {
     "image_folder": "Image folder",
     "text_table": "Text table",
     "text_table_bert": "Text table",
+    "table": "Table",
+    "breast_cancer": "Breast cancer",
+    "wine": "Wine",
 }
 
 MODELS = {
     "mlp": "MLP",
+    "logistic_regression": "Logistic Regression",
     "small_cnn": "Small CNN",
     "resnet32": "ResNet-32",
     "resnet50": "ResNet-50",

@@ -26,12 +26,13 @@ from .test_documents import blocks
 
 BLOCKS = blocks(REPOSITORY / "docs/own-data.md")
 LINES = [line for block in BLOCKS if block.language == "sh" for line in block.text.splitlines()]
+CELL = ("--model", "mlp", "--loss", "brier", "--dataset")
 SWEEP = next(block.text for block in BLOCKS if block.language == "yaml" and "name: pets" in block.text)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The data of the document: pictures of two classes, a table of texts, and its sweep file."""
+    """The data of the document: pictures of two classes, a table of texts and one of numbers, and a sweep."""
     monkeypatch.chdir(tmp_path)
     drawn = np.random.RandomState(0)
     for name, number in (("cat", 31), ("dog", 14)):
@@ -43,6 +44,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f"{text} {i},{label}" for i in range(13) for text, label in (("goal", "sport"), ("chip", "computers"))
     ]
     (tmp_path / "reviews.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    patients = [
+        f"{30 + i % 7}.5,{'red' if i % 5 else 'pale'},{i % 3},{'ill' if i % 4 else 'fit'}" for i in range(43)
+    ]
+    (tmp_path / "patients.csv").write_text(
+        "\n".join(["age,colour,site,diagnosis", *patients]), encoding="utf-8"
+    )
     (tmp_path / "pets.yaml").write_text(SWEEP, encoding="utf-8")
     return tmp_path
 
@@ -71,8 +78,11 @@ def test_data_check_counts_parts_and_classes(folder: Path) -> None:
     assert (found["least_size"], found["greatest_size"], found["unit"]) == (20, 40, "pixels")
     texts = api.check_data(folder / "reviews.csv")
     assert (texts.component, texts.classes, texts.median_size) == ("text_table", ["computers", "sport"], 2.0)
+    table = api.check_data(folder / "patients.csv", target="diagnosis", categories=["site"])
+    assert (table.component, table.classes, table.least_size) == ("table", ["fit", "ill"], 3)
+    assert table.columns == {"target": "diagnosis", "categories": ("site",)}
     # The defaults are those of the components.
-    for component in ("image_folder", "text_table", "text_table_bert"):
+    for component in ("image_folder", "text_table", "text_table_bert", "table"):
         usual = DATASETS[component].usual
         assert {"validation": usual["validation"], "test": usual["test"]} == SHARES
         assert usual["split_seed"] == SPLIT_SEED
@@ -95,6 +105,13 @@ def test_every_damaged_picture_is_named(folder: Path) -> None:
     [
         (["data", "check", "picturs"], "Did you mean 'pictures'"),
         (["data", "check", "reviews.csv", "--text", "txt"], "Did you mean 'text'"),
+        (["data", "check", "patients.csv"], "give target"),
+        (["data", "check", "patients.csv", "--target", "diagnose"], "Did you mean 'diagnosis'"),
+        (
+            ["trial", *CELL, "table: {path: patients.csv, target: age, imbalance: step, factor: 0.5}"],
+            "factor must",
+        ),
+        (["trial", *CELL, "wine: {imbalance: step, factor: 90}"], "data set 'wine': factor 90"),
         (["new", "loss", "focal"], "there is a loss 'focal' already"),
         (["new", "sweep", "pets"], "pets.yaml exists already"),
         (["new", "loss", "a b"], "only letters"),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from trainables.datasets.base import Dataset, Split
+from trainables.datasets.published_tables import included
 from trainables.datasets.stratified import stratified_split
-from trainables.errors import ConfigurationError, DataError
+from trainables.errors import ConfigurationError
 from trainables.registry import register
 
 SPLIT_SEED = 1
@@ -70,12 +70,5 @@ def _published() -> tuple[np.ndarray, np.ndarray]:
 
     Read without importing scikit-learn, which would take seconds in each process.
     """
-    found = importlib.util.find_spec("sklearn")
-    folder = Path(found.origin).parent if found and found.origin else Path()
-    path = folder / "datasets" / "data" / "digits.csv.gz"
-    if not path.is_file():
-        raise DataError(
-            "the images of digits come with scikit-learn, whose installation is incomplete: reinstall it."
-        )
-    table = np.loadtxt(path, delimiter=",")
+    table = included("digits.csv.gz", "digits")
     return table[:, :-1], table[:, -1].astype(np.int64)

@@ -105,6 +105,7 @@ class ImageFolder(ImageDataset):
 
         train, valid, tested = map(split, PARTS)
         super().__init__(train, valid, tested, len(pictures.classes), padding)
+        self.held_out = VALIDATION not in labels
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ def in_form(dataset: Dataset, where: str, params: Mapping[str, Any]) -> Dataset:
         dataset.redivide(train.chosen(_ascending(chosen)), other)
         return dataset
     positions = _shuffled([train, validation], classes, seed)
-    chosen = _of_sizes(positions, where, params, least=2)
+    # A balanced validation part needs none of the rarest class's own samples.
+    chosen = _of_sizes(positions, where, params, least=1 if balanced else 2)
     held_out = validation_sizes(list(map(len, chosen)), len(validation) / (len(train) + len(validation)))
     training = [of[size:] for of, size in zip(chosen, held_out, strict=True)]
     validating = [of[:size] for of, size in zip(chosen, held_out, strict=True)]
@@ -93,12 +94,12 @@ def _of_sizes(
         )
     largest = largest_of(form, factor, available)
     sizes = class_sizes(form, factor, largest, len(available))
-    for label, size in enumerate(sizes):
-        if size < least:
-            raise ConfigurationError(
-                f"{where}: factor {factor:g} with imbalance: {form} leaves {size} samples of class {label} "
-                f"beside {largest} of class 0, but at least {least} are needed: lower factor."
-            )
+    if min(sizes) < least:
+        raise ConfigurationError(
+            f"{where}: factor {factor:g} with imbalance: {form} leaves {min(sizes)} samples of class "
+            f"{sizes.index(min(sizes))} beside {largest} of class 0, but at least {least} are needed: lower "
+            "factor."
+        )
     return [of[:size] for of, size in zip(positions, sizes, strict=True)]
 
 

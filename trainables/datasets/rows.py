@@ -77,6 +77,12 @@ def read(
         _check_columns(names, path, wanted)
         if not others:
             return list(wanted.values())
+        for name in ignored:
+            if name not in names:
+                raise ConfigurationError(
+                    f"{path} has no column {visible(name)!r}, named in ignored."
+                    f"{closest(name, map(visible, names))}"
+                )
         kept = [name for name in names if name not in ignored]
         for number, name in enumerate(names, 1):
             if not name.strip():

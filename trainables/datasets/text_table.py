@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trainables.datasets import text_rows
 from trainables.datasets.base import Dataset
-from trainables.datasets.parts import PARTS, TRAIN
+from trainables.datasets.parts import PARTS, TRAIN, VALIDATION
 from trainables.datasets.twenty_newsgroups import PADDING, SEPARATORS, numbered, with_padding
 from trainables.datasets.word_vectors import word_vectors
 from trainables.errors import ConfigurationError
@@ -88,6 +88,7 @@ class TextTable(Dataset):
             word_vectors=with_padding(found),
             measurements=found.coverage([counted[word] for word in frequent]) if frequent else None,
         )
+        self.held_out = VALIDATION not in texts.parts
 
 
 def words_of(text: str) -> list[str]:

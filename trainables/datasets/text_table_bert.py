@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainables.datasets import text_rows
-from trainables.datasets.parts import PARTS
+from trainables.datasets.parts import PARTS, VALIDATION
 from trainables.datasets.wordpieces import WordPieces, network_in, pieces
 from trainables.errors import ConfigurationError
 from trainables.registry import register
@@ -65,3 +65,4 @@ class TextTableForBert(WordPieces):
             input_shape=(length,),
             pretrained=folder,
         )
+        self.held_out = VALIDATION not in texts.parts

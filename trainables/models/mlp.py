@@ -1,4 +1,4 @@
-"""A multi-layer perceptron for small images and quick experiments."""
+"""A multi-layer perceptron for tables, small images and quick experiments."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from trainables.registry import register
 
 
-@register("mlp", spec={"input": "image"})
+@register("mlp", spec={"input": ["image", "table"]})
 class MultiLayerPerceptron(nn.Module):
-    """Fully connected layers with ReLU over the flattened image.
+    """Fully connected layers with ReLU over the flattened input.
 
     Args:
         num_classes: K, the width of the logits [N, K].
-        input_shape: Channels, height and width of an image.
+        input_shape: Shape of one sample's input: channels, height and width of an image.
         hidden: Units of each hidden layer.
         layers: Number of hidden layers.
     """
@@ -32,7 +32,7 @@ class MultiLayerPerceptron(nn.Module):
         self.features = nn.Sequential(nn.Flatten(), *hidden_layers)
         self.classifier = nn.Linear(widths[-1], num_classes)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits [N, K] of images [N, C, H, W]."""
-        logits: Tensor = self.classifier(self.features(images))
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits [N, K] of inputs [N, ...]."""
+        logits: Tensor = self.classifier(self.features(inputs))
         return logits

@@ -197,4 +197,4 @@ class Mukhoti2020(Protocol):
 
 
 def _has_documents(dataset: str) -> bool:
-    return DATASETS[dataset].spec.input not in ("", "image")
+    return not DATASETS[dataset].spec.is_vector

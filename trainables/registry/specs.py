@@ -40,7 +40,7 @@ class ModelSpec:
     """Spec of a network.
 
     Attributes:
-        input: The kind of sample that it takes; '' for any.
+        input: The kind of sample that it takes, or several kinds; '' for any.
         image_sizes: Side lengths in pixels of the images that it takes; empty for any.
         replayable: Whether its passes can be recorded as CUDA graphs.
         torchvision: Whether it needs torchvision.
@@ -50,7 +50,7 @@ class ModelSpec:
         endings: Endings of the names of the files that count; empty for all.
     """
 
-    input: str = ""
+    input: str | tuple[str, ...] = ""
     image_sizes: tuple[int, ...] = ()
     replayable: bool = False
     torchvision: bool = False
@@ -89,6 +89,11 @@ class DatasetSpec:
     size_from: str = ""
     content: str = ""
     endings: tuple[str, ...] = ()
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether samples are arrays of real numbers, as images and tables are."""
+        return self.input in ("", "image", "table")
 
     @property
     def image_shape(self) -> tuple[int, int, int] | None:
