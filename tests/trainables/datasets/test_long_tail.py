@@ -15,6 +15,7 @@ from trainables.datasets.base import Dataset, Split
 from trainables.datasets.long_tail import in_form
 from trainables.errors import ConfigurationError
 from trainables.imbalance import class_sizes, largest_of, part_sizes
+from trainables.operations import flops_per_epoch
 from trainables.resolve import resolve
 from trainables.trial import Component
 
@@ -136,6 +137,8 @@ def test_loading_agrees_with_the_sizes_told_in_advance() -> None:
     assert len(data.test) == 1197
     told = part_sizes((300, 300, 1197), 10, {**form, "validation_form": "longtail"})
     assert told[2] == 1197
+    tail, plain = (flops_per_epoch(resolve(data, "mlp", "brier", 0)) for data in (("digits", form), "digits"))
+    assert tail and plain and tail / plain == (3 * told[0] + told[1] + told[2]) / (3 * 300 + 300 + 1197)
     # The classes of digits are not of one size.
     assert abs(len(data.train) - told[0]) <= 0.05 * told[0]
 

@@ -232,7 +232,9 @@ def test_conflicting_options_are_refused(small: Path) -> None:
         datasets.load("sst", small / "elsewhere")
     with pytest.raises(DataError, match=r"glove\.840B\.300d\.txt is missing"):
         datasets.load("sst", small)
-    with pytest.raises(ConfigurationError, match="takes image or table input, but data set 'sst' has tree input"):
+    with pytest.raises(
+        ConfigurationError, match="takes image or table input, but data set 'sst' has tree input"
+    ):
         resolve("sst", "mlp", "brier", 0)
     with pytest.raises(ConfigurationError, match="'mlp' has no trainable embedding"):
         resolve("digits", "mlp", "brier", 0, training={"embedding_learning_rate": 0.1})
