@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from trainables import losses, models
 from trainables.catalogue import DATASETS
 from trainables.datasets.base import Dataset, Split
+from trainables.losses.base import Loss
 from trainables.process_state.state import ProcessState
 from trainables.resolve import resolve
 from trainables.training import seeds
@@ -115,6 +116,8 @@ def _of_loss(component: Component, reduction: str) -> tuple[float, ...]:
     labels = torch.where(torch.arange(SAMPLES) % 2 == 0, fixed.argmax(dim=1), torch.arange(SAMPLES) % CLASSES)
     validation = 2 * _waves(60, CLASSES), torch.arange(60) % CLASSES
     found = []
+    if type(loss).logits is not Loss.logits:
+        found += _summary(loss.logits(fixed))
     for epoch in range(2):
         loss.on_epoch_start(epoch, 2)
         logits = fixed.clone().requires_grad_()

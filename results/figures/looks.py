@@ -43,6 +43,16 @@ RECENT: dict[str, tuple[str, str, Line]] = {
     "cpc": ("#40e0d0", "*", "--"),
     "confidence_penalty": ("#ad1457", "d", "--"),
     "esd": ("#3d0c63", "p", "-."),
+    "weighted_cross_entropy": ("#6b705c", "o", "--"),
+    "square_root_weighted_cross_entropy": ("#a5a58d", "o", ":"),
+    "alpha_focal": ("#1ca3ec", "^", ":"),
+    "class_balanced_cross_entropy": ("#b5838d", "s", "-"),
+    "class_balanced_focal": ("#0077b6", "s", "-."),
+    "class_balanced_sigmoid_focal": ("#90be6d", "s", ":"),
+    "sigmoid_focal": ("#577590", "v", "-"),
+    "ldam_drw": ("#f9c74f", "P", "--"),
+    "balanced_softmax": ("#c1121f", "D", "-"),
+    "logit_adjustment": ("#ffb703", "D", "--"),
 }
 """Losses added later. The looks of others keep apart from `KNOWN` alone, since they never change."""
 

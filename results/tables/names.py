@@ -71,6 +71,16 @@ LOSSES = {
     "sb_ece": "SB-ECE",
     "esd": "ESD",
     "cals_alm": "CALS-ALM",
+    "weighted_cross_entropy": "Weighted CE",
+    "square_root_weighted_cross_entropy": "Square-Root-Weighted CE",
+    "alpha_focal": "Alpha-Balanced FL",
+    "class_balanced_cross_entropy": "CB-CE",
+    "class_balanced_focal": "CB-FL",
+    "class_balanced_sigmoid_focal": "CB-FL (sigmoid)",
+    "sigmoid_focal": "FL (sigmoid)",
+    "ldam_drw": "LDAM-DRW",
+    "balanced_softmax": "Balanced Softmax",
+    "logit_adjustment": "Logit Adjustment",
 }
 
 

@@ -16,7 +16,7 @@ from itertools import permutations
 from typing import Any
 
 import numpy as np
-from scipy.special import entr, log_expit, log_softmax, softmax
+from scipy.special import entr, expit, log_expit, log_softmax, softmax
 
 Formula = Callable[..., float]
 CASES: list[tuple[str, dict[str, Any], Formula]] = []
@@ -143,3 +143,100 @@ def cals_alm(z, y, fixed, margin=10.0, penalty="phr", multipliers=None, stiffnes
     excess = np.array([[(max(row) - one) / margin - 1 for one in row] for row in z])
     costs = [PENALTIES[penalty](h, multipliers[k], stiffness[k]) for (_, k), h in np.ndenumerate(excess)]
     return cross_entropy(z, y) + np.mean(costs)
+
+
+COUNTS = (1, 2, 3, 4, 5)
+"""Training samples of each class."""
+
+
+def weighted(z, y, gamma, weights):
+    """Mean of w_y (1 - p_y)^gamma (-log p_y)."""
+    p = [softmax(row)[true] for row, true in zip(z, y, strict=True)]
+    logs = [log_softmax(row)[true] for row, true in zip(z, y, strict=True)]
+    return np.mean([-weights[k] * (1 - one) ** gamma * log for k, one, log in zip(y, p, logs, strict=True)])
+
+
+def by_frequency(power):
+    """n_k^-power, divided by its mean over the samples."""
+    of_samples = [n**-power for n in COUNTS for _ in range(n)]
+    return [n**-power / np.mean(of_samples) for n in COUNTS]
+
+
+def by_effective_number(beta):
+    """1 / E_n, with E_n = 1 + beta + ... + beta^(n - 1)."""
+    return np.array([1 / sum(beta**i for i in range(n)) for n in COUNTS])
+
+
+@states("weighted_cross_entropy", {"power": 0.3})
+def weighted_cross_entropy(z, y, fixed, power=1.0):
+    return weighted(z, y, 0, by_frequency(power))
+
+
+@states("square_root_weighted_cross_entropy")
+def square_root_weighted_cross_entropy(z, y, fixed):
+    return weighted(z, y, 0, by_frequency(0.5))
+
+
+@states("alpha_focal", {"gamma": 0.5, "power": 0.7})
+def alpha_focal(z, y, fixed, gamma=2.0, power=1.0):
+    return weighted(z, y, gamma, by_frequency(power))
+
+
+@states("class_balanced_focal", {"gamma": 0.5, "beta": 0.6}, {"beta": 0.0})
+def class_balanced_focal(z, y, fixed, gamma=2.0, beta=0.9999):
+    weights = by_effective_number(beta)
+    return weighted(z, y, gamma, len(COUNTS) * weights / sum(weights))
+
+
+@states("class_balanced_cross_entropy", {"beta": 0.6})
+def class_balanced_cross_entropy(z, y, fixed, beta=0.9999):
+    return class_balanced_focal(z, y, fixed, gamma=0, beta=beta)
+
+
+@states("balanced_softmax")
+def balanced_softmax(z, y, fixed):
+    losses = []
+    for row, true in zip(z, y, strict=True):
+        greatest = max(row)
+        terms = [n * np.exp(one - greatest) for n, one in zip(COUNTS, row, strict=True)]
+        losses.append(-(row[true] - greatest + np.log(COUNTS[true]) - np.log(sum(terms))))
+    return np.mean(losses)
+
+
+@states("logit_adjustment", {"tau": 2.5})
+def logit_adjustment(z, y, fixed, tau=1.0):
+    return cross_entropy(z + tau * np.log(np.array(COUNTS) / sum(COUNTS)), y)
+
+
+@states("ldam_drw", {"margin": 0.2, "scale": 2.0})
+def ldam_drw(z, y, fixed, margin=0.5, scale=30.0, weights=(1, 1, 1, 1, 1)):
+    widths = np.array(COUNTS) ** -0.25
+    losses = []
+    for row, true in zip(z, y, strict=True):
+        moved = row.copy()
+        moved[true] -= margin * widths[true] / max(widths)
+        losses.append(-weights[true] * log_softmax(scale * moved)[true])
+    return np.mean(losses)
+
+
+def one_against_all(row, true, gamma):
+    """-(1 - p_t)^gamma log p_t of each class."""
+    signed = [one if k == true else -one for k, one in enumerate(row)]
+    return [-((1 - expit(one)) ** gamma) * log_expit(one) for one in signed]
+
+
+@states("sigmoid_focal", {"gamma": 0.5, "alpha": 0.7})
+def sigmoid_focal(z, y, fixed, gamma=2.0, alpha=0.25, prior=0.01):
+    losses = []
+    for row, true in zip(z, y, strict=True):
+        costs = one_against_all(row, true, gamma)
+        losses.append(sum((alpha if k == true else 1 - alpha) * cost for k, cost in enumerate(costs)))
+    return np.mean(losses)
+
+
+@states("class_balanced_sigmoid_focal", {"gamma": 0.5, "beta": 0.6})
+def class_balanced_sigmoid_focal(z, y, fixed, gamma=2.0, beta=0.9999):
+    weights = by_effective_number(beta)
+    weights = len(COUNTS) * weights / sum(weights)
+    costs = [weights[true] * sum(one_against_all(row, true, gamma)) for row, true in zip(z, y, strict=True)]
+    return np.mean(costs)

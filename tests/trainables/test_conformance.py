@@ -79,6 +79,11 @@ class UnsafePower(Loss):
         return -((1 - true.exp()) ** 0.5) * true
 
 
+class StoresProbabilities(CrossEntropy):
+    def logits(self, outputs):
+        return outputs.sigmoid().log()
+
+
 class HookOfOneArgument(CrossEntropy):
     def on_epoch_start(self, epoch):
         pass
@@ -197,6 +202,7 @@ class SharedState(PlainAttribute):
         (LogitNorm, "shift"),
         (LogOfSoftmax, "saturated"),
         (UnsafePower, "saturated"),
+        (StoresProbabilities, "logits"),
         (HookOfOneArgument, "hooks"),
         (DivergingHook, "hooks"),
         (PlainAttribute, "state"),

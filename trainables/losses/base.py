@@ -41,6 +41,16 @@ class Loss(nn.Module):
         losses = self.per_sample(logits, labels, *args, **context)
         return losses.sum() if self.reduction == "sum" else losses.mean()
 
+    def on_network(self, network: nn.Module) -> None:
+        """Called once, before the first epoch, with the network as it starts: for losses that change it."""
+
+    def logits(self, outputs: Tensor) -> Tensor:
+        """Logits [N, K] whose softmax gives the probabilities, from the outputs [N, K] of the network.
+
+        They are measured, stored and scored in place of the outputs. `per_sample` and `forward` get outputs.
+        """
+        return outputs
+
     def on_epoch_start(self, epoch: int, epochs: int) -> None:
         """Called before epoch `epoch` (from 0) of `epochs`: for schedules."""
 

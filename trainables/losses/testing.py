@@ -215,6 +215,19 @@ def _saturated(build: Build, spec: LossSpec) -> Iterator[str]:
                         return
 
 
+def _logits(build: Build, spec: LossSpec) -> Iterator[str]:
+    loss = _exercised(build, torch.float32)
+    outputs, _ = _batch(torch.float32)
+    for scale in (1.0, 1e4):
+        logits = loss.logits(scale * outputs)
+        if logits.shape != outputs.shape or logits.dtype != outputs.dtype:
+            yield f"{list(outputs.shape)} outputs give {logits.dtype} of shape {list(logits.shape)}"
+            return
+        if not logits.isfinite().all():
+            yield f"outputs of up to {scale * outputs.abs().max():.3g} give logits that are not finite"
+            return
+
+
 def _hooks(build: Build, spec: LossSpec) -> Iterator[str]:
     loss = build(reduction="sum")
     logits, labels = _batch(torch.float32)
@@ -291,6 +304,7 @@ CHECKS: dict[str, Check] = {
     "order": _order,
     "shift": _shift,
     "saturated": _saturated,
+    "logits": _logits,
     "state": _state,
     "device": _device,
     "precision": _precision,

@@ -205,7 +205,7 @@ class TrialRun:
         batches = torch.split(everything, execution.evaluation_batch)
         for indices in group.shard(batches):
             inputs, batch_targets = split.batch(indices)
-            outputs.append(execution.logits(inputs).float())
+            outputs.append(self.trainer.loss.logits(execution.logits(inputs).float()))
             targets.append(batch_targets)
             self.on_batch()
         all_outputs, all_targets = group.gather_predictions(outputs, targets, batches, split.labels[:0])

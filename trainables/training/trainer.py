@@ -52,6 +52,12 @@ class Trainer:
         settings = trial.training
         seeds.seed_everything(seeds.initialisation(trial))
         model = models.build_for(dataset, trial.model)
+        context = task.loss_context(dataset)
+        reduction = "mean" if settings.loss_reduction == "mean" else "sum"
+        loss = losses.build(trial.loss.name, **dict(trial.loss.params), reduction=reduction, **context)
+        loss.on_network(model)
+        self.loss = loss.to(device)
+        self.batch_context = batch_context_of(self.loss)
         self.model = group.synchronised(model.to(device))
         self.execution = Execution(
             self.model,
@@ -61,11 +67,6 @@ class Trainer:
             together=group.size > 1,
             replayable=MODELS[trial.model.name].spec.replayable,
         )
-        context = task.loss_context(dataset)
-        reduction = "mean" if settings.loss_reduction == "mean" else "sum"
-        loss = losses.build(trial.loss.name, **dict(trial.loss.params), reduction=reduction, **context)
-        self.loss = loss.to(device)
-        self.batch_context = batch_context_of(self.loss)
         self.sampler = samplers.build(
             trial.sampler.name,
             **dict(trial.sampler.params),
@@ -112,9 +113,10 @@ class Trainer:
             if number < settings.warmup_epochs:
                 warm_up(self.optimizer, self.schedule, (number * len(batches) + position + 1) / warming)
             inputs, own_targets = self.group.batch(self.dataset, indices, under_way.augmentation, mixing)
-            outputs, targets, scores, loss = self._gradient(inputs, own_targets, indices, mixing)
+            targets, scores, loss = self._gradient(inputs, own_targets, indices, mixing)
             # Before the next pass, which may overwrite them.
-            under_way.measured.add(outputs, targets if mixing is None else mixing.labels(targets))
+            logits = self.loss.logits(scores.detach())
+            under_way.measured.add(logits, targets if mixing is None else mixing.labels(targets))
             averaged_over = {"sum": 1, "mean": len(targets), "mean_over_samples": len(indices)}
             divisor = averaged_over[settings.loss_reduction]
             under_way.loss_sum += loss.detach() * divisor
@@ -181,7 +183,7 @@ class Trainer:
 
     def _gradient(
         self, inputs: Any, own_targets: Tensor, indices: Tensor, mixing: Mixing | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Computes the gradient of a batch.
 
         Args:
@@ -189,8 +191,8 @@ class Trainer:
             indices: Those of the whole batch, [N].
 
         Returns:
-            Outputs and targets [M, ...] of the whole batch, the outputs in float32 with their gradient, and
-            the loss.
+            Targets [M, ...] and outputs [M, ...] of the whole batch, these in float32 with their gradient,
+            and the loss.
         """
         self.optimizer.zero_grad()
         outputs = self.execution.training_logits(inputs)
@@ -204,7 +206,7 @@ class Trainer:
             loss = mixing.share * loss + (1 - mixing.share) * other
         loss.backward()  # type: ignore[no-untyped-call]
         self.group.all_reduce_gradients(self.model.parameters())
-        return outputs, targets, scores, loss
+        return targets, scores, loss
 
     def _loss_of(self, scores: Tensor, targets: Tensor, indices: Tensor) -> Tensor:
         context = {}
