@@ -53,6 +53,35 @@ def test_classes_are_drawn_in_proportion_to_a_power_of_their_counts(power: float
     np.testing.assert_allclose(shares, powers / powers.sum(), atol=0.01)
 
 
+@pytest.mark.parametrize("epoch", [0, 6, 9])
+def test_progressive_balance_moves_from_samples_to_classes(epoch: int) -> None:
+    sampler = samplers.build("progressively_balanced", labels=LABELS)
+    sampler.on_epoch_start(epoch, 10)
+    drawn = torch.cat([LABELS[sampler.epoch(generator(seed))] for seed in range(40)])
+    shares = np.bincount(drawn.numpy(), minlength=4) / len(drawn)
+    instance, balanced = np.array([0.6, 0, 0.3, 0.1]), np.array([1, 0, 1, 1]) / 3
+    np.testing.assert_allclose(shares, instance + epoch / 10 * (balanced - instance), atol=0.01)
+
+
+def test_oversampling_keeps_every_sample_and_fills_each_class_up() -> None:
+    drawn = samplers.build("oversampled", labels=LABELS).epoch(generator(3))
+    assert torch.bincount(LABELS[drawn]).tolist() == [600, 0, 600, 600]
+    times = torch.bincount(drawn, minlength=1000)
+    assert times[:600].eq(1).all() and times[600:].min() == 1
+    # Each sample of the rarest class is expected once and 5 times more.
+    assert times[900:].double().var() == pytest.approx(5, rel=0.5)
+
+
+def test_undersampling_keeps_as_many_of_each_class_as_the_rarest_has() -> None:
+    sampler = samplers.build("undersampled", labels=LABELS[torch.randperm(1000, generator=generator(1))])
+    labels = sampler.classes.labels
+    seen = [sampler.epoch(generator(seed)) for seed in range(3)]
+    for drawn in seen:
+        assert torch.bincount(labels[drawn]).tolist() == [100, 0, 100, 100]
+        assert len(drawn.unique()) == 300
+    assert len(torch.cat(seen).unique()) > 400 and labels[seen[0][:100]].unique().numel() == 3
+
+
 def test_impossible_resampling_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="power"):
         samplers.build("resampled", power=1.5, labels=LABELS)
@@ -60,6 +89,8 @@ def test_impossible_resampling_is_refused() -> None:
         samplers.build("class_balanced", samples=5)
     with pytest.raises(ConfigurationError, match="one class"):
         samplers.build("class_balanced", labels=torch.ones(5, 3))
+    with pytest.raises(ConfigurationError, match=r"oversampled.*one class"):
+        samplers.build("oversampled", labels=torch.ones(5, 3).long())
     with pytest.raises(ConfigurationError, match="'class_balanced'"):
         resolve(DIGITS, "mlp", "brier", 0, sampler="class_balanced_")
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from trainables.errors import ConfigurationError
 from trainables.registry import register
 from trainables.samplers.base import Sampler
+from trainables.samplers.by_class import checked
 
 
 @register("resampled")
@@ -27,9 +28,7 @@ class Resampled(Sampler):
     def __init__(self, power: float, *, labels: Tensor):
         if not 0 <= power <= 1:
             raise ConfigurationError(f"resampled: power must be in [0, 1], not {power}.")
-        if labels.dim() != 1 or labels.is_floating_point():
-            raise ConfigurationError("resampled: samples must have one class each.")
-        counts = torch.bincount(labels).double()
+        counts = torch.bincount(checked(labels, "resampled")).double()
         # The samples of a class share its probability.
         self.weights = counts.clamp_min(1).pow(power - 1)[labels]
 

@@ -20,6 +20,7 @@ class SamplerConformance(Conformance):
         labels = torch.arange(SAMPLES) % CLASSES * (torch.arange(SAMPLES) % 3) % CLASSES
         counts = torch.bincount(labels, minlength=CLASSES)
         sampler = self.build(samples=SAMPLES, labels=labels, class_counts=counts)
+        sampler.on_epoch_start(3, 10)
         positions: Tensor = sampler.epoch(torch.Generator().manual_seed(seed))
         return positions
 
@@ -31,7 +32,7 @@ class SamplerConformance(Conformance):
         assert int(positions.min()) >= 0 and int(positions.max()) < SAMPLES
 
     def test_generator(self) -> None:
-        """An epoch depends only on its generator: a resumed trial continues with the same samples."""
+        """An epoch depends only on generator and number: a resumed trial continues with the same samples."""
         torch.manual_seed(1)
         first = self.epoch(5)
         torch.manual_seed(2)

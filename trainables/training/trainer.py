@@ -166,6 +166,7 @@ class Trainer:
         """Indices of the samples of each batch of an epoch."""
         settings = self.trial.training
         generator = torch.Generator().manual_seed(seeds.batch_order(self.trial, number))
+        self.sampler.on_epoch_start(number, settings.epochs)
         order = self.sampler.epoch(generator).to(self.dataset.train.labels.device)
         batches = list(torch.split(order, settings.batch_size))
         if settings.drop_last and len(batches[-1]) < settings.batch_size and len(batches) > 1:
