@@ -140,6 +140,20 @@ def criterion_curves(
     return curves
 
 
+def weighted_nll(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean of the negative log-likelihood at each temperature, float64 [100].
+
+    Args:
+        logits: [N, K], with labels [N].
+        weights: float64 [N], of sum 1.
+    """
+    top = logits.amax(dim=1)
+    true = logits.gather(1, labels[:, None]).squeeze(1)
+    temperatures = torch.tensor(TEMPERATURES, dtype=torch.float64, device=logits.device)
+    distance = (top.double() - true.double()) @ weights
+    return _normalisers(logits, top).log() @ weights + distance / temperatures
+
+
 def confidence_rows(logits: Tensor) -> Tensor:
     """The confidences at each temperature of the grid, float64 [100, N], from logits [N, K]."""
     return 1 / _normalisers(logits, logits.amax(dim=1))
