@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from trainables import samplers
 from trainables.catalogue import SAMPLERS
+from trainables.datasets.base import Split
 from trainables.errors import ConfigurationError
 from trainables.losses.base import Loss
 from trainables.resolve import resolve
@@ -21,6 +22,7 @@ from trainables.training.trainer import batch_context_of
 CPU = torch.device("cpu")
 DIGITS = ("digits", {"training_samples": 75, "validation_samples": 60})
 TRAINING = {"epochs": 2, "milestones": [], "batch_size": 32}
+SYNTHETIC = ("smote", "adasyn")
 LABELS = torch.tensor([0] * 600 + [2] * 300 + [3] * 100)
 
 
@@ -32,6 +34,8 @@ def generator(seed: int) -> torch.Generator:
 def test_an_epoch_follows_from_its_generator(name: str) -> None:
     params = {"power": 0.3} if name == "resampled" else {}
     made = [samplers.build(name, **params, samples=1000, labels=LABELS) for _ in range(2)]
+    if name in SYNTHETIC:
+        pytest.importorskip("imblearn")
     first, again, other = (
         each.epoch(generator(seed)) for each, seed in zip((*made, made[0]), (5, 5, 6), strict=True)
     )
@@ -80,6 +84,61 @@ def test_undersampling_keeps_as_many_of_each_class_as_the_rarest_has() -> None:
         assert torch.bincount(labels[drawn]).tolist() == [100, 0, 100, 100]
         assert len(drawn.unique()) == 300
     assert len(torch.cat(seen).unique()) > 400 and labels[seen[0][:100]].unique().numel() == 3
+
+
+@pytest.mark.parametrize("name", SYNTHETIC)
+def test_new_samples_lie_between_neighbours_of_their_class(name: str) -> None:
+    pytest.importorskip("imblearn")
+    labels = torch.tensor([0] * 60 + [2] * 13 + [3] * 20)
+    inputs = torch.randn(93, 1, 2, generator=generator(1)) + labels[:, None, None] / 4
+    part = Split(inputs, labels, torch.arange(93) * 3)
+    sampler = samplers.build(name, neighbours=3, samples=93, labels=labels)
+    made = sampler.training_part(part, generator(2))
+    counts = torch.bincount(made.labels)
+    assert counts[[0, 1]].tolist() == [60, 0] and (counts[2:] - 60).abs().max() <= (name == "adasyn") * 10
+    assert torch.equal(made.inputs[:93], inputs) and len(part) == 93
+    assert sorted(sampler.epoch(generator(3)).tolist()) == list(range(len(made)))
+    for new, label in zip(made.inputs[93:, 0], made.labels[93:], strict=True):
+        same = inputs[labels == label, 0]
+        # On the line between two samples, the distances to both add up to theirs.
+        ends = torch.cdist(same, same)
+        through = (same - new).norm(dim=1)
+        near = ends.argsort(dim=1)[:, 1:4]
+        detours = through[:, None] + through[near] - ends.gather(1, near)
+        assert detours.min() < 1e-5
+
+
+def test_a_synthetic_sample_is_trained_on_and_the_data_set_stays() -> None:
+    pytest.importorskip("imblearn")
+    trial = resolve(
+        DIGITS, "mlp", "cross_entropy", 1, training=TRAINING, sampler=("smote", {"neighbours": 2})
+    )
+    data = load_dataset(trial, None, CPU)
+    counts = torch.bincount(data.train.labels)
+    run = TrialRun(trial, data, CPU)
+    assert len(data.train) == 75 and len(run.trainer.dataset.train) == 10 * int(counts.max())
+    run.advance()
+    assert sum(run.epochs[0]["train_bins"][0]) == 10 * int(counts.max())
+
+
+@pytest.mark.parametrize("name", SYNTHETIC)
+def test_impossible_synthesis_is_refused_in_one_line(name: str) -> None:
+    pytest.importorskip("imblearn")
+    few, apart = torch.tensor([0] * 9 + [1] * 4), torch.tensor([0] * 9 + [1] * 8)
+    numbers = torch.arange(34.0).reshape(17, 2)
+    cases = [
+        ({"neighbours": 4}, numbers[:13], few, "class 1 has 4 .* needs 5"),
+        ({}, numbers.long(), apart, "num"),
+    ]
+    if name == "adasyn":
+        cases.append(({}, numbers + 1000 * apart[:, None], apart, "makes no samples"))
+    for params, inputs, labels, message in cases:
+        sampler = samplers.build(name, **params, samples=len(labels), labels=labels)
+        with pytest.raises(ConfigurationError, match=message) as refusal:
+            sampler.training_part(Split(inputs, labels, torch.arange(len(labels))), generator(1))
+        assert "\n" not in str(refusal.value)
+    with pytest.raises(ConfigurationError, match="neighbours"):
+        samplers.build(name, neighbours=0, samples=3, labels=few)
 
 
 def test_impossible_resampling_is_refused() -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from trainables.datasets.base import Split
 
 
 class Sampler(ABC):
@@ -15,12 +19,23 @@ class Sampler(ABC):
     trial continues with the same ones.
     """
 
+    def training_part(self, part: Split, generator: torch.Generator) -> Split:
+        """The samples to draw from, of which `epoch` gives positions: for samplers that make new ones.
+
+        Called once, before the first epoch, also of a resumed trial.
+
+        Args:
+            part: The training part. It must stay as it is.
+            generator: On the CPU, seeded from data set and seed.
+        """
+        return part
+
     def on_epoch_start(self, epoch: int, epochs: int) -> None:  # noqa: B027 - optional
         """Called before the samples of epoch `epoch` (from 0) of `epochs` are drawn: for schedules."""
 
     @abstractmethod
     def epoch(self, generator: torch.Generator) -> Tensor:
-        """Positions in the training part, int64 [M] on the CPU, M > 0.
+        """Positions in the result of `training_part`, int64 [M] on the CPU, M > 0.
 
         Args:
             generator: On the CPU, seeded from data set, seed and epoch.

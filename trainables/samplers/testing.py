@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from trainables.catalogue import SAMPLERS
+from trainables.datasets.base import Split
 from trainables.testing import CLASSES, Conformance
 
 SAMPLES = 101
@@ -21,6 +22,9 @@ class SamplerConformance(Conformance):
         counts = torch.bincount(labels, minlength=CLASSES)
         sampler = self.build(samples=SAMPLES, labels=labels, class_counts=counts)
         sampler.on_epoch_start(3, 10)
+        inputs = torch.arange(SAMPLES * 3.0).cos().reshape(SAMPLES, 3)
+        part = Split(inputs, labels, torch.arange(SAMPLES))
+        self.part = sampler.training_part(part, torch.Generator().manual_seed(7))
         positions: Tensor = sampler.epoch(torch.Generator().manual_seed(seed))
         return positions
 
@@ -29,7 +33,7 @@ class SamplerConformance(Conformance):
         positions = self.epoch(0)
         assert positions.dtype == torch.int64 and positions.dim() == 1 and len(positions) > 0
         assert positions.device.type == "cpu"
-        assert int(positions.min()) >= 0 and int(positions.max()) < SAMPLES
+        assert int(positions.min()) >= 0 and int(positions.max()) < len(self.part)
 
     def test_generator(self) -> None:
         """An epoch depends only on generator and number: a resumed trial continues with the same samples."""
@@ -37,6 +41,16 @@ class SamplerConformance(Conformance):
         first = self.epoch(5)
         torch.manual_seed(2)
         assert torch.equal(first, self.epoch(5))
+
+    def test_training_part(self) -> None:
+        """New samples, if any, have an id of their own and follow from the generator alone."""
+        torch.manual_seed(1)
+        self.epoch(0)
+        first = self.part
+        torch.manual_seed(2)
+        self.epoch(0)
+        assert all(torch.equal(*both) for both in zip(first.content(), self.part.content(), strict=True))
+        assert len(first.sample_ids.unique()) == len(first) == len(first.inputs)
 
     def test_epochs_differ(self) -> None:
         """Two epochs have different orders."""

@@ -1,8 +1,8 @@
 """Sources of randomness: one seed per purpose, derived from the inputs it may depend on.
 
-Initialisation depends on (data set, model, seed); batch order, augmentation and mixup on (data set, seed,
-epoch). None depends on the loss, so two losses with the same seed form a matched pair: they start from the
-same weights and see the same batches.
+Initialisation depends on (data set, model, seed); synthetic samples on (data set, seed); batch order,
+augmentation and mixup on (data set, seed, epoch). None depends on the loss, so two losses with the same seed
+form a matched pair: they start from the same weights and see the same batches.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ def initialisation(trial: Trial) -> int:
 
 def batch_order(trial: Trial, epoch: int) -> int:
     return derive("batch order", trial.dataset.identity(), trial.seed, epoch)
+
+
+def synthetic_samples(trial: Trial) -> int:
+    return derive("synthetic samples", trial.dataset.identity(), trial.seed)
 
 
 def augmentation(trial: Trial, epoch: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -74,6 +75,12 @@ class Trainer:
             labels=dataset.train.labels.cpu(),
             **context,
         )
+        generator = torch.Generator().manual_seed(seeds.synthetic_samples(trial))
+        train = self.sampler.training_part(dataset.train, generator)
+        if train is not dataset.train:
+            # The caller's data set is used by other trials too.
+            self.dataset = copy.copy(dataset)
+            self.dataset.train = train
         self.optimizer = optimizer(settings, self.model)
         self.schedule = schedule(settings, self.optimizer)
         self.averaging = Averaging(settings, self.model) if settings.averages else None
