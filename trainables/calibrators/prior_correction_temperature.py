@@ -27,9 +27,15 @@ class PriorCorrectedTemperature(PriorCorrection):
     by q_k / v_k, with the shares v of the classes there: a long-tailed validation part would otherwise choose
     the temperature of frequent classes. Its few samples of rare classes weigh much, so that T varies more
     than from a balanced part. Classes without validation samples do not count.
+
+    Args:
+        class_counts: Training labels of each class, int64 [K]. An empty class counts as one sample.
+        target: Priors of use q, positive, of any sum; empty for equal ones.
     """
 
-    temperature = 1.0
+    def __init__(self, class_counts: Tensor, target: tuple[float, ...] = ()):
+        super().__init__(class_counts, target)
+        self.temperature = 1.0
 
     def fit(self, logits: Tensor, labels: Tensor) -> None:
         counts = torch.bincount(labels, minlength=logits.shape[1]).double()

@@ -16,12 +16,12 @@ from trainables.registry import register
 
 @register("sigmoid_focal", spec={"softmax": False})
 class SigmoidFocal(Loss):
-    """sum_k -alpha_t (1 - p_t)^gamma log p_t, with p_t and alpha_t of class k as below.
+    """sum_k -alpha_t (1 - p_t)^gamma log p_t, with a sigmoid for each class k against all others.
 
     p_t is s(z_k) for the true class and 1 - s(z_k) for others, with the logistic function s; alpha_t is
     alpha or 1 - alpha. Lin et al., 'Focal Loss for Dense Object Detection' (ICCV 2017), equation 5; for the
     first bias, section 4.1. The probabilities that are scored are s(z_k) / sum_j s(z_j): the logits that are
-    stored are log s(z_k).
+    stored are log s(z_k), so their exponentials are the sigmoids themselves.
 
     Args:
         gamma: Strength of the discount on confident decisions.

@@ -12,10 +12,10 @@ from trainables.samplers.by_class import checked
 
 @register("progressively_balanced")
 class ProgressivelyBalanced(Sampler):
-    """As many samples as the training part has, with replacement; class j with the probability below.
+    """As many samples as the training part has; first all are equally likely, later all classes.
 
-    (1 - t / T) n_j / N + (t / T) / K in epoch t (from 0) of T: at first all samples are equally likely, later
-    all classes. Kang et al., 'Decoupling Representation and Classifier for Long-Tailed Recognition' (ICLR
+    They are drawn with replacement, of class j with probability (1 - t / T) n_j / N + (t / T) / K in epoch t
+    (from 0) of T. Kang et al., 'Decoupling Representation and Classifier for Long-Tailed Recognition' (ICLR
     2020), section 3. n_j is the number of training samples of class j; K counts only classes with samples.
     """
 
