@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from results.comparison.places import LOSSES, PLACES, PROTOCOLS
+from results.comparison.places import LONG_TAILED, METHODS, PLACES, PROTOCOLS
 from results.tables.published import PAPERS
 from trainables.resolve import resolve
 from trainables.trial import canonical_json
@@ -36,6 +36,9 @@ class Trained:
         return tuple(seed for seed in self.planned if seed not in self.rows)
 
 
+Place = tuple[str, str, tuple[Any, ...]]
+"""Data set, network, and the long-tailed form of the data set; () if it is whole."""
+
 Found = tuple[Trained, tuple[str, ...]]
 """Trials, and their settings that differ from the paper's."""
 
@@ -51,17 +54,14 @@ class Ours:
     def __init__(self, trials: pd.DataFrame, expected: pd.DataFrame | None = None):
         self.planned = expected is not None
         self._closest: dict[tuple[str, str, str, str], list[Found]] = {}
-        self._by_place: dict[tuple[str, str], list[Trained]] = defaultdict(list)
+        self._by_place: dict[Place, list[Trained]] = defaultdict(list)
         for trained in _trained(trials, expected):
-            dataset = trained.identity["dataset"]
-            if "imbalance" in dataset["params"]:
-                continue  # The papers have the whole data set.
-            place = dataset["name"], trained.identity["model"]["name"]
-            self._by_place[place].append(trained)
+            dataset, model = trained.identity["dataset"], trained.identity["model"]["name"]
+            self._by_place[dataset["name"], model, _form(dataset["params"])].append(trained)
 
     def trained(self, dataset: str, model: str) -> bool:
         """Whether there are trials, or a sweep plans some, for a data set and network as in print."""
-        return (dataset, model) in PLACES and PLACES[dataset, model] in self._by_place
+        return (dataset, model) in PLACES and _place(dataset, model) in self._by_place
 
     def closest(self, paper: str, dataset: str, model: str, loss: str) -> list[Found]:
         """The trials with the fewest settings that differ from the paper's, and these settings.
@@ -78,15 +78,19 @@ class Ours:
         return self._closest[cell]
 
     def _find(self, paper: str, dataset: str, model: str, loss: str) -> list[Found]:
-        place, name = PLACES[dataset, model], LOSSES[loss]
-        there = self._by_place.get(place)
+        there = self._by_place.get(_place(dataset, model))
         if not there:
             return []
-        losses = [_published(protocol, *place, name)["loss"] for protocol in PROTOCOLS]
+        protocol = PAPERS[paper].protocol
+        protocols = PROTOCOLS if protocol in PROTOCOLS else (protocol,)
+        losses = [_published(each, dataset, model, loss)["loss"] for each in protocols]
+        asked = _published(protocol, dataset, model, loss)
         found = [trained for trained in there if trained.identity["loss"] in losses]
+        if protocol not in PROTOCOLS:
+            # There a sampler or mixup is a method of its own.
+            found = [trained for trained in found if _beside_loss(trained.identity) == _beside_loss(asked)]
         if not found:
             return []
-        asked = _published(PAPERS[paper].protocol, *place, name)
         by_difference = [(trained, differences(trained.identity, asked)) for trained in found]
         fewest = min(len(differing) for _, differing in by_difference)
         return [each for each in by_difference if len(each[1]) == fewest]
@@ -116,12 +120,35 @@ def _trained(trials: pd.DataFrame, expected: pd.DataFrame | None) -> Iterator[Tr
         yield Trained(identities[name], rows[name], tuple(sorted(planned[name] or rows[name])))
 
 
+def _place(dataset: str, model: str) -> Place:
+    """From names in print."""
+    _, params = LONG_TAILED.get(dataset, ("", {}))
+    return (*PLACES[dataset, model], _form(params))
+
+
+def _form(params: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (params["imbalance"], params["factor"]) if params.get("imbalance") else ()
+
+
+def _beside_loss(identity: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The sampler and mixup."""
+    return identity.get("sampler"), identity["training"].get("mixup")
+
+
 @functools.cache
 def _published(protocol: str, dataset: str, model: str, loss: str) -> Mapping[str, Any]:
-    """The identity of the published trial."""
-    identity: dict[str, Any] = json.loads(
-        canonical_json(resolve(dataset, model, loss, 0, protocol).identity())
+    """The identity of the published trial, by its names in print."""
+    method, (name, network) = METHODS[loss], PLACES[dataset, model]
+    trial = resolve(
+        LONG_TAILED.get(dataset, name),
+        network,
+        method.loss,
+        0,
+        protocol,
+        training=method.training,
+        sampler=method.sampler,
     )
+    identity: dict[str, Any] = json.loads(canonical_json(trial.identity()))
     return identity
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from itertools import compress, groupby
 
-from results.comparison.places import LOSSES, REMARKS, TITLES
+from results.comparison.places import METHODS, REMARKS, TITLES
 from results.comparison.verdicts import Counts, Outcome, Reason, Row, Verdict, counts
 from results.tables.published import PAPERS
 from results.tables.rendering import csv_text, html_environment, markdown_text
@@ -139,7 +139,7 @@ def probability(value: float) -> str:
 
 def in_order(row: Row) -> list[Verdict]:
     """The numbers, each once, in the order of losses."""
-    order = [*LOSSES]
+    order = [*METHODS]
     return sorted(
         row.once, key=lambda number: order.index(number.loss) if number.loss in order else len(order)
     )

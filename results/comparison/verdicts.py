@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from results.comparison.ours import Ours
-from results.comparison.places import LOSSES, METRICS, PLACES
+from results.comparison.places import METHODS, METRICS, PLACES
 from results.scoring.scores import UNCALIBRATED, Score, temperature_by
 from results.statistics.binned import Floats
 from results.statistics.published import Agreement, agreement, single_run
@@ -244,7 +244,7 @@ def _verdict(printed: Mapping[Any, Any], ours: Ours, trials: pd.DataFrame) -> Ve
     blank = Verdict(**same, published=value, outcome=Outcome.NOT_COMPARABLE)
     if blank.place not in PLACES:
         return replace(blank, reason=Reason.UNKNOWN_NETWORK)
-    if blank.loss not in LOSSES:
+    if blank.loss not in METHODS:
         return replace(blank, reason=Reason.UNKNOWN_LOSS)
     if blank.metric not in METRICS:
         return replace(blank, reason=Reason.UNKNOWN_METRIC)

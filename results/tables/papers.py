@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from results.comparison.ours import Ours, Trained
-from results.comparison.places import LOSSES, METRICS, PLACES, REMARKS, TITLES
+from results.comparison.places import METHODS, METRICS, PLACES, REMARKS, TITLES
 from results.comparison.verdicts import Reason, score_of
 from results.scoring.scores import UNCALIBRATED, Score, known_metrics, temperature_by
 from results.tables import captions
@@ -236,7 +236,7 @@ def _ours(layout: Layout, ours: Ours) -> tuple[dict[Place, Found], dict[Place, R
         place = dataset, model, loss
         if (dataset, model) not in PLACES:
             empty[place] = Reason.UNKNOWN_NETWORK
-        elif loss not in LOSSES:
+        elif loss not in METHODS:
             empty[place] = Reason.UNKNOWN_LOSS
         elif len(found := ours.closest(layout.paper, dataset, model, loss)) != 1:
             empty[place] = Reason.AMBIGUOUS if found else absent

@@ -7,18 +7,20 @@ import io
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from results.comparison.places import LOSSES, METRICS, PLACES
+from results.comparison.ours import Ours
+from results.comparison.places import LONG_TAILED, LOSSES, METHODS, METRICS, PLACES
 from results.comparison.rendering import by_place, notes, outcome_of, render
 from results.comparison.verdicts import Outcome, Reason, Row, Verdict, compare, counts, score_of
 from results.scoring.scores import known_metrics
 from results.tables.published import PAPERS, published
-from sweeps.expand import expected_frame
+from sweeps.expand import expected_frame, load
 from trainables.errors import ConfigurationError
 from trainables.resolve import resolve
 from trainables.trial import Selection, Trial, canonical_json
@@ -178,9 +180,7 @@ def test_every_place_loss_and_metric_is_one_of_ours() -> None:
                 resolve(dataset, model, loss, 0, paper.protocol)
     assert {*METRICS.values()} <= {*known_metrics()}
     unknown = published()[["dataset", "model"]].drop_duplicates().apply(tuple, axis=1)
-    assert {place for place in {*unknown} - {*PLACES} if "-LT" not in place[0]} == {
-        ("WMT14 En-De", "Transformer")
-    }
+    assert {*unknown} - {*PLACES} == {("WMT14 En-De", "Transformer")}
     assert score_of("adafocal2022", "ECE_EM", "after").column == "test_adaptive_ece_after_adaptive_ece"
 
 
@@ -205,3 +205,56 @@ def test_formats_show_every_number_and_no_markup_of_a_foreign_store() -> None:
     assert outcome_of(found(rows, "FL-1", "Error", "none")) == "not comparable: no finished trial"
     with pytest.raises(ConfigurationError, match="Did you mean 'csv'"):
         render(rows, "cvs")
+
+
+def test_long_tailed_numbers_are_set_beside_trials_of_their_form_and_method() -> None:
+    def trials(loss: str, factor: float, **chosen: Any) -> list[Trial]:
+        data = ("cifar10", {"imbalance": "exponential", "factor": factor, **chosen.pop("data", {})})
+        return [resolve(data, "resnet32", loss, seed, "longtail", **chosen) for seed in SEEDS]
+
+    def numbers(*groups: list[Trial], paper: str = "bagoftricks2021") -> dict[tuple[str, str], Verdict]:
+        every = [trial for group in groups for trial in group]
+        errors = np.resize([0.23, 0.24, 0.22, 0.235], len(every))
+        frame = frame_of(every, test_error=errors, test_top_1_accuracy=1 - errors)
+        rows = compare(published(), frame)
+        return {(n.dataset, n.loss): n for row in rows if row.paper == paper for n in row.numbers}
+
+    here, elsewhere = "CIFAR-10-LT (100)", "CIFAR-10-LT (50)"
+    found = numbers(trials("balanced_softmax", 100), trials("cross_entropy", 100, training={"mixup": 1}))
+    softmax = found[here, "balanced softmax"]
+    # 22.46 beside a mean of 23.1.
+    assert (softmax.outcome, softmax.seeds) == (Outcome.AGREES, len(SEEDS))
+    assert len(softmax.differences) == 1 and "epoch" in softmax.differences[0]
+    assert found[here, "mixup"].seeds == len(SEEDS)
+    for place in (
+        (here, "cross-entropy"),
+        (here, "class-balanced sampling"),
+        (elsewhere, "balanced softmax"),
+    ):
+        assert found[place].reason is Reason.NOT_TRAINED
+    assert found[here, "focal"].reason is Reason.UNKNOWN_LOSS
+    balanced = {"validation_form": "balanced"}
+    sampled = trials("cross_entropy", 50, sampler="class_balanced", data=balanced)
+    found = numbers(sampled)
+    assert found[elsewhere, "class-balanced sampling"].differences[0].startswith("validation_form balanced")
+    adjusted = numbers(trials("logit_adjustment", 100), paper="menon2021")
+    assert adjusted[here, "logit adjustment as loss"].mean == pytest.approx(76.875)
+    assert adjusted[here, "cross-entropy"].reason is Reason.NOT_TRAINED
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_the_long_tailed_sweeps_have_each_published_method_as_published(name: str) -> None:
+    sweep = load(f"{name}_lt")
+    assert len({trial.key for trial in sweep.trials}) == 285
+    ours = Ours(frame_of([]), expected_frame(sweep.trials))
+    places = {printed for printed, (data, _) in LONG_TAILED.items() if data == name}
+    numbers = published()
+    numbers = numbers[numbers["dataset"].isin(places)]
+    cells = numbers[["paper", "dataset", "model", "loss"]].drop_duplicates()
+    of_ours = [cell for cell in cells.itertuples(index=False) if cell.loss in METHODS]
+    for cell in of_ours:
+        ((trained, differences),) = ours.closest(*cell)
+        assert (trained.planned, differences) == ((0, 1, 2, 3, 4), ())
+    assert {*cells["loss"]} - {*METHODS} == {
+        *("focal", "DRW with class-balanced focal", "MiSLAS", "logit adjustment after training")
+    }
