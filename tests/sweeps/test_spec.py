@@ -304,13 +304,15 @@ def test_quickstart_matches_its_documentation() -> None:
     assert {(trial.training.epochs, trial.training.milestones) for trial in sweep.trials} == {(60, (26, 43))}
 
 
-def test_losses2026_has_each_loss_that_needs_no_parameter_and_the_trials_of_quickstart() -> None:
+def test_bundled_sweeps_have_each_loss_that_needs_no_parameter_and_the_trials_of_quickstart() -> None:
     sweep, quickstart = load("losses2026"), load("quickstart")
+    rare = {trial.loss.label.partition("(")[0] for trial in load("cifar10_lt").trials}
     own = [LOSSES[name] for name in LOSSES.names() if not LOSSES[name].origin]
     ready = {loss.name for loss in own if loss.usual.keys() == set(loss.parameters)}
-    assert {trial.loss.label for trial in sweep.trials} == ready
+    labels = {trial.loss.label for trial in sweep.trials}
+    assert labels | rare == ready
     shared = {trial.key for trial in sweep.trials} & {trial.key for trial in quickstart.trials}
-    assert len(shared) == 13 * 5 and len(sweep.trials) == len(ready) * 5
+    assert len(shared) == 13 * 5 and len(sweep.trials) == len(labels) * 5 == 24 * 5
 
 
 def test_sweeps_load_without_torch_or_ray() -> None:
