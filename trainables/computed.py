@@ -115,7 +115,7 @@ def _of_loss(component: Component, reduction: str) -> tuple[float, ...]:
     # Some right and some wrong, since losses may treat them differently.
     labels = torch.where(torch.arange(SAMPLES) % 2 == 0, fixed.argmax(dim=1), torch.arange(SAMPLES) % CLASSES)
     validation = 2 * _waves(60, CLASSES), torch.arange(60) % CLASSES
-    found = []
+    found: list[float] = []
     if type(loss).logits is not Loss.logits:
         found += _summary(loss.logits(fixed))
     for epoch in range(2):

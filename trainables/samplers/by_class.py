@@ -26,7 +26,7 @@ class ByClass:
     def __init__(self, labels: Tensor, sampler: str):
         self.labels = checked(labels, sampler)
         self.positions = self.labels.argsort(stable=True)
-        _, self.counts = self.labels.unique(return_counts=True)
+        _, self.counts = torch.unique(self.labels, return_counts=True)
         self.starts = self.counts.cumsum(0) - self.counts
 
 

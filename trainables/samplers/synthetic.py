@@ -67,7 +67,7 @@ class Synthetic(Sampler):
         if not plain:
             raise ConfigurationError(f"{self.name} needs samples that are vectors of numbers, as in a table.")
         labels = checked(part.labels, self.name).cpu()
-        classes, counts = labels.unique(return_counts=True)
+        classes, counts = torch.unique(labels, return_counts=True)
         few = (counts < counts.max()) & (counts <= self.neighbours)
         if bool(few.any()):
             rarest = int(classes[few][counts[few].argmin()])
