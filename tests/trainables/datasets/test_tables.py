@@ -16,6 +16,7 @@ from trainables import datasets
 from trainables.catalogue import DATASETS
 from trainables.datasets.base import Dataset
 from trainables.datasets.rows import ENDINGS
+from trainables.datasets.testing import DatasetConformance
 from trainables.errors import CalibsweepError, ConfigurationError, DataError
 from trainables.models.testing import ModelConformance
 from trainables.resolve import resolve
@@ -159,6 +160,10 @@ def test_those_of_scikit_learn(name: str) -> None:
         assert np.allclose(part.inputs, expected, atol=1e-4)
     ids = torch.cat([part.sample_ids for part in parts])
     assert sorted(ids.tolist()) == list(range(len(published.data)))
+
+
+class TestWine(DatasetConformance):
+    name = "wine"
 
 
 class TestLogisticRegression(ModelConformance):
