@@ -58,6 +58,12 @@ def in_form(dataset: Dataset, where: str, params: Mapping[str, Any]) -> Dataset:
             np.concatenate([v, p[len(c) :]]) for v, p, c in zip(validating, positions, chosen, strict=True)
         ]
         each = min(max(1, len(validation) // classes), *map(len, left))
+        if not each:
+            label = list(map(len, left)).index(0)
+            raise ConfigurationError(
+                f"{where}: validation_form: balanced needs a sample of class {label} beside the "
+                "training part, but there is none: lower factor."
+            )
         validating = [of[:each] for of in left]
     dataset.redivide(*(_joined(train, validation, _ascending(of)) for of in (training, validating)))
     return dataset

@@ -179,6 +179,16 @@ def test_refused_by_the_data(counts: list[int], factor: float, named: str) -> No
     assert line.startswith("data set 'made': ") and named in line
 
 
+def test_a_balanced_validation_part_needs_samples_of_each_class() -> None:
+    form = {**FORM, "validation_form": "balanced"}
+    data = in_form(made([14, 15, 9], 3), "", form | {"factor": 14.0})
+    assert counts_of(data.train, 3)[2] == 1 and counts_of(data.validation, 3) == [1, 1, 1]
+    with pytest.raises(
+        ConfigurationError, match="'made': validation_form: balanced needs a sample of class 2"
+    ):
+        in_form(made([14, 15, 1], 3), "data set 'made'", form | {"factor": 14.0})
+
+
 @pytest.mark.slow
 def test_cifar_10_lt(real: Callable[[str], Path]) -> None:
     data = datasets.load("cifar10", real("cifar10"), imbalance="exponential", factor=100)
