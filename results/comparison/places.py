@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from results.scoring.scores import UNCALIBRATED
 from results.tables import names
 from trainables.trial import NATURAL, Selection
 
@@ -47,10 +48,15 @@ LOSSES = {**{printed: name for name, printed in names.LOSSES.items()}, "LS": "la
 
 @dataclass(frozen=True)
 class Method:
-    """How the networks of a printed column are trained, with settings that differ from the protocol's."""
+    """How the networks of a printed column are trained, with settings that differ from the protocol's.
+
+    Attributes:
+        calibrator: The one that belongs to the method, beside temperature scaling.
+    """
 
     loss: Selection
     sampler: str = NATURAL.name
+    calibrator: str = UNCALIBRATED
     training: dict[str, Any] = field(default_factory=dict)
 
 
@@ -66,6 +72,7 @@ METHODS = {
     "DRW with LDAM": Method("ldam_drw"),
     "balanced softmax": Method("balanced_softmax"),
     "logit adjustment as loss": Method("logit_adjustment"),
+    "logit adjustment after training": Method("cross_entropy", calibrator="prior_correction"),
     "class-balanced sampling": Method("cross_entropy", "class_balanced"),
     "square-root sampling": Method("cross_entropy", "square_root"),
     "progressively balanced sampling": Method("cross_entropy", "progressively_balanced"),

@@ -34,6 +34,7 @@ class Reason(Enum):
     UNKNOWN_NETWORK = "unknown_network"
     UNKNOWN_LOSS = "unknown_loss"
     UNKNOWN_METRIC = "unknown_metric"
+    OTHER_CALIBRATOR = "other_calibrator"
     UNREADABLE = "unreadable"
     DOUBTED = "doubted"
     AMBIGUOUS = "ambiguous"
@@ -52,6 +53,7 @@ TEXTS = {
     Reason.UNKNOWN_NETWORK: "calibsweep has no such data set and network",
     Reason.UNKNOWN_LOSS: "calibsweep has no such loss",
     Reason.UNKNOWN_METRIC: "calibsweep has no such metric",
+    Reason.OTHER_CALIBRATOR: "its calibrator is not the table's; `calibsweep compare` has it",
     Reason.UNREADABLE: "the published number is unreadable",
     Reason.DOUBTED: "the published number is doubtful",
     Reason.AMBIGUOUS: "several trainings are equally close to the paper's",
@@ -211,9 +213,10 @@ def compare(
         row = (number["paper"], number["dataset"], number["model"], number["metric"], number["scaling"])
         rows[row].append(number)
     scores = dict.fromkeys(
-        score_of(paper, metric, scaling)
-        for paper, dataset, model, metric, scaling in rows
+        score_of(paper, metric, scaling, number["loss"])
+        for (paper, dataset, model, metric, scaling), numbers in rows.items()
         if metric in METRICS and ours.trained(dataset, model)
+        for number in numbers
     )
     trials = complete(trials, [*scores])
     return [
@@ -225,9 +228,15 @@ def compare(
 ROW = ["dataset", "model", "metric", "scaling"]
 
 
-def score_of(paper: str, metric: str, scaling: str) -> Score:
-    """Our score for a published one: after scaling, at the temperature chosen as in the paper."""
-    calibrator = temperature_by(PAPERS[paper].criterion) if scaling == "after" else UNCALIBRATED
+def score_of(paper: str, metric: str, scaling: str, loss: str = "") -> Score:
+    """Our score for a published one: after scaling, at the temperature chosen as in the paper.
+
+    Args:
+        loss: As in print. Its method may have a calibrator of its own.
+    """
+    calibrator = METHODS[loss].calibrator if loss in METHODS else UNCALIBRATED
+    if scaling == "after":
+        calibrator = temperature_by(PAPERS[paper].criterion)
     return Score("test", METRICS[metric], calibrator)
 
 
@@ -259,7 +268,9 @@ def _verdict(printed: Mapping[Any, Any], ours: Ours, trials: pd.DataFrame) -> Ve
     ((trained, differences),) = found
     if printed["doubted"] == "epoch":
         differences = (*differences, f"the last epoch (published: {printed['doubt']})")
-    values = _values(trials, score_of(blank.paper, blank.metric, blank.scaling), [*trained.rows.values()])
+    values = _values(
+        trials, score_of(blank.paper, blank.metric, blank.scaling, blank.loss), [*trained.rows.values()]
+    )
     mine = replace(blank, seeds=len(values), differences=differences)
     if len(values) and np.isfinite(values).all():
         deviation = float(values.std(ddof=1)) if len(values) > 1 else math.nan

@@ -238,6 +238,8 @@ def _ours(layout: Layout, ours: Ours) -> tuple[dict[Place, Found], dict[Place, R
             empty[place] = Reason.UNKNOWN_NETWORK
         elif loss not in METHODS:
             empty[place] = Reason.UNKNOWN_LOSS
+        elif METHODS[loss].calibrator != UNCALIBRATED:
+            empty[place] = Reason.OTHER_CALIBRATOR
         elif len(found := ours.closest(layout.paper, dataset, model, loss)) != 1:
             empty[place] = Reason.AMBIGUOUS if found else absent
         else:
