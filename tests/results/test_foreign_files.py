@@ -92,7 +92,7 @@ def read_all(store: Store) -> pd.DataFrame:
 
 
 @pytest.mark.slow
-@settings(max_examples=40, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=25, phases=[Phase.explicit, Phase.generate])
 @given(st.sampled_from(NAMES), CONTENTS, st.booleans())
 @example("running/x.json", b"7", False)
 @example("running/x.json", b"[" * 10_000, False)

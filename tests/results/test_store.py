@@ -280,7 +280,7 @@ def test_a_file_set_aside_twice_is_kept_twice(store: Store) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.sampled_from(KINDS), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
 def test_no_flipped_bits_give_another_number(whole: Store, kind: str, where: float, bits: int) -> None:
     path = path_of(whole, TRIALS[0], kind)
