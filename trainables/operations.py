@@ -14,6 +14,7 @@ BACKWARD = 2
 FORWARD: Mapping[str, Mapping[str, int]] = {
     "cifar10": {
         "densenet121": 1_776_701_440,
+        "logistic_regression": 61_440,
         "mlp": 821_760,
         "resnet110": 5_447_786_496,
         "resnet20": 81_626_368,
@@ -24,6 +25,7 @@ FORWARD: Mapping[str, Mapping[str, int]] = {
     },
     "cifar100": {
         "densenet121": 1_776_885_760,
+        "logistic_regression": 614_400,
         "mlp": 844_800,
         "resnet110": 5_448_155_136,
         "resnet20": 81_637_888,
@@ -33,17 +35,20 @@ FORWARD: Mapping[str, Mapping[str, int]] = {
         "wide_resnet_26_10": 10_486_772_736,
     },
     "digits": {
+        "logistic_regression": 1_280,
         "mlp": 51_712,
         "small_cnn": 242_176,
     },
     "imagenet": {
         "densenet121_imagenet": 5_668_323_328,
+        "logistic_regression": 301_056_000,
         "mlp": 38_823_936,
         "resnet110_imagenet": 16_913_006_592,
         "resnet50_imagenet": 8_178_368_512,
         "small_cnn": 217_016_320,
     },
     "tiny_imagenet": {
+        "logistic_regression": 4_915_200,
         "mlp": 3_229_696,
         "resnet110_tiny": 21_794_258_944,
         "resnet50_tiny": 10_385_752_064,

@@ -338,7 +338,8 @@ LASTING = """
         "thread later": lambda: threading.Timer(3600, wait).start(),
         "thread of a pool": lambda: ThreadPoolExecutor(1).submit(wait),
         "child": lambda: subprocess.Popen(["sleep", "60"]),
-        "nameless": lambda: subprocess.Popen([""], executable=shutil.which("cat"), stdin=-1),
+        # With a folder, since posix_spawn of Python 3.13 takes no empty name.
+        "nameless": lambda: subprocess.Popen([""], executable=shutil.which("cat"), stdin=-1, cwd="/"),
         "fork": forked,
         "inference": lambda: [mode := torch.inference_mode(), mode.__enter__()],
         "dispatch": dispatch,
