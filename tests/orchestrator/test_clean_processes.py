@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from .conftest import Command, numbers, source_with
+from .conftest import Command, cluster, numbers, source_with, trained_alone
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -78,7 +77,7 @@ MESSY = """
 SWEEP = """
 name: clean
 training: {epochs: 1}
-run: {watch: [], cpus_per_trial: %d}
+run: {watch: [], cpus_per_trial: 1}
 seeds: [0]
 blocks:
 """
@@ -87,19 +86,15 @@ BUILT_IN = ("cross_entropy", "brier", "adafocal")
 ALL = ("spoiling", "cross_entropy", "staying", "brier", "failing", "adafocal")
 
 
-def run(folder: Path, losses: tuple[str, ...], code: int) -> tuple[pd.DataFrame, str]:
-    """One trial after the other, on a Ray that has room for one."""
-    command = Command(source_with(folder / "source", kind="losses", messy=MESSY))
-    sweep = folder / "clean.yaml"
-    sweep.write_text(SWEEP % (os.cpu_count() or 1) + "".join(BLOCK % loss for loss in losses), "utf-8")
-    output = command("run", str(sweep), "--store", str(folder / "store"), code=code)
-    return numbers(folder / "store"), output
-
-
 def test_trials_end_with_the_very_bytes_whatever_was_trained_in_their_process_before(tmp_path: Path) -> None:
-    expected, _ = run(tmp_path / "alone", BUILT_IN, code=0)
-    found, output = run(tmp_path / "after", ALL, code=1)
-    assert set(found["loss"]) == {*ALL} - {"failing"}
+    command = Command(source_with(tmp_path / "source", kind="losses", messy=MESSY))
+    expected = trained_alone(command, tmp_path / "alone", 1, *((loss, 0) for loss in BUILT_IN))
+    sweep, store = tmp_path / "clean.yaml", tmp_path / "store"
+    sweep.write_text(SWEEP + "".join(BLOCK % loss for loss in ALL), encoding="utf-8")
+    # One trial after the other, on a Ray that has room for one.
+    with cluster(command, 1) as nodes:
+        output = command("run", str(sweep), "--store", str(store), "--address", nodes.address, code=1)
+    found = numbers(store)
     same = found[found["loss"].isin(BUILT_IN)].reset_index(drop=True)
     pd.testing.assert_frame_equal(same, expected, check_exact=True)
     assert "ValueError: a plug-in's mistake" in output

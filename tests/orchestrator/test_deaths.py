@@ -152,7 +152,6 @@ def test_trials_that_end_their_processes_crash_and_others_are_unaffected(
         told = rf"crashed \(attempt \d+\): digits / small_cnn / {loss} / seed 0: .*{re.escape(message)}"
         assert re.search(rf"{told}.*, 3 times in a row", plan), plan
         assert last in plan
-    assert "0 to run, 4 failed before" in command("run", str(sweep), "--store", str(store), code=1)
 
     expected = trained_alone(Command(), tmp_path / "alone", 4, *((loss, 0) for loss in HEALTHY.split(", ")))
     pd.testing.assert_frame_equal(numbers(store), expected, check_exact=True)
