@@ -188,7 +188,20 @@ def read(path_or_name: Path | str) -> SweepFile:
         )
     file = validated(SweepFile, raw, f"{path_or_name}: ")
     folder = located(str(path_or_name)).parent
-    return file.model_copy(update={"blocks": [own_files.placed(each, folder) for each in file.blocks]})
+    return file.model_copy(update={"blocks": [_placed(each, folder) for each in file.blocks]})
+
+
+def _placed(block: Block, folder: Path) -> Block:
+    kinds = {"datasets": "dataset", "models": "model", "evaluations": "dataset"}
+    lists: dict[str, Any] = {
+        name: [own_files.placed(kind, each, folder) for each in getattr(block, name)]
+        for name, kind in kinds.items()
+    }
+    exclusions = [
+        each.model_copy(update={k: own_files.placed(k, getattr(each, k), folder) for k in own_files.KINDS})
+        for each in block.exclude
+    ]
+    return block.model_copy(update={**lists, "exclude": exclusions})
 
 
 def raw_file(path_or_name: Path | str) -> Any:
