@@ -115,11 +115,8 @@ def cross_validated(
         for fold in range(FOLDS):
             inside = folds == fold
             if inside.any():
-                with torch.random.fork_rng(devices=[]):
-                    # Fits that use random numbers must be reproducible.
-                    torch.manual_seed(0)
-                    others = logits[~inside], labels[~inside]
-                    fitted = calibrators.fit(calibrator, *others, class_counts=class_counts)
+                others = logits[~inside], labels[~inside]
+                fitted = calibrators.fit(calibrator, *others, class_counts=class_counts)
                 found[inside] = fitted.log_probabilities(logits[inside]).exp()
         return found
     return None

@@ -309,13 +309,9 @@ class _Calibrators:
         return None if fitted is None else fitted.log_probabilities(logits).exp()
 
     def _fit(self, calibrator: str) -> Any:
-        import torch
-
         from trainables.calibrators import fit
 
-        with contextlib.suppress(InputError), torch.random.fork_rng(devices=[]):
-            # Fits that use random numbers must be reproducible.
-            torch.manual_seed(0)
+        with contextlib.suppress(InputError):
             return fit(calibrator, *self.validation, class_counts=self.class_counts)
         return None
 

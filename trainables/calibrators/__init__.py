@@ -45,11 +45,16 @@ def fit(
         ConfigurationError: As in `build`.
         InputError: The calibrator cannot be fitted to these logits or labels.
     """
+    import torch
+
     from trainables.metrics.checks import checked_class_counts, checked_logits
 
     logits, labels = checked_logits(logits, labels)
     if CALIBRATORS[name].spec.class_counts:
         params = {**params, "class_counts": checked_class_counts(class_counts, logits, name)}
-    calibrator = build(name, **params)
-    calibrator.fit(logits, labels)
+    # Fits that use random numbers must be reproducible.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        calibrator = build(name, **params)
+        calibrator.fit(logits, labels)
     return calibrator

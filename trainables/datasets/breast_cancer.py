@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from trainables.datasets.published_tables import PublishedTable, included
-from trainables.datasets.tables import Values
 from trainables.registry import register
 
 CLASSES = ["benign", "malignant"]
@@ -35,6 +34,5 @@ class BreastCancer(PublishedTable):
 
     def __init__(self, root: Path, validation: float = 0.2, test: float = 0.3):
         table = included("breast_cancer.csv", "breast_cancer")
-        classes = 1 - table[:, -1].astype(np.int64)
-        values = Values("breast_cancer", table[:, :-1], np.empty((len(table), 0), dtype=object), classes)
-        super().__init__(values, CLASSES, validation, test)
+        labels = 1 - table[:, -1].astype(np.int64)
+        super().__init__("breast_cancer", table[:, :-1], labels, CLASSES, validation, test)

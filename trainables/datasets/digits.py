@@ -70,5 +70,5 @@ def _published() -> tuple[np.ndarray, np.ndarray]:
 
     Read without importing scikit-learn, which would take seconds in each process.
     """
-    table = included("digits.csv.gz", "digits")
+    table = included("digits.csv.gz", "digits", header=False)
     return table[:, :-1], table[:, -1].astype(np.int64)

@@ -15,8 +15,11 @@ SPLIT_SEED = 1
 """The split is fixed: it does not depend on a trial's seed."""
 
 
-def included(name: str, dataset: str) -> np.ndarray:
+def included(name: str, dataset: str, header: bool = True) -> np.ndarray:
     """A file of scikit-learn as numbers [N, columns], float64.
+
+    Args:
+        header: Whether the first line has numbers of rows and columns, and names.
 
     Raises:
         DataError: scikit-learn or the file is missing.
@@ -27,15 +30,16 @@ def included(name: str, dataset: str) -> np.ndarray:
         raise DataError(
             f"the data of {dataset} come with scikit-learn, whose installation is incomplete: reinstall it."
         )
-    # Of the tables, the first line has numbers of rows and columns, and names.
-    return np.loadtxt(path, delimiter=",", skiprows=0 if name.startswith("digits") else 1)
+    return np.loadtxt(path, delimiter=",", skiprows=int(header))
 
 
 class PublishedTable(TableDataset):
-    """A table of scikit-learn, divided at random by class.
+    """A table of scikit-learn with numbers alone, divided at random by class.
 
     Args:
-        values: All rows.
+        name: Of the data set, for messages.
+        numbers: [N, columns], float64.
+        labels: Class of each row, int64 [N].
         classes: Names of the classes, for messages.
         validation, test: Fractions of each class in these parts.
 
@@ -43,13 +47,17 @@ class PublishedTable(TableDataset):
         ConfigurationError: A fraction is impossible.
     """
 
-    def __init__(self, values: Values, classes: list[str], validation: float, test: float):
+    def __init__(
+        self,
+        name: str,
+        numbers: np.ndarray,
+        labels: np.ndarray,
+        classes: list[str],
+        validation: float,
+        test: float,
+    ):
         check_shares(validation, test)
-        divided = completed(
-            {TRAIN: values.classes},
-            {VALIDATION: validation, TEST: test},
-            SPLIT_SEED,
-            classes,
-            Path(values.name),
-        )
+        shares = {VALIDATION: validation, TEST: test}
+        divided = completed({TRAIN: labels}, shares, SPLIT_SEED, classes, Path(name))
+        values = Values(name, numbers, np.empty((len(numbers), 0), dtype=object), labels)
         super().__init__(values, {part: rows for part, (_, rows) in divided.items()}, len(classes))

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from trainables.datasets.published_tables import PublishedTable, included
-from trainables.datasets.tables import Values
 from trainables.registry import register
 
 CLASSES = ["0", "1", "2"]
@@ -29,6 +28,5 @@ class Wine(PublishedTable):
 
     def __init__(self, root: Path, validation: float = 0.2, test: float = 0.3):
         table = included("wine_data.csv", "wine")
-        classes = table[:, -1].astype(np.int64)
-        values = Values("wine", table[:, :-1], np.empty((len(table), 0), dtype=object), classes)
-        super().__init__(values, CLASSES, validation, test)
+        labels = table[:, -1].astype(np.int64)
+        super().__init__("wine", table[:, :-1], labels, CLASSES, validation, test)

@@ -28,6 +28,9 @@ class ClassBalanced(Loss):
         reduction: 'sum' or 'mean' over the batch; the mean divides by samples, not by their weights.
     """
 
+    name = "class_balanced_focal"
+    """For messages."""
+
     weights: Tensor
 
     def __init__(
@@ -35,9 +38,9 @@ class ClassBalanced(Loss):
     ):
         super().__init__(reduction)
         if not gamma >= 0:
-            raise ConfigurationError(f"class_balanced_focal: gamma must not be negative, but is {gamma}.")
+            raise ConfigurationError(f"{self.name}: gamma must not be negative, but is {gamma}.")
         self.gamma = gamma
-        weights = class_weights.of_effective_numbers(class_counts, beta, "class_balanced_focal")
+        weights = class_weights.of_effective_numbers(class_counts, beta, self.name)
         self.register_buffer("weights", class_weights.mean_over_classes(weights, class_counts))
 
     def per_sample(self, logits: Tensor, labels: Tensor) -> Tensor:

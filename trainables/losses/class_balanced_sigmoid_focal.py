@@ -6,15 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.errors import ConfigurationError
-from trainables.losses import class_weights
-from trainables.losses.base import Loss, Reduction
+from trainables.losses.base import Reduction
+from trainables.losses.class_balanced import ClassBalanced
 from trainables.losses.sigmoid_focal import decisions, set_prior
 from trainables.registry import register
 
 
 @register("class_balanced_sigmoid_focal", spec={"softmax": False})
-class ClassBalancedSigmoidFocal(Loss):
+class ClassBalancedSigmoidFocal(ClassBalanced):
     """w_y sum_k -(1 - p_t)^gamma log p_t, with w as in `class_balanced_focal` and p_t in `sigmoid_focal`.
 
     Cui et al., 'Class-Balanced Loss Based on Effective Number of Samples' (CVPR 2019), section 4. At the
@@ -28,22 +27,16 @@ class ClassBalancedSigmoidFocal(Loss):
         reduction: 'sum' or 'mean' over the batch; the mean divides by samples, not by their weights.
     """
 
-    weights: Tensor
+    name = "class_balanced_sigmoid_focal"
 
     def __init__(
         self, class_counts: Tensor, gamma: float = 2.0, beta: float = 0.9999, reduction: Reduction = "sum"
     ):
-        super().__init__(reduction)
-        if not gamma >= 0:
-            raise ConfigurationError(
-                f"class_balanced_sigmoid_focal: gamma must not be negative, but is {gamma}."
-            )
-        self.gamma = gamma
-        weights = class_weights.of_effective_numbers(class_counts, beta, "class_balanced_sigmoid_focal")
-        self.register_buffer("weights", class_weights.mean_over_classes(weights, class_counts))
+        # Parameters are read from the source of the class itself.
+        super().__init__(class_counts, gamma, beta, reduction)
 
     def on_network(self, network: nn.Module) -> None:
-        set_prior(network, 1 / max(2, len(self.weights)), "class_balanced_sigmoid_focal")
+        set_prior(network, 1 / max(2, len(self.weights)), self.name)
 
     def logits(self, outputs: Tensor) -> Tensor:
         return functional.logsigmoid(outputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainables.models.wide_resnet import residual
 from trainables.registry import register
 
 BLOCKS = 5
@@ -57,13 +58,7 @@ class PlainBlock(nn.Module):
 
     def __init__(self, channels: int, wide: int, stride: int):
         super().__init__()
-        self.residual = nn.Sequential(
-            nn.Conv2d(channels, wide, 3, stride, padding=1, bias=False),
-            nn.BatchNorm2d(wide),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(wide, wide, 3, padding=1, bias=False),
-            nn.BatchNorm2d(wide),
-        )
+        self.residual = residual(channels, wide, stride)
         self.stride, self.padding = stride, (wide - channels) // 2
         self.relu = nn.ReLU(inplace=True)
 

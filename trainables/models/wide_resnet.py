@@ -62,13 +62,7 @@ class BasicBlock(nn.Module):
 
     def __init__(self, channels: int, planes: int, stride: int):
         super().__init__()
-        self.residual = nn.Sequential(
-            nn.Conv2d(channels, planes, 3, stride, padding=1, bias=False),
-            nn.BatchNorm2d(planes),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(planes, planes, 3, padding=1, bias=False),
-            nn.BatchNorm2d(planes),
-        )
+        self.residual = residual(channels, planes, stride)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or channels != planes:
             self.shortcut = nn.Sequential(
@@ -79,3 +73,14 @@ class BasicBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         added: Tensor = self.relu(self.residual(features) + self.shortcut(features))
         return added
+
+
+def residual(channels: int, planes: int, stride: int) -> nn.Sequential:
+    """Two 3 x 3 convolutions with batch normalisation, ReLU between them; the first has the stride."""
+    return nn.Sequential(
+        nn.Conv2d(channels, planes, 3, stride, padding=1, bias=False),
+        nn.BatchNorm2d(planes),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(planes, planes, 3, padding=1, bias=False),
+        nn.BatchNorm2d(planes),
+    )
