@@ -216,16 +216,13 @@ def fitted(calibrator: str) -> Calibrate:
 
         from trainables.calibrators import fit
 
-        with torch.random.fork_rng(devices=[]):
-            # Fits that use random numbers must be reproducible.
-            torch.manual_seed(0)
-            made = fit(
-                calibrator,
-                torch.from_numpy(validation.logits),
-                torch.from_numpy(validation.labels),
-                class_counts=validation.class_counts,
-            )
-            found: Floats = made.log_probabilities(torch.from_numpy(logits)).numpy()
+        made = fit(
+            calibrator,
+            torch.from_numpy(validation.logits),
+            torch.from_numpy(validation.labels),
+            class_counts=validation.class_counts,
+        )
+        found: Floats = made.log_probabilities(torch.from_numpy(logits)).numpy()
         return found
 
     return calibrate
