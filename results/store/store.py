@@ -47,6 +47,12 @@ FailureClass = Literal["preempted", "out of memory", "diverged", "timed out", "c
 COPIED_FROM = 1000
 """From this number on, reading the rows of a folder one by one takes over a second."""
 
+ONE_IN = 32
+"""One commit in so many, by its key, looks for rows to copy."""
+
+COPIED_BY_COMMITS_FROM = 100
+"""Number of loose rows that such a commit copies."""
+
 
 class Store:
     """The results of any number of sweeps, in a folder or under an object-store URI.
@@ -95,7 +101,14 @@ class Store:
         digests = {data_files.digest_column(kind): sha256(content) for kind, content in data.items()}
         row = rows.row_of(trial, evaluation, scores, measurements or {}, provenance, digests)
         address = Address.of(trial, evaluation)
-        return data_files.commit(self.folder, address.row, rows.to_parquet(row), data)
+        committed = data_files.commit(self.folder, address.row, rows.to_parquet(row), data)
+        if int(trial.key[:8], 16) % ONE_IN == 0:
+            # A driver may be killed before its end, and `trial` has none: readers never meet thousands.
+            with contextlib.suppress(StoreError):
+                snapshot = self.snapshot()
+                snapshot.evaluations()
+                self.copy_loose(snapshot, COPIED_BY_COMMITS_FROM)
+        return committed
 
     def record_failure(
         self, trial: Trial, failure_class: FailureClass, message: str, traceback: str, host: str
@@ -129,12 +142,12 @@ class Store:
         self._copy(snapshot, (TRIALS, OTHERS), replaced)
         return len(snapshot.rows(TRIALS).frame)
 
-    def copy_loose(self, snapshot: Snapshot) -> int:
+    def copy_loose(self, snapshot: Snapshot, many: int | None = None) -> int:
         """Adds to the compacted copy the rows that a snapshot read one by one, if they are many.
 
         Returns the number of rows that are still not in a copy: those that are few, or of a read-only store.
         """
-        if snapshot.loose >= (COPIED_FROM if self.folder.is_local else self.folder.readers):
+        if snapshot.loose >= (many or (COPIED_FROM if self.folder.is_local else self.folder.readers)):
             folders = [of for of in (TRIALS, OTHERS) if snapshot.loose_of(of)]
             listed = [info.path for info in snapshot.listed(copies.FOLDER)]
             replaced = {path for path in listed for of in folders if copies.is_of(of.name, path)}

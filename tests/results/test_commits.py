@@ -197,6 +197,29 @@ def test_many_rows_that_were_read_one_by_one_are_copied(
     pd.testing.assert_frame_equal(store.trials(), fresh(store), check_exact=True)
 
 
+def test_commits_copy_rows_now_and_then(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("results.store.store.ONE_IN", 2)
+    monkeypatch.setattr("results.store.store.COPIED_BY_COMMITS_FROM", 3)
+    trials = [trial_of(seed, loss) for seed in range(6) for loss in ("brier", "mmce")]
+    looks, left = 0, []
+    for trial in trials:
+        commit(store, trial)
+        looks += int(trial.key[:8], 16) % 2 == 0
+        left.append(loose(store))
+    # Some commits look and others do not, and each copy takes all rows that are loose.
+    assert 0 < looks < len(trials) and 0 in left[2:] and max(left) >= 3
+    assert len(list(store.folder.list("compacted"))) == 1
+    pd.testing.assert_frame_equal(store.trials(), fresh(store), check_exact=True)
+
+    # The trial is committed, whatever happens to the copy.
+    def refused(*_: object, **__: object) -> pd.DataFrame:
+        raise StoreError("gone")
+
+    monkeypatch.setattr("results.store.store.ONE_IN", 1)
+    monkeypatch.setattr("results.store.snapshot.Snapshot.evaluations", refused)
+    assert store.commit(**arguments_of_commit(trial_of(7)))
+
+
 def loose(store: Store) -> int:
     """How many rows are in no copy."""
     return store.snapshot().rows(TRIALS).loose
