@@ -182,13 +182,16 @@ def read(path_or_name: Path | str) -> SweepFile:
             in it, the problem and the nearest valid name.
     """
     raw = raw_file(path_or_name)
-    if isinstance(raw, dict) and "trials" in raw and "blocks" not in raw:
-        raise ConfigurationError(
-            f"{path_or_name}: is a search file, for `calibsweep search`, and not a sweep file."
-        )
+    if is_of_search(raw):
+        raise ConfigurationError(f"{path_or_name}: is a search file: this command needs a sweep file.")
     file = validated(SweepFile, raw, f"{path_or_name}: ")
     folder = located(str(path_or_name)).parent
     return file.model_copy(update={"blocks": [_placed(each, folder) for each in file.blocks]})
+
+
+def is_of_search(raw: Any) -> bool:
+    """Whether the content of a file is that of a search file."""
+    return isinstance(raw, dict) and "trials" in raw and "blocks" not in raw
 
 
 def _placed(block: Block, folder: Path) -> Block:

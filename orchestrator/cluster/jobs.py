@@ -1,4 +1,4 @@
-"""Submits a sweep's driver with this code as a Ray job; finds, follows and stops it.
+"""Submits the driver of a sweep or a search with this code as a Ray job; finds, follows and stops it.
 
 Nothing is stored on this machine: the metadata of the cluster's jobs identify their sweep and store.
 """
@@ -75,25 +75,28 @@ class Job:
 
 
 class Jobs:
-    """The jobs of one sweep and store on a cluster.
+    """The jobs of one sweep or search and store on a cluster.
 
     Args:
         address: Address of the cluster's dashboard, http://...:8265.
-        sweep: The sweep's name.
+        command: Of the driver: 'run' or 'search'.
+        name: Of the sweep or the search.
         store: Its store's URI.
 
     Raises:
         ConfigurationError: The dashboard does not respond.
     """
 
-    def __init__(self, address: str, sweep: str, store: str):
+    def __init__(self, address: str, command: str, name: str, store: str):
         if TOKEN.is_file():
             # Otherwise Ray would not send the token that it has.
             os.environ.setdefault("RAY_AUTH_MODE", "token")
         from ray.job_submission import JobSubmissionClient
 
         self.address = address
-        self.whose = {"calibsweep_sweep": sweep, "calibsweep_store": store}
+        self.command, self.name = command, name
+        of = "calibsweep_sweep" if command == "run" else f"calibsweep_{command}"
+        self.whose = {of: name, "calibsweep_store": store}
         # Uploads we report ourselves.
         for chatty in JOB_LOGGERS:
             logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -108,16 +111,17 @@ class Jobs:
         """Submits the driver with this source tree and the sweep file. Returns the job's id.
 
         Args:
-            sweep: The sweep file, or the name of a bundled one.
-            options: Further arguments of `calibsweep run`.
+            sweep: The sweep or search file, or the name of a bundled sweep.
+            options: Further arguments of the command.
             given: Other options of `launch`, so that the driver prints commands that work at its caller's.
         """
         now = datetime.datetime.now(datetime.UTC)
         with shipped(sweep) as (folder, file, plugins), reaching(self.address):
-            command = ["python", "-m", "orchestrator", "run", str(file), "--address", "auto", *options]
+            program = ["python", "-m", "orchestrator"]
+            command = [*program, self.command, str(file), "--address", "auto", *options]
             return self.client.submit_job(
                 entrypoint=shlex.join(command),
-                submission_id=f"calibsweep-{self.whose['calibsweep_sweep']}-{now:%Y%m%d-%H%M%S}",
+                submission_id=f"calibsweep-{self.name}-{now:%Y%m%d-%H%M%S}",
                 metadata=self.whose,
                 runtime_env={
                     "working_dir": str(folder),

@@ -27,9 +27,9 @@ def launch(
     retry_failed: bool,
     json: bool,
 ) -> None:
-    """Run a sweep as a job on a cluster. The job survives this terminal.
+    """Run a sweep or a search as a job on a cluster. The job survives this terminal.
 
-    Ships this code and its plug-ins. Rerun after any failure to resume the sweep.
+    Ships this code and its plug-ins. Rerun after any failure to resume it.
     """
     from orchestrator.screen.as_json import as_json
     from orchestrator.screen.launched import print_launched

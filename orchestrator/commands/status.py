@@ -27,7 +27,7 @@ def status(
     price: float | None,
     json: bool,
 ) -> int:
-    """Count the finished, running, failed and missing trials of a sweep; show the job of a launched one.
+    """Count the finished, running, failed and missing trials; show the job of a launched sweep or search.
 
     Without --cluster and --address it reads the store alone, wherever the sweep runs. Exit code 1 if a job
     failed.
@@ -35,6 +35,7 @@ def status(
     from orchestrator.screen.as_json import as_json
     from orchestrator.screen.launched import print_job
     from orchestrator.screen.plan import print_plan, print_running
+    from orchestrator.screen.search import print_state
     from orchestrator.use_cases import status as use_case
     from orchestrator.use_cases.cost import Prices
     from orchestrator.use_cases.launch import Target
@@ -51,8 +52,11 @@ def status(
     else:
         if target:
             print_job(found, target, click.get_current_context().params, shown)
-        else:
+        elif found.plan:
             print_running(found.plan, shown)
-        shown.print()
-        print_plan(found.plan, shown)
+        if found.search:
+            print_state(found.search, shown)
+        if found.plan:
+            shown.print()
+            print_plan(found.plan, shown)
     return int(found.job_failed)

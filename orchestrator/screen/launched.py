@@ -29,7 +29,7 @@ def print_launched(launched: Launched, target: Target, given: Mapping[str, Any],
     console.print(line, highlight=False, soft_wrap=True)
     console.print("\nNext:", style="bold")
     for command, explanation in (
-        ("status", "the states of its trials, and the cost of the remaining ones"),
+        ("status", "the states of its trials"),
         ("logs", "the output of its driver"),
         ("stop", "ends it; running trials save checkpoints"),
         ("launch", "resumes it after it has ended or died"),
@@ -68,10 +68,11 @@ def print_stopped(stopped: Stopped, target: Target, given: Mapping[str, Any], co
 def only_to_launch(job: Job) -> dict[str, Any]:
     """The options of a job that only `launch` takes."""
     words = shlex.split(job.entrypoint)
-    if "run" not in words:
-        return {}
-    given = app.commands["run"].make_context("run", words[words.index("run") + 1 :]).params
-    return {name: given[name] for name in ("data", "retry_failed")}
+    for name in ("run", "search"):
+        if name in words:
+            given = app.commands[name].make_context(name, words[words.index(name) + 1 :]).params
+            return {option: given[option] for option in ("data", "retry_failed") if option in given}
+    return {}
 
 
 def _line(job: Job) -> str:

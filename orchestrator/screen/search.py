@@ -12,6 +12,7 @@ from orchestrator.command_line import copied
 from orchestrator.screen import run
 from orchestrator.screen.grid import Grid
 from orchestrator.use_cases.search import Found, Observer, Opening, Searched
+from orchestrator.use_cases.status import SearchState
 from results.searched import score_text
 from results.wording import counted
 
@@ -27,12 +28,19 @@ class Shown(run.Shown, Observer):
         )
 
 
+def print_state(state: SearchState, console: Console) -> None:
+    """Prints how far a search is."""
+    line = f"{state.search}: {counted(state.trials, 'trial')}, {state.known} known, {state.running} running."
+    console.print(line, highlight=False)
+
+
 def print_searched(searched: Searched, given: Mapping[str, Any], console: Console) -> None:
     """Prints the best, and the next commands.
 
     Args:
-        given: Values of the parameters of `search`, by name.
+        given: Values of the parameters of `search`, and of the `launch` that submitted it, by name.
     """
+    launched = "cluster" in given
     if searched.best:
         several = len(searched.best[0].scores) > 1
         title = "Best by each trade-off of the scores" if several else "Best"
@@ -45,10 +53,15 @@ def print_searched(searched: Searched, given: Mapping[str, Any], console: Consol
     if searched.left:
         line = f"Interrupted with {counted(searched.left, 'trial')} left. To resume:"
         console.print(line, style="warning")
-        copied.show(console, copied.typed("search", given))
+        copied.show(console, copied.typed("launch" if launched else "search", given))
     if searched.report:
         run.print_report(searched.report, console)
-    if searched.sweep:
+    if searched.sweep and launched:
+        # This file is in the job's folder, which Ray deletes.
+        console.print("\nNext, on your machine:", style="bold")
+        line = copied.typed("search", given, file=given["sweep"], address=None, data=None)
+        copied.show(console, line, f"trains nothing more, and writes {searched.sweep.name}")
+    elif searched.sweep:
         console.print("\nNext:", style="bold")
         line = copied.typed("run", given, sweep=searched.sweep)
         copied.show(console, line, "the best beside its baselines, with several seeds, on the test set")

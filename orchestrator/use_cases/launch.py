@@ -1,23 +1,57 @@
-"""Launches, follows and stops a sweep whose driver is a job on a cluster."""
+"""Launches, follows and stops a sweep or a search whose driver is a job on a cluster."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from orchestrator.cluster import addresses, launcher
 from orchestrator.cluster.jobs import Job, Jobs
+from sweeps import search
 from sweeps.expand import load
+from sweeps.spec import is_of_search, raw_file
 from trainables.errors import ConfigurationError
 
 
 @dataclass(frozen=True)
-class Target:
-    """A sweep on a cluster, given by the cluster's file or its dashboard's address.
+class Work:
+    """What the driver of a file does.
 
     Attributes:
+        command: 'run' for a sweep, or 'search'.
+        name: Of the sweep or the search.
+        trials: Number of its trials, finished ones included.
+    """
+
+    command: str
+    name: str
+    trials: int
+
+    @classmethod
+    def of(cls, file: str, overrides: Sequence[str]) -> Work:
+        """The work of a sweep or search file, or of a bundled sweep.
+
+        Raises:
+            ConfigurationError: The file is invalid, or settings are changed of a search.
+        """
+        if not is_of_search(raw_file(file)):
+            sweep = load(file, overrides)
+            return cls("run", sweep.name, len(sweep.trials))
+        if overrides:
+            raise ConfigurationError(f"--set {overrides[0]}: {file} is a search file: edit a copy of it.")
+        checked = search.load(file).file
+        return cls("search", checked.name, checked.trials)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A sweep or a search on a cluster, given by the cluster's file or its dashboard's address.
+
+    Attributes:
+        sweep: A sweep or search file, or the name of a bundled sweep.
         store: Folder or URI that all nodes of the cluster can reach.
         overrides: Settings as for --set: 'training.epochs=3'.
         cluster: File for Ray's cluster launcher.
@@ -42,19 +76,24 @@ class Target:
             addresses.check(self.address)
         _check_reachable("--store", self.store, "object storage (s3://, gs://) or ")
 
+    @functools.cached_property
+    def work(self) -> Work:
+        """Raises ConfigurationError for an invalid file."""
+        return Work.of(self.sweep, self.overrides)
+
     @contextlib.contextmanager
     def jobs(self) -> Iterator[Jobs]:
-        """The cluster's jobs of this sweep and store.
+        """The cluster's jobs of this sweep or search and store.
 
         Raises:
-            ConfigurationError: The sweep is invalid, or the cluster does not respond.
+            ConfigurationError: The file is invalid, or the cluster does not respond.
         """
-        name = load(self.sweep, self.overrides).name
+        command, name = self.work.command, self.work.name
         if self.cluster:
             with launcher.dashboard(self.cluster) as address:
-                yield Jobs(address, name, self.store)
+                yield Jobs(address, command, name, self.store)
         else:
-            yield Jobs(self.address or "", name, self.store)
+            yield Jobs(self.address or "", command, name, self.store)
 
 
 class UnderWayError(ConfigurationError):
@@ -67,10 +106,11 @@ class NoJobError(ConfigurationError):
 
 @dataclass(frozen=True)
 class Launched:
-    """A sweep whose driver was submitted.
+    """A sweep or a search whose driver was submitted.
 
     Attributes:
-        trials: Number of trials of the sweep, finished ones included.
+        sweep: Its name.
+        trials: Number of its trials, finished ones included.
         job: Its id on the cluster.
     """
 
@@ -104,7 +144,7 @@ class Stopped:
 
 
 def launch(target: Target, data: Path | None = None, retry_failed: bool = False) -> Launched:
-    """Submits the sweep's driver, with this code, to the cluster. Starts the cluster of a file first.
+    """Submits the driver, with this code, to the cluster. Starts the cluster of a file first.
 
     Args:
         data: Folder of the data sets on the cluster's machines.
@@ -112,10 +152,12 @@ def launch(target: Target, data: Path | None = None, retry_failed: bool = False)
 
     Raises:
         UnderWayError: It is running already.
-        ConfigurationError: The sweep is invalid, not all nodes can reach a folder, or the cluster does not
+        ConfigurationError: The file is invalid, not all nodes can reach a folder, or the cluster does not
             start or respond.
     """
-    sweep = load(target.sweep, target.overrides)
+    work = target.work
+    if retry_failed and work.command != "run":
+        raise ConfigurationError("--retry-failed: a search does not repeat failed trials.")
     if data is not None:
         _check_reachable("--data", str(data), "")
     if target.cluster:
@@ -127,10 +169,10 @@ def launch(target: Target, data: Path | None = None, retry_failed: bool = False)
     with target.jobs() as jobs:
         before = jobs.latest()
         if before and before.under_way:
-            raise UnderWayError(f"{sweep.name} is already running as {before.id}")
+            raise UnderWayError(f"{work.name} is already running as {before.id}")
         cluster = None if target.cluster is None else str(target.cluster)
         job = jobs.submit(target.sweep, options, {"cluster": cluster, "address": target.address})
-    return Launched(sweep.name, len(sweep.trials), job)
+    return Launched(work.name, work.trials, job)
 
 
 def logs(target: Target, follow: bool = True, show: Callable[[str], object] | None = None) -> Logs:

@@ -1,4 +1,4 @@
-"""Reports the state of a started sweep: its running trials and, if launched, its job."""
+"""Reports the state of a started sweep or search: its running trials and, if launched, its job."""
 
 from __future__ import annotations
 
@@ -6,24 +6,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.cluster.jobs import Job
+from orchestrator.search.source import SearchedTrials
 from orchestrator.use_cases.cost import Prices
-from orchestrator.use_cases.launch import Target
+from orchestrator.use_cases.launch import Target, Work
 from orchestrator.use_cases.plan import Plan, plan
+from results.store.running import running
+from results.store.store import Store
+from sweeps import search as search_files
+from trainables.errors import ConfigurationError
 
 LOG_LINES = 20
 
 
 @dataclass(frozen=True)
-class Status:
-    """The state of a sweep.
+class SearchState:
+    """The state of a search in a store.
 
     Attributes:
-        plan: From the store, with the running trials.
-        job: The latest job of a launched sweep; None if there is none.
+        trials: Number of suggestions of the search.
+        known: Number of the first suggestions whose results the store has.
+        running: Number of running trials among the next.
+    """
+
+    search: str
+    store: str
+    trials: int
+    known: int
+    running: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a sweep or a search.
+
+    Attributes:
+        plan: Of a sweep, from the store, with the running trials.
+        search: Of a search.
+        job: The latest job of a launched one; None if there is none.
         log: The last lines printed by the driver of a failed job.
     """
 
-    plan: Plan
+    plan: Plan | None
+    search: SearchState | None = None
     job: Job | None = None
     log: tuple[str, ...] = ()
 
@@ -35,17 +59,35 @@ class Status:
 def status(
     sweep: str, store: str = "store", overrides: Sequence[str] = (), prices: Prices | None = None
 ) -> Status:
-    """Reports the state of a sweep from its store alone, wherever it runs.
+    """Reports the state of a sweep or a search from its store alone, wherever it runs.
 
     Raises:
-        ConfigurationError: The sweep is invalid, or a price does not apply to it.
+        ConfigurationError: The file is invalid, or a price does not apply to it.
         StoreError: The store does not exist, or cannot be read.
     """
-    return Status(plan(sweep, store, overrides, prices))
+    return Status(*_state(sweep, store, overrides, prices))
+
+
+def _state(
+    file: str, store: str, overrides: Sequence[str], prices: Prices | None, may_be_new: bool = False
+) -> tuple[Plan | None, SearchState | None]:
+    if Work.of(file, overrides).command == "run":
+        return plan(file, store, overrides, prices, may_be_new=may_be_new), None
+    if prices and prices != Prices():
+        raise ConfigurationError("--gpus and --price: only the trials of a sweep are known beforehand.")
+    place = Store(store)
+    if not may_be_new:
+        place.check_place()
+    source = SearchedTrials(search_files.load(file), place)
+    while source.next():
+        pass
+    runs = sum(key in source.open for key in running(place))
+    checked = source.search.file
+    return None, SearchState(checked.name, store, checked.trials, source.known, runs)
 
 
 def status_of_launched(target: Target, prices: Prices | None = None) -> Status:
-    """Reports the state of a launched sweep.
+    """Reports the state of a launched sweep or search.
 
     Raises:
         ConfigurationError: As for `status`, or the cluster does not respond.
@@ -54,5 +96,5 @@ def status_of_launched(target: Target, prices: Prices | None = None) -> Status:
     with target.jobs() as jobs:
         job = jobs.latest()
         log = jobs.logs(job).splitlines()[-LOG_LINES:] if job and job.failed else []
-    found = plan(target.sweep, target.store, target.overrides, prices, may_be_new=True)
-    return Status(found, job, tuple(log))
+    found = _state(target.sweep, target.store, target.overrides, prices, may_be_new=True)
+    return Status(*found, job, tuple(log))

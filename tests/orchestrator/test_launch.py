@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -117,6 +118,39 @@ def test_a_launched_sweep_is_seen_stopped_and_gone_on_with(launched: Launched, t
     trials = [("halved", 0), ("halved", 1)]
     here = trained_alone(launched.command, tmp_path / "here", 12, *trials, plugins=[str(plugin)])
     assert here.equals(numbers(launched.store))
+
+
+SEARCH = """
+name: launched
+plugins: [halved.py]
+dataset: digits
+model: mlp
+losses: [halved, focal: {gamma: {low: 0, high: 5}}]
+training: {epochs: 1}
+trials: 3
+run: {watch: [], gpus_per_trial: 1, cpus_per_trial: 0.5}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_launched_search_leaves_the_sweep_file_to_the_same_command_here(launched: Launched) -> None:
+    # Its name is that of the sweep above: they are two jobs nevertheless.
+    file = launched.sweep.with_name("search.yaml")
+    file.write_text(SEARCH, encoding="utf-8")
+    search = dataclasses.replace(launched, sweep=file)
+    launched.slow.unlink(missing_ok=True)
+    assert "no job of this sweep and store" in search("logs", code=2)
+    for options, told in ((["--set", "training.epochs=2"], "--set"), (["--retry-failed"], "--retry-failed")):
+        assert f"calibsweep: {told}" in search("launch", *options, code=2)
+    assert "launched: 3 trials, launched as calibsweep-launched-" in search("launch")
+    output = search("logs")
+    here = ("search", str(file), "--store", str(launched.store))
+    assert f"Next, on your machine:\n  calibsweep {' '.join(here)}\n" in output
+    status = search("status")
+    assert ": succeeded, submitted" in status and "launched: 3 trials, 3 known, 0 running." in status
+    assert "3 known before" in launched.command(*here)
+    assert "name: launched-best\n" in (launched.command.folder / "launched-best.yaml").read_text()
 
 
 def test_what_is_shipped_is_the_code_and_nothing_else() -> None:
