@@ -191,10 +191,9 @@ def test_a_loss_that_reads_nothing_is_not_refused(monkeypatch: pytest.MonkeyPatc
 def test_a_compiled_step_is_the_eager_step_and_compiled_once(precision: str, rho: float) -> None:
     """In the memory format of a GPU too, and although each epoch ends with a smaller batch."""
     trial = trial_of(precision=precision, sam=rho)
-    eager, fast = TrialRun(trial, dataset_of(40), CPU), TrialRun(trial, dataset_of(40), CPU)
-    fast.trainer.execution.channels_last = precision == "bfloat16"
-    if fast.trainer.execution.channels_last:
-        fast.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layout = "channels_last" if precision == "bfloat16" else "contiguous"
+    same = trial_of(precision=precision, sam=rho, memory_format=layout)
+    eager, fast = TrialRun(trial, dataset_of(40), CPU), TrialRun(same, dataset_of(40), CPU)
     model = compiled(fast.model, CPU, fast.trainer.execution.channels_last)
     sizes: list[int] = []
 
@@ -249,7 +248,7 @@ def test_how_a_step_runs_on_a_gpu() -> None:
     assert on_a_gpu().description == "eager, contiguous"
     # The same kernels in each process.
     assert torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark
-    # Float32 is float32, and on true float32 channels_last is of no use.
+    # Float32 is float32, and on true float32 channels_last is of no use by itself.
     assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
     assert torch.backends.cudnn.conv.fp32_precision != "tf32" != torch.backends.cudnn.rnn.fp32_precision
     assert on_a_gpu(compile=True).description == "compiled, contiguous"
@@ -260,6 +259,7 @@ def test_how_a_step_runs_on_a_gpu() -> None:
     assert weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
     without_convolutions = on_a_gpu("mlp", precision="bfloat16")
     assert without_convolutions.description == "eager, contiguous"
+    assert on_a_gpu(memory_format="channels_last").description == "eager, channels_last"
     assert without_convolutions.evaluation_batch == EVALUATION_BATCH
 
 
@@ -338,6 +338,24 @@ def test_evaluation_batches_fill_a_gpu_and_not_its_memory() -> None:
     assert on_a_gpu().evaluation_batch == gpu_evaluation_batch((3, 16, 16)) == 8192
     assert [gpu_evaluation_batch((3, side, side)) for side in (32, 64, 224)] == [2048, 512, 256]
     assert TrialRun(trial_of(), dataset_of(40), CPU).trainer.execution.evaluation_batch == EVALUATION_BATCH
+
+
+def test_channels_last_on_a_cpu_is_the_same_mathematics_in_another_trial() -> None:
+    trial, plain = trial_of(memory_format="channels_last"), trial_of()
+    assert trial.key != plain.key == trial_of(memory_format="contiguous").key
+    assert "memory_format" not in plain.identity()["training"]
+    fast, slow = TrialRun(trial, dataset_of(40), CPU), TrialRun(plain, dataset_of(40), CPU)
+    assert fast.trainer.execution.description == "eager, channels_last"
+    assert slow.trainer.execution.description == "eager, contiguous"
+    weight = fast.model.get_parameter("features.4.weight")
+    assert weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
+    for _ in range(3):
+        expected, found = slow.advance(), fast.advance()
+        for name in ("train_loss", "gradient_norm", "test_nll"):
+            assert found[name] == pytest.approx(expected[name], rel=1e-5), name
+    mlp = resolve("digits", "mlp", "brier", 0, training={"memory_format": "channels_last"})
+    network = models.build("mlp", 10, input_shape=(1, 8, 8))
+    assert Execution(network, CPU, mlp.training, (1, 8, 8)).description == "eager, contiguous"
 
 
 def test_compiling_makes_another_trial_and_its_default_does_not() -> None:

@@ -170,14 +170,17 @@ def test_resuming_within_an_epoch_is_as_if_undisturbed(
 
 
 @pytest.mark.parametrize(
-    ("model", "loss"),
+    ("model", "loss", "training"),
     [
-        *(("mlp", loss) for loss in LOSSES.names()),
-        *(("small_cnn", loss) for loss in ("cross_entropy", *WITH_STATE)),
+        *(("mlp", loss, {}) for loss in LOSSES.names()),
+        *(("small_cnn", loss, {}) for loss in ("cross_entropy", *WITH_STATE)),
+        ("small_cnn", "cross_entropy", {"memory_format": "channels_last"}),
     ],
 )
-def test_resuming_after_each_epoch_is_as_if_undisturbed(model: str, loss: str) -> None:
-    trial = trial_of(model, loss)
+def test_resuming_after_each_epoch_is_as_if_undisturbed(
+    model: str, loss: str, training: dict[str, Any]
+) -> None:
+    trial = trial_of(model, loss, **training)
     undisturbed = started(trial)
     while not undisturbed.done:
         undisturbed.advance()

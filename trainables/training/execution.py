@@ -24,10 +24,10 @@ with less memory than a training step keeps for its backward pass."""
 class Execution:
     """Forward passes of a model on its device, in the precision of its trial.
 
-    On a CPU: torch's default kernels, contiguous tensors. On a GPU, for convolutional networks:
+    Convolutional networks read images in the memory format of their trial's settings. On a GPU, moreover:
 
     - bfloat16 uses the memory format channels_last, which tensor cores read. float32 does not use them
-      (see `use_ieee_float32`) and stays contiguous.
+      (see `use_ieee_float32`).
     - Evaluation uses larger batches.
     - If a network allows it, its forward and backward pass are recorded once as CUDA graphs and replayed for
       each batch: the same kernels, without launching a thousand of them from Python.
@@ -64,15 +64,18 @@ class Execution:
         self.device = device
         self.bfloat16 = settings.precision == "bfloat16"
         self.full_batch: int | None = None
-        self.channels_last, self.evaluation_batch = False, EVALUATION_BATCH
+        convolutional = shape is not None and len(shape) == 3 and convolves(model)
+        self.channels_last = convolutional and settings.memory_format == "channels_last"
+        self.evaluation_batch = EVALUATION_BATCH
         if device.type == "cuda":
             use_ieee_float32()
             # Benchmarking cuDNN's algorithms would choose another one in each process, on tiny differences in
             # time: a repeated trial would not produce the same bytes.
             torch.backends.cudnn.benchmark = False
             torch.backends.cudnn.deterministic = True
-            if shape is not None and len(shape) == 3 and convolves(model):
-                self.channels_last, self.evaluation_batch = self.bfloat16, gpu_evaluation_batch(shape)
+            if shape is not None and convolutional:
+                self.channels_last = self.channels_last or self.bfloat16
+                self.evaluation_batch = gpu_evaluation_batch(shape)
         if self.channels_last:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.compiled: Callable[[Any], Tensor] | None = None
