@@ -12,15 +12,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from orchestrator.driver import own_code
 from orchestrator.driver.stop_request import StopRequest
-from trainables import datasets
+from trainables import datasets, tasks
 from trainables.builds import check_builds_for
 from trainables.catalogue import MODELS
 from trainables.errors import CalibsweepError, DataError
 from trainables.registry.plugins import PLUGINS, Plugin
-from trainables.trial import Component, Trial
+from trainables.trial import NATURAL, Component, Trial
+
+if TYPE_CHECKING:
+    from trainables.datasets.base import Dataset
 
 POLL_SECONDS = 0.2
 
@@ -31,11 +35,13 @@ class Needed:
 
     Attributes:
         pairs: A data set and a model of another library, which only says when it is built whether they fit.
+        sampled: A data set and a sampler, which may need more samples than a class has.
     """
 
     datasets: list[Component]
     models: list[Component]
     pairs: list[tuple[Component, Component]]
+    sampled: list[tuple[Component, Component]]
     plugins: tuple[Plugin, ...]
 
     @classmethod
@@ -45,11 +51,14 @@ class Needed:
         networks = dict.fromkeys(trial.model for trial in trials)
         of_libraries = {model for model in networks if MODELS[model.name].spec.content}
         pairs = dict.fromkeys((t.dataset, t.model) for t in trials if t.model in of_libraries)
-        return cls(list(parts), list(networks), list(pairs), PLUGINS.files)
+        sampled = dict.fromkeys((t.dataset, t.sampler) for t in trials if t.sampler != NATURAL)
+        return cls(list(parts), list(networks), list(pairs), list(sampled), PLUGINS.files)
 
 
 def check_data(needed: Needed, root: Path) -> None:
-    """Loads each data set, and torchvision if a model needs it, since a failure would fail every such trial.
+    """Loads each data set, and torchvision if a model needs it, and builds each sampler.
+
+    A failure would fail every such trial.
 
     Raises:
         DataError, ConfigurationError: The first that cannot be loaded.
@@ -62,6 +71,17 @@ def check_data(needed: Needed, root: Path) -> None:
             from trainables.models import build_for
 
             build_for(dataset, model)
+        for sampler in (sampler for data, sampler in needed.sampled if data == component):
+            _check_sampler(sampler, dataset, tasks.name_of(component.name))
+
+
+def _check_sampler(sampler: Component, dataset: Dataset, task: str) -> None:
+    import torch
+
+    from trainables import samplers
+
+    built = samplers.of_part(sampler, dataset.train, tasks.build(task).loss_context(dataset))
+    built.training_part(dataset.train, torch.Generator().manual_seed(0))
 
 
 class DataCheck:

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.driver.data_check import DataCheck, Needed
 from orchestrator.driver.stop_request import StopRequest
-from trainables.errors import DataError
+from trainables.errors import ConfigurationError, DataError
 from trainables.resolve import resolve
 
 DIGITS, CIFAR = resolve("digits", "mlp", "brier", 0), resolve("cifar10", "mlp", "brier", 0)
@@ -35,6 +35,18 @@ def test_a_missing_file_is_the_error_of_loading_it(tmp_path: Path, capfd: pytest
     ):
         check.wait()
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.slow
+def test_a_sampler_that_needs_more_samples_is_refused_before_any_trial(tmp_path: Path) -> None:
+    pytest.importorskip("imblearn")
+    rare = ("digits", {"imbalance": "exponential", "factor": 10})
+    few = resolve(rare, "mlp", "brier", 0, sampler=("smote", {"neighbours": 40}))
+    with (
+        DataCheck(Needed.by([DIGITS, few]), tmp_path, StopRequest()) as check,
+        pytest.raises(ConfigurationError, match=r"smote: class \d has \d+ training samples, .* needs 41"),
+    ):
+        check.wait()
 
 
 def test_the_death_of_the_process_is_reported(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trainables.catalogue import SAMPLERS
 
 if TYPE_CHECKING:
+    from trainables.datasets.base import Split
     from trainables.samplers.base import Sampler
+    from trainables.trial import Component
 
 
 def build(name: str, **params: Any) -> Sampler:
@@ -23,3 +26,13 @@ def build(name: str, **params: Any) -> Sampler:
     """
     sampler: Sampler = SAMPLERS.build(name, **params)
     return sampler
+
+
+def of_part(sampler: Component, part: Split, context: Mapping[str, Any]) -> Sampler:
+    """The sampler of a training part. Raises like `build`.
+
+    Args:
+        context: Of the task.
+    """
+    whole = {**context, "samples": len(part), "labels": part.labels.cpu()}
+    return build(sampler.name, **dict(sampler.params), **whole)

@@ -68,13 +68,7 @@ class Trainer:
             together=group.size > 1,
             replayable=MODELS[trial.model.name].spec.replayable,
         )
-        self.sampler = samplers.build(
-            trial.sampler.name,
-            **dict(trial.sampler.params),
-            samples=len(dataset.train),
-            labels=dataset.train.labels.cpu(),
-            **context,
-        )
+        self.sampler = samplers.of_part(trial.sampler, dataset.train, context)
         generator = torch.Generator().manual_seed(seeds.synthetic_samples(trial))
         train = self.sampler.training_part(dataset.train, generator)
         if train is not dataset.train:
