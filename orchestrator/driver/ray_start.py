@@ -94,8 +94,6 @@ def _initialise(address: str | None, folder: Path) -> None:
         except Exception as error:
             message = " ".join(str(error).split())[:300]
             raise StartError(f"Ray cannot start on this machine: {message}") from error
-        # Starts a process for the first trial during other preparations.
-        ray.remote(num_cpus=0, max_retries=0)(lambda: None).remote()
         return
     _check_answers(address)
     through_client = address.startswith("ray://")

@@ -52,7 +52,7 @@ def test_script_is_sound() -> None:
 SWEEP = """\
     name: tiny
     description: Two small trials
-    training: {epochs: 300}
+    training: {epochs: 150}
     seeds: [0]
     blocks:
       - datasets: [digits]
