@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from results.report.page import Answer, Column, Loss, Metric, Real, Trial, Value
-from results.scoring import samples
 from results.scoring.samples import Samples
-from results.scoring.scores import chosen
-from results.statistics import resampling
-from results.statistics.differences import Difference, over_seeds, over_seeds_and_samples
-from results.tables.row_evidence import DRAWS, binned
+from results.statistics.differences import Difference
+from results.tables import paired
 
 REFERENCE = "cross_entropy"
 """The loss that the best one is compared with; if it is the best itself, the next one is."""
@@ -94,53 +89,15 @@ def _floor(known: Mapping[int, Value], best: int) -> str:
 def _difference(
     metric: str, position: int, best: Sequence[Trial], other: Sequence[Trial], tested: Tested
 ) -> Difference | None:
-    """The best less the other, in units of print, over the seeds that both have; None without any.
-
-    As a mark in tables needs both tests to reject, the interval is the wider one at each end.
-    """
+    """The best less the other, in units of print, over the seeds that both have; None without any."""
     by_seed = {trial.seed: trial for trial in other}
     pairs = [(trial, by_seed[trial.seed]) for trial in best if trial.seed in by_seed]
-    scores = np.array([[each.scores[position] for each in pair] for pair in pairs]).T
-    if not len(pairs) or not np.isfinite(scores).all():
+    if not pairs:
         return None
-    seeds = over_seeds(scores[0], scores[1])
-    drawn = _resampled(metric, [[trial.key for trial in side] for side in zip(*pairs, strict=True)], tested)
-    if drawn is None:
-        return seeds
-    both = over_seeds_and_samples(scores[0], scores[1], *drawn)
-    if len(pairs) == 1:
-        return both
-    return replace(
-        both,
-        low=min(both.low, seeds.low),
-        high=max(both.high, seeds.high),
-        p_value=max(both.p_value, seeds.p_value),
-    )
-
-
-def _resampled(
-    metric: str, keys: Sequence[Sequence[str]], tested: Tested
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Scores of both losses over resamples of the test samples, [seeds, draws] each, in units of print."""
-    every = [tested[key] for side in keys for key in side if key in tested]
-    if len(every) < 2 * len(keys[0]) or not samples.same_samples(every):
-        return None
-    (found,) = chosen([metric])
-    scale = 1.0 if found.unit == "none" else 100.0
-    resamples = resampling.Resamples(len(every[0].ids), DRAWS)
-    means = [samples.means_over(each, metric) for each in every]
-    if (error := binned(found)) is not None:
-        confidences, correct = (np.stack([getattr(each, name) for each in every]) for name in _BINNED)
-        drawn = resampling.binned_errors(confidences, correct, {metric: error}, resamples)[metric]
-    elif all(each is not None for each in means):
-        drawn = resampling.means(np.stack([each for each in means if each is not None]), resamples)
-    else:
-        return None
-    drawn = scale * drawn
-    return drawn[: len(keys[0])], drawn[len(keys[0]) :]
-
-
-_BINNED = ("confidences", "correct")
+    sides = list(zip(*pairs, strict=True))
+    scores = [[trial.scores[position] for trial in side] for side in sides]
+    found = [[tested[trial.key] for trial in side if trial.key in tested] for side in sides]
+    return paired.difference(metric, scores, found)
 
 
 def _much(
