@@ -52,6 +52,48 @@ def test_a_reliability_diagram_shows_the_bins(cell: Cell, column: int) -> None:
     assert f"{100 * ece:.2f}%" in diagram.get_title(loc="left")
 
 
+def test_reliability_by_class_shows_each_class_against_the_others(cell: Cell) -> None:
+    figure = drawn("reliability_by_class", Results([cell]))
+    trial = cell.one_seed(None)[0]
+    test = trial.parts["test"]
+    logits, labels = tensors(test)
+    classes = logits.shape[1]
+    panels = [axes for axes in figure.axes if axes.get_title(loc="left")]
+    assert len(panels) == classes == 10
+    for scaled, number in ((logits, 3), (logits / trial.scores["temperature_ece"], 7)):
+        probabilities = torch.softmax(scaled, dim=1)[:, number]
+        own = torch.stack([probabilities, torch.zeros_like(probabilities)], dim=1)
+        # As the confidence of a network that always predicts this class.
+        bins = [(15 * probabilities).ceil().long().clamp(1, 15) == bin for bin in range(1, 16)]
+        expected = [float((labels[chosen] == number).double().mean()) for chosen in bins if chosen.any()]
+        gaps = [
+            abs(float(((labels == number).double() - own[:, 0])[chosen].sum())) / len(labels)
+            for chosen in bins
+        ]
+        panel = panels[number]
+        if scaled is logits:
+            np.testing.assert_allclose(heights(panel.containers[0]), expected, atol=1e-9)
+            assert f"ECE {100 * sum(gaps):.2f}" in panel.get_title(loc="left")
+        else:
+            np.testing.assert_allclose(panel.lines[-1].get_ydata(), expected, atol=1e-9)
+            assert f"{100 * sum(gaps):.2f}%" in panel.get_title(loc="left")
+    # Of many classes, those with the most and the fewest training samples.
+    many = dataclasses.replace(
+        test,
+        logits=np.repeat(test.logits, 2, axis=1),
+        class_counts=tuple(100 - 7 * (number % 9) - number for number in range(20)),
+    )
+    given = dataclasses.replace(trial, read=None, given={"test": many})
+    figure = drawn("reliability_by_class", Results([dataclasses.replace(cell, trials=(given,))]))
+    shown = [
+        axes.get_title(loc="left").split()[1].rstrip(",")
+        for axes in figure.axes
+        if axes.get_title(loc="left")
+    ]
+    order = sorted(range(20), key=lambda number: -(many.class_counts or ())[number])
+    assert [*map(int, shown)] == sorted([*order[:6], *order[-6:]])
+
+
 def test_the_band_of_a_bin_is_binomial() -> None:
     # Four bins with equal confidences each: then the number of hits is binomial.
     sizes, levels = {3: 40, 7: 71, 11: 12, 13: 350}, {3: 0.25, 7: 0.5, 11: 0.77, 13: 0.9}
