@@ -183,7 +183,7 @@ def read(path_or_name: Path | str) -> SweepFile:
     """
     raw = raw_file(path_or_name)
     if is_of_search(raw):
-        raise ConfigurationError(f"{path_or_name}: is a search file: this command needs a sweep file.")
+        raise ConfigurationError(f"{path_or_name}: is a search file, for `calibsweep search`.")
     file = validated(SweepFile, raw, f"{path_or_name}: ")
     folder = located(str(path_or_name)).parent
     return file.model_copy(update={"blocks": [_placed(each, folder) for each in file.blocks]})
