@@ -71,5 +71,6 @@ def _imported(node: ast.AST) -> Iterator[str]:
             case ast.If(test=ast.Name(id="TYPE_CHECKING")):
                 for other in child.orelse:
                     yield from _imported(other)
-            case _:
+            case ast.stmt() | ast.excepthandler() | ast.match_case():
+                # No expression has a statement in it.
                 yield from _imported(child)

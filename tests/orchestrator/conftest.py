@@ -208,6 +208,8 @@ def cluster(
     before = dict(os.environ)
     # The nodes' workers inherit it.
     os.environ.update(command.environment())
+    # Else it starts a process for each CPU, which no trial uses.
+    os.environ.update({"RAY_prestart_worker_first_driver": "0"})
     if client_port is not None:
         # Else what listens there crashes now and then: ray-project/ray#63202.
         os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
