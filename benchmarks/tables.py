@@ -3,11 +3,11 @@
     python benchmarks/tables.py [--trials 10000] [--repeats 3] [--store FOLDER]
 
 The store is synthetic: identities of real trials with random logits and their scores, written by
-`Store.commit` as a sweep's workers do. An existing store is reused, without copies of rows and scores.
+`Store.commit` as a sweep's workers do, which now and then copies rows. An existing store is reused.
 
-Timed are `calibsweep tables` and its file with all metrics (`--format md`): at first, when each row's file is
-read and the rows are copied, as `run` does at its end; later; and once `calibsweep store rescore` has made
-noise floors and comparisons from the logits.
+Timed are `calibsweep tables` and its file with all metrics (`--format md`): at first; without any copy, when
+each row's file is read; later; and once `calibsweep store rescore` has made noise floors and comparisons from
+the logits.
 
 The rival is plain `pyarrow.dataset`, which reads the same one-row files into one data frame, without checks
 and without tables. Each run is a new process, and its time includes the whole process. They alternate. Prints
@@ -37,7 +37,7 @@ from trainables.tasks.classification import Predictions
 from trainables.trial import Trial
 
 CLAIMED_SECONDS = 3.0
-"""For `calibsweep tables` of 10,000 trials, at each call but the first."""
+"""For `calibsweep tables` of 10,000 trials, at the first call too."""
 
 SAMPLES, CLASSES = 40, 10
 SEEDS = 5
@@ -101,6 +101,7 @@ def main() -> None:
             )
         rival: list[float] = []
         tables = (TABLES, "tables", "--store", store.uri)
+        first = seconds(*tables)
         of_all_metrics = (*tables, "--format", "md")
 
         def beside_the_rival(command: tuple[str, ...], forget: bool = False) -> float:
@@ -113,7 +114,8 @@ def main() -> None:
             return min(times)
 
         found = {
-            "the first tables": beside_the_rival(tables, forget=True),
+            "the first tables": first,
+            "tables without any copy": beside_the_rival(tables, forget=True),
             "later tables": beside_the_rival(tables),
             "the file with all metrics": beside_the_rival(of_all_metrics),
         }
@@ -126,7 +128,8 @@ def main() -> None:
         for name, least in found.items():
             print(f"  {name:<46}  {least:5.2f} s  {min(rival) / least:.1f} times as fast as pyarrow.dataset")
         print(f"  store rescore                                   {rescoring:5.2f} s")
-        late = [name for name, least in found.items() if name.startswith("later") and least > CLAIMED_SECONDS]
+        prompt = [name for name in found if name.startswith(("the first", "later"))]
+        late = [name for name in prompt if found[name] > CLAIMED_SECONDS]
         if late and arguments.trials <= 10_000:
             raise SystemExit(f"claimed: {', '.join(late)} in at most {CLAIMED_SECONDS:g} s")
 
