@@ -44,6 +44,25 @@ def test_which_number_compares_temperatures_as_recorded(repository: Path) -> Non
     assert f"for {lower} of {len(means)} losses**, on average {by_nll:.2f}% instead of {by_ece:.2f}%" in text
 
 
+def test_the_page_of_searches_shows_the_recorded_means(repository: Path) -> None:
+    text = (repository / "docs/search.md").read_text(encoding="utf-8").partition("searches on SST")[2]
+    fixed, found = (
+        Store(str(repository / "results/recorded" / folder))
+        .trials()
+        .groupby(["loss", "seed"])
+        .mean(numeric_only=True)
+        for folder in ("sst-tree-lstm", "sst-searches")
+    )
+    for searched, usual in (("focal(gamma=1.707)", "focal_3"), ("adafocal(lambda_=1.252)", "adafocal")):
+        for column in ("nll_after_nll", "ece", "ece_after_ece", "error"):
+            # Not the seed of the search.
+            means = [
+                100 * frame.loc[loss].loc[range(5)][f"test_{column}"].mean()
+                for frame, loss in ((found, searched), (fixed, usual))
+            ]
+            assert f" | {means[0]:.2f} | {means[1]:.2f} | found is " in text, (searched, column)
+
+
 @pytest.mark.parametrize(("sweep", "folder"), RECORDED.items())
 def test_the_report_pages_show_the_recorded_scores(repository: Path, sweep: str, folder: str) -> None:
     text = (repository / "docs/reports" / f"{sweep}.html").read_text(encoding="utf-8")
