@@ -318,6 +318,7 @@ def test_the_files_in_the_document_are_valid(tmp_path: Path) -> None:
         (["focal", "label_smoothing"], 30),
         (["focal"], 25),
         (["adafocal"], 25),
+        (["focal"], 16),
     ]
 
 
