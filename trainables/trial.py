@@ -54,8 +54,8 @@ class TrainingSettings:
             without weight decay; None if `optimizer` trains them like the rest.
         compile: Whether training uses torch.compile: the same mathematics in fewer, larger kernels, with
             different rounding.
-        memory_format: Order in which convolutions read images in float32, with different rounding. On CPUs
-            channels_last is faster; on GPUs contiguous is. In bfloat16, GPUs always use channels_last.
+        memory_format: Order in which convolutions read images in float32, with different rounding: for speed
+            on CPUs (docs/performance.md). In bfloat16, GPUs always use channels_last.
         schedule: Decay of the learning rate: at the milestones, or along a half cosine from epoch to epoch,
             from `learning_rate` after the warm-up to 0 after the last epoch.
         warmup_epochs: Epochs in which the learning rate rises linearly, step by step, to that of the

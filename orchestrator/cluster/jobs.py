@@ -19,6 +19,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from orchestrator.command_line.base import PLUGINS_VARIABLE, given_plugins
 from orchestrator.driver.own_code import FLOORS, SOURCE
@@ -180,6 +181,11 @@ class Jobs:
 async def _next(pieces: AsyncIterator[str]) -> str | None:
     """The next piece; None at the end."""
     return await anext(pieces, None)
+
+
+def as_launched(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a driver's parameters for the commands that it prints: in a job, those of `launch`."""
+    return {**params, "json": False, **json.loads(os.environ.get(LAUNCHED_VARIABLE, "{}"))}
 
 
 @contextlib.contextmanager

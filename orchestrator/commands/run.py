@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +47,7 @@ def run(
     their last checkpoint. Exit code 1 if a trial failed.
     """
     from orchestrator.cluster import addresses
-    from orchestrator.cluster.jobs import LAUNCHED_VARIABLE
+    from orchestrator.cluster.jobs import as_launched
     from orchestrator.driver.signals import carry_out
     from trainables.errors import ConfigurationError
 
@@ -60,11 +58,7 @@ def run(
                 "--address needs --store: a store that all machines of the cluster can reach."
             )
 
-    given = {
-        **click.get_current_context().params,
-        "json": False,
-        **loads(os.environ.get(LAUNCHED_VARIABLE, "{}")),
-    }
+    given = as_launched(click.get_current_context().params)
 
     def work(request: StopRequest) -> int:
         # With --json a program reads standard output.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,12 +60,11 @@ def search(
     Exit code 1 if the search is incomplete, or no trial succeeded.
     """
     from orchestrator.cluster import addresses
-    from orchestrator.cluster.jobs import LAUNCHED_VARIABLE
+    from orchestrator.cluster.jobs import as_launched
     from orchestrator.driver.signals import carry_out
     from trainables.errors import ConfigurationError
 
-    launched = loads(os.environ.get(LAUNCHED_VARIABLE, "{}"))
-    given = {**click.get_current_context().params, "json": False, **launched}
+    given = as_launched(click.get_current_context().params)
     if address is not None:
         addresses.check_of_driver(address)
         if click.get_current_context().get_parameter_source("store") == ParameterSource.DEFAULT:

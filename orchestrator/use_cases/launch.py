@@ -40,10 +40,19 @@ class Work:
         if not is_of_search(raw_file(file)):
             sweep = load(file, overrides)
             return cls("run", sweep.name, len(sweep.trials))
-        if overrides:
-            raise ConfigurationError(f"--set {overrides[0]}: {file} is a search file: edit a copy of it.")
-        checked = search.load(file).file
+        checked = search_of(file, overrides).file
         return cls("search", checked.name, checked.trials)
+
+
+def search_of(file: str, overrides: Sequence[str]) -> search.Search:
+    """The search of a file.
+
+    Raises:
+        ConfigurationError: The file is invalid, or settings are changed.
+    """
+    if overrides:
+        raise ConfigurationError(f"--set {overrides[0]}: {file} is a search file: edit a copy of it.")
+    return search.load(file)
 
 
 @dataclass(frozen=True)

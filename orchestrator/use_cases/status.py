@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from orchestrator.cluster.jobs import Job
 from orchestrator.search.source import SearchedTrials
 from orchestrator.use_cases.cost import Prices
-from orchestrator.use_cases.launch import Target, Work
+from orchestrator.use_cases.launch import Target, search_of
 from orchestrator.use_cases.plan import Plan, plan
 from results.store.running import running
 from results.store.store import Store
-from sweeps import search as search_files
+from sweeps.spec import is_of_search, raw_file
 from trainables.errors import ConfigurationError
 
 LOG_LINES = 20
@@ -71,19 +71,19 @@ def status(
 def _state(
     file: str, store: str, overrides: Sequence[str], prices: Prices | None, may_be_new: bool = False
 ) -> tuple[Plan | None, SearchState | None]:
-    if Work.of(file, overrides).command == "run":
+    if not is_of_search(raw_file(file)):
         return plan(file, store, overrides, prices, may_be_new=may_be_new), None
+    checked = search_of(file, overrides)
     if prices and prices != Prices():
         raise ConfigurationError("--gpus and --price: only the trials of a sweep are known beforehand.")
     place = Store(store)
     if not may_be_new:
         place.check_place()
-    source = SearchedTrials(search_files.load(file), place)
+    source = SearchedTrials(checked, place)
     while source.next():
         pass
     runs = sum(key in source.open for key in running(place))
-    checked = source.search.file
-    return None, SearchState(checked.name, store, checked.trials, source.known, runs)
+    return None, SearchState(checked.file.name, store, checked.file.trials, source.known, runs)
 
 
 def status_of_launched(target: Target, prices: Prices | None = None) -> Status:

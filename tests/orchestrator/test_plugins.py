@@ -152,7 +152,6 @@ def test_a_worker_compares_the_components_that_packages_provide(
     def installed(version: str | None, text: str = LOSS) -> None:
         """A worker with this version of the package, or without it."""
         sources._entry_points.cache_clear()
-        sources._all_entry_points.cache_clear()
         source.digest.cache_clear()
         monkeypatch.setattr(LOSSES, "_entries", None)
         if (folder := tmp_path / "packages").exists():

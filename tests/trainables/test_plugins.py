@@ -192,10 +192,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     for registry in (LOSSES, MODELS):
         monkeypatch.setattr(registry, "_entries", None)
     sources._entry_points.cache_clear()
-    sources._all_entry_points.cache_clear()
     yield tmp_path
     sources._entry_points.cache_clear()
-    sources._all_entry_points.cache_clear()
     for name in [name for name in sys.modules if name.partition(".")[0] == "their_losses"]:
         del sys.modules[name]
 

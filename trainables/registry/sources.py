@@ -60,7 +60,7 @@ def of_entry_points(group: str) -> Iterator[SourceFile]:
     Raises:
         ConfigurationError: An entry point names a missing module.
     """
-    for point in _entry_points(group):
+    for point in sorted(_entry_points().select(group=group), key=lambda point: (point.name, point.value)):
         distribution = point.dist
         origin = f"{distribution.name} {distribution.version}" if distribution else point.value
         found = file_of(point.module)
@@ -78,13 +78,7 @@ def of_entry_points(group: str) -> Iterator[SourceFile]:
 
 
 @functools.cache
-def _entry_points(group: str) -> tuple[importlib.metadata.EntryPoint, ...]:
-    found = _all_entry_points().select(group=group)
-    return tuple(sorted(found, key=lambda point: (point.name, point.value)))
-
-
-@functools.cache
-def _all_entry_points() -> Any:
+def _entry_points() -> Any:
     """Those of every installed package: reading them takes as long for one group as for all."""
     return importlib.metadata.entry_points()
 

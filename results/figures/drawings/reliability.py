@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -42,19 +43,8 @@ def pictures(results: Results) -> Iterator[Picture]:
             shown_epoch = results.epoch or (trial.reported_epoch + 1 if trial.has_curves else None)
             epoch = f"epoch {shown_epoch}" if shown_epoch else ""
             style.heading(drawing, title, cell.note, epoch)
-            look = style.look(trial.loss)
             handles = [
-                Patch(facecolor=look.color, alpha=0.5, label="accuracy"),
-                Patch(facecolor="none", edgecolor=style.GAP, hatch=HATCH, label="gap to confidence"),
-                Line2D(
-                    [],
-                    [],
-                    color=style.INK,
-                    marker="|",
-                    markersize=9,
-                    linestyle="",
-                    label="95% band if calibrated",
-                ),
+                *entries(trial.loss, "accuracy", "confidence"),
                 Line2D([], [], color=style.INK, linestyle="--", linewidth=0.8, label="accuracy = confidence"),
             ]
             style.key(drawing, handles, 4 if len(shown) > 1 else 2)
@@ -85,6 +75,22 @@ def _of_epoch(results: Results, trial: Trial) -> dict[str, Bins]:
     return {
         heading: arithmetic.of_recorded(*trial.bins(column, epoch)) for heading, column in columns.items()
     }
+
+
+def entries(loss: str, observed: str, predicted: str) -> list[Artist]:
+    """The entries of `diagram` in a legend.
+
+    Args:
+        observed: Name of the height of a bar.
+        predicted: Name of the number that it should have.
+    """
+    return [
+        Patch(facecolor=style.look(loss).color, alpha=0.5, label=observed),
+        Patch(facecolor="none", edgecolor=style.GAP, hatch=HATCH, label=f"gap to {predicted}"),
+        Line2D(
+            [], [], color=style.INK, marker="|", markersize=9, linestyle="", label="95% band if calibrated"
+        ),
+    ]
 
 
 def diagram(axes: Axes, found: Bins, loss: str) -> None:

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from results.figures import arithmetic, style
 from results.figures.data import Part, Results
-from results.figures.drawings.reliability import HATCH, diagram
+from results.figures.drawings.reliability import diagram, entries
 from results.figures.kinds import Picture, figure
 from results.statistics.binned import Floats, Ints
 
@@ -49,19 +48,8 @@ def pictures(results: Results) -> Iterator[Picture]:
                 cell.note,
                 f"the {MOST // 2} most frequent and rarest classes" if left_out else "",
             )
-            look = style.look(trial.loss)
             handles = [
-                Patch(facecolor=look.color, alpha=0.5, label="frequency, before calibration"),
-                Patch(facecolor="none", edgecolor=style.GAP, hatch=HATCH, label="gap to probability"),
-                Line2D(
-                    [],
-                    [],
-                    color=style.INK,
-                    marker="|",
-                    markersize=9,
-                    linestyle="",
-                    label="95% band if calibrated",
-                ),
+                *entries(trial.loss, "frequency, before calibration", "probability"),
                 *[_dots(label=f"after {results.calibrator}") for _ in shown[1:]],
             ]
             style.key(drawing, handles, 4)
