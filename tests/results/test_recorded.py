@@ -54,7 +54,7 @@ def test_the_page_of_searches_shows_the_recorded_means(repository: Path) -> None
         for folder in ("sst-tree-lstm", "sst-searches")
     )
     for searched, usual in (("focal(gamma=1.707)", "focal_3"), ("adafocal(lambda_=1.252)", "adafocal")):
-        for column in ("nll_after_nll", "ece", "ece_after_ece", "error"):
+        for column in ("nll_after_ece", "ece", "ece_after_ece", "error"):
             # Not the seed of the search.
             means = [
                 100 * frame.loc[loss].loc[range(5)][f"test_{column}"].mean()
