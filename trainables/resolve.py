@@ -10,7 +10,7 @@ from typing import Any
 from trainables.catalogue import DATASETS, LOSSES, MODELS, PROTOCOLS, SAMPLERS, TASKS
 from trainables.errors import ConfigurationError
 from trainables.registry import Entry
-from trainables.trial import NATURAL, Component, Selection, Trial, canonical_json
+from trainables.trial import NATURAL, Component, Selection, TrainingSettings, Trial, canonical_json
 
 DEFAULT_PROTOCOL = "mukhoti2020"
 
@@ -67,7 +67,19 @@ def of_cell(
     for other in others:
         _refuse_to_evaluate(other, data)
     order = Component.resolve(SAMPLERS, sampler)
+    _refuse_beside_features(order, settings)
     return Trial(data, network, criterion, settings, seed, protocol, others, order)
+
+
+def _refuse_beside_features(sampler: Component, settings: TrainingSettings) -> None:
+    """Features are neither mixed as inputs are, nor those of averaged weights."""
+    if not SAMPLERS[sampler.name].spec.on_features:
+        return
+    for name in ("mixup", "ema_decay", "swa_start"):
+        if getattr(settings, name) not in (None, 0):
+            raise ConfigurationError(
+                f"training.{name} is set, but sampler {sampler.label!r} trains the last layer on features."
+            )
 
 
 def checked_seed(seed: int) -> int:

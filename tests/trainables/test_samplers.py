@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables import samplers
@@ -16,6 +16,9 @@ from trainables.datasets.base import Split
 from trainables.errors import ConfigurationError
 from trainables.losses.base import Loss
 from trainables.resolve import resolve
+from trainables.training.checkpoint import decode, encode
+from trainables.training.execution import Execution
+from trainables.training.features import features_of
 from trainables.training.run import TrialRun, load_dataset
 from trainables.training.trainer import batch_context_of
 
@@ -23,6 +26,7 @@ CPU = torch.device("cpu")
 DIGITS = ("digits", {"training_samples": 75, "validation_samples": 60})
 TRAINING = {"epochs": 2, "milestones": [], "batch_size": 32}
 SYNTHETIC = ("smote", "adasyn")
+ON_FEATURES = ("feature_smote", "feature_adasyn")
 LABELS = torch.tensor([0] * 600 + [2] * 300 + [3] * 100)
 
 
@@ -34,7 +38,7 @@ def generator(seed: int) -> torch.Generator:
 def test_an_epoch_follows_from_its_generator(name: str) -> None:
     params = {"power": 0.3} if name == "resampled" else {}
     made = [samplers.build(name, **params, samples=1000, labels=LABELS) for _ in range(2)]
-    if name in SYNTHETIC:
+    if name in (*SYNTHETIC, *ON_FEATURES):
         pytest.importorskip("imblearn")
     first, again, other = (
         each.epoch(generator(seed)) for each, seed in zip((*made, made[0]), (5, 5, 6), strict=True)
@@ -139,6 +143,75 @@ def test_impossible_synthesis_is_refused_in_one_line(name: str) -> None:
         assert "\n" not in str(refusal.value)
     with pytest.raises(ConfigurationError, match="neighbours"):
         samplers.build(name, neighbours=0, samples=3, labels=few)
+
+
+@pytest.mark.parametrize("name", ON_FEATURES)
+def test_the_last_layer_alone_is_trained_on_features_and_new_ones(name: str) -> None:
+    """From epoch 2 of 5 on; the part before is that of the usual sampler."""
+    pytest.importorskip("imblearn")
+    rare = ("breast_cancer", {"imbalance": "exponential", "factor": 6})
+    made = (name, {"neighbours": 2, "features_from": 0.4})
+    training = {**TRAINING, "epochs": 5}
+    trial, usual = (
+        resolve(rare, "mlp", "cross_entropy", 1, training=training, sampler=sampler)
+        for sampler in (made, "natural")
+    )
+    data = load_dataset(trial, None, CPU)
+    run, other = (TrialRun(each, load_dataset(each, None, CPU), CPU) for each in (trial, usual))
+    for _ in range(2):
+        assert run.advance() == other.advance()
+    *rest, weight, bias = (parameter.detach().clone() for parameter in run.model.parameters())
+    states = [encode(run.state())]
+    run.advance_until(lambda: run.trainer.under_way is not None and run.trainer.under_way.batches == 2)
+    states.append(encode(run.state()))
+    while not run.done:
+        run.advance()
+    *rest_after, weight_after, bias_after = run.model.parameters()
+    assert all(map(torch.equal, rest, rest_after))
+    assert not torch.equal(weight, weight_after) and not torch.equal(bias, bias_after)
+    largest = int(torch.bincount(data.train.labels).max())
+    for curves in run.epochs[2:]:
+        seen = sum(curves["train_bins"][0])
+        assert seen == 2 * largest if name == "feature_smote" else seen > len(data.train)
+    features = run.trainer.dataset.train
+    with torch.no_grad():
+        scores = run.trainer.training_execution.logits(features.inputs[: len(data.train)])
+        run.model.eval()
+        assert torch.equal(scores, run.model(data.train.inputs))
+    for state in states:
+        resumed = TrialRun(trial, load_dataset(trial, None, CPU), CPU)
+        resumed.restore(decode(state))
+        while not resumed.done:
+            resumed.advance()
+        assert resumed.epochs == run.epochs
+
+
+def test_impossible_training_on_features_is_refused() -> None:
+    few, labels = torch.tensor([0] * 9 + [1] * 4), torch.ones(5, 3)
+    part = Split(torch.zeros(13, 3, 8, 8, dtype=torch.uint8), few, torch.arange(13))
+    sampler = samplers.build("feature_smote", neighbours=3, samples=13, labels=few)
+    assert sampler.training_part(part, generator(1)) is part
+    with pytest.raises(ConfigurationError, match=r"feature_smote: class 1 has 4 .* needs 5"):
+        samplers.build("feature_smote", neighbours=4, samples=13, labels=few).training_part(
+            part, generator(1)
+        )
+    with pytest.raises(ConfigurationError, match="features_from"):
+        samplers.build("feature_adasyn", features_from=1.0, samples=5, labels=labels)
+    for name, value in (("mixup", 0.5), ("ema_decay", 0.9), ("swa_start", 0.5)):
+        with pytest.raises(ConfigurationError, match=rf"training\.{name}.*feature_smote"):
+            resolve(DIGITS, "mlp", "brier", 0, training={name: value}, sampler="feature_smote")
+
+
+def test_a_network_without_a_vector_for_each_sample_has_no_features() -> None:
+    part = Split(torch.randn(7, 3, 4), torch.arange(7), torch.arange(7))
+    settings = resolve(DIGITS, "mlp", "brier", 0).training
+    for network in (
+        nn.Sequential(nn.Linear(4, 5), nn.Flatten(), nn.ReLU()),
+        nn.Sequential(nn.Linear(4, 5)),
+        nn.Flatten(),
+    ):
+        with pytest.raises(ConfigurationError, match="one vector"):
+            features_of(Execution(network, CPU, settings, None), part, lambda: None)
 
 
 def test_impossible_resampling_is_refused() -> None:

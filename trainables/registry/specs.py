@@ -166,7 +166,13 @@ class CalibratorSpec:
 
 @dataclass(frozen=True)
 class SamplerSpec:
-    """Samplers have no spec."""
+    """Spec of a sampler.
+
+    Attributes:
+        on_features: Whether it has epochs that train the last layer alone, on features.
+    """
+
+    on_features: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,10 @@ class Adasyn(Synthetic):
             sample takes one.
     """
 
+    name = "adasyn"
+
     def __init__(self, samples: int, neighbours: int = 5):
-        super().__init__(samples, neighbours, "adasyn")
+        super().__init__(samples, neighbours)
 
     def resampler(self, seed: int) -> Any:
         from imblearn.over_sampling import ADASYN

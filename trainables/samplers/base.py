@@ -30,6 +30,25 @@ class Sampler(ABC):
         """
         return part
 
+    def first_epoch_on_features(self, epochs: int) -> int | None:
+        """The first epoch (from 0) of `epochs` in which the last layer alone is trained, on features.
+
+        None, the default: the whole network is trained in all epochs.
+        """
+        return None
+
+    def features(self, part: Split, generator: torch.Generator) -> Split:
+        """The samples to draw from when the last layer alone is trained.
+
+        Called once, before the first such epoch; again when one of a later epoch is resumed.
+
+        Args:
+            part: The training part with the features of each sample, the inputs of the last layer [N, D],
+                as its inputs.
+            generator: As for `training_part`.
+        """
+        return part
+
     def on_epoch_start(self, epoch: int, epochs: int) -> None:  # noqa: B027 - optional
         """Called before the samples of epoch `epoch` (from 0) of `epochs` are drawn: for schedules."""
 

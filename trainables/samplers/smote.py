@@ -18,8 +18,10 @@ class Smote(Synthetic):
         neighbours: Nearest samples of the same class, of which each new sample takes one.
     """
 
+    name = "smote"
+
     def __init__(self, samples: int, neighbours: int = 5):
-        super().__init__(samples, neighbours, "smote")
+        super().__init__(samples, neighbours)
 
     def resampler(self, seed: int) -> Any:
         from imblearn.over_sampling import SMOTE

@@ -28,15 +28,18 @@ class Synthetic(Sampler):
     Args:
         samples: Size of the training part.
         neighbours: Samples of the same class between which new ones lie.
-        name: For messages.
+
+    Attributes:
+        name: Of the sampler, for messages.
     """
 
-    def __init__(self, samples: int, neighbours: int, name: str):
+    name: str
+
+    def __init__(self, samples: int, neighbours: int):
         if neighbours < 1:
-            raise ConfigurationError(f"{name}: neighbours must be at least 1, but is {neighbours}.")
+            raise ConfigurationError(f"{self.name}: neighbours must be at least 1, but is {neighbours}.")
         self.samples = samples
         self.neighbours = neighbours
-        self.name = name
 
     @abstractmethod
     def resampler(self, seed: int) -> Any:
@@ -58,6 +61,22 @@ class Synthetic(Sampler):
     def epoch(self, generator: torch.Generator) -> Tensor:
         return torch.randperm(self.samples, generator=generator)
 
+    def checked_labels(self, labels: Tensor) -> Tensor:
+        """The labels, if each class that gets new samples has enough of its own.
+
+        Raises:
+            ConfigurationError: One has not, or the labels are not classes.
+        """
+        classes, counts = torch.unique(checked(labels, self.name), return_counts=True)
+        few = (counts < counts.max()) & (counts <= self.neighbours)
+        if bool(few.any()):
+            rarest = int(classes[few][counts[few].argmin()])
+            raise ConfigurationError(
+                f"{self.name}: class {rarest} has {int(counts[few].min())} training samples, but neighbours: "
+                f"{self.neighbours} needs {self.neighbours + 1}."
+            )
+        return labels
+
     def _made(self, part: Split, seed: int) -> tuple[Tensor, Tensor]:
         """Inputs [M, ...] and labels [M] of the new samples."""
         from trainables.datasets.base import Split
@@ -66,15 +85,7 @@ class Synthetic(Sampler):
         plain = type(part).batch is Split.batch and isinstance(inputs, Tensor) and inputs.is_floating_point()
         if not plain:
             raise ConfigurationError(f"{self.name} needs samples that are vectors of numbers, as in a table.")
-        labels = checked(part.labels, self.name).cpu()
-        classes, counts = torch.unique(labels, return_counts=True)
-        few = (counts < counts.max()) & (counts <= self.neighbours)
-        if bool(few.any()):
-            rarest = int(classes[few][counts[few].argmin()])
-            raise ConfigurationError(
-                f"{self.name}: class {rarest} has {int(counts[few].min())} training samples, but neighbours: "
-                f"{self.neighbours} needs {self.neighbours + 1}."
-            )
+        labels = self.checked_labels(part.labels).cpu()
         try:
             resampler = self.resampler(seed)
         except ImportError as error:

@@ -25,6 +25,10 @@ class SamplerConformance(Conformance):
         inputs = torch.arange(SAMPLES * 3.0).cos().reshape(SAMPLES, 3)
         part = Split(inputs, labels, torch.arange(SAMPLES))
         self.part = sampler.training_part(part, torch.Generator().manual_seed(7))
+        first = sampler.first_epoch_on_features(10)
+        assert first is None or 0 <= first < 10
+        if first is not None:
+            self.part = sampler.features(self.part, torch.Generator().manual_seed(7))
         positions: Tensor = sampler.epoch(torch.Generator().manual_seed(seed))
         return positions
 

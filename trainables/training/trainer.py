@@ -23,6 +23,7 @@ from trainables.training.averaging import Averaging
 from trainables.training.curves import Curves
 from trainables.training.epoch import GRADIENT_BINS, EpochUnderWay
 from trainables.training.execution import Execution, TrainingPass
+from trainables.training.features import features_of, last_layer, of_features
 from trainables.training.mixup import Mixing, mixings, refuse_unmixable
 from trainables.training.optimizers import optimizer
 from trainables.training.process_group import ProcessGroup
@@ -68,9 +69,10 @@ class Trainer:
             together=group.size > 1,
             replayable=MODELS[trial.model.name].spec.replayable,
         )
+        # Of training batches; later perhaps of the last layer alone.
+        self.training_execution = self.execution
         self.sampler = samplers.of_part(trial.sampler, dataset.train, context)
-        generator = torch.Generator().manual_seed(seeds.synthetic_samples(trial))
-        train = self.sampler.training_part(dataset.train, generator)
+        train = self.sampler.training_part(dataset.train, self._generator_of_samples())
         if train is not dataset.train:
             # The caller's data set is used by other trials too.
             self.dataset = copy.copy(dataset)
@@ -99,6 +101,7 @@ class Trainer:
             TrialDiverged: The loss is not finite.
         """
         settings = self.trial.training
+        self._train_on_features_if_due(number, on_batch)
         batches = self._batches(number)
         mixed: Sequence[Mixing | None] = [None] * len(batches)
         if settings.mixup:
@@ -163,6 +166,22 @@ class Trainer:
         """Whether the epoch may be reported: not before an average starts."""
         return self.averaging is None or self.averaging.number > 0
 
+    def _train_on_features_if_due(self, number: int, on_batch: Callable[[], object]) -> None:
+        """Replaces the training part by features, for a sampler that wants these from this epoch on.
+
+        The layers before the last stay as they are from then on, so a resumed trial finds the same features.
+        """
+        first = self.sampler.first_epoch_on_features(self.trial.training.epochs)
+        if first is None or number < first or self.training_execution is not self.execution:
+            return
+        part = features_of(self.execution, self.dataset.train, on_batch)
+        train = self.sampler.features(part, self._generator_of_samples())
+        self.dataset = of_features(self.dataset, train)
+        self.training_execution = last_layer(self.model, self.device, self.trial.training)
+
+    def _generator_of_samples(self) -> torch.Generator:
+        return torch.Generator().manual_seed(seeds.synthetic_samples(self.trial))
+
     def _batches(self, number: int) -> list[Tensor]:
         """Indices of the samples of each batch of an epoch."""
         settings = self.trial.training
@@ -197,7 +216,7 @@ class Trainer:
             and the loss.
         """
         self.optimizer.zero_grad()
-        outputs = self.execution.training_logits(inputs)
+        outputs = self.training_execution.training_logits(inputs)
         outputs, targets = self.group.gather_batch(outputs, own_targets)
         scores = outputs.float()
         scores.retain_grad()
