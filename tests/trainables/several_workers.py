@@ -34,6 +34,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "best epoch": ("small_cnn", "cross_entropy", {"reported_epoch": "best_validation_accuracy"}),
     "mixup and SAM": ("small_cnn", "mmce", {"mixup": 0.5, "sam": 0.1, "ema_decay": 0.7, "warmup_epochs": 1}),
     "SWA": ("small_cnn", "cross_entropy", {"swa_start": 0.4, "batch_size": 37}),
+    "features": ("small_cnn", "cross_entropy", {}),
     "augmented": ("small_cnn", "cross_entropy", {"gradient_clip_norm": None, "learning_rate": 0.001}),
 }
 
@@ -50,7 +51,8 @@ class ShakyDigits(Dataset):
 
 def trial_of(case: str) -> Trial:
     model, loss, training = CASES[case]
-    return resolve(DIGITS, model, loss, 3, training={**TRAINING, **training})
+    sampler = ("feature_smote", {"neighbours": 2, "features_from": 0.5}) if case == "features" else "natural"
+    return resolve(DIGITS, model, loss, 3, training={**TRAINING, **training}, sampler=sampler)
 
 
 def trained(case: str, group: ProcessGroup) -> dict[str, Any]:

@@ -15,10 +15,11 @@ class FeatureSmote(OnFeatures, Smote):
 
     Args:
         neighbours: As for `smote`.
-        features_from: Share of the epochs before the last layer is trained alone: 0.8 for 160 of 200.
+        features_from: Share of the epochs before the last layer is trained alone. Before the first milestone
+            of a schedule it has a learning rate with which it can still change.
     """
 
     name = "feature_smote"
 
-    def __init__(self, samples: int, neighbours: int = 5, features_from: float = 0.8):
+    def __init__(self, samples: int, neighbours: int = 5, features_from: float = 0.5):
         super().__init__(samples, neighbours, features_from)

@@ -25,7 +25,7 @@ class OnFeatures(Synthetic):
     Args:
         samples: Size of the training part.
         neighbours: Samples of the same class between whose features new ones lie.
-        features_from: Share of the epochs before the last layer is trained alone: 0.8 for 160 of 200.
+        features_from: Share of the epochs before the last layer is trained alone.
     """
 
     def __init__(self, samples: int, neighbours: int, features_from: float):
