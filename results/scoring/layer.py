@@ -88,6 +88,11 @@ class Scorer:
         return METRICS[parsed(self.metric)[0]].spec.against_test
 
     @property
+    def one_vs_all(self) -> bool:
+        """Whether it measures each class against all others."""
+        return METRICS[parsed(self.metric)[0]].spec.one_vs_all
+
+    @property
     def needs_class_counts(self) -> bool:
         """Whether it depends on the class counts of the training part."""
         metric, calibrator = METRICS[parsed(self.metric)[0]], CALIBRATORS[self.calibrator]

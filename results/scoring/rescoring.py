@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from results.scoring import layer
 from results.scoring.layer import OWN, Line, Scorer
+from results.scoring.scores import UNCALIBRATED
 from results.store.address import TEST, Address
 from results.store.errors import StoreError
 from results.store.store import Store
+from trainables.catalogue import LOSSES
 from trainables.errors import ConfigurationError, InputError
 from trainables.registry.plugins import PLUGINS, Plugin
 
@@ -234,19 +236,20 @@ def scores(store: Store, trial: Incomplete) -> Found:
     parts = {each: tensors(own, each) for each in OWN}
     counts = class_counts(own)
     calibrators = _Calibrators(*parts["validation"], parts[TEST][0], counts)
+    sigmoids = _has_sigmoids(trial.address.loss)
     scorers = (scorer for each in trial.missing for scorer in each.scorers)
     found.without_class_counts = counts is None and any(scorer.needs_class_counts for scorer in scorers)
     for each in trial.missing:
         if each.evaluation == TEST:
             for evaluation, (logits, labels) in parts.items():
-                _add(found, each, evaluation, calibrators, logits, labels)
+                _add(found, each, evaluation, calibrators, logits, labels, sigmoids)
             continue
         try:
             logits, labels = tensors(_predictions(store, each.address))
         except StoreError as error:
             found.failed[each.address.key] = str(error)
             continue
-        _add(found, each, each.evaluation, calibrators, logits, labels)
+        _add(found, each, each.evaluation, calibrators, logits, labels, sigmoids)
     return found
 
 
@@ -257,8 +260,13 @@ def _add(
     calibrators: _Calibrators,
     logits: Tensor,
     labels: Tensor,
+    sigmoids: bool | None,
 ) -> None:
-    """Adds the scores of predictions, logits [N, K] and labels [N]."""
+    """Adds the scores of predictions, logits [N, K] and labels [N].
+
+    Args:
+        sigmoids: From `_has_sigmoids`.
+    """
     from trainables.metrics import compute
 
     for calibrator, scorers in groupby(missing.scorers, lambda scorer: scorer.calibrator):
@@ -266,16 +274,31 @@ def _add(
         for scorer in scorers:
             test = calibrators.on_test_set(calibrator) if scorer.against_test else None
             value = float("nan")
-            if probabilities is not None:
+            scored = probabilities
+            if scorer.one_vs_all and calibrator == UNCALIBRATED and sigmoids is not False:
+                # Of an unknown loss it cannot be told whether they are sigmoids.
+                scored = logits.double().exp() if sigmoids else None
+            if scored is not None:
                 with contextlib.suppress(InputError):
                     value = compute(
                         scorer.metric,
-                        probabilities,
+                        scored,
                         labels,
                         test_probabilities=test,
                         class_counts=calibrators.class_counts,
                     )
             found.lines[scorer].append(Line(missing.address.key, missing.digest, evaluation, value))
+
+
+def _has_sigmoids(loss: str) -> bool | None:
+    """Whether the logits of a loss are the logarithms of sigmoids; None if it is unknown here.
+
+    Args:
+        loss: Its label.
+    """
+    with contextlib.suppress(ConfigurationError):
+        return LOSSES[loss.partition("(")[0]].spec.sigmoids
+    return None
 
 
 class _Calibrators:

@@ -23,6 +23,7 @@ GROUPS = {"many": [1, 4, 6], "medium": [2, 5], "few": [0, 3]}
 NEW = [
     *("balanced_error", "macro_f1", "average_precision", "brier_reliability", "brier_resolution"),
     *(f"{name}_{group}" for name in ("error", "ece") for group in GROUPS),
+    *(f"one_vs_all_{name}" for name in ("ece", "nll", "brier")),
 ]
 
 
@@ -126,3 +127,38 @@ def test_the_reliability_of_each_class_is_that_of_scikit_learn(bins: int) -> Non
         assert found.confidences[number][there].numpy() == pytest.approx(mean)
     gaps = (found.counts * (found.accuracies - found.confidences)).abs().sum(dim=1) / len(labels)
     assert gaps.mean().item() == pytest.approx(compute("classwise_ece", probabilities, labels, bins=bins))
+
+
+@pytest.mark.parametrize(("name", "bins"), [("seven", 15), ("thirty", 6), ("two", 9)])
+def test_scores_of_one_against_all_are_means_of_binary_ones(name: str, bins: int) -> None:
+    logits, labels = case(name)[0].log(), case(name)[1]
+    sigmoids = (2 * logits.double() + 1).clamp(-30, 30).sigmoid()
+    sigmoids[3] = 0.0
+    sigmoids[3, labels[3]] = 0.25
+    errors, likelihoods = [], []
+    for k, values in enumerate(sigmoids.numpy().T):
+        truth = (labels == k).numpy()
+        edges = np.linspace(0, 1, bins + 1, dtype=np.float32)
+        frame = pd.DataFrame({"p": values, "y": truth}).groupby(
+            pd.cut(values, edges, include_lowest=True), observed=True
+        )
+        gaps = frame.p.sum() - frame.y.sum()
+        errors.append(gaps.abs().sum() / len(labels))
+        likelihoods.append(sklearn.log_loss(truth, values, labels=[False, True]))
+    assert compute("one_vs_all_ece", sigmoids, labels, bins=bins) == pytest.approx(np.mean(errors))
+    assert compute("one_vs_all_nll", sigmoids, labels) == pytest.approx(sum(likelihoods), rel=1e-6)
+    distance = np.square(sigmoids.numpy() - np.eye(sigmoids.shape[1])[labels]).sum(axis=1).mean()
+    assert compute("one_vs_all_brier", sigmoids, labels) == pytest.approx(distance)
+
+
+def test_scores_of_one_against_all_of_a_softmax_are_the_usual_ones() -> None:
+    probabilities, labels = case("seven")
+    for one_vs_all, usual in (("one_vs_all_brier", "brier"), ("one_vs_all_ece", "classwise_ece")):
+        assert compute(one_vs_all, probabilities, labels) == pytest.approx(
+            compute(usual, probabilities, labels)
+        )
+    certain = torch.tensor([[1.0, 1.0], [1.0, 0.0]])
+    assert compute("one_vs_all_nll", certain[:1], torch.tensor([0])) == np.inf
+    assert compute("one_vs_all_nll", certain[1:], torch.tensor([0])) == 0
+    with pytest.raises(InputError, match=r"\[0, 1\]"):
+        compute("one_vs_all_brier", 2 * certain, torch.tensor([0, 1]))

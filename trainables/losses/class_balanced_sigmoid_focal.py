@@ -12,7 +12,7 @@ from trainables.losses.sigmoid_focal import decisions, set_prior
 from trainables.registry import register
 
 
-@register("class_balanced_sigmoid_focal", spec={"softmax": False})
+@register("class_balanced_sigmoid_focal", spec={"softmax": False, "sigmoids": True})
 class ClassBalancedSigmoidFocal(ClassBalanced):
     """w_y sum_k -(1 - p_t)^gamma log p_t, with w as in `class_balanced_focal` and p_t in `sigmoid_focal`.
 

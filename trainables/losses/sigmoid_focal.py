@@ -14,7 +14,7 @@ from trainables.losses.last_layer import of
 from trainables.registry import register
 
 
-@register("sigmoid_focal", spec={"softmax": False})
+@register("sigmoid_focal", spec={"softmax": False, "sigmoids": True})
 class SigmoidFocal(Loss):
     """sum_k -alpha_t (1 - p_t)^gamma log p_t, with a sigmoid for each class k against all others.
 

@@ -35,6 +35,15 @@ def checked_probabilities(probabilities: Tensor, labels: Tensor) -> tuple[Tensor
         InputError: Shape or type is wrong, there are no samples, labels are outside 0..K-1, values are
             outside [0, 1], or rows do not sum to 1.
     """
+    probabilities, labels = checked_one_vs_all(probabilities, labels)
+    worst = float((probabilities.sum(dim=1) - 1).abs().max())
+    if not worst <= SUM_TOLERANCE:
+        raise InputError(f"probabilities must sum to 1 in each row, but one sum is off by {worst:.4g}.")
+    return probabilities, labels
+
+
+def checked_one_vs_all(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """As `checked_probabilities`, of each class against all others: rows need not sum to 1."""
     probabilities, labels = _checked_shapes(probabilities, labels, "probabilities")
     least, greatest = _extremes(probabilities)
     if not (least >= -RANGE_TOLERANCE and greatest <= 1 + RANGE_TOLERANCE):
@@ -42,9 +51,6 @@ def checked_probabilities(probabilities: Tensor, labels: Tensor) -> tuple[Tensor
             f"probabilities must lie in [0, 1], but they run from {least:.4g} to {greatest:.4g}; "
             "for logits apply softmax first."
         )
-    worst = float((probabilities.sum(dim=1) - 1).abs().max())
-    if not worst <= SUM_TOLERANCE:
-        raise InputError(f"probabilities must sum to 1 in each row, but one sum is off by {worst:.4g}.")
     return probabilities, labels
 
 

@@ -22,6 +22,8 @@ class LossSpec:
 
     Attributes:
         example: Values of parameters without default, for the conformance kit.
+        sigmoids: Whether its logits are the logarithms of a sigmoid for each class, which are its
+            probabilities against all others.
         softmax: Whether the loss depends on the logits only through their softmax, so that a constant added
             to a sample's logits changes nothing. False for a sigmoid per class or a penalty on logits.
         stop_gradient: Whether the loss treats variable factors as constant (`detach`, `no_grad`). The kit
@@ -30,6 +32,7 @@ class LossSpec:
     """
 
     example: Mapping[str, Any] = field(default_factory=dict)
+    sigmoids: bool = False
     softmax: bool = True
     stop_gradient: bool = False
     task: str = "classification"
@@ -124,6 +127,8 @@ class MetricSpec:
             its function takes as `test_probabilities` [M, K]. It needs no labels, and the test set has none.
         class_counts: Whether its function takes `class_counts`, the number of training labels of each class,
             int64 [K]. It is undefined for predictions of unknown training data.
+        one_vs_all: Whether it measures the probability of each class against all others, so that those of a
+            sample need not sum to 1. Of a network with a sigmoid for each class, it gets the sigmoids.
         classes: The only number of classes with which it is defined; 0 for any.
         task: The task whose predictions it measures. Only predictions of classification can be calibrated.
         same_up_to: The number of classes up to which it is the same for all networks, as Top-5 accuracy is
@@ -139,6 +144,7 @@ class MetricSpec:
     at_commit: bool = False
     against_test: bool = False
     class_counts: bool = False
+    one_vs_all: bool = False
     classes: int = 0
     task: str = "classification"
     same_up_to: int = 1
