@@ -84,15 +84,21 @@ LOSSES = {
 }
 
 
-LONG_TAILED = re.compile(r"(\w+)\(imbalance=(\w+),factor=([^,()]+)(,validation_form=balanced)?\)")
+LONG_TAILED = re.compile(
+    r"(\w+)\((?:([^()]+),)?imbalance=(\w+),factor=([^,()]+)(,validation_form=balanced)?\)"
+)
 
 
 def dataset(label: str) -> str:
-    """'CIFAR-10-LT (exponential, 100)' of 'cifar10(imbalance=exponential,factor=100)'."""
+    """'CIFAR-10-LT (exponential, 100)' of 'cifar10(imbalance=exponential,factor=100)'.
+
+    Other parameters follow the form.
+    """
     if found := LONG_TAILED.fullmatch(label):
-        name, form, factor, balanced = found.groups()
+        name, others, form, factor, balanced = found.groups()
         known = DATASETS.get(name) or name
-        return f"{known}-LT ({form}, {factor}{', balanced validation' if balanced else ''})"
+        told = [form, factor, balanced and "balanced validation", others and visible(others)]
+        return f"{known}-LT ({', '.join(filter(None, told))})"
     return DATASETS.get(label) or visible(label)
 
 

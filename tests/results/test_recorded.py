@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -22,6 +24,8 @@ from .conftest import scores_that_differ
 
 RECORDED = {"sst": "sst-tree-lstm", "twenty_newsgroups_part": "20-newsgroups-cnn"}
 """Sweep and folder."""
+
+LONG_TAILED = {"tables_lt": "tables-lt"}
 
 
 def test_the_page_is_what_the_recorded_stores_say(repository: Path) -> None:
@@ -120,3 +124,49 @@ def test_the_gap_matrix_follows_from_the_logits(repository: Path) -> None:
             (value,) = (each.value for each in values if each.evaluation == TEST)
             expected = row[f"test_{metric}"] - value if quantity == "gain" else value
             assert float(by_seed[str(row["seed"])]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_page_of_rare_classes_is_what_the_recorded_stores_say(repository: Path) -> None:
+    """Of one data set, since all take a minute; of the others, the means."""
+    page = imbalance_page(repository)
+    text = (repository / "docs/imbalance-results.md").read_text(encoding="utf-8")
+    forms, trials = page.forms_of("tables_lt", only="wine")
+    assert len(forms) == 2 and len(trials) == 5 * (2 * 18 + 3)
+    macros = page.environment().get_template("imbalance-form.md.j2")
+    shown = macros.make_module({"columns": page.SCORES, "after": page.AFTER})
+    for made in (*map(shown.form_table, forms), shown.corrected_table(forms)):
+        lines = [line for line in made.splitlines() if "Wine" in line or line.startswith("| FL-3")]
+        assert lines and all(line in text for line in lines), (
+            "if this is meant: .venv/bin/python docs/imbalance_page.py > docs/imbalance-results.md"
+        )
+    for sweep, folder in LONG_TAILED.items():
+        rows = Store(str(repository / "results/recorded" / folder)).trials().set_index("key")
+        by_cell: dict[tuple[str, str], list[str]] = {}
+        for trial in load(sweep).trials:
+            by_cell.setdefault((trial.dataset.label, page.method_of(trial)), []).append(trial.key)
+        for (_, method), keys in by_cell.items():
+            assert f"\n| {page.title(method)} | {100 * rows.loc[keys, 'test_error'].mean():.2f}" in text
+
+
+def imbalance_page(repository: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("imbalance_page", repository / "docs/imbalance_page.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sweep", "folder"), LONG_TAILED.items())
+def test_each_long_tailed_trial_is_one_of_its_sweep_and_its_scores_follow(
+    repository: Path, sweep: str, folder: str
+) -> None:
+    """The scores of one trial in seven."""
+    trials = load(sweep).trials
+    store = Store(str(repository / "results/recorded" / folder))
+    survey = store.survey(trials)
+    assert not survey.damaged and survey.count(State.DONE) == len(trials)
+    rows = [{str(name): value for name, value in row.items()} for row in store.trials().to_dict("records")]
+    assert {row["key"] for row in rows} == {trial.key for trial in trials}
+    assert not any(scores_that_differ(store, row) for row in rows[::7])

@@ -233,9 +233,11 @@ def test_unknown_names_are_refused_with_the_nearest(trials: pd.DataFrame) -> Non
 def test_the_long_tailed_form_is_always_told() -> None:
     label = "cifar10(imbalance=exponential,factor=100)"
     even = "digits(imbalance=step,factor=3,validation_form=balanced)"
-    assert names.short([label, even], names.dataset) == {
+    small = "digits(training_samples=1000,validation_samples=200,imbalance=exponential,factor=10)"
+    assert names.short([label, even, small], names.dataset) == {
         label: "CIFAR-10-LT (exponential, 100)",
         even: "Digits-LT (step, 3, balanced validation)",
+        small: "Digits-LT (exponential, 10, training_samples=1000,validation_samples=200)",
     }
     assert names.short(["digits(training_samples=1200)"], names.dataset).popitem()[1] == "Digits"
 
