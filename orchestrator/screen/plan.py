@@ -16,6 +16,7 @@ from orchestrator.use_cases.plan import Cell, FailedTrial, Plan
 from results.store.survey import State
 from results.wording import counted
 from trainables.texts import visible
+from trainables.trial import NATURAL
 
 STYLES = {
     State.DONE: "good",
@@ -86,12 +87,15 @@ def _warnings(plan: Plan) -> Iterator[str]:
 
 
 def _grid(dataset: str, cells: Sequence[Cell]) -> Grid:
-    """Rows are losses, columns are models. Each cell counts finished of all trials, then other states."""
-    counts = {(cell.loss, cell.model): cell.counts for cell in cells}
+    """Rows are losses and samplers, columns models. A cell counts done of all trials, then others."""
+    counts = {(cell.loss, cell.sampler, cell.model): cell.counts for cell in cells}
     models = list(dict.fromkeys(cell.model for cell in cells))
     rows = [
-        [Text(visible(loss)), *(_cell(counts.get((loss, model), {})) for model in models)]
-        for loss in dict.fromkeys(cell.loss for cell in cells)
+        [
+            Text(visible(loss if sampler == NATURAL.name else f"{loss}, {sampler}")),
+            *(_cell(counts.get((loss, sampler, model), {})) for model in models),
+        ]
+        for loss, sampler in dict.fromkeys((cell.loss, cell.sampler) for cell in cells)
     ]
     return Grid([dataset, *models], rows)
 

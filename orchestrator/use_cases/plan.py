@@ -25,11 +25,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cell:
-    """The trials of a data set, model and loss, counted by state. States without trials are omitted."""
+    """The trials of a data set, model, loss and sampler, counted by state.
+
+    Attributes:
+        sampler: 'natural' for samples as they come.
+        counts: Without states that have no trials.
+    """
 
     dataset: str
     model: str
     loss: str
+    sampler: str
     counts: Mapping[State, int]
 
 
@@ -171,9 +177,9 @@ def _power(standing: Standing, metric: str) -> tuple[RowPower, ...]:
 
 
 def _cells(trials: Sequence[Trial], survey: Survey) -> Iterator[Cell]:
-    found: dict[tuple[str, str, str], Counter[State]] = {}
+    found: dict[tuple[str, str, str, str], Counter[State]] = {}
     for trial in trials:
-        cell = trial.dataset.label, trial.model.label, trial.loss.label
+        cell = trial.dataset.label, trial.model.label, trial.loss.label, trial.sampler.label
         found.setdefault(cell, Counter())[survey.states[trial.key]] += 1
     for cell, counts in found.items():
         yield Cell(*cell, dict(counts))

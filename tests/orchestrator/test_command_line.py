@@ -237,6 +237,14 @@ def test_plan_changes_nothing_and_counts_by_cell(finished: str, tmp_path: Path) 
     assert not (tmp_path / "store").exists()
 
 
+def test_a_sampler_has_a_row_of_its_own_in_a_plan(tmp_path: Path) -> None:
+    block = "{datasets: [digits], models: [mlp], losses: [brier], samplers: [natural, class_balanced]}"
+    sweep = tmp_path / "sampled.yaml"
+    sweep.write_text(f"name: sampled\nseeds: 3\nblocks: [{block}]\n")
+    lines = [line.split() for line in printed("plan", str(sweep), "--store", str(tmp_path)).splitlines()]
+    assert ["brier", "0/3"] in lines and ["brier,", "class_balanced", "0/3"] in lines
+
+
 def test_score_takes_anyones_logits(tmp_path: Path) -> None:
     import torch
 
