@@ -1,0 +1,135 @@
+"""Writes docs/cifar10-small.md: thirteen losses with a small network on CIFAR-10, and the order in the paper.
+
+    .venv/bin/python docs/small_network_page.py > docs/cifar10-small.md
+
+It reads the store results/recorded/cifar10-small/ and the published numbers, and trains nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from scipy.stats import kendalltau
+
+from orchestrator.use_cases.tables import tables
+from results.scoring.scores import Score, temperature_by
+from results.statistics.multiple import holm
+from results.store.store import Store
+from results.tables import names
+from results.tables.published import PAPERS, published
+from sweeps.expand import load
+
+HERE = Path(__file__).parent
+STORE = HERE.parent / "results" / "recorded" / "cifar10-small"
+SWEEP, PAPER = "cifar10_small", "mukhoti2020"
+
+PRINTED = {
+    ("error", "none"): "Error",
+    ("ece", "before"): "ECE",
+    ("ece", "after"): "ECE",
+    ("adaptive_ece", "before"): "AdaECE",
+    ("adaptive_ece", "after"): "AdaECE",
+    ("nll", "before"): "NLL",
+    ("nll", "after"): "NLL",
+}
+"""Metric and scaling of ours, and the metric in print."""
+
+METRICS = tuple(dict.fromkeys(metric for metric, _ in PRINTED))
+
+
+def title(metric: str, scaling: str) -> str:
+    return PRINTED[metric, scaling] + {"none": "", "before": " before", "after": " after"}[scaling]
+
+
+def column(metric: str, scaling: str) -> str:
+    criterion = temperature_by(PAPERS[PAPER].criterion)
+    return Score("test", metric, criterion if scaling == "after" else "none").column
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of the losses by one score, ours and that of the paper.
+
+    Attributes:
+        losses: Number of losses that both have.
+        tau: Kendall's, of our means and the means over the networks of the paper.
+        p_value: Of no relation, exact, adjusted by Holm over the scores.
+        among_networks: Mean of Kendall's tau over the pairs of networks in the paper.
+        ours, theirs: Losses from the lowest score to the highest.
+    """
+
+    title: str
+    losses: int
+    tau: float
+    p_value: float
+    among_networks: float
+    ours: list[str]
+    theirs: list[str]
+
+
+def orders(means: pd.DataFrame) -> list[Order]:
+    """
+    Args:
+        means: Of ours in units of print, by printed loss and score.
+    """
+    printed = published()
+    here = (printed["paper"] == PAPER) & (printed["dataset"] == "CIFAR-10") & (printed["doubted"] == "")
+    found = []
+    for metric, scaling in PRINTED:
+        of_score = printed[
+            here & (printed["metric"] == PRINTED[metric, scaling]) & (printed["scaling"] == scaling)
+        ]
+        # A number printed in two tables counts once.
+        theirs = of_score.pivot_table("value", "loss", "model", aggfunc="first").dropna()
+        shared = [loss for loss in means.index if loss in theirs.index]
+        theirs, ours = theirs.loc[shared], means.loc[shared, (metric, scaling)]
+        tau = kendalltau(ours, theirs.mean(axis=1), method="exact")
+        among = [
+            kendalltau(theirs[one], theirs[other]).statistic
+            for one, other in itertools.combinations(theirs.columns, 2)
+        ]
+        found.append(
+            (title(metric, scaling), len(shared), tau, float(np.mean(among)), ours, theirs.mean(axis=1))
+        )
+    adjusted = holm([tau.pvalue for _, _, tau, *_ in found])
+    return [
+        Order(
+            name,
+            number,
+            float(tau.statistic),
+            float(p_value),
+            among,
+            [*ours.sort_values().index],
+            [*theirs.sort_values().index],
+        )
+        for (name, number, tau, among, ours, theirs), p_value in zip(found, adjusted, strict=True)
+    ]
+
+
+def page() -> str:
+    sweep = load(SWEEP)
+    trials = Store(str(STORE)).trials(sweep.trials)
+    columns = {score: column(*score) for score in PRINTED}
+    means = 100 * trials.groupby("loss")[[*columns.values()]].mean()
+    means.index = means.index.map(names.loss)
+    means.columns = pd.MultiIndex.from_tuples(columns)
+    environment = Environment(
+        loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("cifar10-small.md.j2").render(
+        trials=trials,
+        planned=len(sweep.trials),
+        tables=tables(str(STORE), SWEEP, metrics=METRICS).render("md").partition("<!--")[0],
+        orders=orders(means),
+        paper=PAPERS[PAPER],
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(f"{page()}\n".encode())
