@@ -44,7 +44,7 @@ pytestmark = pytest.mark.timeout(600)
 SWEEP = """
 name: endings
 seeds: [0]
-training: {epochs: 80}
+training: {epochs: 120}
 blocks:
   - {datasets: [digits], models: [small_cnn], losses: [adafocal]}
 run: {checkpoint_every: 10, cpus_per_trial: 1, watch: []}
@@ -224,7 +224,7 @@ def test_a_sweep_can_be_ended_in_any_state_by_anything(
     assert len(regular) < 3
     assert not list(temporary.glob(f"{PREFIX}*"))
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        expected = pool.submit(trained_alone, calibsweep, tmp_path / "undisturbed", 80, ("adafocal", 0))
+        expected = pool.submit(trained_alone, calibsweep, tmp_path / "undisturbed", 120, ("adafocal", 0))
         list(pool.map(lambda case: calibsweep(*command(case)), GOES_ON))
     for case in GOES_ON:
         store = tmp_path / f"store-{CASES.index(case)}"

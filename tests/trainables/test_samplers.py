@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables import samplers
+from trainables import models, samplers
 from trainables.catalogue import SAMPLERS
 from trainables.datasets.base import Split
 from trainables.errors import ConfigurationError
@@ -212,6 +212,18 @@ def test_a_network_without_a_vector_for_each_sample_has_no_features() -> None:
     ):
         with pytest.raises(ConfigurationError, match="one vector"):
             features_of(Execution(network, CPU, settings, None), part, lambda: None)
+
+
+def test_a_network_without_features_is_refused_before_it_is_trained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sampler = ("feature_smote", {"neighbours": 2})
+    trial = resolve(DIGITS, "mlp", "brier", 1, training=TRAINING, sampler=sampler)
+    data = load_dataset(trial, None, CPU)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.ReLU())
+    monkeypatch.setattr(models, "build_for", lambda *_: network)
+    with pytest.raises(ConfigurationError, match="one vector"):
+        TrialRun(trial, data, CPU)
 
 
 def test_impossible_resampling_is_refused() -> None:

@@ -73,6 +73,9 @@ class Trainer:
         self.training_execution = self.execution
         self.sampler = samplers.of_part(trial.sampler, dataset.train, context)
         train = self.sampler.training_part(dataset.train, self._generator_of_samples())
+        if self.sampler.first_epoch_on_features(settings.epochs) is not None:
+            # A network without features fails now, not after half of its epochs.
+            features_of(self.execution, train.first(2), never)
         if train is not dataset.train:
             # The caller's data set is used by other trials too.
             self.dataset = copy.copy(dataset)
