@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -126,14 +125,17 @@ def test_the_gap_matrix_follows_from_the_logits(repository: Path) -> None:
             assert float(by_seed[str(row["seed"])]) == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_page_of_rare_classes_is_what_the_recorded_stores_say(repository: Path) -> None:
+def test_the_page_of_rare_classes_is_what_the_recorded_stores_say(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of one data set, since all take a minute; of the others, the means."""
-    page = imbalance_page(repository)
+    monkeypatch.syspath_prepend(repository / "docs")
+    page, read = (importlib.import_module(f"imbalance_{name}") for name in ("page", "forms"))
     text = (repository / "docs/imbalance-results.md").read_text(encoding="utf-8")
-    forms, trials = page.forms_of("tables_lt", only="wine")
+    forms, trials = read.forms_of("tables_lt", only="wine")
     assert len(forms) == 2 and len(trials) == 5 * (2 * 18 + 3)
     macros = page.environment().get_template("imbalance-form.md.j2")
-    shown = macros.make_module({"columns": page.SCORES, "after": page.AFTER})
+    shown = macros.make_module({"columns": read.SCORES, "after": read.AFTER})
     for made in (*map(shown.form_table, forms), shown.corrected_table(forms)):
         lines = [line for line in made.splitlines() if "Wine" in line or line.startswith("| FL-3")]
         assert lines and all(line in text for line in lines), (
@@ -143,18 +145,9 @@ def test_the_page_of_rare_classes_is_what_the_recorded_stores_say(repository: Pa
         rows = Store(str(repository / "results/recorded" / folder)).trials().set_index("key")
         by_cell: dict[tuple[str, str], list[str]] = {}
         for trial in load(sweep).trials:
-            by_cell.setdefault((trial.dataset.label, page.method_of(trial)), []).append(trial.key)
+            by_cell.setdefault((trial.dataset.label, read.method_of(trial)), []).append(trial.key)
         for (_, method), keys in by_cell.items():
             assert f"\n| {page.title(method)} | {100 * rows.loc[keys, 'test_error'].mean():.2f}" in text
-
-
-def imbalance_page(repository: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("imbalance_page", repository / "docs/imbalance_page.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.slow
