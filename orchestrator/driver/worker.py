@@ -88,6 +88,7 @@ class TrialWorker:
         self.computed: dict[object, dict[str, list[float]]] = {}
         self.stepping = threading.Lock()
         torch.set_num_threads(settings.threads)
+        memory.use_large_pages()
         self.process = ProcessState()
         notices.when_alone = self._keep_if_idle
 

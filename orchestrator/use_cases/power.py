@@ -17,6 +17,7 @@ from results.scoring.scores import Metric, Score, chosen, temperature_by
 from results.statistics import power as statistics
 from results.statistics.power import Power
 from results.tables.evaluations import on_test_set
+from results.tables.methods import by_method
 from results.tables.statistics import CELL, summarise, with_current_names
 from results.tables.table import needed
 from sweeps.expand import expected_frame
@@ -81,7 +82,7 @@ def power(standing: Standing, metric: str) -> tuple[RowPower, ...]:
     judged = chosen([metric])[0]
     if judged.direction is None:
         raise ConfigurationError(f"no value of {metric!r} is best, so no seeds can show a best loss.")
-    expected = on_test_set(expected_frame(standing.sweep.trials))
+    expected = by_method(on_test_set(expected_frame(standing.sweep.trials)))
     if judged.task not in set(expected["task"]):
         raise ConfigurationError(
             f"{metric!r} is a metric of the task {judged.task}, but no trial of this sweep has it."

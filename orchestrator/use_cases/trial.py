@@ -16,6 +16,7 @@ from trainables.catalogue import DATASETS, LOSSES, MODELS, SAMPLERS
 from trainables.errors import ConfigurationError
 from trainables.process_state.state import ProcessState
 from trainables.resolve import resolve
+from trainables.training import memory
 from trainables.training.curves import Curves
 from trainables.training.result import TrialResult
 from trainables.training.run import load_dataset, run_trial
@@ -91,6 +92,7 @@ def trial(
     check_builds_for([resolved.model])
     # One thread, as in a sweep: rounding may depend on the number of threads.
     torch.set_num_threads(1)
+    memory.use_large_pages()
     kept = _Kept(store, warn) if store else None
     on_start(resolved)
     checkpoints = kept.checkpoints if kept else None

@@ -24,6 +24,7 @@ from results.tables import names
 from results.tables.evidence import Predictions
 from results.tables.layout import Cell as TableCell
 from results.tables.layout import Table
+from results.tables.methods import by_method
 from results.tables.statistics import CELL, described, settings_of_variants
 from results.tables.warnings import AT_EDGE, FEW, at_edge
 from trainables.shell import quoted
@@ -104,8 +105,9 @@ class _Building:
         self.whole = len(source.frame) <= MOST_TRIALS
         self.settings = settings_of_variants(source.frame)
         self.rows: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-        for row in source.frame.to_dict("records"):
-            self.rows[tuple(row[name] for name in CELL)].append({str(n): value for n, value in row.items()})
+        methods = by_method(source.frame)[CELL].itertuples(index=False, name=None)
+        for row, cell in zip(source.frame.to_dict("records"), methods, strict=True):
+            self.rows[cell].append({str(n): value for n, value in row.items()})
 
     def _score(self, column: Column) -> tuple[str, float]:
         """The column of a row that holds a score, and the factor to units of print."""

@@ -18,6 +18,7 @@ from results.scoring.scores import UNCALIBRATED, Metric, Score, chosen
 from results.statistics import ties
 from results.store import code
 from results.tables.layout import LEVEL
+from results.tables.methods import by_method
 from results.tables.notes import notes_on_code, notes_on_holes, notes_on_training
 from results.tables.statistics import CELL, settings_of_variants, summarise
 from results.tables.table import in_print_order
@@ -131,6 +132,8 @@ def build(
     Raises:
         ConfigurationError: No trial is finished, or two trials of one cell have the same seed.
     """
+    evaluations = by_method(evaluations)
+    expected = None if expected is None else by_method(expected)
     columns = {score.column: evaluations[score.column] for score in needed()}
     for metric in METRICS:
         plain = evaluations[Score("test", metric).column]

@@ -106,8 +106,14 @@ def model(label: str) -> str:
     return MODELS.get(label) or visible(label)
 
 
+AND = " + "
+"""Between a loss and a sampler. No name of a component has spaces."""
+
+
 def loss(label: str) -> str:
-    return LOSSES.get(label) or visible(label)
+    """'Cross-Entropy + smote' of 'cross_entropy + smote'."""
+    name, *sampler = label.split(AND)
+    return AND.join([LOSSES.get(name) or visible(name), *map(visible, sampler)])
 
 
 def short(labels: Iterable[str], name: Callable[[str], str]) -> dict[str, str]:

@@ -53,6 +53,10 @@ def notes_on_holes(summary: pd.DataFrame, cells: int, planned: bool) -> list[str
     return notes
 
 
+UNSAID = ("loss version", "sampler")
+"""Each loss has its own versions, so a difference between them means nothing. Its label tells the sampler."""
+
+
 def notes_on_training(summary: pd.DataFrame, known: Mapping[str, Settings]) -> list[str]:
     """Notes on losses that share a row but were trained differently."""
     place_of = functools.cache(_place)
@@ -64,9 +68,8 @@ def notes_on_training(summary: pd.DataFrame, known: Mapping[str, Settings]) -> l
     for place, cells in rows.items():
         if len({variant for _, variant in cells}) == 1:
             continue
-        # Each loss has its own versions, so a difference between them means nothing.
         trained = {
-            loss: {name: value for name, value in known[variant].items() if name != "loss version"}
+            loss: {name: value for name, value in known[variant].items() if name not in UNSAID}
             for loss, variant in cells
             if variant in known
         }

@@ -30,6 +30,7 @@ from results.tables.evaluations import Part, grouped, named, on_test_set, parts
 from results.tables.evidence import MOST_TRIALS, Evidence, Known, Predictions, compared_in
 from results.tables.kept_evidence import KeptEvidence
 from results.tables.layout import TEST_SET, Cell, Row, Table, scalings
+from results.tables.methods import by_method
 from results.tables.notes import (
     notes_on_code,
     notes_on_few_classes,
@@ -94,6 +95,8 @@ def split(
     Raises ConfigurationError for a metric that does not exist.
     """
     by_tasks, elsewhere_by_tasks = by_task(metrics), by_task(elsewhere)
+    evaluations = by_method(evaluations)
+    expected = None if expected is None else by_method(expected)
     found = [
         part
         for task in dict.fromkeys([*by_tasks, *elsewhere_by_tasks])

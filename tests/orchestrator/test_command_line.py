@@ -242,7 +242,7 @@ def test_a_sampler_has_a_row_of_its_own_in_a_plan(tmp_path: Path) -> None:
     sweep = tmp_path / "sampled.yaml"
     sweep.write_text(f"name: sampled\nseeds: 3\nblocks: [{block}]\n")
     lines = [line.split() for line in printed("plan", str(sweep), "--store", str(tmp_path)).splitlines()]
-    assert ["brier", "0/3"] in lines and ["brier,", "class_balanced", "0/3"] in lines
+    assert ["brier", "0/3"] in lines and ["brier", "+", "class_balanced", "0/3"] in lines
 
 
 def test_score_takes_anyones_logits(tmp_path: Path) -> None:

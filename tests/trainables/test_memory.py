@@ -1,6 +1,11 @@
-"""The advice for a trial that ran out of its share of a GPU."""
+"""The advice for a trial that ran out of its share of a GPU, and large pages."""
 
 from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -56,6 +61,34 @@ def test_the_requested_bytes_are_in_torchs_message(text: str, size: float) -> No
 def test_the_advice_names_the_share_that_fits() -> None:
     assert "0.4" in share_advice(0.25, 0.4)
     assert "a whole GPU" in share_advice(0.25, None)
+
+
+PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+LARGE = PAGES.read_text(encoding="utf-8") if PAGES.exists() else "[never]"
+
+
+@pytest.mark.skipif("[never]" in LARGE, reason="there are no large pages")
+@pytest.mark.parametrize("environment", ["", "0"])
+def test_large_tensors_get_large_pages_unless_the_environment_forbids_it(environment: str) -> None:
+    code = """
+import resource, torch
+from trainables.training import memory
+memory.use_large_pages()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.ones(100, 2**20)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    given = {"THP_MEM_ALLOC_ENABLE": environment} if environment else {}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **given, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    small = 400 * 2**20 // 4096
+    large = "[always]" in LARGE or not environment
+    assert (int(done.stdout) < small / 10) == large
 
 
 def test_a_cpu_has_no_share() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import resource
 
@@ -16,6 +17,15 @@ CONTEXT_BYTES = int(0.6 * GIB)
 
 STEP = 0.05
 """Proposed fractions are multiples of this."""
+
+
+def use_large_pages() -> None:
+    """Lets torch ask for pages of 2 MiB for large tensors on a CPU, unless the environment says otherwise.
+
+    The tensors of an evaluation have hundreds of MiB, for each batch anew, and the system clears their pages.
+    Small ones, of 4 KiB, take long (`benchmarks/pages.py`). torch reads this with its first large tensor.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def limit(gpus: float, device: torch.device) -> None:
