@@ -6,8 +6,7 @@ The training part has 12,406 made-up images, as CIFAR-10-LT with factor 100.
 
 Samplers: the time in which each draws the order of an epoch, beside the time of a training step and the
 number of steps. An order is one tensor operation or a few, without a loop over samples, and moves to the
-device once an epoch; images are gathered there. SMOTE and ADASYN make their samples once for a trial, of
-tables only.
+device once an epoch; images are gathered there. SMOTE and ADASYN make their samples once for a trial.
 
 Memory formats: images per second of `TrialRun.train_epoch`, contiguous and eager (the rival), channels_last
 and eager, and channels_last and compiled. They alternate.
@@ -37,7 +36,7 @@ BATCH, LARGEST, FACTOR = 128, 5000, 100
 CLAIMED_SHARE = 0.01
 """Most of a sampler's time for each step, as a share of the step."""
 
-LEFT_OUT = ("smote", "adasyn", "resampled")
+LEFT_OUT = ("smote", "adasyn", "feature_smote", "feature_adasyn", "resampled")
 """They draw no images, or need a parameter: `class_balanced` and `square_root` are `resampled` with one."""
 
 FORMATS: dict[str, dict[str, Any]] = {
