@@ -181,7 +181,9 @@ class Cell:
     def note(self) -> str:
         """The parameters of the data set, which the title leaves out: 'training_samples=1200'."""
         name, _, params = self.dataset.partition("(")
-        return visible(params.rstrip(")").replace(",", ", ")) if name in names.DATASETS else ""
+        if name not in names.DATASETS or names.LONG_TAILED.fullmatch(self.dataset):
+            return ""
+        return visible(params.rstrip(")").replace(",", ", "))
 
     @property
     def by_loss(self) -> dict[str, list[Trial]]:

@@ -435,3 +435,16 @@ def test_too_few_to_rank_is_a_reason(losses: tuple[str, ...], datasets: int, rea
     cells = [only(cell, *losses) for cell in sharper_by_loss(datasets, seeds=1)]
     with pytest.raises(NothingToDrawError, match=reason):
         pictures("critical_difference", Results(cells))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "note"),
+    [
+        ("digits(training_samples=1200)", "training_samples=1200"),
+        ("cifar10(imbalance=exponential,factor=100)", ""),
+        ("digits", ""),
+    ],
+)
+def test_a_note_has_the_parameters_that_the_title_leaves_out(dataset: str, note: str) -> None:
+    cell = Cell(dataset, "mlp", "", ())
+    assert cell.note == note
