@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from results.gpu_records import GpuRecord
 from results.store.pilots import Pilot
 from trainables.operations import are_recorded, flops_per_epoch
-from trainables.trial import Trial
+from trainables.trial import NATURAL, Trial, canonical_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ class Estimate:
 class Estimates:
     """Estimates a trial from finished trials of its data set and model, else a pilot, else its operations.
 
-    Operations are divided by the speed measured for such a network on a card, else by
+    Of the finished trials, those with the same sampler count, if there are any. Operations are divided by the speed measured for such a network on a card, else by
     `GUESSED_FLOPS_PER_SECOND`.
 
     Args:
@@ -74,6 +74,7 @@ class Estimates:
         self.card = card if on_gpu else None
         self.gpus = gpus or {}
         seen: dict[Cell, list[float]] = defaultdict(list)
+        sampled: dict[tuple[Cell, str], list[float]] = defaultdict(list)
         if "training_seconds" in finished:
             columns = ("dataset", "model", "identity", "training_seconds")
             # Older rows lack the number of GPUs, which was always one.
@@ -82,10 +83,15 @@ class Estimates:
             for dataset, model, identity, seconds in zip(
                 *(finished.assign(training_seconds=work)[name] for name in columns), strict=True
             ):
-                training = json.loads(identity)["training"]
+                stored = json.loads(identity)
+                training = stored["training"]
                 passes = training["epochs"] * _passes(training)
-                seen[dataset, model, training["precision"]].append(seconds / passes)
+                cell = dataset, model, training["precision"]
+                seen[cell].append(seconds / passes)
+                sampled[cell, canonical_json(stored.get("sampler", {}))].append(seconds / passes)
         self.finished: Mapping[Cell, float] = {cell: statistics.mean(each) for cell, each in seen.items()}
+        # Oversampling takes many times the steps of undersampling.
+        self.sampled = {cell: statistics.mean(each) for cell, each in sampled.items()}
         self.piloted: dict[Cell, float] = {}
         for pilot in pilots:
             self.piloted.setdefault((pilot.dataset, pilot.model, pilot.precision), pilot.seconds_per_epoch)
@@ -101,6 +107,10 @@ class Estimates:
         cell = _cell(trial)
         passes = trial.training.epochs * _passes(trial.training.identity())
         epochs = passes / max(1.0, self.gpus.get(trial.key, 1.0))
+        sampler = {} if trial.sampler == NATURAL else trial.sampler.identity()
+        same = self.sampled.get((cell, canonical_json(sampler)))
+        if same is not None:
+            return Estimate(epochs * same, "finished trials")
         for source, seconds in (("finished trials", self.finished), ("pilot", self.piloted)):
             if cell in seconds:
                 return Estimate(epochs * seconds[cell], source)

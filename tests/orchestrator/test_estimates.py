@@ -89,6 +89,14 @@ def test_finished_trials_come_before_a_pilot_before_a_guess() -> None:
     # Of another loss and other epochs: what counts is the time of an epoch.
     assert estimate(finished(other, 14.0), pilot(trial, 3.0)) == (epochs * 2.0, "finished trials")
     assert estimate(pd.DataFrame(), pilot(trial, 3.0), slower) == (epochs * 3.0, "pilot")
+    # Each sampler has epochs of its own length; without trials of its own, those of others count.
+    more = resolve("cifar10", "small_cnn", "brier", 1, sampler="oversampled", training={"epochs": 7})
+    both = pd.concat([finished(other, 14.0), finished(more, 70.0)])
+    assert estimate(both)[0] == epochs * 2.0
+    sampled = Estimates(both, [], on_gpu=False)
+    for sampler, seconds in (("oversampled", 10.0), ("undersampled", 6.0)):
+        found = sampled(resolve("cifar10", "small_cnn", "mmce", 1, sampler=sampler))
+        assert found and (found.seconds, found.source) == (epochs * seconds, "finished trials")
     # With SAM an epoch has two passes.
     twice = resolve("cifar10", "small_cnn", "focal_1", 3, training={"epochs": 7, "sam": 0.05})
     assert estimate(finished(twice, 14.0)) == (epochs * 1.0, "finished trials")
