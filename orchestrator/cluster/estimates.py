@@ -48,8 +48,8 @@ class Estimate:
 class Estimates:
     """Estimates a trial from finished trials of its data set and model, else a pilot, else its operations.
 
-    Of the finished trials, those with the same sampler count, if there are any. Operations are divided by the speed measured for such a network on a card, else by
-    `GUESSED_FLOPS_PER_SECOND`.
+    Of the finished trials, those with the same sampler count, if there are any. Operations are divided by the
+    speed measured for such a network on a card, else by `GUESSED_FLOPS_PER_SECOND`.
 
     Args:
         finished: From `Store.trials()`.
