@@ -100,6 +100,7 @@ class Form:
         rare: The rarer half of the classes, rounded down.
         cells: By method and column.
         corrected: Of the losses `CORRECTED` under each calibrator, less those as trained.
+        instead: Of cross-entropy after prior correction, less `logit_adjustment`, by metric.
         floor: Mean ECE of a calibrated network with the confidences of cross-entropy, in percent.
     """
 
@@ -110,6 +111,7 @@ class Form:
     rare: Sequence[int]
     cells: Mapping[str, Mapping[tuple[str, str], Cell]]
     corrected: Mapping[tuple[str, str], Mapping[str, Cell]]
+    instead: Mapping[str, Cell]
     floor: float
 
 
@@ -194,19 +196,21 @@ def column_of(read: Read, metric: str, calibrator: str) -> dict[str, Cell]:
     }
 
 
+def against(read: Read, after: Tested, before: Tested) -> dict[str, Cell]:
+    """The metrics `AFTER` of some networks, less those of others."""
+    sides = {m: (plain(m, read, after), plain(m, read, before)[1]) for m in AFTER}
+    found = {m: compared(name, each, base) for m, ((name, each), base) in sides.items()}
+    adjusted = holm([each.p_value for each in found.values()])
+    return {m: cell(*sides[m][0], found[m], p) for m, p in zip(found, adjusted, strict=True)}
+
+
 def corrected_of(read: Read) -> dict[tuple[str, str], dict[str, Cell]]:
-    corrected = {}
-    for loss in (loss for loss in CORRECTED if loss in read.by_method):
-        before = read.tested(loss, NONE)
-        for calibrator in (TEMPERATURE, PRIOR, BOTH):
-            after = read.tested(loss, calibrator)
-            sides = {m: (plain(m, read, after), plain(m, read, before)[1]) for m in AFTER}
-            found = {m: compared(name, each, base) for m, ((name, each), base) in sides.items()}
-            adjusted = holm([each.p_value for each in found.values()])
-            corrected[loss, calibrator] = {
-                m: cell(*sides[m][0], found[m], p) for m, p in zip(found, adjusted, strict=True)
-            }
-    return corrected
+    return {
+        (loss, calibrator): against(read, read.tested(loss, calibrator), read.tested(loss, NONE))
+        for loss in CORRECTED
+        if loss in read.by_method
+        for calibrator in (TEMPERATURE, PRIOR, BOTH)
+    }
 
 
 def method_of(trial: Trial) -> str:
@@ -233,6 +237,7 @@ def form_of(label: str, trials: Sequence[Trial], store: Store) -> Form:
         rare=read.rare,
         cells={method: {column: columns[column][method] for column in SCORES} for method in by_method},
         corrected=corrected_of(read),
+        instead=against(read, read.tested(REFERENCE, PRIOR), read.tested("logit_adjustment", NONE)),
         floor=100 * top_label(*arrays, {"ece": ECE})["ece"].of_mean().mean,
     )
 

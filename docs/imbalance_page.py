@@ -96,17 +96,19 @@ class Claim:
                 estimates.append(np.mean(gaps))
                 variances.append(np.var(gaps, ddof=1) / len(gaps))
                 degrees.append(len(gaps) - 1)
+        if not estimates:
+            return ""
         error, parts = np.sqrt(np.sum(variances)) / len(variances), np.square(variances) / degrees
         # Welch and Satterthwaite.
         reach = error * student.ppf(0.975, np.sum(variances) ** 2 / np.sum(parts))
         mean = float(np.mean(estimates))
         return f"{mean:+.2f} ({mean - reach:+.2f} to {mean + reach:+.2f})"
 
-    def answer(self, comparisons: Sequence[Comparison]) -> tuple[str, int, int, int]:
+    def answer(self, comparisons: Sequence[Comparison]) -> list[str | int]:
         """Whether it holds, and the numbers of comparisons that are lower, higher and not told apart."""
         words = [each.word for each in comparisons]
         counts = words.count("lower"), words.count("higher"), words.count("")
-        return {True: "holds", False: "does not hold", None: "cannot be told"}[self.holds(*counts)], *counts
+        return [{True: "holds", False: "does not hold", None: "cannot be told"}[self.holds(*counts)], *counts]
 
 
 def often_lower(lower: int, higher: int, untold: int) -> bool | None:
@@ -183,7 +185,12 @@ def page() -> str:
     sections = {name: section(name) for name, folder in SWEEPS.items() if (RECORDED / folder).is_dir()}
     forms = [form for each in sections.values() for form in each["forms"]]
     claims = [
-        (claim, found, claim.answer(found), claim.on_average(forms))
+        (
+            claim,
+            found,
+            claim.answer(found),
+            [claim.on_average(each["forms"]) for each in sections.values()],
+        )
         for claim in CLAIMS
         if (found := claim.comparisons(forms))
     ]

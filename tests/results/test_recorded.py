@@ -24,7 +24,7 @@ from .conftest import scores_that_differ
 RECORDED = {"sst": "sst-tree-lstm", "twenty_newsgroups_part": "20-newsgroups-cnn"}
 """Sweep and folder."""
 
-LONG_TAILED = {"tables_lt": "tables-lt"}
+LONG_TAILED = {"tables_lt": "tables-lt", "cifar10_lt_small": "cifar10-lt-small"}
 
 
 def test_the_page_is_what_the_recorded_stores_say(repository: Path) -> None:
