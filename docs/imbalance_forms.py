@@ -25,7 +25,7 @@ from trainables.trial import NATURAL, Trial
 
 HERE = Path(__file__).parent
 RECORDED = HERE.parent / "results" / "recorded"
-SWEEPS = {"tables_lt": "tables-lt", "cifar10_lt_small": "cifar10-lt-small"}
+SWEEPS = {"cifar10_lt_small": "cifar10-lt-small", "tables_lt": "tables-lt"}
 """Sweep and folder."""
 
 REFERENCE = "cross_entropy"

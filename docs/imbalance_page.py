@@ -150,9 +150,9 @@ OF_RARE_CLASSES = (
 )
 CLAIMS = (
     *(
-        Claim(f"{text} ({when} temperature scaling)", methods, ("ece", calibrator), holds)
+        Claim(text, methods, ("ece", calibrator), holds)
         for text, methods, holds in OF_CALIBRATION
-        for when, calibrator in (("before", NONE), ("after", TEMPERATURE))
+        for calibrator in (NONE, TEMPERATURE)
     ),
     *(Claim(text, methods, ("rare error", NONE), often_lower) for text, methods in OF_RARE_CLASSES),
 )
