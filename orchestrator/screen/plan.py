@@ -14,10 +14,9 @@ from orchestrator.screen.grid import Grid
 from orchestrator.screen.view import standing_still
 from orchestrator.use_cases.plan import Cell, FailedTrial, Plan
 from results.store.survey import State
-from results.tables.names import AND
+from results.tables import names
 from results.wording import counted
 from trainables.texts import visible
-from trainables.trial import NATURAL
 
 STYLES = {
     State.DONE: "good",
@@ -93,7 +92,7 @@ def _grid(dataset: str, cells: Sequence[Cell]) -> Grid:
     models = list(dict.fromkeys(cell.model for cell in cells))
     rows = [
         [
-            Text(visible(loss if sampler == NATURAL.name else f"{loss}{AND}{sampler}")),
+            Text(visible(names.method(loss, sampler))),
             *(_cell(counts.get((loss, sampler, model), {})) for model in models),
         ]
         for loss, sampler in dict.fromkeys((cell.loss, cell.sampler) for cell in cells)

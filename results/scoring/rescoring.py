@@ -235,21 +235,21 @@ def scores(store: Store, trial: Incomplete) -> Found:
         return found
     parts = {each: tensors(own, each) for each in OWN}
     counts = class_counts(own)
-    calibrators = _Calibrators(*parts["validation"], parts[TEST][0], counts)
     sigmoids = _has_sigmoids(trial.address.loss)
+    calibrators = _Calibrators(*parts["validation"], parts[TEST][0], counts, sigmoids)
     scorers = (scorer for each in trial.missing for scorer in each.scorers)
     found.without_class_counts = counts is None and any(scorer.needs_class_counts for scorer in scorers)
     for each in trial.missing:
         if each.evaluation == TEST:
             for evaluation, (logits, labels) in parts.items():
-                _add(found, each, evaluation, calibrators, logits, labels, sigmoids)
+                _add(found, each, evaluation, calibrators, logits, labels)
             continue
         try:
             logits, labels = tensors(_predictions(store, each.address))
         except StoreError as error:
             found.failed[each.address.key] = str(error)
             continue
-        _add(found, each, each.evaluation, calibrators, logits, labels, sigmoids)
+        _add(found, each, each.evaluation, calibrators, logits, labels)
     return found
 
 
@@ -260,13 +260,8 @@ def _add(
     calibrators: _Calibrators,
     logits: Tensor,
     labels: Tensor,
-    sigmoids: bool | None,
 ) -> None:
-    """Adds the scores of predictions, logits [N, K] and labels [N].
-
-    Args:
-        sigmoids: From `_has_sigmoids`.
-    """
+    """Adds the scores of predictions, logits [N, K] and labels [N]."""
     from trainables.metrics import compute
 
     for calibrator, scorers in groupby(missing.scorers, lambda scorer: scorer.calibrator):
@@ -275,9 +270,9 @@ def _add(
             test = calibrators.on_test_set(calibrator) if scorer.against_test else None
             value = float("nan")
             scored = probabilities
-            if scorer.one_vs_all and calibrator == UNCALIBRATED and sigmoids is not False:
+            if scorer.one_vs_all and calibrator == UNCALIBRATED and calibrators.sigmoids is not False:
                 # Of an unknown loss it cannot be told whether they are sigmoids.
-                scored = logits.double().exp() if sigmoids else None
+                scored = logits.double().exp() if calibrators.sigmoids else None
             if scored is not None:
                 with contextlib.suppress(InputError):
                     value = compute(
@@ -308,13 +303,19 @@ class _Calibrators:
         logits: [N, K], on the validation part, with labels [N].
         test_logits: [M, K], on the test set.
         class_counts: Of its training part, [K]; None if unknown.
+        sigmoids: From `_has_sigmoids`.
     """
 
     def __init__(
-        self, logits: Tensor, labels: Tensor, test_logits: Tensor, class_counts: Sequence[int] | None
+        self,
+        logits: Tensor,
+        labels: Tensor,
+        test_logits: Tensor,
+        class_counts: Sequence[int] | None,
+        sigmoids: bool | None,
     ):
         self.validation, self.test_logits = (logits, labels), test_logits
-        self.class_counts = class_counts
+        self.class_counts, self.sigmoids = class_counts, sigmoids
         self._fitted: dict[str, Any] = {}
         self._on_test_set: dict[str, Tensor | None] = {}
 

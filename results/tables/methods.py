@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from results.tables.names import AND
+from results.tables import names
 from trainables.catalogue import SAMPLERS
 from trainables.errors import ConfigurationError
-from trainables.trial import Component
+from trainables.trial import NATURAL, Component
 
 
 def by_method(trials: pd.DataFrame) -> pd.DataFrame:
@@ -27,22 +27,20 @@ def by_method(trials: pd.DataFrame) -> pd.DataFrame:
         return trials
     texts = trials["identity"].tolist()
     # Parsing thousands of identities takes long, and most have no sampler.
-    samplers = [_sampler(json.loads(text)) if '"sampler"' in text else "" for text in texts]
-    if not any(samplers):
+    samplers = [_sampler(json.loads(text)) if '"sampler"' in text else NATURAL.name for text in texts]
+    if {*samplers} <= {NATURAL.name}:
         return trials
-    both = zip(trials["loss"], samplers, strict=True)
-    return trials.assign(loss=[f"{loss}{AND}{sampler}" if sampler else loss for loss, sampler in both])
+    return trials.assign(loss=[*map(names.method, trials["loss"], samplers)])
 
 
 def _sampler(identity: Mapping[str, Any]) -> str:
-    """The label of a sampler; '' for samples as they come."""
+    """The label of a sampler."""
     found = identity.get("sampler")
     if found is None:
-        return ""
+        return NATURAL.name
     name, params = found["name"], found["params"]
     try:
         return Component.resolve(SAMPLERS, (name, params)).label
     except ConfigurationError:
         # A plug-in that is not loaded here, or another version.
-        values = ",".join(f"{each}={value}" for each, value in params.items())
-        return f"{name}({values})" if values else str(name)
+        return SAMPLERS.described(name, params) if params else str(name)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from trainables.texts import visible
+from trainables.trial import NATURAL
 
 DATASETS = {
     "digits": "Digits",
@@ -108,6 +109,11 @@ def model(label: str) -> str:
 
 AND = " + "
 """Between a loss and a sampler. No name of a component has spaces."""
+
+
+def method(loss: str, sampler: str) -> str:
+    """'cross_entropy + smote' of a loss and a sampler; the loss alone for samples as they come."""
+    return loss if sampler == NATURAL.name else f"{loss}{AND}{sampler}"
 
 
 def loss(label: str) -> str:

@@ -26,6 +26,7 @@ class SamplerConformance(Conformance):
         part = Split(inputs, labels, torch.arange(SAMPLES))
         self.part = sampler.training_part(part, torch.Generator().manual_seed(7))
         first = sampler.first_epoch_on_features(10)
+        assert (first is not None) == self.entry.spec.on_features, "the mark's on_features is wrong"
         assert first is None or 0 <= first < 10
         if first is not None:
             self.part = sampler.features(self.part, torch.Generator().manual_seed(7))

@@ -47,26 +47,28 @@ def features_of(execution: Execution, part: Split, on_batch: Callable[[], object
     """
     model = execution.model
     layer = last_linear(model)
+    if layer is None:
+        raise _without_features()
     found: list[Tensor] = []
-    if layer is not None:
-        model.eval()
-        hook = layer.register_forward_hook(lambda _, inputs, outputs: found.extend((inputs[0], outputs)))
-        try:
-            features = []
-            for indices in torch.split(
-                torch.arange(len(part), device=part.labels.device), execution.evaluation_batch
-            ):
-                found.clear()
-                outputs = execution.logits(part.batch(indices)[0])
-                if len(found) != 2 or found[1] is not outputs or found[0].shape[:-1] != indices.shape:
-                    break
-                features.append(found[0].float())
-                on_batch()
-            else:
-                return Split(torch.cat(features), part.labels, part.sample_ids)
-        finally:
-            hook.remove()
-    raise ConfigurationError(
+    features = []
+    model.eval()
+    hook = layer.register_forward_hook(lambda _, inputs, outputs: found.extend((inputs[0], outputs)))
+    try:
+        everything = torch.arange(len(part), device=part.labels.device)
+        for indices in torch.split(everything, execution.evaluation_batch):
+            found.clear()
+            outputs = execution.logits(part.batch(indices)[0])
+            if len(found) != 2 or found[1] is not outputs or found[0].shape[:-1] != indices.shape:
+                raise _without_features()
+            features.append(found[0].float())
+            on_batch()
+    finally:
+        hook.remove()
+    return Split(torch.cat(features), part.labels, part.sample_ids)
+
+
+def _without_features() -> ConfigurationError:
+    return ConfigurationError(
         "samplers of features need a network whose outputs come from a linear layer, with one vector for "
         "each sample."
     )
