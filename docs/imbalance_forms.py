@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from results.scoring.class_counts import class_counts
@@ -21,7 +23,7 @@ from results.store.address import Address
 from results.store.store import Store
 from results.tables import names, paired
 from sweeps.expand import load
-from trainables.trial import NATURAL, Trial
+from trainables.trial import Trial
 
 HERE = Path(__file__).parent
 RECORDED = HERE.parent / "results" / "recorded"
@@ -126,6 +128,7 @@ class Read:
     by_method: Mapping[str, Sequence[Trial]]
     predictions: Mapping[str, Any]
     counts: Sequence[int]
+    scored: dict[tuple[str, str], Tested] = dataclasses.field(default_factory=dict)
 
     @property
     def rare(self) -> list[int]:
@@ -133,16 +136,22 @@ class Read:
         return sorted(int(each) for each in order[: len(order) // 2])
 
     def tested(self, method: str, calibrator: str) -> Tested:
-        return {
-            trial.seed: of_test_set(self.predictions[trial.key], calibrator)
-            for trial in self.by_method[method]
-        }
+        if (method, calibrator) not in self.scored:
+            self.scored[method, calibrator] = {
+                trial.seed: of_test_set(self.predictions[trial.key], calibrator)
+                for trial in self.by_method[method]
+            }
+        return self.scored[method, calibrator]
+
+    @functools.cached_property
+    def labels(self) -> pd.Series[int]:
+        """Of the test samples, by id."""
+        table = next(iter(self.predictions.values())).select(["split", "sample_id", "label"]).to_pandas()
+        return table[table["split"] == "test"].set_index("sample_id")["label"]
 
     def of_rare(self, tested: Tested) -> Tested:
         """Those of the rarer half of classes."""
-        table = next(iter(self.predictions.values())).to_pandas()
-        labels = table[table["split"] == "test"].set_index("sample_id")["label"]
-        return {seed: chosen(each, labels[each.ids].isin(self.rare)) for seed, each in tested.items()}
+        return {seed: chosen(each, self.labels[each.ids].isin(self.rare)) for seed, each in tested.items()}
 
 
 def chosen(samples: Samples, which: Any) -> Samples:
@@ -214,8 +223,8 @@ def corrected_of(read: Read) -> dict[tuple[str, str], dict[str, Cell]]:
 
 
 def method_of(trial: Trial) -> str:
-    """The loss, or the sampler if it is another than usual."""
-    return trial.loss.label if trial.sampler == NATURAL else f"sampler {trial.sampler.label}"
+    """The loss, with the sampler if it is another than usual, as in tables."""
+    return names.method(trial.loss.label, trial.sampler.label)
 
 
 def form_of(label: str, trials: Sequence[Trial], store: Store) -> Form:

@@ -22,6 +22,7 @@ from imbalance_forms import (
     SCORES,
     SWEEPS,
     TEMPERATURE,
+    Cell,
     Form,
     forms_of,
     interval,
@@ -70,12 +71,20 @@ class Claim:
     column: tuple[str, str]
     holds: Callable[[int, int, int], bool | None]
 
+    def cells(self, form: Form) -> dict[str, Cell]:
+        """Those of its methods, whatever their parameters."""
+        return {
+            method: cells[self.column]
+            for method, cells in form.cells.items()
+            if method.partition("(")[0] in self.methods
+        }
+
     def comparisons(self, forms: Sequence[Form]) -> list[Comparison]:
         found = [
             (form.name, method, difference)
             for form in forms
-            for method, cells in form.cells.items()
-            if method.partition("(")[0] in self.methods and (difference := cells[self.column].difference)
+            for method, cell in self.cells(form).items()
+            if (difference := cell.difference)
         ]
         adjusted = false_discovery_control([d.p_value for *_, d in found]) if found else []
         return [Comparison(*each, float(p)) for each, p in zip(found, adjusted, strict=True)]
@@ -85,11 +94,7 @@ class Claim:
         estimates, variances, degrees = [], [], []
         for form in forms:
             base = form.cells[REFERENCE][self.column].by_seed
-            methods = [
-                cells[self.column].by_seed
-                for method, cells in form.cells.items()
-                if method.partition("(")[0] in self.methods
-            ]
+            methods = [cell.by_seed for cell in self.cells(form).values()]
             seeds = [seed for seed in base if all(seed in each for each in methods)]
             if methods:
                 gaps = [np.mean([each[seed] for each in methods]) - base[seed] for seed in seeds]
@@ -128,10 +133,12 @@ def both_ways(lower: int, higher: int, untold: int) -> bool | None:
 FOCAL = ("focal_2", "focal_3", "alpha_focal")
 WEIGHTED = ("weighted_cross_entropy", "square_root_weighted_cross_entropy", "class_balanced_cross_entropy")
 RESAMPLED = tuple(
-    f"sampler {name}"
+    f"cross_entropy + {name}"
     for name in ("class_balanced", "square_root", "progressively_balanced", "oversampled", "undersampled")
 )
-SYNTHETIC = tuple(f"sampler {name}" for name in ("smote", "adasyn", "feature_smote", "feature_adasyn"))
+SYNTHETIC = tuple(
+    f"cross_entropy + {name}" for name in ("smote", "adasyn", "feature_smote", "feature_adasyn")
+)
 
 OF_CALIBRATION = (
     ("Focal loss often improves calibration", FOCAL, often_lower),
@@ -169,15 +176,11 @@ def section(sweep_name: str, only: str = "") -> dict[str, Any]:
     }
 
 
-def title(method: str) -> str:
-    return method if method.startswith("sampler ") else names.loss(method)
-
-
 def environment() -> Environment:
     found = Environment(
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    found.filters |= {"title": title, "interval": interval}
+    found.filters |= {"title": names.loss, "interval": interval}
     return found
 
 

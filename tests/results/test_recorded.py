@@ -17,6 +17,7 @@ from results.scoring.rescoring import Incomplete, Missing, scores
 from results.store.address import TEST, Address
 from results.store.store import Store
 from results.store.survey import State
+from results.tables import names
 from sweeps.expand import load
 
 from .conftest import scores_that_differ
@@ -152,4 +153,4 @@ def test_the_page_of_rare_classes_is_what_the_recorded_stores_say(
         for trial in load(sweep).trials:
             by_cell.setdefault((trial.dataset.label, read.method_of(trial)), []).append(trial.key)
         for (_, method), keys in by_cell.items():
-            assert f"\n| {page.title(method)} | {100 * rows.loc[keys, 'test_error'].mean():.2f}" in text
+            assert f"\n| {names.loss(method)} | {100 * rows.loc[keys, 'test_error'].mean():.2f}" in text
