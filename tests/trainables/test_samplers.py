@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -187,6 +188,7 @@ def test_the_last_layer_alone_is_trained_on_features_and_new_ones(name: str) -> 
 
 
 def test_impossible_training_on_features_is_refused() -> None:
+    pytest.importorskip("imblearn")
     few, labels = torch.tensor([0] * 9 + [1] * 4), torch.ones(5, 3)
     part = Split(torch.zeros(13, 3, 8, 8, dtype=torch.uint8), few, torch.arange(13))
     sampler = samplers.build("feature_smote", neighbours=3, samples=13, labels=few)
@@ -200,6 +202,14 @@ def test_impossible_training_on_features_is_refused() -> None:
     for name, value in (("mixup", 0.5), ("ema_decay", 0.9), ("swa_start", 0.5)):
         with pytest.raises(ConfigurationError, match=rf"training\.{name}.*feature_smote"):
             resolve(DIGITS, "mlp", "brier", 0, training={name: value}, sampler="feature_smote")
+
+
+@pytest.mark.parametrize("name", (*SYNTHETIC, *ON_FEATURES))
+def test_a_missing_package_is_told_before_the_training(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "imblearn.over_sampling", None)
+    trial = resolve(DIGITS, "mlp", "brier", 1, training=TRAINING, sampler=(name, {"neighbours": 2}))
+    with pytest.raises(ConfigurationError, match=rf"{name} needs .*calibsweep\[imbalanced\]"):
+        TrialRun(trial, load_dataset(trial, None, CPU), CPU)
 
 
 def test_a_network_without_a_vector_for_each_sample_has_no_features() -> None:

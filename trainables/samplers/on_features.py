@@ -35,7 +35,9 @@ class OnFeatures(Synthetic):
         self.features_from = features_from
 
     def training_part(self, part: Split, generator: torch.Generator) -> Split:
+        # What is missing is told now, not after half of the epochs.
         self.checked_labels(part.labels)
+        self.installed_resampler(0)
         return part
 
     def first_epoch_on_features(self, epochs: int) -> int:

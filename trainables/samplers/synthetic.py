@@ -77,6 +77,20 @@ class Synthetic(Sampler):
             )
         return labels
 
+    def installed_resampler(self, seed: int) -> Any:
+        """The resampler.
+
+        Raises:
+            ConfigurationError: imbalanced-learn is not installed.
+        """
+        try:
+            return self.resampler(seed)
+        except ImportError as error:
+            raise ConfigurationError(
+                f"{self.name} needs a package that is not installed ({str(error).rstrip('.')}): "
+                f"pip install 'calibsweep[{EXTRA}]'."
+            ) from error
+
     def _made(self, part: Split, seed: int) -> tuple[Tensor, Tensor]:
         """Inputs [M, ...] and labels [M] of the new samples."""
         from trainables.datasets.base import Split
@@ -86,13 +100,7 @@ class Synthetic(Sampler):
         if not plain:
             raise ConfigurationError(f"{self.name} needs samples that are vectors of numbers, as in a table.")
         labels = self.checked_labels(part.labels).cpu()
-        try:
-            resampler = self.resampler(seed)
-        except ImportError as error:
-            raise ConfigurationError(
-                f"{self.name} needs a package that is not installed ({str(error).rstrip('.')}): "
-                f"pip install 'calibsweep[{EXTRA}]'."
-            ) from error
+        resampler = self.installed_resampler(seed)
         try:
             every, every_label = resampler.fit_resample(inputs.flatten(1).cpu().numpy(), labels.numpy())
         except (ValueError, RuntimeError) as error:
