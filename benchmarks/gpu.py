@@ -8,13 +8,13 @@ lack of time; the other steps continue. Steps run in a child process. It is kill
 after any failure in it, since a fault of the card would spoil all later results.
 
 The steps in order: the card itself; training speed of the benchmark's networks (batch 128, CIFAR's shape),
-for ResNet-50 also of the usual loop, with profiles; reproducibility; four trials side by side; then the
-slowest, compiling the other networks, and, before the slowest of these, float32 against bfloat16 on real
-pictures (benchmarks/pictures.py makes FOLDER). Shares are of the floor that trainables/floor.py describes, at
-the rates measured on this card.
+for ResNet-50 also of the usual loop, with profiles; reproducibility; every loss, sampler and way of training,
+against the CPU (samplers of features if imbalanced-learn is there); four trials side by side; float32 against
+bfloat16 on real pictures (benchmarks/pictures.py makes FOLDER); then the slowest, compiling the networks.
+Shares are of the floor that trainables/floor.py describes, at the rates measured on this card.
 
 `calibsweep plan` reads FILE as benchmarks/recorded/gpu-<card>-<date>.json. `--device cpu --tiny` tries every
-step in under a minute, to check that they work. Exit code 1 if something failed.
+step in about a minute, to check that they work. Exit code 1 if something failed.
 """
 
 from __future__ import annotations
@@ -78,10 +78,11 @@ STEPS = (
     speed_of("densenet121", EAGER),
     speed_of("resnet110", EAGER),
     Step("same numbers", "gpu_steps.agreement:agreement", (("float32", "bfloat16"), True), at_most=150),
+    Step("methods", "gpu_steps.methods:methods", at_most=150),
     Step("side by side", "gpu_steps.side_by_side:side_by_side"),
+    Step("pictures", "gpu_steps.accuracy:accuracy", at_most=150),
     speed_of("resnet50", COMPILED, at_most=150),
     speed_of("wide_resnet_26_10", COMPILED, at_most=150),
-    Step("pictures", "gpu_steps.accuracy:accuracy", at_most=150),
     speed_of("densenet121", COMPILED, at_most=200),
     speed_of("resnet110", COMPILED, at_most=200),
     Step("same numbers, compiled", "gpu_steps.agreement:agreement", (COMPILED, False), at_most=240),

@@ -17,39 +17,24 @@ Prints medians.
 from __future__ import annotations
 
 import argparse
-import functools
 import statistics
-import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from gpu_steps.straightforward import CLASSES, dataset_of
-from trainables import samplers
-from trainables.catalogue import SAMPLERS
+from gpu_steps.methods import BATCH, long_tailed, of_sizes, orders, seconds
 from trainables.resolve import resolve
 from trainables.training.run import TrialRun
 
 CPU = torch.device("cpu")
-BATCH, LARGEST, FACTOR = 128, 5000, 100
 CLAIMED_SHARE = 0.01
 """Most of a sampler's time for each step, as a share of the step."""
-
-LEFT_OUT = ("smote", "adasyn", "feature_smote", "feature_adasyn", "resampled")
-"""They draw no images, or need a parameter: `class_balanced` and `square_root` are `resampled` with one."""
 
 FORMATS: dict[str, dict[str, Any]] = {
     "contiguous, eager": {},
     "channels_last, eager": {"memory_format": "channels_last"},
     "channels_last, compiled": {"memory_format": "channels_last", "compile": True},
 }
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def main() -> None:
@@ -59,11 +44,9 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
 
-    counts = torch.tensor([int(LARGEST * FACTOR ** (-k / (CLASSES - 1))) for k in range(CLASSES)])
-    labels = torch.repeat_interleave(torch.arange(CLASSES), counts)
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (len(labels), 3, 32, 32), dtype=torch.uint8, generator=generator)
-    dataset = dataset_of(images, labels)
+    counts = long_tailed()
+    dataset = of_sizes(counts)
+    images = len(dataset.train)
 
     def run_of(settings: dict[str, Any]) -> TrialRun:
         settings = {"batch_size": BATCH, **settings}
@@ -74,25 +57,19 @@ def main() -> None:
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(1 + arguments.repeats):
         for name, run in runs.items():
-            times[name].append(seconds(run.train_epoch))
-    rates = {name: len(labels) / statistics.median(each[1:]) for name, each in times.items()}
-    print(f"torch {torch.__version__}, 1 thread, {arguments.model}, {len(labels)} images, batch {BATCH}")
+            times[name].append(seconds(run.train_epoch, CPU))
+    rates = {name: images / statistics.median(each[1:]) for name, each in times.items()}
+    print(f"torch {torch.__version__}, 1 thread, {arguments.model}, {images} images, batch {BATCH}")
     plain = rates["contiguous, eager"]
     for name, rate in rates.items():
         print(f"{name:>24}  {rate:8,.0f} images/s  {rate / plain:5.2f} times")
 
     step = BATCH / plain
     print(f"\n{'sampler':>24}  {'samples':>8}  {'an order':>10}  of a step of {1000 * step:.1f} ms")
-    for name in SAMPLERS.names():
-        if name in LEFT_OUT:
-            continue
-        sampler = samplers.build(name, samples=len(labels), labels=labels, class_counts=counts)
-        sampler.on_epoch_start(100, 200)
-        drawn = [seconds(functools.partial(sampler.epoch, generator)) for _ in range(20)]
-        number = len(sampler.epoch(generator))
-        share = statistics.median(drawn) / -(-number // BATCH) / step
+    for name, drawn in orders(counts).items():
+        share = drawn["seconds"] / -(-drawn["samples"] // BATCH) / step
         told = "" if share <= CLAIMED_SHARE else f" (claimed: at most {CLAIMED_SHARE:.0%})"
-        print(f"{name:>24}  {number:8,}  {1000 * statistics.median(drawn):7.2f} ms  {share:.3%}{told}")
+        print(f"{name:>24}  {drawn['samples']:8,}  {1000 * drawn['seconds']:7.2f} ms  {share:.3%}{told}")
 
 
 if __name__ == "__main__":
