@@ -1,6 +1,6 @@
 """Runs all GPU benchmarks in about a quarter of an hour, the most valuable first, saving each result at once.
 
-    python benchmarks/gpu.py --minutes 8 --out FILE.json [--pictures FOLDER]
+    python benchmarks/gpu.py --minutes 8 --out FILE.json [--pictures FOLDER] [--steps pictures ...]
 
 Needs only this source tree, torch and torchvision, and no network. Rewrites FILE after each result, so that
 an interruption loses nothing. FILE also records each failed step with its error, and each step skipped for
@@ -21,8 +21,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import datetime
 import json
+import math
 import multiprocessing
 import os
 import re
@@ -31,8 +33,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ GRACE_SECONDS = 15.0
 DEAD_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Step:
     """A measurement.
 
@@ -217,12 +218,19 @@ def take_step(step: Step, worker: Worker, record: Record, end: float) -> bool:
     return healthy
 
 
+def chosen(names: Sequence[str] | None) -> Sequence[Step]:
+    """The steps with these names, which may take all of the time; all steps if there are no names."""
+    if names is None:
+        return STEPS
+    return [dataclasses.replace(step, at_most=math.inf) for step in STEPS if step.name in names]
+
+
 def measure(arguments: argparse.Namespace, record: Record, end: float) -> None:
     """Runs all steps."""
     worker: Worker | None = None
     errors = Path(tempfile.mkdtemp(prefix="gpu-benchmark-")) / "stderr"
     try:
-        for step in STEPS:
+        for step in chosen(arguments.steps):
             left = end - time.monotonic()
             if arguments.device == "cpu" and not (arguments.tiny or step.anywhere):
                 record.not_run(step.name, "it needs a GPU (--tiny goes through it without one)")
@@ -289,6 +297,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=8.0, help="that all of it may take (default: 8)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="made by benchmarks/pictures.py")
+    parser.add_argument("--steps", nargs="+", choices=[step.name for step in STEPS], metavar="STEP")
     parser.add_argument("--device", choices=("cuda", "cpu"), help="default: cuda if there is one")
     parser.add_argument("--tiny", action="store_true", help="sizes that say nothing about speed")
     arguments = parser.parse_args()

@@ -264,7 +264,7 @@ def test_a_failed_dead_or_hanging_step_is_reported_and_the_others_continue(
     )
     out = tmp_path / "found.json"
     record = benchmark.Record(out, {})
-    arguments = argparse.Namespace(device="cpu", tiny=False, pictures=None)
+    arguments = argparse.Namespace(device="cpu", tiny=False, pictures=None, steps=None)
     benchmark.measure(arguments, record, time.monotonic() + 240)
     assert read(out) == record.content
     steps = record.content["steps"]
@@ -375,7 +375,11 @@ def test_a_mismatched_torchvision_is_one_line(
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--minutes", "0"], "--minutes"), (["--out", "/nowhere/at/all.json"], "--out")],
+    [
+        (["--minutes", "0"], "--minutes"),
+        (["--steps", "picture"], "picture"),
+        (["--out", "/nowhere/at/all.json"], "--out"),
+    ],
 )
 def test_impossible_input_is_refused(
     repository: Path, tmp_path: Path, arguments: list[str], message: str
