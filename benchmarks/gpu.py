@@ -67,9 +67,16 @@ class Step:
     anywhere: bool = False
 
 
-def speed_of(model: str, ways: tuple[str, ...], everything: bool = False, at_most: float = 120.0) -> Step:
+def speed_of(
+    model: str,
+    ways: tuple[str, ...],
+    everything: bool = False,
+    at_least: float = 20.0,
+    at_most: float = 120.0,
+) -> Step:
     name = f"speed of {model}{', compiled' if ways == COMPILED else ''}"
-    return Step(name, "gpu_steps.speed:speed", (model, ways, everything, everything), at_most=at_most)
+    arguments = (model, ways, everything, everything)
+    return Step(name, "gpu_steps.speed:speed", arguments, at_least=at_least, at_most=at_most)
 
 
 STEPS = (
@@ -82,10 +89,10 @@ STEPS = (
     Step("methods", "gpu_steps.methods:methods", at_most=150),
     Step("side by side", "gpu_steps.side_by_side:side_by_side"),
     Step("pictures", "gpu_steps.accuracy:accuracy", at_most=150),
-    speed_of("resnet50", COMPILED, at_most=150),
+    speed_of("resnet50", COMPILED, at_least=60, at_most=150),
     speed_of("wide_resnet_26_10", COMPILED, at_most=150),
-    speed_of("densenet121", COMPILED, at_most=200),
-    speed_of("resnet110", COMPILED, at_most=200),
+    speed_of("densenet121", COMPILED, at_least=120, at_most=200),
+    speed_of("resnet110", COMPILED, at_least=120, at_most=200),
     Step("same numbers, compiled", "gpu_steps.agreement:agreement", (COMPILED, False), at_most=240),
 )
 

@@ -82,8 +82,8 @@ def test_oversampling_keeps_every_sample_and_fills_each_class_up() -> None:
 
 
 def test_undersampling_keeps_as_many_of_each_class_as_the_rarest_has() -> None:
-    sampler = samplers.build("undersampled", labels=LABELS[torch.randperm(1000, generator=generator(1))])
-    labels = sampler.classes.labels
+    labels = LABELS[torch.randperm(1000, generator=generator(1))]
+    sampler = samplers.build("undersampled", labels=labels)
     seen = [sampler.epoch(generator(seed)) for seed in range(3)]
     for drawn in seen:
         assert torch.bincount(labels[drawn]).tolist() == [100, 0, 100, 100]

@@ -25,9 +25,8 @@ class ByClass:
     """
 
     def __init__(self, labels: Tensor, sampler: str):
-        self.labels = checked(labels, sampler)
-        self.positions = self.labels.argsort(stable=True)
-        _, self.counts = torch.unique(self.labels, return_counts=True)
+        self.positions = checked(labels, sampler).argsort(stable=True)
+        _, self.counts = torch.unique(labels, return_counts=True)
         self.starts = self.counts.cumsum(0) - self.counts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,12 +21,13 @@ class Undersampled(Sampler):
     """
 
     def __init__(self, *, labels: Tensor):
-        self.classes = ByClass(labels, "undersampled")
+        classes = ByClass(labels, "undersampled")
+        # NumPy sorts labels of 8 or 16 bits in linear time, torch does not.
+        self.labels = labels.numpy().astype(np.min_scalar_type(int(labels.max())))
+        self.first = (classes.starts[:, None] + torch.arange(int(classes.counts.min()))).flatten()
 
     def epoch(self, generator: torch.Generator) -> Tensor:
-        labels, counts = self.classes.labels, self.classes.counts
-        order = torch.randperm(len(labels), generator=generator)
-        by_class = order[labels[order].argsort(stable=True)]
-        places = torch.arange(len(labels)) - self.classes.starts.repeat_interleave(counts)
-        chosen = by_class[places < counts.min()]
+        order = torch.randperm(len(self.labels), generator=generator)
+        by_class = torch.from_numpy(self.labels[order.numpy()].argsort(kind="stable"))
+        chosen = order[by_class[self.first]]
         return chosen[torch.randperm(len(chosen), generator=generator)]
