@@ -229,7 +229,10 @@ def fitted(calibrator: str) -> Calibrate:
 
 
 def images_of(sweep: Sweep, root: Path | None) -> Images:
-    """A function that reads images of test samples from the data sets of a sweep."""
+    """A function that reads images of test samples from the data sets of a sweep.
+
+    It raises NothingToDrawError if a data set is not there: other figures do without.
+    """
 
     def images(trial: Trial, sample_ids: Ints) -> Floats | None:
         dataset = next(each.dataset for each in sweep.trials if each.dataset.label == trial.dataset)
@@ -239,7 +242,10 @@ def images_of(sweep: Sweep, root: Path | None) -> Images:
 
         from trainables.datasets import load as load_dataset
 
-        test = load_dataset(dataset.name, root, **dataset.arguments()).test
+        try:
+            test = load_dataset(dataset.name, root, **dataset.arguments()).test
+        except DataError as error:
+            raise NothingToDrawError(str(error)) from error
         places = {int(each): place for place, each in enumerate(test.sample_ids.tolist())}
         inputs, _ = test.batch(torch.tensor([places[int(each)] for each in sample_ids]))
         # Normalised for the network: its channels are mapped back to the whole range together.

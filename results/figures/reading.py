@@ -15,6 +15,7 @@ from results.store.snapshot import Snapshot
 from results.store.store import Store
 from results.tables import names
 from results.tables.evaluations import on_test_set
+from results.tables.methods import by_method
 from results.tables.statistics import CELL, summarise
 from trainables import tasks
 from trainables.errors import ConfigurationError
@@ -25,9 +26,11 @@ def cells_of(
 ) -> list[Cell]:
     """The finished classification trials of a sweep, by data set and model, in the order of tables.
 
+    As in tables, a loss with a sampler is a method beside the losses: 'cross_entropy + smote'.
+
     Args:
         expected: The trials of the sweep, from `expected_frame`.
-        losses: Only these losses, by label; all if empty.
+        losses: Only these losses, by label and with any sampler; all if empty.
 
     Raises:
         ConfigurationError: No trial is of classification, none is finished, or two of one cell have the
@@ -40,8 +43,8 @@ def cells_of(
         trials = trials[trials["loss"].isin(chosen)]
     if trials.empty:
         raise ConfigurationError("the sweep has no trials of classification.")
-    frame = snapshot.trials()
-    summary = summarise(frame, [], trials)
+    frame, trials = snapshot.trials(), by_method(trials)
+    summary = summarise(by_method(frame), [], trials)
     settings = dict(zip(map(tuple, summary[CELL].to_numpy()), summary["settings"], strict=True))
     stored = {row["key"]: row for row in _rows(frame)}
     other = _elsewhere(store, snapshot)

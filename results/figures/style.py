@@ -5,6 +5,7 @@ Labels come from sweep files and plug-ins: none is read as mathematics.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -22,6 +23,9 @@ from results.figures.looks import look as look
 
 WIDTH = 7.0
 """Inches: the width of a page's text."""
+
+CHARACTERS = 15
+"""Characters of a line of notes for each inch."""
 
 PRINTED = 8.0
 """Points of the text of axes; no text is smaller than 7."""
@@ -83,8 +87,9 @@ def grid(rows: int, columns: int, height: float, width: float = WIDTH, **options
 
 
 def heading(drawing: Figure, title: str, *notes: str) -> None:
-    """The title of a whole figure, above a line of notes on its data."""
-    note = "; ".join(filter(None, notes))
+    """The title of a whole figure, above a line of notes on its data, or several if they are long."""
+    across = int(CHARACTERS * drawing.get_figwidth())
+    note = "\n".join(textwrap.wrap("; ".join(filter(None, notes)), across))
     drawing.suptitle(f"{title}\n{note}" if note else title)
 
 
@@ -101,8 +106,13 @@ def every(points: int, marks: int = 7) -> int:
 
 
 def key(drawing: Figure, handles: Sequence[Artist], columns: int = 5) -> None:
-    """The legend of a whole figure, below it."""
-    drawing.legend(handles=list(handles), loc="outside lower center", ncols=min(columns, len(handles)))
+    """The legend of a whole figure, below it, in fewer columns if these would be wider than the figure."""
+    for number in range(min(columns, len(handles)), 0, -1):
+        legend = drawing.legend(handles=list(handles), loc="outside lower center", ncols=number)
+        # Text is up to 5% wider at the resolution of files.
+        if number == 1 or legend.get_window_extent().width <= 0.94 * drawing.bbox.width:
+            return
+        legend.remove()
 
 
 def line_of(loss: str, label: str, **options: Any) -> Line2D:

@@ -81,6 +81,12 @@ def test_without_names_a_figure_that_lacks_data_is_omitted(
     assert [each.file.name for each in drawn.files] == ["focal_loss.pdf"] and [*drawn.omitted] == ["roc"]
 
 
+def test_images_that_are_not_there_are_named(repository: Path, tmp_path: Path) -> None:
+    store = str(repository / "results/recorded/cifar10-lt-small")
+    with pytest.raises(ConfigurationError, match=r"confidences: .*data_batch_1 is missing"):
+        figures("cifar10_lt_small", store, ["confidences"], folder=tmp_path, data=tmp_path)
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file"):

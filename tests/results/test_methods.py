@@ -8,15 +8,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from orchestrator.use_cases.figures import figures
 from orchestrator.use_cases.gaps import gaps
 from orchestrator.use_cases.report import page_of
 from orchestrator.use_cases.rescore import rescore
 from orchestrator.use_cases.standing import Standing
 from orchestrator.use_cases.tables import built, tables
+from results.figures.reading import cells_of
 from results.store.store import Store
 from results.tables import names
 from results.tables.methods import by_method
-from sweeps.expand import load
+from sweeps.expand import expected_frame, load
 
 from .conftest import commit
 
@@ -75,6 +77,20 @@ def test_gap_matrices_and_reports_have_them_too(store: Store, sweep: Path) -> No
     for label, key in zip(labelled["loss"], labelled["key"], strict=True):
         expected[names.loss(label)].add(key)
     assert shown == expected and sum(map(len, shown.values())) == 11
+
+
+def test_figures_have_them_too(store: Store, sweep: Path, tmp_path: Path) -> None:
+    trials = load(str(sweep)).trials
+    snapshot, expected = store.snapshot(trials), expected_frame(trials)
+    (cell,) = cells_of(store, snapshot, expected)
+    assert tuple(cell.by_loss) == METHODS and cell.settings == ""
+    assert [len(found) for found in cell.by_loss.values()] == [3, 3, 2, 3]
+    (cell,) = cells_of(store, snapshot, expected, ["cross_entropy"])
+    assert tuple(cell.by_loss) == tuple(method for method in METHODS if method != "brier")
+    sampled = cell.by_loss["cross_entropy + class_balanced"][0]
+    assert len(sampled.parts["test"].labels) > 0 and not sampled.curves.empty
+    drawn = figures(str(sweep), store.uri, ["reliability", "ece_and_error"], folder=tmp_path / "figures")
+    assert sum("smote" in drawn_file.file.name for drawn_file in drawn.files) == 1
 
 
 def test_the_sampler_of_a_plug_in_that_is_not_loaded_keeps_its_name() -> None:

@@ -74,7 +74,7 @@ def _panel(axis: Axes, loss: str, pairs: Floats) -> None:
     if len(x) > 2:
         (xx, xy), (_, yy) = np.cov(x, y, aweights=weights)
         r = xy / np.sqrt(xx * yy)
-    axis.set_title(f"{names.loss(loss)}, r = {r:.2f}", loc="left")
+    axis.set_title(f"{names.loss(loss)}\nr = {r:.2f}", loc="left")
 
 
 def _recorded(trial: Trial, epoch: int | None) -> Floats:

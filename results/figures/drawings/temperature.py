@@ -44,7 +44,7 @@ def pictures(results: Results) -> Iterator[Picture]:
                     handles.append(style.line_of(trial.loss, f"{names.loss(trial.loss)}, T = {chosen:.1f}"))
             axes[row, 0].set_ylabel(f"ECE on {part} data, %")
             axes[row, 1].set_ylabel(f"NLL on {part} data, nats")
-        least = min(float(line.get_ydata().min()) for line in axes[1, 1].lines)
+        least = min(float(line.get_ydata().min()) for axis in axes[:, 1] for line in axis.lines)
         at_one = max(float(line.get_ydata()[9]) for line in axes[1, 1].lines)
         axes[0, 0].set_ylim(bottom=0)
         axes[0, 1].set_ylim(0.9 * least, max(2.5 * least, 1.1 * at_one))

@@ -12,7 +12,7 @@ import matplotlib
 import pytest
 from matplotlib.colors import to_rgb
 
-from results.figures import files, kinds, looks
+from results.figures import files, kinds, looks, style
 from results.figures.data import Cell, Results
 from results.figures.kinds import Picture
 from results.tables import names
@@ -62,6 +62,23 @@ def test_labels_are_texts_and_not_markup(cell: Cell, tmp_path: Path) -> None:
     assert written.resolve().parent == tmp_path.resolve() and re.fullmatch(r"[\w.-]+", written.name)
     long = dataclasses.replace(picture, parts=("x" * 300,) * 4)
     assert len(files.name_of(kind, long, "svg")) < 250
+
+
+@pytest.mark.parametrize(("letters", "columns"), [(3, 5), (25, 3), (90, 1)])
+def test_names_and_notes_fit_into_the_figure(letters: int, columns: int) -> None:
+    with style.styled():
+        drawing, _ = style.grid(1, 2, 2.0)
+        style.heading(drawing, "A title", "", *["a note of six words"] * 8)
+        style.key(drawing, [style.line_of("mmce", letter * letters) for letter in "abcdefg"])
+        # As in an SVG.
+        drawing.set_dpi(72)
+        drawing.draw_without_rendering()
+        (legend,) = drawing.legends
+        assert columns == len({round(text.get_window_extent().x0) for text in legend.get_texts()})
+        title = next(text for text in drawing.texts if text.get_text().startswith("A title"))
+        for part in (title, legend):
+            box = part.get_window_extent()
+            assert box.x0 >= 0 and box.x1 <= drawing.bbox.width
 
 
 def test_each_loss_has_its_own_look() -> None:
