@@ -20,6 +20,7 @@ from scipy.stats import kendalltau, permutation_test
 from orchestrator.use_cases.tables import tables
 from results.scoring.scores import Score, temperature_by
 from results.statistics.multiple import holm
+from results.store.address import Address
 from results.store.store import Store
 from results.tables import names
 from results.tables.published import PAPERS, published
@@ -40,6 +41,8 @@ PRINTED = {
 }
 """Metric and scaling of ours, and the metric in print."""
 
+LEVEL = 0.05
+
 METRICS = tuple(dict.fromkeys(metric for metric, _ in PRINTED))
 
 
@@ -59,6 +62,7 @@ class Order:
     Attributes:
         losses: Number of losses that both have.
         tau: Kendall's, of our means and the means over the networks of the paper.
+        by_seed: The same of each of our seeds alone.
         p_value: Of no relation, by 9,999 permutations, adjusted by Holm over the scores.
         among_networks: Mean of Kendall's tau over the pairs of networks in the paper.
         ours, theirs: Losses from the lowest score to the highest.
@@ -67,17 +71,25 @@ class Order:
     title: str
     losses: int
     tau: float
+    by_seed: list[float]
     p_value: float
     among_networks: float
     ours: list[str]
     theirs: list[str]
 
+    @property
+    def verdict(self) -> str:
+        if self.p_value >= LEVEL:
+            return "cannot be told"
+        return "shows" if self.tau > 0 else "is reversed"
 
-def orders(means: pd.DataFrame) -> list[Order]:
+
+def orders(values: pd.DataFrame) -> list[Order]:
     """
     Args:
-        means: Of ours in units of print, by printed loss and score.
+        values: Of ours in units of print, by printed loss and seed, and by score.
     """
+    means = values.groupby(level="loss").mean()
     printed = published()
     here = (printed["paper"] == PAPER) & (printed["dataset"] == "CIFAR-10") & (printed["doubted"] == "")
     found = []
@@ -88,7 +100,7 @@ def orders(means: pd.DataFrame) -> list[Order]:
         # A number printed in two tables counts once.
         theirs = of_score.pivot_table("value", "loss", "model", aggfunc="first").dropna()
         shared = [loss for loss in means.index if loss in theirs.index]
-        theirs, ours = theirs.loc[shared], means.loc[shared, (metric, scaling)]
+        theirs, ours = theirs.loc[shared], means[(metric, scaling)].loc[shared]
         of_paper = theirs.mean(axis=1)
         tau = permutation_test(
             [ours.to_numpy()],
@@ -96,33 +108,82 @@ def orders(means: pd.DataFrame) -> list[Order]:
             permutation_type="pairings",
             rng=0,
         )
+        by_seed = [
+            float(kendalltau(of_seed.droplevel("seed").reindex(shared), of_paper).statistic)
+            for _, of_seed in values[(metric, scaling)].groupby(level="seed")
+        ]
         among = [
             kendalltau(theirs[one], theirs[other]).statistic
             for one, other in itertools.combinations(theirs.columns, 2)
         ]
-        found.append((title(metric, scaling), len(shared), tau, float(np.mean(among)), ours, of_paper))
+        found.append(
+            (title(metric, scaling), len(shared), tau, by_seed, float(np.mean(among)), ours, of_paper)
+        )
     adjusted = holm([tau.pvalue for _, _, tau, *_ in found])
     return [
         Order(
             name,
             number,
             float(tau.statistic),
+            by_seed,
             float(p_value),
             among,
             [*ours.sort_values().index],
             [*theirs.sort_values().index],
         )
-        for (name, number, tau, among, ours, theirs), p_value in zip(found, adjusted, strict=True)
+        for (name, number, tau, by_seed, among, ours, theirs), p_value in zip(found, adjusted, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How far a loss brings the network, means over the seeds.
+
+    Attributes:
+        training_error: Of the last epoch, on augmented samples, in percent.
+        test_error: In percent.
+        temperature: Chosen by validation ECE.
+        published: The least and the largest one of the paper's networks; None if it has none.
+    """
+
+    loss: str
+    training_error: float
+    test_error: float
+    temperature: float
+    published: tuple[float, float] | None
+
+
+def fits(trials: pd.DataFrame) -> list[Fit]:
+    store = Store(str(STORE))
+    printed = published()
+    here = (printed["paper"] == PAPER) & (printed["dataset"] == "CIFAR-10") & (printed["metric"] == "ECE")
+    by_loss = printed[here & printed["temperature"].notna()].groupby("loss")["temperature"]
+    theirs = {str(loss): (float(each.min()), float(each.max())) for loss, each in by_loss}
+    found = []
+    for label, of_loss in trials.groupby("loss"):
+        places = of_loss[["dataset", "model", "loss", "key"]].itertuples(index=False)
+        addresses = [Address(*map(str, place)) for place in places]
+        training = [store.epochs(address)["train_error"][-1].as_py() for address in addresses]
+        loss = names.loss(str(label))
+        found.append(
+            Fit(
+                loss,
+                100 * float(np.mean(training)),
+                100 * float(of_loss["test_error"].mean()),
+                float(of_loss[f"temperature_{PAPERS[PAPER].criterion}"].mean()),
+                theirs.get(loss),
+            )
+        )
+    return sorted(found, key=lambda fit: fit.temperature, reverse=True)
 
 
 def page() -> str:
     sweep = load(SWEEP)
     trials = Store(str(STORE)).trials(sweep.trials)
     columns = {score: column(*score) for score in PRINTED}
-    means = 100 * trials.groupby("loss")[[*columns.values()]].mean()
-    means.index = means.index.map(names.loss)
-    means.columns = pd.MultiIndex.from_tuples(columns)
+    printed = trials.assign(loss=trials["loss"].map(names.loss)).set_index(["loss", "seed"])
+    values = 100 * printed[[*columns.values()]]
+    values.columns = pd.MultiIndex.from_tuples(columns)
     environment = Environment(
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -130,8 +191,10 @@ def page() -> str:
         trials=trials,
         planned=len(sweep.trials),
         tables=tables(str(STORE), SWEEP, metrics=METRICS).render("md").partition("<!--")[0],
-        orders=orders(means),
+        orders=orders(values),
+        fits=fits(trials),
         paper=PAPERS[PAPER],
+        level=LEVEL,
     )
 
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -26,6 +27,8 @@ RECORDED = {"sst": "sst-tree-lstm", "twenty_newsgroups_part": "20-newsgroups-cnn
 """Sweep and folder."""
 
 LONG_TAILED = {"tables_lt": "tables-lt", "cifar10_lt_small": "cifar10-lt-small"}
+
+SMALL = {"cifar10_small": "cifar10-small"}
 
 
 def test_the_page_is_what_the_recorded_stores_say(repository: Path) -> None:
@@ -83,7 +86,10 @@ def test_the_report_pages_show_the_recorded_scores(repository: Path, sweep: str,
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("sweep", "folder", "step"),
-    [*((*place, 1) for place in RECORDED.items()), *((*place, 7) for place in LONG_TAILED.items())],
+    [
+        *((*place, 1) for place in RECORDED.items()),
+        *((*place, 7) for place in {**LONG_TAILED, **SMALL}.items()),
+    ],
 )
 def test_each_trial_is_one_of_its_sweep_and_its_scores_follow_from_its_logits(
     repository: Path, sweep: str, folder: str, step: int
@@ -154,3 +160,25 @@ def test_the_page_of_rare_classes_is_what_the_recorded_stores_say(
             by_cell.setdefault((trial.dataset.label, read.method_of(trial)), []).append(trial.key)
         for (_, method), keys in by_cell.items():
             assert f"\n| {names.loss(method)} | {100 * rows.loc[keys, 'test_error'].mean():.2f}" in text
+
+
+def test_the_page_of_the_small_network_is_what_the_recorded_store_says(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but its table, whose noise floors take half a minute; of it, the means."""
+    monkeypatch.syspath_prepend(repository / "docs")
+    page = importlib.import_module("small_network_page")
+    text = (repository / "docs/cifar10-small.md").read_text(encoding="utf-8")
+    head, heading, rest = text.partition("### CIFAR-10 / Small CNN")
+    table, order, tail = rest.partition("## Does the order")
+    given = SimpleNamespace(render=lambda format: heading + table)
+    monkeypatch.setattr(page, "tables", lambda *_, **__: given)
+    assert page.page() + "\n" == text, (
+        "if this is meant: .venv/bin/python docs/small_network_page.py > docs/cifar10-small.md"
+    )
+    assert head and order and tail
+    trials = Store(str(repository / "results/recorded/cifar10-small")).trials()
+    means = 100 * trials.groupby("loss")["test_error"].mean()
+    assert len(means) == 13
+    for loss, mean in means.items():
+        assert re.search(rf"\n\| {re.escape(names.loss(str(loss)))} +\| +\*{{0,2}}{mean:.2f}", table)
