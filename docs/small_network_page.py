@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from imbalance_forms import REFERENCE, Cell, Read, column_of
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from scipy.stats import kendalltau, permutation_test
 
@@ -25,6 +27,7 @@ from results.store.store import Store
 from results.tables import names
 from results.tables.published import PAPERS, published
 from sweeps.expand import load
+from trainables.trial import Trial
 
 HERE = Path(__file__).parent
 STORE = HERE.parent / "results" / "recorded" / "cifar10-small"
@@ -43,6 +46,7 @@ PRINTED = {
 
 LEVEL = 0.05
 
+COMPARED = (("error", "none"), ("ece", "before"), ("ece", "after"))
 METRICS = tuple(dict.fromkeys(metric for metric, _ in PRINTED))
 
 
@@ -84,21 +88,78 @@ class Order:
         return "shows" if self.tau > 0 else "is reversed"
 
 
+def published_scores() -> pd.DataFrame:
+    """The paper's numbers of CIFAR-10 that are not in doubt."""
+    printed = published()
+    return printed[
+        (printed["paper"] == PAPER) & (printed["dataset"] == "CIFAR-10") & (printed["doubted"] == "")
+    ]
+
+
+def of_networks(printed: pd.DataFrame, metric: str, scaling: str) -> pd.DataFrame:
+    """A published score by loss and network."""
+    rows = printed[(printed["metric"] == PRINTED[metric, scaling]) & (printed["scaling"] == scaling)]
+    # A number printed in two tables counts once.
+    return rows.pivot_table("value", "loss", "model", aggfunc="first")
+
+
+@dataclass(frozen=True)
+class Against:
+    """A loss less cross-entropy in one score.
+
+    Attributes:
+        ours: With the interval of the difference.
+        published: The difference on each network of the paper, in percentage points; empty without numbers.
+    """
+
+    ours: Cell
+    published: list[float]
+
+    @property
+    def in_paper(self) -> str:
+        if not self.published:
+            return "—"
+        lower = sum(each < 0 for each in self.published)
+        return f"{np.mean(self.published):+.2f}, lower on {lower} of {len(self.published)}"
+
+
+def published_differences(theirs: pd.DataFrame, loss: str) -> list[float]:
+    """A printed loss less cross-entropy, on each network that has both."""
+    if loss not in theirs.index:
+        return []
+    one, plain = (theirs.loc[[each]].to_numpy(dtype=float)[0] for each in (loss, names.loss(REFERENCE)))
+    return [float(each) for each in one - plain if np.isfinite(each)]
+
+
+def less_cross_entropy(trials: Sequence[Trial]) -> dict[str, list[Against]]:
+    """Each loss less cross-entropy, in the scores `COMPARED`."""
+    store = Store(str(STORE))
+    by_loss: dict[str, list[Trial]] = {}
+    for trial in trials:
+        by_loss.setdefault(trial.loss.label, []).append(trial)
+    predictions = {trial.key: store.predictions(Address.of(trial)) for trial in trials}
+    read = Read(by_loss, predictions, counts=())
+    printed = published_scores()
+    found: dict[str, list[Against]] = {loss: [] for loss in by_loss if loss != REFERENCE}
+    for metric, scaling in COMPARED:
+        calibrator = temperature_by(PAPERS[PAPER].criterion) if scaling == "after" else "none"
+        cells = column_of(read, metric, calibrator)
+        theirs = of_networks(printed, metric, scaling)
+        for loss, row in found.items():
+            row.append(Against(cells[loss], published_differences(theirs, names.loss(loss))))
+    return {names.loss(loss): row for loss, row in found.items()}
+
+
 def orders(values: pd.DataFrame) -> list[Order]:
     """
     Args:
         values: Of ours in units of print, by printed loss and seed, and by score.
     """
     means = values.groupby(level="loss").mean()
-    printed = published()
-    here = (printed["paper"] == PAPER) & (printed["dataset"] == "CIFAR-10") & (printed["doubted"] == "")
+    printed = published_scores()
     found = []
     for metric, scaling in PRINTED:
-        of_score = printed[
-            here & (printed["metric"] == PRINTED[metric, scaling]) & (printed["scaling"] == scaling)
-        ]
-        # A number printed in two tables counts once.
-        theirs = of_score.pivot_table("value", "loss", "model", aggfunc="first").dropna()
+        theirs = of_networks(printed, metric, scaling).dropna()
         shared = [loss for loss in means.index if loss in theirs.index]
         theirs, ours = theirs.loc[shared], means[(metric, scaling)].loc[shared]
         of_paper = theirs.mean(axis=1)
@@ -142,6 +203,7 @@ class Fit:
     Attributes:
         training_error: Of the last epoch, on augmented samples, in percent.
         test_error: In percent.
+        ece: On the test set, before temperature scaling, in percent.
         temperature: Chosen by validation ECE.
         published: The least and the largest one of the paper's networks; None if it has none.
     """
@@ -149,15 +211,16 @@ class Fit:
     loss: str
     training_error: float
     test_error: float
+    ece: float
     temperature: float
     published: tuple[float, float] | None
 
 
 def fits(trials: pd.DataFrame) -> list[Fit]:
     store = Store(str(STORE))
-    printed = published()
-    here = (printed["paper"] == PAPER) & (printed["dataset"] == "CIFAR-10") & (printed["metric"] == "ECE")
-    by_loss = printed[here & printed["temperature"].notna()].groupby("loss")["temperature"]
+    printed = published_scores()
+    of_ece = printed[(printed["metric"] == "ECE") & printed["temperature"].notna()]
+    by_loss = of_ece.groupby("loss")["temperature"]
     theirs = {str(loss): (float(each.min()), float(each.max())) for loss, each in by_loss}
     found = []
     for label, of_loss in trials.groupby("loss"):
@@ -170,6 +233,7 @@ def fits(trials: pd.DataFrame) -> list[Fit]:
                 loss,
                 100 * float(np.mean(training)),
                 100 * float(of_loss["test_error"].mean()),
+                100 * float(of_loss["test_ece"].mean()),
                 float(of_loss[f"temperature_{PAPERS[PAPER].criterion}"].mean()),
                 theirs.get(loss),
             )
@@ -192,6 +256,8 @@ def page() -> str:
         planned=len(sweep.trials),
         tables=tables(str(STORE), SWEEP, metrics=METRICS).render("md").partition("<!--")[0],
         orders=orders(values),
+        compared=[title(*score) for score in COMPARED],
+        differences=less_cross_entropy(sweep.trials),
         fits=fits(trials),
         paper=PAPERS[PAPER],
         level=LEVEL,
@@ -199,4 +265,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(f"{page()}\n".encode())
+    sys.stdout.buffer.write(f"{page().rstrip()}\n".encode())
