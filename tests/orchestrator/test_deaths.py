@@ -134,10 +134,15 @@ def test_trials_that_end_their_processes_crash_and_others_are_unaffected(
     sweep.write_text(SWEEP.format(losses=", ".join([*faulty, HEALTHY]), epochs=4), encoding="utf-8")
     store = tmp_path / "store"
     run = command.start("run", str(sweep), "--store", str(store))
-    beside = Store(str(store))
-    wait_until(lambda: any(trial.quiet_seconds for trial in running(beside).values()), "a trial stands still")
+    beside, still = Store(str(store)), set[str]()
+
+    def stands_still_or_is_over() -> bool:
+        still.update(key for key, trial in running(beside).items() if trial.quiet_seconds)
+        return bool(still) or run.poll() is not None
+
+    wait_until(stands_still_or_is_over, "a trial stands still, or the run ends")
     output, _ = run.communicate(timeout=240)
-    assert run.returncode == 1, output
+    assert run.returncode == 1 and still, output
     assert "4 trials failed" in output and "(raylet)" not in output and "Traceback" not in output
     assert re.search(r"sleeping / seed 0: no batch for \d:\d\d", output)
 
