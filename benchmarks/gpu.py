@@ -304,7 +304,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=8.0, help="that all of it may take (default: 8)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="made by benchmarks/pictures.py")
-    parser.add_argument("--steps", nargs="+", choices=[step.name for step in STEPS], metavar="STEP")
+    names = [step.name for step in STEPS]
+    parser.add_argument("--steps", nargs="+", choices=names, metavar="STEP", help="only these (default: all)")
     parser.add_argument("--device", choices=("cuda", "cpu"), help="default: cuda if there is one")
     parser.add_argument("--tiny", action="store_true", help="sizes that say nothing about speed")
     arguments = parser.parse_args()

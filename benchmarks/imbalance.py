@@ -22,7 +22,8 @@ from typing import Any
 
 import torch
 
-from gpu_steps.methods import BATCH, long_tailed, of_sizes, orders, seconds
+from gpu_steps.card import seconds_of
+from gpu_steps.methods import BATCH, long_tailed, of_sizes, orders
 from trainables.resolve import resolve
 from trainables.training.run import TrialRun
 
@@ -57,7 +58,7 @@ def main() -> None:
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(1 + arguments.repeats):
         for name, run in runs.items():
-            times[name].append(seconds(run.train_epoch, CPU))
+            times[name].append(seconds_of(run.train_epoch, CPU))
     rates = {name: images / statistics.median(each[1:]) for name, each in times.items()}
     print(f"torch {torch.__version__}, 1 thread, {arguments.model}, {images} images, batch {BATCH}")
     plain = rates["contiguous, eager"]

@@ -130,6 +130,17 @@ class Read:
     counts: Sequence[int]
     scored: dict[tuple[str, str], Tested] = dataclasses.field(default_factory=dict)
 
+    @classmethod
+    def of(cls, trials: Sequence[Trial], store: Store) -> Read:
+        """Trials of one data set and network."""
+        by_method: dict[str, list[Trial]] = {}
+        for trial in sorted(trials, key=lambda trial: trial.seed):
+            by_method.setdefault(method_of(trial), []).append(trial)
+        predictions = {trial.key: store.predictions(Address.of(trial)) for trial in trials}
+        counts = class_counts(predictions[by_method[REFERENCE][0].key])
+        assert counts is not None
+        return cls(by_method, predictions, counts)
+
     @property
     def rare(self) -> list[int]:
         order = np.argsort(self.counts, kind="stable")
@@ -228,23 +239,17 @@ def method_of(trial: Trial) -> str:
 
 
 def form_of(label: str, trials: Sequence[Trial], store: Store) -> Form:
-    by_method: dict[str, list[Trial]] = {}
-    for trial in sorted(trials, key=lambda trial: trial.seed):
-        by_method.setdefault(method_of(trial), []).append(trial)
-    predictions = {trial.key: store.predictions(Address.of(trial)) for trial in trials}
-    counts = class_counts(predictions[by_method[REFERENCE][0].key])
-    assert counts is not None
-    read = Read(by_method, predictions, counts)
+    read = Read.of(trials, store)
     columns = {column: column_of(read, *column) for column in SCORES}
     base = [*read.tested(REFERENCE, NONE).values()]
     arrays = np.stack([each.confidences for each in base]), np.stack([each.correct for each in base])
     return Form(
         names.dataset(label),
-        seeds=max(map(len, by_method.values())),
+        seeds=max(map(len, read.by_method.values())),
         samples=len(base[0].ids),
-        counts=counts,
+        counts=read.counts,
         rare=read.rare,
-        cells={method: {column: columns[column][method] for column in SCORES} for method in by_method},
+        cells={method: {column: columns[column][method] for column in SCORES} for method in read.by_method},
         corrected=corrected_of(read),
         instead=against(read, read.tested(REFERENCE, PRIOR), read.tested("logit_adjustment", NONE)),
         floor=100 * top_label(*arrays, {"ece": ECE})["ece"].of_mean().mean,

@@ -133,14 +133,9 @@ def published_differences(theirs: pd.DataFrame, loss: str) -> list[float]:
 
 def less_cross_entropy(trials: Sequence[Trial]) -> dict[str, list[Against]]:
     """Each loss less cross-entropy, in the scores `COMPARED`."""
-    store = Store(str(STORE))
-    by_loss: dict[str, list[Trial]] = {}
-    for trial in trials:
-        by_loss.setdefault(trial.loss.label, []).append(trial)
-    predictions = {trial.key: store.predictions(Address.of(trial)) for trial in trials}
-    read = Read(by_loss, predictions, counts=())
+    read = Read.of(trials, Store(str(STORE)))
     printed = published_scores()
-    found: dict[str, list[Against]] = {loss: [] for loss in by_loss if loss != REFERENCE}
+    found: dict[str, list[Against]] = {loss: [] for loss in read.by_method if loss != REFERENCE}
     for metric, scaling in COMPARED:
         calibrator = temperature_by(PAPERS[PAPER].criterion) if scaling == "after" else "none"
         cells = column_of(read, metric, calibrator)

@@ -114,6 +114,15 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+def seconds_of(work: Callable[[], object], device: torch.device) -> float:
+    """The seconds that work takes until its device is done."""
+    synchronise(device)
+    started = time.perf_counter()
+    work()
+    synchronise(device)
+    return time.perf_counter() - started
+
+
 def as_data(rates: Rates) -> dict[str, float]:
     flops = {f"{name}_flops_per_second": rate for name, rate in rates.flops_per_second.items()}
     return {"bytes_per_second": rates.bytes_per_second, **flops}

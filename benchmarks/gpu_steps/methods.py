@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,12 +12,14 @@ import torch
 from torch import Tensor
 
 from gpu_steps.bench import TINY_MODEL, Bench, NotRun
-from gpu_steps.card import synchronise
-from gpu_steps.straightforward import CLASSES, dataset_of
+from gpu_steps.card import seconds_of
+from gpu_steps.speed import epochs_timed
+from gpu_steps.straightforward import CLASSES, dataset_of, made_up_pictures
 from trainables import samplers
 from trainables.catalogue import LOSSES, SAMPLERS
 from trainables.datasets.images import ImageDataset
 from trainables.errors import ConfigurationError
+from trainables.imbalance import class_sizes
 from trainables.resolve import resolve
 from trainables.training.run import TrialRun
 from trainables.trial import Selection
@@ -46,7 +47,7 @@ NO_IMAGES = ("smote", "adasyn")
 
 TIMED, BATCH, LARGEST, FACTOR = "resnet32", 128, 5000, 100
 TINY_BATCH, TINY_LARGEST = 16, 20
-ORDERS, EPOCHS = 20, 3
+ORDERS = 20
 SECONDS, TIMED_SECONDS = 4.0, 20.0
 
 
@@ -93,7 +94,7 @@ def logits_of(
     """Test logits of a short training."""
     settings = {**SHORT, **settings}
     frequent, rare = (TINY_FREQUENT, TINY_RARE) if tiny else (FREQUENT, RARE)
-    counts = torch.tensor([frequent] * (CLASSES // 2) + [rare] * (CLASSES - CLASSES // 2))
+    counts = class_sizes("step", frequent / rare, frequent, CLASSES)
     try:
         trial = resolve("cifar10", CHECKED, loss, 0, training=settings, sampler=sampler)
         dataset = of_sizes(counts, padding=None).to(torch.device(device))
@@ -106,19 +107,17 @@ def logits_of(
     return logits
 
 
-def of_sizes(counts: Tensor, padding: int | None = 4) -> ImageDataset:
-    """Random images in classes of these sizes, int64 [K]."""
-    labels = torch.repeat_interleave(torch.arange(len(counts)), counts)
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (len(labels), 3, 32, 32), dtype=torch.uint8, generator=generator)
-    dataset = dataset_of(images, labels)
+def of_sizes(counts: Sequence[int], padding: int | None = 4) -> ImageDataset:
+    """Random images in classes of these sizes, [K]."""
+    labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    dataset = dataset_of(made_up_pictures(len(labels))[0], labels)
     dataset.padding = padding
     return dataset
 
 
-def long_tailed(largest: int = LARGEST) -> Tensor:
-    """Sizes of classes that fall from `largest` to a hundredth, int64 [K]."""
-    return torch.tensor([int(largest * FACTOR ** (-k / (CLASSES - 1))) for k in range(CLASSES)])
+def long_tailed(largest: int = LARGEST) -> list[int]:
+    """Sizes of classes that fall from `largest` to a hundredth, [K]."""
+    return class_sizes("exponential", FACTOR, largest, CLASSES)
 
 
 def shares(bench: Bench) -> dict[str, Any]:
@@ -139,8 +138,8 @@ def shares(bench: Bench) -> dict[str, Any]:
         sampler = (name, SAMPLER_PARAMETERS.get(name, {}))
         trial = resolve("cifar10", model, "cross_entropy", 0, "longtail", training, sampler=sampler)
         run = TrialRun(trial, dataset, device)
-        epochs = [seconds(run.train_epoch, device) for _ in range(1 + EPOCHS)][1:]
-        epoch = statistics.median(epochs)
+        run.train_epoch()
+        epoch = statistics.median(epochs_timed(run.train_epoch, device, 0.0))
         found[name] = {
             "samples": drawn["samples"],
             "images_per_second": drawn["samples"] / epoch,
@@ -150,31 +149,23 @@ def shares(bench: Bench) -> dict[str, Any]:
     return found
 
 
-def orders(counts: Tensor) -> dict[str, Any]:
+def orders(counts: Sequence[int]) -> dict[str, Any]:
     """Median seconds in which each sampler of images draws an order, and the number of samples in it.
 
     Args:
-        counts: Sizes of the classes, int64 [K].
+        counts: Sizes of the classes, [K].
     """
     found = {}
-    labels = torch.repeat_interleave(torch.arange(len(counts)), counts)
+    sizes = torch.tensor(counts)
+    labels = torch.repeat_interleave(torch.arange(len(counts)), sizes)
     generator = torch.Generator().manual_seed(0)
     for name in SAMPLERS.names():
         if name in NO_IMAGES or SAMPLERS[name].spec.on_features:
             continue
-        context = {"samples": len(labels), "labels": labels, "class_counts": counts}
+        context = {"samples": len(labels), "labels": labels, "class_counts": sizes}
         sampler = samplers.build(name, **SAMPLER_PARAMETERS.get(name, {}), **context)
         sampler.on_epoch_start(100, 200)
-        times = [
-            seconds(functools.partial(sampler.epoch, generator), torch.device("cpu")) for _ in range(ORDERS)
-        ]
+        draw, cpu = functools.partial(sampler.epoch, generator), torch.device("cpu")
+        times = [seconds_of(draw, cpu) for _ in range(ORDERS)]
         found[name] = {"seconds": statistics.median(times), "samples": len(sampler.epoch(generator))}
     return found
-
-
-def seconds(work: Callable[[], object], device: torch.device) -> float:
-    synchronise(device)
-    start = time.perf_counter()
-    work()
-    synchronise(device)
-    return time.perf_counter() - start

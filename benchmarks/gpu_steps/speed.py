@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from gpu_steps.bench import TINY_MODEL, Bench, after, clear
-from gpu_steps.card import from_data, synchronise, torchvision_version
+from gpu_steps.card import from_data, seconds_of, synchronise, torchvision_version
 from gpu_steps.profiling import Annotated, profile
 from gpu_steps.straightforward import CLASSES, LOSS, dataset_of, made_up_pictures, straightforward
 from trainables import models
@@ -123,14 +123,10 @@ def images_per_second(run: TrialRun, rates: Rates | None, enough: float = ENOUGH
 
 def epochs_timed(epoch: Callable[[], object], device: torch.device, enough: float) -> list[float]:
     """Seconds of each of several epochs; no further ones once they add up to `enough`."""
-    seconds: list[float] = []
-    while len(seconds) < LEAST_REPEATS or (sum(seconds) < enough and len(seconds) < MOST_REPEATS):
-        synchronise(device)
-        started = time.perf_counter()
-        epoch()
-        synchronise(device)
-        seconds.append(time.perf_counter() - started)
-    return seconds
+    found: list[float] = []
+    while len(found) < LEAST_REPEATS or (sum(found) < enough and len(found) < MOST_REPEATS):
+        found.append(seconds_of(epoch, device))
+    return found
 
 
 def graph_breaks() -> int:
